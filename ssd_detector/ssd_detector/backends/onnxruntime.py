@@ -1,0 +1,119 @@
+"""Runs a model file with ONNX Runtime."""
+
+from collections.abc import Sequence
+import os
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+import onnxruntime
+
+from ssd_detector.errors import BackendError
+
+CPU_PROVIDERS = ('CPUExecutionProvider',)
+INPUT_NAME = 'input_image'
+BOXES_NAME = 'boxes'
+SCORES_NAME = 'scores'
+MAX_AUTO_THREADS = 4
+
+Shape = tuple[int | str | None, ...]
+
+
+class OnnxRuntimeBackend:
+    """
+    A model file, ready to run.
+
+    :param model_path: the ONNX file
+    :param num_threads: threads of one inference; 0 takes the cores of this process, at most 4
+    :param providers: in order of preference; the first is what was asked for
+    :raises BackendError: when the file can't be loaded, or when ONNX Runtime would have run it
+        with another provider than the first
+    """
+
+    def __init__(
+        self,
+        model_path: Path,
+        *,
+        num_threads: int = 0,
+        providers: Sequence[str] = CPU_PROVIDERS,
+    ) -> None:
+        if num_threads < 0:
+            raise BackendError(
+                f'num_threads: received {num_threads}; expected 0 (automatic) or a count'
+            )
+        self._session = _open_session(model_path, num_threads, providers)
+
+    def run(
+        self, input_image: NDArray[np.float32]
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """
+        Run the model on one image.
+
+        :param input_image: (1, S, S, 3) float32, RGB in [0, 1]
+        :return: boxes (P, 4) float32, normalized xyxy, decoded; scores (P, C + 1) float32
+        :raises BackendError: when ONNX Runtime refuses the input or fails
+        """
+        try:
+            boxes, scores = self._session.run([BOXES_NAME, SCORES_NAME], {INPUT_NAME: input_image})
+        except Exception as error:
+            raise BackendError(f'inference failed on {input_image.shape}: {error}') from error
+        return boxes[0], scores[0]
+
+
+def read_shapes(model_path: Path) -> dict[str, Shape]:
+    """
+    Read names and shapes of a model's inputs and outputs.
+
+    :param model_path: the ONNX file
+    :return: tensor name -> shape; a free dimension is a text or None
+    :raises BackendError: when ONNX Runtime can't load the file
+    """
+    options = onnxruntime.SessionOptions()
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    session = _create_session(model_path, options, CPU_PROVIDERS)
+    nodes = (*session.get_inputs(), *session.get_outputs())
+    return {node.name: tuple(node.shape) for node in nodes}
+
+
+def _open_session(
+    model_path: Path, num_threads: int, providers: Sequence[str]
+) -> onnxruntime.InferenceSession:
+    available = onnxruntime.get_available_providers()
+    if unknown := [name for name in providers if name not in available]:
+        raise BackendError(
+            f'providers: {", ".join(unknown)} not in this onnxruntime {onnxruntime.__version__}; '
+            f'available: {", ".join(available)}'
+        )
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = num_threads or min(_usable_cores(), MAX_AUTO_THREADS)
+    # Threads that spin while they wait make two threads on a busy machine slower than one.
+    options.add_session_config_entry('session.intra_op.allow_spinning', '0')
+    session = _create_session(model_path, options, providers)
+    # ONNX Runtime falls back to the CPU without an exception when a provider fails to start.
+    if session.get_providers()[0] != providers[0]:
+        raise BackendError(
+            f'{model_path}: asked for {providers[0]}, ONNX Runtime took '
+            f'{session.get_providers()[0]}; install what {providers[0]} needs or ask for another'
+        )
+    return session
+
+
+def _create_session(
+    model_path: Path, options: onnxruntime.SessionOptions, providers: Sequence[str]
+) -> onnxruntime.InferenceSession:
+    try:
+        return onnxruntime.InferenceSession(
+            str(model_path), sess_options=options, providers=list(providers)
+        )
+    # ONNX Runtime's errors have no common base below Exception.
+    except Exception as error:
+        raise BackendError(
+            f'{model_path}: ONNX Runtime can not load it ({str(error).strip()}); export it again'
+        ) from error
+
+
+def _usable_cores() -> int:
+    # sched_getaffinity knows of containers and taskset, but exists on Linux only.
+    if hasattr(os, 'sched_getaffinity'):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

@@ -1,0 +1,140 @@
+"""
+From YAML to frozen dataclasses, with every error at once.
+
+A schema is a dataclass with type hints whose `__pydantic_config__` is STRICT (fields that are
+dataclasses are sections). pydantic checks types; ranges are checked where they are defined, by
+Field or by the dataclass itself raising ConfigError.
+"""
+
+from collections.abc import Iterator, Mapping
+import dataclasses
+import difflib
+import json
+from pathlib import Path
+from typing import Any, get_args, get_type_hints, TypeVar
+
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic_core import ErrorDetails
+import yaml
+
+from ssd_detector.errors import ConfigError
+
+STRICT = ConfigDict(extra='forbid')
+
+Schema = TypeVar('Schema')
+
+
+def load_yaml(path: Path) -> dict[str, Any]:
+    """
+    Read one YAML file that holds a mapping; a key given twice is an error.
+
+    :param path: the file
+    :return: the tree; an empty file gives an empty one
+    :raises ConfigError: when the file is missing, is no YAML, or holds no mapping
+    """
+    try:
+        tree = yaml.load(path.read_text(encoding='utf-8'), Loader=_UniqueKeyLoader)
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError([f'{path}: can not be read ({error}); check the path']) from error
+    except yaml.YAMLError as error:
+        raise ConfigError([f'{path}: no valid YAML: {" ".join(str(error).split())}']) from error
+    if tree is not None and not isinstance(tree, dict):
+        raise ConfigError([f'{path}: received a {type(tree).__name__}; expected keys and values'])
+    return tree or {}
+
+
+def parse_config(
+    tree: Mapping[str, Any], schema: type[Schema], origin: str | Mapping[str, str]
+) -> Schema:
+    """
+    Turn a tree into a frozen dataclass.
+
+    :param tree: as YAML or JSON gives it
+    :param schema: the dataclass wanted
+    :param origin: where the tree comes from, for messages: one name, or a name for each key path
+        (the longest path that leads to a key counts)
+    :return: the dataclass
+    :raises ConfigError: with a finding for every unknown key, wrong type and value out of range
+    """
+    try:
+        # JSON is the form in which strict types still let a list be a tuple and a text a path.
+        return TypeAdapter(schema).validate_json(json.dumps(tree, default=str), strict=True)
+    except ValidationError as error:
+        findings = (
+            f'{_origin_of(path, origin)}: {finding}'
+            for details in error.errors()
+            for path, finding in _findings(details, schema)
+        )
+        raise ConfigError(findings) from error
+
+
+class _UniqueKeyLoader(yaml.SafeLoader):
+    """SafeLoader keeps the last of two equal keys in silence; this one complains."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        """
+        Refuse a mapping in which a key stands twice.
+
+        :param node: the mapping's node
+        :param deep: as in PyYAML
+        :return: the mapping
+        :raises yaml.constructor.ConstructorError: when a key stands twice
+        """
+        keys = [key.value for key, _ in node.value if key.tag != 'tag:yaml.org,2002:merge']
+        for twice in {key for key in keys if keys.count(key) > 1}:
+            raise yaml.constructor.ConstructorError(
+                None, None, f'key {twice} is given twice', node.start_mark
+            )
+        return super().construct_mapping(node, deep)
+
+
+def _findings(details: ErrorDetails, schema: type) -> Iterator[tuple[str, str]]:
+    """Word one pydantic error as (key path, finding); checks of ours may bring several."""
+    location = details['loc']
+    path = '.'.join(str(part) for part in location)
+    cause = details.get('ctx', {}).get('error')
+    if isinstance(cause, ConfigError):
+        for finding in cause.findings:
+            yield path, f'{path}.{finding}' if path else finding
+    elif details['type'] == 'unexpected_keyword_argument':
+        valid = sorted(_field_names(schema, location[:-1]))
+        near = difflib.get_close_matches(str(location[-1]), valid, n=1)
+        prefix = path.rpartition('.')[0]
+        advice = (
+            f'did you mean {".".join(filter(None, (prefix, near[0])))}?'
+            if near
+            else f'valid here: {", ".join(valid)}'
+        )
+        yield path, f'{path}: unknown key; {advice}'
+    elif details['type'] in ('missing', 'missing_argument'):
+        yield path, f'{path}: missing; add it'
+    else:
+        message = details['msg'][:1].lower() + details['msg'][1:]
+        yield path, f'{path}: {message}; received {details["input"]!r}'
+
+
+def _field_names(schema: Any, location: tuple[int | str, ...]) -> set[str]:
+    """Name the keys that are valid in the section at a location."""
+    sections = list(_dataclasses_in(schema))
+    for part in location:
+        hints = [get_type_hints(section).get(str(part)) for section in sections]
+        sections = [found for hint in hints for found in _dataclasses_in(hint)] or sections
+    return {field.name for section in sections for field in dataclasses.fields(section)}
+
+
+def _dataclasses_in(hint: Any) -> Iterator[Any]:
+    """Find the dataclasses that a type hint may hold, also inside unions and containers."""
+    if dataclasses.is_dataclass(hint):
+        yield hint
+    for argument in get_args(hint):
+        yield from _dataclasses_in(argument)
+
+
+def _origin_of(path: str, origin: str | Mapping[str, str]) -> str:
+    if isinstance(origin, str):
+        return origin
+    parts = path.split('.')
+    for length in range(len(parts), 0, -1):
+        if name := origin.get('.'.join(parts[:length])):
+            return name
+    return origin.get('', 'configuration')

@@ -1,0 +1,145 @@
+"""Detector: the public entry; preprocess -> backend -> postprocess."""
+
+from collections.abc import Mapping, Sequence
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ssd_detector.backends.onnxruntime import CPU_PROVIDERS, OnnxRuntimeBackend
+from ssd_detector.bundle import AUTO, Bundle, load_bundle
+from ssd_detector.detections import Detections
+from ssd_detector.postprocess import postprocess, Thresholds
+from ssd_detector.preprocess import preprocess
+
+
+class Detector:
+    """
+    Finds objects in images.
+
+    `thresholds` may be assigned at any time, from any thread: the next image obeys.
+
+    :param bundle: what was loaded
+    :param backend: runs the model
+    :param thresholds: what is reported
+    """
+
+    def __init__(
+        self, bundle: Bundle, backend: OnnxRuntimeBackend, thresholds: Thresholds
+    ) -> None:
+        self.bundle = bundle
+        self.thresholds = thresholds
+        self._backend = backend
+
+    @classmethod
+    def from_bundle(
+        cls,
+        path: str | Path,
+        *,
+        score_threshold: float | None = None,
+        nms_iou_threshold: float | None = None,
+        max_detections: int | None = None,
+        class_thresholds: Mapping[str, float] | None = None,
+        model: str = AUTO,
+        num_threads: int = 0,
+        providers: Sequence[str] = CPU_PROVIDERS,
+    ) -> 'Detector':
+        """
+        Load a bundle; what is not given here is as the bundle's deploy.yaml says.
+
+        :param path: the bundle's folder
+        :param score_threshold: in [0, 1]
+        :param nms_iou_threshold: in [0, 1]
+        :param max_detections: at least 1
+        :param class_thresholds: score thresholds of single labels
+        :param model: a model file of the bundle, or `auto`
+        :param num_threads: threads of one inference; 0 takes the cores of this process, at most 4
+        :param providers: ONNX Runtime providers in order of preference
+        :return: the detector
+        :raises BundleError: when the bundle is not valid, with everything that is wrong
+        :raises ConfigError: when a threshold is out of range or names an unknown label
+        :raises BackendError: when the model can't be loaded or the provider is not there
+        """
+        bundle = load_bundle(path)
+        overrides = {
+            'score_threshold': score_threshold,
+            'nms_iou_threshold': nms_iou_threshold,
+            'max_detections': max_detections,
+            'class_thresholds': class_thresholds,
+        }
+        given = {name: value for name, value in overrides.items() if value is not None}
+        thresholds = dataclasses.replace(bundle.thresholds, **given)  # type: ignore[arg-type]
+        thresholds.by_class(bundle.labels)
+        backend = OnnxRuntimeBackend(
+            bundle.model_path(model), num_threads=num_threads, providers=providers
+        )
+        return cls(bundle, backend, thresholds)
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The names of classes 1..C, in order."""
+        return self.bundle.labels
+
+    @property
+    def input_size_px(self) -> int:
+        """The side S of the model's input."""
+        return self.bundle.manifest.input_size_px
+
+    def __call__(self, image_rgb: NDArray[np.uint8]) -> Detections:
+        """
+        Detect objects in one image.
+
+        :param image_rgb: (H, W, 3) uint8
+        :return: boxes in pixels of this image, by falling score
+        :raises ImageError: when the image has another shape or dtype, or no pixels
+        :raises BackendError: when inference fails or gives NaN
+        """
+        boxes, scores = self.infer(self.preprocess(image_rgb))
+        height_px, width_px = image_rgb.shape[:2]
+        return self.postprocess(boxes, scores, (width_px, height_px))
+
+    def preprocess(self, image_rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """
+        Run the first stage.
+
+        :param image_rgb: (H, W, 3) uint8
+        :return: (1, S, S, 3) float32, in [0, 1]
+        :raises ImageError: when the image has another shape or dtype, or no pixels
+        """
+        return preprocess(image_rgb, self.input_size_px)
+
+    def infer(
+        self, input_image: NDArray[np.float32]
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """
+        Run the second stage.
+
+        :param input_image: (1, S, S, 3) float32, in [0, 1]
+        :return: boxes (P, 4), normalized xyxy; scores (P, C + 1)
+        :raises BackendError: when inference fails
+        """
+        return self._backend.run(input_image)
+
+    def postprocess(
+        self,
+        boxes_normalized_xyxy: NDArray[np.float32],
+        scores: NDArray[np.float32],
+        size_wh: tuple[int, int],
+    ) -> Detections:
+        """
+        Run the third stage, with the thresholds of this moment.
+
+        :param boxes_normalized_xyxy: (P, 4) float32
+        :param scores: (P, C + 1) float32
+        :param size_wh: of the original image, px
+        :return: boxes in pixels of the original image, by falling score
+        :raises BackendError: when the scores hold NaN
+        """
+        return postprocess(
+            boxes_normalized_xyxy,
+            scores,
+            size_wh=size_wh,
+            labels=self.labels,
+            thresholds=self.thresholds,
+        )

@@ -1,0 +1,40 @@
+"""
+The errors of the core, and of nobody else.
+
+    SsdDetectorError
+    ├── FindingsError          several findings, reported at once
+    │   ├── ConfigError        a YAML file, an override, a threshold
+    │   └── BundleError        a bundle folder
+    ├── ImageError             an image that can't be used
+    └── BackendError           a model that can't be loaded or run
+"""
+
+from collections.abc import Iterable
+
+
+class SsdDetectorError(Exception):
+    """Base of every error raised on purpose by this package."""
+
+
+class FindingsError(SsdDetectorError):
+    """Everything that is wrong with one input, one line a finding."""
+
+    def __init__(self, findings: Iterable[str]) -> None:
+        self.findings = tuple(findings)
+        super().__init__('\n'.join(self.findings))
+
+
+class ConfigError(FindingsError):
+    """A configuration (YAML file, command line override, thresholds) that can't be used."""
+
+
+class BundleError(FindingsError):
+    """A bundle that can't be used."""
+
+
+class ImageError(SsdDetectorError):
+    """An image that can't be used."""
+
+
+class BackendError(SsdDetectorError):
+    """A model that can't be loaded or run."""
