@@ -1,0 +1,112 @@
+"""A valid bundle whose answers are known: how red, green and blue an image is, at fixed places."""
+
+from datetime import datetime, timezone
+from pathlib import Path
+
+import numpy as np
+import onnx
+from onnx import helper, numpy_helper, TensorProto
+
+from ssd_detector.bundle import write_bundle
+
+LABELS = ('red', 'green', 'blue')
+SIZE_PX = 32
+# One prior a class; its box does not move, its score is the mean of the class's channel.
+BOXES_NORMALIZED_XYXY = np.array(
+    [[0.125, 0.25, 0.5, 0.75], [0.5, 0.0, 1.0, 0.5], [-0.25, 0.5, 0.25, 1.25]], np.float32
+)
+DEPLOY_YAML = """\
+model_name: tiny
+deploy:
+  input: {size: [32, 32, 3]}
+  post_processing: {score_threshold: 0.35, nms_iou_threshold: 0.5, max_detections: 20}
+"""
+
+
+def write_tiny_bundle(folder: Path, *, deploy_yaml: str = DEPLOY_YAML) -> Path:
+    """
+    Write the bundle.
+
+    :param folder: where; its name is free
+    :param deploy_yaml: the deploy config's text
+    :return: the folder
+    """
+    scratch = folder.parent / f'{folder.name}_parts'
+    scratch.mkdir(parents=True)
+    onnx.save(tiny_model(), scratch / 'model.onnx')
+    starts, ends = BOXES_NORMALIZED_XYXY[:, :2], BOXES_NORMALIZED_XYXY[:, 2:]
+    np.save(scratch / 'priors_cxcywh.npy', np.hstack([(starts + ends) / 2, ends - starts]))
+    contents = {
+        'model.onnx': scratch / 'model.onnx',
+        'priors_cxcywh.npy': scratch / 'priors_cxcywh.npy',
+        'labels.txt': '\n'.join(LABELS) + '\n',
+        'deploy.yaml': deploy_yaml,
+        'MODEL_CARD.md': '# tiny\n\nFor tests.\n',
+    }
+    write_bundle(folder, contents, manifest_fields())
+    return folder
+
+
+def manifest_fields() -> dict[str, object]:
+    """
+    Give the manifest of the tiny bundle, but for its files.
+
+    :return: what write_bundle takes
+    """
+    return {
+        'name': 'tiny',
+        'created_at': datetime.now(timezone.utc).isoformat(),
+        'input_size_px': SIZE_PX,
+        'num_priors': len(LABELS),
+        'num_classes': len(LABELS),
+        'fingerprint': '0' * 12,
+        'training_run': 'none',
+        'versions': {'onnx': onnx.__version__},
+        'metrics': {},
+    }
+
+
+def tiny_model(*, size_px: int = SIZE_PX) -> onnx.ModelProto:
+    """
+    Build the model: scores from the channel means, boxes constant.
+
+    :param size_px: side of the input
+    :return: the model, opset 17
+    """
+    num_columns = len(LABELS) + 1
+    weights = np.zeros((3, len(LABELS), num_columns), np.float32)
+    bias = np.zeros((len(LABELS), num_columns), np.float32)
+    for channel in range(len(LABELS)):
+        weights[channel, channel, channel + 1] = 1
+        weights[channel, channel, 0] = -1
+        bias[channel, 0] = 1
+    constants = {
+        'weights': weights.reshape(3, -1),
+        'bias': bias.reshape(-1),
+        'shape': np.array([1, len(LABELS), num_columns], np.int64),
+        'all_boxes': BOXES_NORMALIZED_XYXY[None],
+    }
+    nodes = [
+        helper.make_node('ReduceMean', ['input_image'], ['means'], axes=[1, 2], keepdims=0),
+        helper.make_node('Gemm', ['means', 'weights', 'bias'], ['flat']),
+        helper.make_node('Reshape', ['flat', 'shape'], ['scores']),
+        helper.make_node('Identity', ['all_boxes'], ['boxes']),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        'tiny',
+        inputs=[_tensor('input_image', [1, size_px, size_px, 3])],
+        outputs=[
+            _tensor('boxes', [1, len(LABELS), 4]),
+            _tensor('scores', [1, len(LABELS), num_columns]),
+        ],
+        initializer=[
+            numpy_helper.from_array(value, name) for name, value in constants.items()
+        ],
+    )
+    opset = helper.make_opsetid('', 17)
+    return helper.make_model(graph, opset_imports=[opset], ir_version=8)
+
+
+def _tensor(name: str, shape: list[int]) -> onnx.ValueInfoProto:
+    return helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
