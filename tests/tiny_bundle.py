@@ -100,9 +100,7 @@ def tiny_model(*, size_px: int = SIZE_PX) -> onnx.ModelProto:
             _tensor('boxes', [1, len(LABELS), 4]),
             _tensor('scores', [1, len(LABELS), num_columns]),
         ],
-        initializer=[
-            numpy_helper.from_array(value, name) for name, value in constants.items()
-        ],
+        initializer=[numpy_helper.from_array(value, name) for name, value in constants.items()],
     )
     opset = helper.make_opsetid('', 17)
     return helper.make_model(graph, opset_imports=[opset], ir_version=8)

@@ -193,13 +193,12 @@ def load_bundle(path: str | Path) -> Bundle:
     ]
     if findings:
         raise BundleError(findings)
-    labels = _read_labels(folder / LABELS)
-    config = _read_config(folder / DEPLOY)
-    try:
-        config.deploy.post_processing.by_class(labels)
-    except ConfigError as error:
-        raise BundleError(f'{folder / DEPLOY}: {finding}' for finding in error.findings) from error
-    return Bundle(path=folder, manifest=manifest, config=config, labels=labels)
+    return Bundle(
+        path=folder,
+        manifest=manifest,
+        config=_read_config(folder / DEPLOY),
+        labels=_read_labels(folder / LABELS),
+    )
 
 
 def write_bundle(
@@ -329,6 +328,12 @@ def _check_config(path: Path, manifest: Manifest) -> Iterator[str]:
             f'{path}: deploy.input.size: {size_px} px; the model takes {manifest.input_size_px}; '
             f'the size belongs to the exported model and is not free'
         )
+    try:
+        config.deploy.post_processing.by_class(_read_labels(path.parent / LABELS))
+    except ConfigError as error:
+        yield from (f'{path}: deploy.post_processing.{finding}' for finding in error.findings)
+    except (OSError, UnicodeDecodeError):
+        return  # Unreadable labels have a finding of their own.
 
 
 def _check_model(path: Path, manifest: Manifest) -> Iterator[str]:

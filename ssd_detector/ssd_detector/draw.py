@@ -55,8 +55,8 @@ def _draw_box(
     x1, y1, x2, y2 = (int(edge) for edge in corners_xyxy)
     thickness = max(round(2 * scale), 1)
     # A light line under the coloured one: one of the two stands out on any background.
-    cv2.rectangle(canvas, (x1, y1), (x2 - 1, y2 - 1), (255, 255, 255), thickness + 2, cv2.LINE_AA)
-    cv2.rectangle(canvas, (x1, y1), (x2 - 1, y2 - 1), color_rgb, thickness, cv2.LINE_AA)
+    cv2.rectangle(canvas, (x1, y1), (x2 - 1, y2 - 1), (255, 255, 255), thickness + 2)
+    cv2.rectangle(canvas, (x1, y1), (x2 - 1, y2 - 1), color_rgb, thickness)
     (width, height), baseline = cv2.getTextSize(text, _FONT, scale, thickness)
     left = max(min(x1, canvas.shape[1] - width - 4), 0)
     top = max(y1 - height - baseline, 0)

@@ -24,8 +24,12 @@ class FindingsError(SsdDetectorError):
         super().__init__('\n'.join(self.findings))
 
 
-class ConfigError(FindingsError):
-    """A configuration (YAML file, command line override, thresholds) that can't be used."""
+class ConfigError(FindingsError, ValueError):
+    """
+    A configuration (YAML file, command line override, thresholds) that can't be used.
+
+    It is a ValueError so that pydantic takes it from a dataclass that checks itself.
+    """
 
 
 class BundleError(FindingsError):

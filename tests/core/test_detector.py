@@ -1,0 +1,98 @@
+"""Detector: bundle in, boxes in original pixels out."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from ssd_detector import BackendError, BundleError, ConfigError, Detector, ImageError
+from tests.tiny_bundle import BOXES_NORMALIZED_XYXY, LABELS, write_tiny_bundle
+
+
+@pytest.fixture(scope='module')
+def bundle_path(tmp_path_factory):
+    return write_tiny_bundle(tmp_path_factory.mktemp('bundles') / 'tiny')
+
+
+def plain(red=0, green=0, blue=0, *, size_wh=(64, 48)):
+    width, height = size_wh
+    return np.full((height, width, 3), (red, green, blue), np.uint8)
+
+
+def test_boxes_come_in_the_pixels_of_the_image(bundle_path):
+    found = Detector.from_bundle(bundle_path)(plain(red=255, size_wh=(101, 57)))
+    assert found.labels == ['red']
+    expected = BOXES_NORMALIZED_XYXY[0] * [101, 57, 101, 57]
+    np.testing.assert_allclose(found.boxes_xyxy[0], expected, rtol=1e-6)
+    assert found.scores[0] == pytest.approx(1.0, abs=1e-6)
+
+
+def test_calling_equals_the_three_stages(bundle_path):
+    detector = Detector.from_bundle(bundle_path)
+    image = plain(red=200, blue=220)
+    outputs = detector.infer(detector.preprocess(image))
+    staged = detector.postprocess(*outputs, (64, 48))
+    np.testing.assert_array_equal(detector(image).boxes_xyxy, staged.boxes_xyxy)
+    assert detector(image).labels == staged.labels == ['blue', 'red']
+
+
+def test_overrides_win_over_the_bundle(bundle_path):
+    image = plain(red=200, green=100, blue=220)
+    assert len(Detector.from_bundle(bundle_path)(image)) == 3
+    assert len(Detector.from_bundle(bundle_path, score_threshold=0.5)(image)) == 2
+    assert len(Detector.from_bundle(bundle_path, max_detections=1)(image)) == 1
+    strict = Detector.from_bundle(bundle_path, class_thresholds={'blue': 0.9})
+    assert strict(image).labels == ['red', 'green']
+
+
+def test_thresholds_are_live(bundle_path):
+    detector = Detector.from_bundle(bundle_path)
+    image = plain(red=200)
+    assert len(detector(image)) == 1
+    detector.thresholds = replace(detector.thresholds, score_threshold=0.9)
+    assert len(detector(image)) == 0
+
+
+def test_what_the_detector_is_can_be_read(bundle_path):
+    detector = Detector.from_bundle(str(bundle_path), num_threads=1)
+    assert detector.labels == LABELS
+    assert detector.input_size_px == 32
+    assert detector.bundle.manifest.name == 'tiny'
+
+
+def test_overrides_out_of_range_are_named(bundle_path):
+    with pytest.raises(ConfigError, match=r'score_threshold: 1.5 is outside \[0.0, 1.0\]'):
+        Detector.from_bundle(bundle_path, score_threshold=1.5)
+
+
+def test_a_missing_bundle_is_named(tmp_path):
+    with pytest.raises(BundleError, match='no such bundle folder'):
+        Detector.from_bundle(tmp_path / 'absent')
+
+
+def test_a_model_that_is_not_in_the_bundle_is_named(bundle_path):
+    with pytest.raises(BundleError, match='model_int8_cpu.onnx is not in the bundle'):
+        Detector.from_bundle(bundle_path, model='model_int8_cpu.onnx')
+
+
+def test_a_provider_that_is_not_there_is_an_error_not_a_fallback(bundle_path):
+    with pytest.raises(BackendError, match='TensorrtExecutionProvider not in this onnxruntime'):
+        Detector.from_bundle(
+            bundle_path, providers=('TensorrtExecutionProvider', 'CPUExecutionProvider')
+        )
+
+
+def test_a_negative_thread_count_is_an_error(bundle_path):
+    with pytest.raises(BackendError, match='num_threads: received -1; expected 0'):
+        Detector.from_bundle(bundle_path, num_threads=-1)
+
+
+def test_an_image_without_pixels_is_an_error(bundle_path):
+    with pytest.raises(ImageError, match='0x0 pixels'):
+        Detector.from_bundle(bundle_path)(np.zeros((0, 0, 3), np.uint8))
+
+
+def test_a_tensor_of_another_size_is_an_error(bundle_path):
+    detector = Detector.from_bundle(bundle_path)
+    with pytest.raises(BackendError, match=r'inference failed on \(1, 16, 16, 3\)'):
+        detector.infer(np.zeros((1, 16, 16, 3), np.float32))

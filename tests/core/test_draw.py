@@ -1,0 +1,48 @@
+"""Drawing."""
+
+import numpy as np
+
+from ssd_detector.detections import Detections
+from ssd_detector.draw import class_color_rgb, draw_detections
+
+
+def one(box, label='person'):
+    return Detections(
+        boxes_xyxy=np.array([box], np.float32),
+        scores=np.array([0.5], np.float32),
+        class_ids=np.array([15]),
+        labels=[label],
+    )
+
+
+def test_the_input_image_is_not_changed():
+    image = np.zeros((80, 120, 3), np.uint8)
+    drawn = draw_detections(image, one([20, 30, 90, 70]))
+    assert not image.any()
+    assert drawn.shape == image.shape
+
+
+def test_the_box_has_the_colour_of_its_class_on_black_and_on_white():
+    for background in (0, 255):
+        image = np.full((80, 120, 3), background, np.uint8)
+        drawn = draw_detections(image, one([20, 30, 90, 70]))
+        assert tuple(drawn[69, 55]) == class_color_rgb(15)
+
+
+def test_the_label_of_a_box_at_the_border_stays_inside():
+    image = np.zeros((80, 200, 3), np.uint8)
+    drawn = draw_detections(image, one([190, 0, 200, 10], label='pottedplant'))
+    # The white text is somewhere left of the box, and not cut off at the right edge.
+    white = np.argwhere(np.all(drawn[:, :185] > 200, axis=-1))
+    assert len(white) > 50
+
+
+def test_nothing_to_draw_gives_a_copy():
+    image = np.arange(48, dtype=np.uint8).reshape(4, 4, 3)
+    np.testing.assert_array_equal(draw_detections(image, Detections.empty()), image)
+
+
+def test_colours_of_neighbouring_classes_differ():
+    colors = np.array([class_color_rgb(class_id) for class_id in range(1, 21)], int)
+    distances = np.abs(np.diff(colors, axis=0)).sum(axis=1)
+    assert distances.min() > 100

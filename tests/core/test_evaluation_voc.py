@@ -1,0 +1,96 @@
+"""VOC average precision against an independent slow implementation of the devkit's rules."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+import numpy as np
+import pytest
+
+from ssd_detector.detections import Detections
+from ssd_detector.evaluation.voc import evaluate_voc, GroundTruths
+from tests import reference
+from tests.strategies import boxes_xyxy, scores
+
+LABELS = ('cat', 'dog', 'cow')
+
+
+def to_truths(boxes, class_ids, is_difficult):
+    return GroundTruths(
+        np.array(boxes, np.float32).reshape(-1, 4),
+        np.array(class_ids, np.int64),
+        np.array(is_difficult, bool),
+    )
+
+
+def to_detections(boxes, values, class_ids):
+    order = np.argsort(-np.array(values, np.float32), kind='stable')
+    class_ids = np.array(class_ids, np.int64)[order]
+    return Detections(
+        np.array(boxes, np.float32).reshape(-1, 4)[order],
+        np.array(values, np.float32)[order],
+        class_ids,
+        [LABELS[class_id - 1] for class_id in class_ids],
+    )
+
+
+@st.composite
+def data_sets(draw):
+    truths, found = {}, {}
+    for image in range(draw(st.integers(1, 4))):
+        boxes = draw(boxes_xyxy(max_size=5, scale=16))
+        class_ids = draw(st.lists(st.integers(1, 3), min_size=len(boxes), max_size=len(boxes)))
+        flags = draw(st.lists(st.booleans(), min_size=len(boxes), max_size=len(boxes)))
+        truths[f'{image:06}'] = to_truths(boxes, class_ids, flags)
+        boxes = draw(boxes_xyxy(max_size=6, scale=16))
+        class_ids = draw(st.lists(st.integers(1, 3), min_size=len(boxes), max_size=len(boxes)))
+        found[f'{image:06}'] = to_detections(boxes, draw(scores(len(boxes))), class_ids)
+    return found, truths
+
+
+@given(data_sets(), st.sampled_from(['11point', 'area']), st.sampled_from([0.5, 0.75]))
+def test_ap_equals_the_slow_reference(data, interpolation, iou_threshold):
+    found, truths = data
+    result = evaluate_voc(
+        found, truths, labels=LABELS, iou_threshold=iou_threshold, interpolation=interpolation
+    )
+    for class_id, label in enumerate(LABELS, start=1):
+        expected = reference.voc_ap(found, truths, class_id, iou_threshold, interpolation)
+        np.testing.assert_allclose(result.ap_by_label[label], expected, atol=1e-12)
+
+
+def evaluate_one(found, truths):
+    return evaluate_voc({'a': found}, {'a': truths}, labels=LABELS).ap_by_label['cat']
+
+
+CAT = [0, 0, 10, 10]
+
+
+def test_a_hit_on_a_difficult_object_is_neither_hit_nor_miss():
+    truths = to_truths([CAT, [20, 20, 30, 30]], [1, 1], [False, True])
+    with_it = to_detections([[20, 20, 30, 30], CAT], [0.9, 0.8], [1, 1])
+    assert evaluate_one(with_it, truths) == 1.0
+
+
+def test_a_second_detection_of_an_object_is_a_miss():
+    truths = to_truths([CAT, [20, 20, 30, 30]], [1, 1], [False, False])
+    twice = to_detections([CAT, CAT, [20, 20, 30, 30]], [0.9, 0.8, 0.7], [1, 1, 1])
+    # Recall 0.5 at precision 1, recall 1 at precision 2/3: six and five of the eleven points.
+    assert evaluate_one(twice, truths) == pytest.approx((6 * 1 + 5 * 2 / 3) / 11)
+
+
+def test_the_devkits_inclusive_pixels_are_plain_iou_on_continuous_boxes():
+    # As pixels 1..10 and 1..5 (both ends count): 5 * 10 of 10 * 10 pixels, a hit at 0.5.
+    truths = to_truths([[0, 0, 10, 10]], [1], [False])
+    assert evaluate_one(to_detections([[0, 0, 5, 10]], [0.9], [1]), truths) == 1.0
+
+
+def test_a_class_without_objects_is_not_part_of_the_mean():
+    truths = to_truths([CAT], [1], [False])
+    result = evaluate_voc({}, {'a': truths}, labels=LABELS)
+    assert result.ap_by_label['cat'] == 0
+    assert np.isnan(result.ap_by_label['dog'])
+    assert result.mean_ap == 0
+
+
+def test_detections_for_an_unknown_image_are_an_error():
+    with pytest.raises(ValueError, match='1 images are not in the ground truth, such as b'):
+        evaluate_voc({'b': Detections.empty()}, {}, labels=LABELS)
