@@ -1,0 +1,36 @@
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+NAME = 'ssd_detector_ros'
+
+
+def shared_files(*folders):
+    """List data files folder by folder, with the place in share/ that each goes to."""
+    for top in folders:
+        for folder in (Path(top), *(path for path in Path(top).rglob('*') if path.is_dir())):
+            files = sorted(str(path) for path in folder.iterdir() if path.is_file())
+            if files:
+                yield f'share/{NAME}/{folder}', files
+
+
+setup(
+    name=NAME,
+    version='0.1.0',
+    description='ROS 2 node that publishes MobileNetV2-SSD detections',
+    license='Apache-2.0',
+    maintainer='maintainers',
+    maintainer_email='maintainers@example.com',
+    packages=find_packages(include=[NAME, f'{NAME}.*']),
+    package_data={NAME: ['py.typed']},
+    data_files=[
+        ('share/ament_index/resource_index/packages', [f'resource/{NAME}']),
+        (f'share/{NAME}', ['package.xml']),
+        *shared_files('launch', 'models', 'params'),
+    ],
+    python_requires='>=3.10',
+    install_requires=['setuptools'],
+    extras_require={'test': ['pytest']},
+    zip_safe=False,
+    entry_points={'console_scripts': [f'detector = {NAME}.node:main']},
+)

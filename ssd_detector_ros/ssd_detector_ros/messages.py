@@ -1,0 +1,107 @@
+"""
+The core's results as ROS messages.
+
+Values are converted with float(), int() and str() at this border: since Jazzy the setters do not
+check types, and a NumPy scalar in a float64 field arrives as garbage.
+"""
+
+import array
+from collections.abc import Sequence
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from sensor_msgs.msg import Image
+from std_msgs.msg import Header
+from vision_msgs.msg import (
+    Detection2D,
+    Detection2DArray,
+    LabelInfo,
+    ObjectHypothesisWithPose,
+    VisionClass,
+)
+
+from ssd_detector import Detections
+
+ClassIdFormat = Literal['label', 'index']
+CLASS_ID_FORMATS: tuple[ClassIdFormat, ...] = ('label', 'index')
+
+
+def to_detection_array(
+    detections: Detections, header: Header, class_id_format: ClassIdFormat
+) -> Detection2DArray:
+    """
+    Build the message of one frame; with no detections it is empty, but it is a message.
+
+    :param detections: in pixels of the source image
+    :param header: of the source image; goes into the array and into every detection
+    :param class_id_format: `label` puts the text into class_id, `index` the number from 1
+    :return: the message
+    """
+    return Detection2DArray(
+        header=header,
+        detections=[
+            _to_detection(detections, index, header, class_id_format)
+            for index in range(len(detections))
+        ],
+    )
+
+
+def _to_detection(
+    detections: Detections, index: int, header: Header, class_id_format: ClassIdFormat
+) -> Detection2D:
+    x1, y1, x2, y2 = (float(edge) for edge in detections.boxes_xyxy[index])
+    result = ObjectHypothesisWithPose()
+    is_label = class_id_format == 'label'
+    result.hypothesis.class_id = (
+        detections.labels[index] if is_label else str(int(detections.class_ids[index]))
+    )
+    result.hypothesis.score = float(detections.scores[index])
+    message = Detection2D(header=header, results=[result])
+    message.bbox.center.position.x = (x1 + x2) / 2
+    message.bbox.center.position.y = (y1 + y2) / 2
+    message.bbox.size_x = x2 - x1
+    message.bbox.size_y = y2 - y1
+    return message
+
+
+def to_label_info(labels: Sequence[str], score_threshold: float, header: Header) -> LabelInfo:
+    """
+    Build the message that maps class numbers to labels.
+
+    :param labels: of classes 1..C; class 0 is the background and not listed
+    :param score_threshold: the one that applies now
+    :param header: with the time of publishing
+    :return: the message
+    """
+    return LabelInfo(
+        header=header,
+        class_map=[
+            VisionClass(class_id=class_id, class_name=label)
+            for class_id, label in enumerate(labels, start=1)
+        ],
+        threshold=float(score_threshold),
+    )
+
+
+def to_image(image_rgb: NDArray[np.uint8], header: Header) -> Image:
+    """
+    Build an rgb8 image message.
+
+    :param image_rgb: (H, W, 3) uint8
+    :param header: of the source image
+    :return: the message
+    """
+    height_px, width_px = image_rgb.shape[:2]
+    # The only way that is fast both with and without the setters' type checks.
+    data = array.array('B')
+    data.frombytes(memoryview(np.ascontiguousarray(image_rgb)).cast('B'))
+    return Image(
+        header=header,
+        height=height_px,
+        width=width_px,
+        encoding='rgb8',
+        is_bigendian=0,
+        step=width_px * 3,
+        data=data,
+    )

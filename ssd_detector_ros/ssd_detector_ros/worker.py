@@ -1,0 +1,48 @@
+"""Runs the detector on a thread of its own: the node answers while a frame is processed."""
+
+from collections.abc import Callable
+from threading import Thread
+from typing import Generic, TypeVar
+
+from ssd_detector_ros.frames import NewestFrame
+
+Frame = TypeVar('Frame')
+
+
+class Worker(Generic[Frame]):
+    """
+    A thread that processes the newest frame, again and again.
+
+    :param process: what to do with a frame; handles the errors that it expects
+    :param on_failure: called from the thread with the exception that ended it: a bug, not a frame
+    """
+
+    def __init__(
+        self, process: Callable[[Frame], None], on_failure: Callable[[Exception], None]
+    ) -> None:
+        self._frames: NewestFrame[Frame] = NewestFrame()
+        self._process = process
+        self._on_failure = on_failure
+        self._thread = Thread(target=self._run, name='ssd_detector_worker', daemon=True)
+        self._thread.start()
+
+    def submit(self, frame: Frame) -> None:
+        """
+        Hand over a frame; one that still waits is dropped for it.
+
+        :param frame: the newest
+        """
+        self._frames.put(frame)
+
+    def stop(self) -> None:
+        """Finish the frame at hand and end the thread."""
+        self._frames.close()
+        self._thread.join()
+
+    def _run(self) -> None:
+        try:
+            while (frame := self._frames.take()) is not None:
+                self._process(frame)
+        # A thread that dies in silence would leave a node that looks alive and answers nothing.
+        except Exception as error:  # noqa: BLE001
+            self._on_failure(error)
