@@ -1,0 +1,20 @@
+#!/usr/bin/env bash
+# Turns a virtual environment that holds the ROS wheels into a ROS prefix:  install.sh VENV
+set -euo pipefail
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+venv=$(realpath "$1")
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+"$venv/bin/python" "$here/mend.py"
+cp "$here/../../ssd_detector_ros/params/fastdds_images.xml" "$venv/share/"
+# From a copy: pip leaves build folders in the source.
+cp -r "$here/standins" "$work/"
+"$venv/bin/python" -m pip install --no-deps --no-build-isolation --force-reinstall "$work/standins"
+
+# Into the prefix, as a distribution has it: colcon's install/ then holds this project alone.
+set +u; source "$venv/setup.bash"; set -u
+cmake -S "$here/vision_msgs" -B "$work/build" -DCMAKE_INSTALL_PREFIX="$venv" \
+  -DCMAKE_BUILD_TYPE=Release -DBUILD_TESTING=OFF
+cmake --build "$work/build" --parallel "$(nproc)" --target install
+python -c 'import rclpy, vision_msgs.msg'
