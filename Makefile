@@ -1,0 +1,43 @@
+SHELL := bash
+.SHELLFLAGS := -eo pipefail -c
+.DEFAULT_GOAL := help
+# One target after the other: they share install/ and, on small machines, two cores.
+.NOTPARALLEL:
+.PHONY: help build lint format test test-slow demo bench clean
+
+# colcon's setup files read unset variables, so no `-u` above.
+SOURCED = source install/setup.bash &&
+# A DDS domain of its own: neither a robot on the network nor another run takes part.
+# ROS checks the types of message fields only when asked to; without it a wrong one crashes.
+TEST_ENVIRONMENT = ROS_DOMAIN_ID=$$((RANDOM % 101 + 1)) ROS_PYTHON_CHECK_FIELDS=1
+export PYTHON
+
+help:  ## list the targets
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
+
+build:  ## .venv/ and install/; later runs repeat only what has changed
+	@tools/setup.sh
+
+lint: build  ## ruff, mypy, import-linter
+	@$(SOURCED) ruff check .
+	@$(SOURCED) ruff format --check .
+	@$(SOURCED) mypy ssd_detector/ssd_detector ssd_detector_ros/ssd_detector_ros
+	@$(SOURCED) lint-imports
+
+format: build  ## let ruff format the sources
+	@$(SOURCED) ruff check --fix . && ruff format .
+
+test: build  ## every test that needs neither a GPU nor the training data
+	@$(SOURCED) $(TEST_ENVIRONMENT) pytest -m 'not slow'
+
+test-slow: build  ## tests that take minutes or need the training data
+	@$(SOURCED) $(TEST_ENVIRONMENT) pytest -m slow
+
+demo: build  ## real photographs through the node; writes demo_out/
+	@$(SOURCED) python demo/demo.py
+
+bench: build  ## time of the core, and what the node adds
+	@$(SOURCED) for script in bench/*.py; do python "$$script"; done
+
+clean:  ## remove what was built, but not .venv
+	@rm -rf build install log demo_out .venv/stamps/workspace

@@ -1,0 +1,219 @@
+#!/usr/bin/env bash
+# Makes what `make` needs, where it is not there yet: .venv/ and install/. Run by `make build`.
+#
+# Two kinds of machine. With a ROS distribution sourced: its Python, its colcon, an environment
+# with --system-site-packages. Without one: ROS 2 from wheels (docker/ros_wheels). A step runs when
+# the content of what it depends on has changed since it last succeeded.
+set -euo pipefail
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+cd "$root"
+venv=$root/.venv
+stamps=$venv/stamps
+log=$root/log/setup.log
+packages=(ssd_msgs ssd_detector ssd_detector_ros)
+
+fail() {
+  printf 'make build: %s\n' "$*" >&2
+  exit 1
+}
+
+# Content of files and folders, and texts, as one hash.
+content() { # file or folder ...
+  find "$@" -type f ! -path '*/__pycache__/*' ! -path '*.egg-info/*' -print0 | sort -z |
+    xargs -0 sha256sum
+}
+
+step() { # name, text to show, key of everything the step depends on, command ...
+  local name=$1 title=$2 key started=$SECONDS
+  key=$(sha256sum <<<"$3")
+  shift 3
+  [ "$(cat "$stamps/$name" 2>/dev/null)" != "$key" ] || return 0
+  printf '%-60s' "$title"
+  printf '\n--- %s: %s\n' "$title" "$*" >>"$log"
+  # Not in an `if`: bash ignores `set -e` inside a condition.
+  set +e
+  (set -e; "$@") >>"$log" 2>&1 </dev/null
+  local status=$?
+  set -e
+  if [ $status -ne 0 ]; then
+    printf 'failed\n'
+    # On some machines pip repeats a warning about its index locations for every package.
+    grep -v '^WARNING: Location' "$log" | tail -n 40 >&2
+    fail "$title: failed; the whole log is $log"
+  fi
+  mkdir -p "$stamps"
+  printf '%s\n' "$key" >"$stamps/$name"
+  printf '%4d s\n' $((SECONDS - started))
+}
+
+pip() { "$venv/bin/python" -m pip --disable-pip-version-check "$@"; }
+
+# Prints `distribution` or `wheels`. Sourcing our own install/ does not make a distribution.
+find_mode() {
+  if [ -n "${ROS_DISTRO:-}" ] && [ -z "${_ROS_WHEELS_BOOTSTRAP_COMPLETE:-}" ] &&
+    python3 -c 'import rclpy' 2>/dev/null; then
+    echo distribution
+  else
+    echo wheels
+  fi
+}
+
+find_python() {
+  local candidate
+  for candidate in ${PYTHON:-python3 python3.13 python3.12 python3.11}; do
+    if "$candidate" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null
+    then
+      # The one that environments are made of, also when one of them is active.
+      "$candidate" -c 'import sys; print(getattr(sys, "_base_executable", sys.executable))'
+      return
+    fi
+  done
+  fail "Python 3.11, 3.12 or 3.13 is needed (the ROS wheels exist for these); found" \
+    "$("${PYTHON:-python3}" --version 2>&1 || true); install one and name it: make PYTHON=python3.12"
+}
+
+# What pip can't bring: compilers, Python's headers and venv.
+require_system_packages() {
+  local missing=()
+  command -v g++ >/dev/null && command -v gcc >/dev/null || missing+=(g++)
+  command -v cmake >/dev/null || missing+=(cmake)
+  command -v make >/dev/null || missing+=(make)
+  "$python" -c 'import ensurepip, venv' 2>/dev/null || missing+=(python3-venv)
+  "$python" -c 'import os, sys, sysconfig
+sys.exit(not os.path.exists(os.path.join(sysconfig.get_path("include"), "Python.h")))' ||
+    missing+=(python3-dev)
+  [ ${#missing[@]} -gt 0 ] || return 0
+  if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+    step system "System packages: ${missing[*]}" "${missing[*]} $RANDOM" apt_install "${missing[@]}"
+  else
+    fail "missing: ${missing[*]}; install with: sudo apt-get install ${missing[*]}"
+  fi
+}
+
+apt_install() {
+  export DEBIAN_FRONTEND=noninteractive
+  apt-get update -q
+  apt-get install -q -y --no-install-recommends "$@"
+}
+
+require_distribution_packages() {
+  command -v colcon >/dev/null ||
+    fail "ROS $ROS_DISTRO is sourced, but colcon is missing; install python3-colcon-common-extensions"
+  python3 -c 'import vision_msgs' 2>/dev/null ||
+    fail "ROS $ROS_DISTRO is sourced, but vision_msgs is missing; install ros-$ROS_DISTRO-vision-msgs"
+}
+
+make_environment() {
+  local options=()
+  [ "$mode" = wheels ] || options+=(--system-site-packages)
+  # An environment of another Python, place or kind can't be mended; one of this kind is kept.
+  if [ -e "$venv" ] && ! is_usable_environment; then
+    rm -rf "$venv"
+  fi
+  [ -x "$venv/bin/python" ] || "$python" -m venv "${options[@]}" "$venv"
+}
+
+is_usable_environment() {
+  local shared=false
+  [ "$mode" = wheels ] || shared=true
+  grep -qix "include-system-site-packages = $shared" "$venv/pyvenv.cfg" &&
+    grep -qF "$venv" "$venv/bin/activate" &&
+    [ "$("$venv/bin/python" -c 'import sys; print(sys.version_info[:2])')" = \
+      "$("$python" -c 'import sys; print(sys.version_info[:2])')" ]
+}
+
+install_python_packages() {
+  local lists=(-r requirements.txt -r requirements-training.txt -r requirements-dev.txt)
+  if [ "$mode" = wheels ]; then
+    lists+=(-r docker/ros_wheels/requirements-ros.txt -c constraints.txt)
+  else
+    # The distribution's messages are compiled against its NumPy.
+    "$python" -c 'import numpy; print(f"numpy=={numpy.__version__}")' >"$venv/distribution.txt"
+    lists+=(-c "$venv/distribution.txt")
+  fi
+  pip install --progress-bar off "${lists[@]}"
+}
+
+install_training() {
+  # `compat` writes a plain path into the environment. The default's import hook loses against
+  # the folder of the same name when Python runs in the repository's root.
+  pip install --no-deps --no-build-isolation --config-settings editable_mode=compat \
+    --editable ssd_training
+}
+
+# What install/setup.bash chains to, so that it also brings the environment's Python.
+write_distribution_setup() {
+  local name
+  mkdir -p "$venv/share"
+  cp ssd_detector_ros/params/fastdds_images.xml "$venv/share/"
+  for name in setup.sh setup.bash local_setup.sh local_setup.bash; do
+    cat >"$venv/$name" <<EOF
+# Puts this environment before the distribution's Python. Written by tools/setup.sh.
+export VIRTUAL_ENV="$venv"
+case ":\$PATH:" in *":$venv/bin:"*) ;; *) export PATH="$venv/bin:\$PATH" ;; esac
+case ":\${AMENT_PREFIX_PATH:-}:" in *":$venv:"*) ;; *)
+  export AMENT_PREFIX_PATH="$venv\${AMENT_PREFIX_PATH:+:\$AMENT_PREFIX_PATH}" ;;
+esac
+EOF
+  done
+}
+
+colcon_build() {
+  set +u
+  # shellcheck disable=SC1091
+  source "$venv/setup.bash"
+  set -u
+  # By name: the one of a distribution would build with the distribution's Python, not with ours.
+  python "$(command -v colcon)" --log-base log build --symlink-install --base-paths "${packages[@]}" \
+    --event-handlers console_direct+ console_cohesion- \
+    --cmake-args -DCMAKE_BUILD_TYPE=Release -DBUILD_TESTING=OFF --no-warn-unused-cli
+}
+
+build_workspace() {
+  # CMake and colcon keep absolute paths; after a move, or over another Python, they start anew.
+  if [ "$(cat install/.built_for 2>/dev/null)" != "$environment_key" ]; then
+    rm -rf build install
+  fi
+  colcon_build
+  printf '%s\n' "$environment_key" >install/.built_for
+}
+
+mkdir -p "$(dirname "$log")"
+: >"$log"
+mode=$(find_mode)
+if [ "$mode" = wheels ]; then
+  [ "$(uname -sm)" = 'Linux x86_64' ] || fail "no ROS distribution is sourced, and ROS wheels exist" \
+    "for Linux x86_64 only; this is $(uname -sm): source /opt/ros/<distro>/setup.bash first"
+  # Nothing of another workspace gets into this one.
+  unset AMENT_PREFIX_PATH CMAKE_PREFIX_PATH COLCON_PREFIX_PATH PYTHONPATH LD_LIBRARY_PATH
+  unset ROS_DISTRO _ROS_WHEELS_BOOTSTRAP_COMPLETE FASTRTPS_DEFAULT_PROFILES_FILE VIRTUAL_ENV
+  python=$(find_python)
+else
+  require_distribution_packages
+  python=$(command -v python3)
+fi
+require_system_packages
+
+environment_key="$mode $venv $("$python" --version)"
+step environment 'Virtual environment .venv' "$environment_key" make_environment
+step packages 'Python packages (from empty: some minutes, 1 GB)' \
+  "$environment_key $(content requirements*.txt constraints.txt docker/ros_wheels/requirements-ros.txt)" \
+  install_python_packages
+if [ "$mode" = wheels ]; then
+  ros_files=(docker/ros_wheels/{install.sh,mend.py,requirements-ros.txt,standins,vision_msgs})
+  step ros 'ROS 2 from wheels: setup files, vision_msgs' \
+    "$environment_key $(content "${ros_files[@]}" ssd_detector_ros/params/fastdds_images.xml)" \
+    docker/ros_wheels/install.sh "$venv"
+else
+  step ros "ROS $ROS_DISTRO: setup files" "$environment_key $(content tools/setup.sh)" \
+    write_distribution_setup
+fi
+step training 'ssd_training' "$environment_key $(content ssd_training/pyproject.toml)" install_training
+# Sources are linked, not copied: only what setup.py, CMake and rosidl read needs a new build.
+workspace_files=(ssd_msgs ssd_detector/{package.xml,setup.py,setup.cfg}
+  ssd_detector_ros/{package.xml,setup.py,setup.cfg})
+[ -e install/setup.bash ] || rm -f "$stamps/workspace"
+linked_names=$(find ssd_detector_ros/{launch,params,models} -type f 2>/dev/null | sort)
+step workspace "colcon: ${packages[*]}" \
+  "$environment_key $(content "${workspace_files[@]}") $linked_names" \
+  build_workspace
