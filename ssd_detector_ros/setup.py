@@ -6,12 +6,11 @@ NAME = 'ssd_detector_ros'
 
 
 def shared_files(*folders):
-    """List data files folder by folder, with the place in share/ that each goes to."""
-    for top in folders:
-        for folder in (Path(top), *(path for path in Path(top).rglob('*') if path.is_dir())):
-            files = sorted(str(path) for path in folder.iterdir() if path.is_file())
-            if files:
-                yield f'share/{NAME}/{folder}', files
+    """List data files, with the place in share/ that each goes to; a missing folder has none."""
+    for folder in folders:
+        for path in sorted(Path(folder).rglob('*')):
+            if path.is_file():
+                yield f'share/{NAME}/{path.parent}', [str(path)]
 
 
 setup(
