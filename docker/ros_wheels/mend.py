@@ -1,5 +1,5 @@
 """
-Make a virtual environment full of ROS 2 wheels a ROS prefix: run it with that environment's Python.
+Make a virtual environment full of ROS 2 wheels a ROS prefix; run it with its own Python.
 
 It corrects paths that point into the wheel builder's machine, and writes the setup files that a
 distribution has. Running it again changes nothing more.
