@@ -1,0 +1,1 @@
+"""MobileNetV2-SSD: training, evaluation on a split, export of bundles."""

@@ -1,0 +1,51 @@
+"""Fingerprint of an experiment: 12 hex digits over everything that shapes the result."""
+
+import dataclasses
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+from ssd_training.errors import WeightsError
+from ssd_training.experiments.schema import ExperimentConfig
+
+SCHEMA_VERSION = 1
+_LENGTH = 12
+# Names and places: the same recipe elsewhere is the same recipe.
+_LEFT_OUT = (('experiment',), ('run',), ('data', 'root'), ('backbone', 'weights'))
+
+
+def compute_fingerprint(config: ExperimentConfig, *, git_commit: str | None = None) -> str:
+    """
+    Hash an experiment; the weights that it starts from count by content, not by path.
+
+    :param config: the experiment
+    :param git_commit: enters the hash when given
+    :return: 12 hex digits
+    :raises WeightsError: when the weights file can not be read
+    """
+    tree = dataclasses.asdict(config)
+    for *parents, key in _LEFT_OUT:
+        section: dict[str, Any] = tree
+        for parent in parents:
+            section = section[parent]
+        del section[key]
+    tree['_schema_version'] = SCHEMA_VERSION
+    tree['_weights'] = _describe_weights(config.backbone.weights)
+    tree['_git_commit'] = git_commit
+    canonical = json.dumps(tree, sort_keys=True, separators=(',', ':'))
+    return hashlib.sha256(canonical.encode()).hexdigest()[:_LENGTH]
+
+
+def _describe_weights(weights: str | None) -> str | None:
+    if weights is None or weights == 'imagenet':
+        return weights
+    try:
+        return hashlib.sha256(Path(weights).read_bytes()).hexdigest()
+    except OSError as error:
+        raise WeightsError(
+            [
+                f'backbone.weights: {weights}: can not be read ({error.strerror}); set '
+                f'SSD_WEIGHTS_DIR or give backbone.weights=FILE, imagenet or null'
+            ]
+        ) from error
