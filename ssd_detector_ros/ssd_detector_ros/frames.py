@@ -18,23 +18,19 @@ class NewestFrame(Generic[Frame]):
         self._condition = Condition()
         self._frame: Frame | None = None
         self._is_closed = False
-        self._num_replaced = 0
 
-    @property
-    def num_replaced(self) -> int:
-        """How many frames were replaced by a newer one before they were taken."""
-        return self._num_replaced
-
-    def put(self, frame: Frame) -> None:
+    def put(self, frame: Frame) -> bool:
         """
         Offer a frame; never waits.
 
         :param frame: the newest
+        :return: whether it took the place of another
         """
         with self._condition:
-            self._num_replaced += self._frame is not None
+            replaces = self._frame is not None
             self._frame = frame
             self._condition.notify()
+            return replaces
 
     def take(self) -> Frame | None:
         """

@@ -53,8 +53,7 @@ def to_rgb(message: Image) -> NDArray[np.uint8]:
     image = pixels.reshape(height_px, width_px, encoding.num_channels)
     if encoding.conversion is None:
         return image
-    converted: NDArray[np.uint8] = cv2.cvtColor(image, encoding.conversion)
-    return converted
+    return cv2.cvtColor(image, encoding.conversion).astype(np.uint8, copy=False)
 
 
 def _check_layout(message: Image, encoding: Encoding) -> None:

@@ -22,6 +22,8 @@ from vision_msgs.msg import (
 )
 
 from ssd_detector import Detections
+from ssd_detector_ros.statistics import Report
+from ssd_msgs.msg import DetectorStatistics
 
 ClassIdFormat = Literal['label', 'index']
 CLASS_ID_FORMATS: tuple[ClassIdFormat, ...] = ('label', 'index')
@@ -95,7 +97,7 @@ def to_image(image_rgb: NDArray[np.uint8], header: Header) -> Image:
     height_px, width_px = image_rgb.shape[:2]
     # The only way that is fast both with and without the setters' type checks.
     data = array.array('B')
-    data.frombytes(memoryview(np.ascontiguousarray(image_rgb)).cast('B'))
+    data.frombytes(np.ascontiguousarray(image_rgb).data.cast('B'))
     return Image(
         header=header,
         height=height_px,
@@ -104,4 +106,29 @@ def to_image(image_rgb: NDArray[np.uint8], header: Header) -> Image:
         is_bigendian=0,
         step=width_px * 3,
         data=data,
+    )
+
+
+def to_statistics(report: Report, header: Header) -> DetectorStatistics:
+    """
+    Build the message of one period.
+
+    :param report: of the period
+    :param header: with the time of its end
+    :return: the message
+    """
+    rows_ms = list(report.latencies_ms.values())
+    return DetectorStatistics(
+        header=header,
+        frames_received=report.num_received,
+        frames_processed=report.num_processed,
+        drop_reasons=list(report.drops),
+        drop_counts=list(report.drops.values()),
+        period_s=report.period_s,
+        received_rate_hz=report.received_rate_hz,
+        processed_rate_hz=report.processed_rate_hz,
+        stages=list(report.latencies_ms),
+        latency_p50_ms=[row[0] for row in rows_ms],
+        latency_p95_ms=[row[1] for row in rows_ms],
+        latency_p99_ms=[row[2] for row in rows_ms],
     )

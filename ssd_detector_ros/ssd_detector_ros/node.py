@@ -6,32 +6,28 @@ from typing import Any
 
 from rcl_interfaces.msg import SetParametersResult
 import rclpy
+from rclpy._rclpy_pybind11 import RCLError
+from rclpy.clock import Clock, ClockType
 from rclpy.executors import ExternalShutdownException
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.parameter import Parameter
-from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
+from rclpy.qos import QoSProfile, ReliabilityPolicy
 from rclpy.qos_overriding_options import QoSOverridingOptions
+from rclpy.subscription import Subscription
+from rclpy.timer import Timer
 from sensor_msgs.msg import Image
-from std_msgs.msg import Header
-from vision_msgs.msg import Detection2DArray, LabelInfo
 
 from ssd_detector import ConfigError, Detector, SsdDetectorError, Thresholds
-from ssd_detector.draw import draw_detections
 from ssd_detector_ros import parameters
-from ssd_detector_ros.image_conversion import to_rgb
-from ssd_detector_ros.messages import to_detection_array, to_image, to_label_info
-from ssd_detector_ros.transitions import answer_impossible_transitions
+from ssd_detector_ros.outputs import Outputs
+from ssd_detector_ros.processing import Arrival, FrameProcessor
+from ssd_detector_ros.statistics import Statistics
+from ssd_detector_ros.transitions import answer_impossible_transitions, logs_exceptions
 from ssd_detector_ros.worker import Worker
 
 # Depth 1 and best effort: the newest frame of any camera, whatever it offers.
-IMAGE_QOS = QoSProfile(
-    history=HistoryPolicy.KEEP_LAST, depth=1, reliability=ReliabilityPolicy.BEST_EFFORT
-)
-DETECTIONS_QOS = QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=10)
-LABEL_INFO_QOS = QoSProfile(
-    history=HistoryPolicy.KEEP_LAST, depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL
-)
-WARNING_PERIOD_S = 5.0
+IMAGE_QOS = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
+STATISTICS_PERIOD_S = 1.0
 
 
 class DetectorNode(LifecycleNode):
@@ -47,7 +43,11 @@ class DetectorNode(LifecycleNode):
         self._declaration_findings = parameters.declare_parameters(self)
         self._names_from_bundle: set[str] = set()
         self._detector: Detector | None = None
-        self._worker: Worker[Image] | None = None
+        self._outputs: Outputs | None = None
+        self._statistics = Statistics()
+        self._worker: Worker[Arrival] | None = None
+        self._subscription: Subscription | None = None
+        self._timer: Timer | None = None
         self.add_on_set_parameters_callback(self._on_set_parameters)
         answer_impossible_transitions(self)
 
@@ -58,8 +58,9 @@ class DetectorNode(LifecycleNode):
         :return: whether the node is active now
         """
         success = TransitionCallbackReturn.SUCCESS
-        return self.trigger_configure() == success and self.trigger_activate() == success
+        return bool(self.trigger_configure() == success and self.trigger_activate() == success)
 
+    @logs_exceptions
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """
         Load the bundle; with anything wrong, log all of it and stay unconfigured.
@@ -68,26 +69,22 @@ class DetectorNode(LifecycleNode):
         :return: SUCCESS or FAILURE
         """
         try:
-            self._detector = self._load_detector()
+            detector = self._load_detector()
         except SsdDetectorError as error:
             for finding in str(error).splitlines():
                 self.get_logger().error(finding)
             return TransitionCallbackReturn.FAILURE
-        self._show_thresholds(self._detector)
-        self._detections_publisher = self.create_lifecycle_publisher(
-            Detection2DArray, '~/detections', DETECTIONS_QOS
-        )
-        self._overlay_publisher = self.create_lifecycle_publisher(Image, '~/overlay', IMAGE_QOS)
-        self._label_info_publisher = self.create_lifecycle_publisher(
-            LabelInfo, '~/label_info', LABEL_INFO_QOS
-        )
-        manifest = self._detector.bundle.manifest
+        self._outputs = Outputs(self)
+        self._detector = detector
+        self._show_thresholds(detector)
+        manifest = detector.bundle.manifest
         self.get_logger().info(
-            f'loaded {self._detector.bundle.path}: {manifest.name}, '
+            f'loaded {detector.bundle.path}: {manifest.name}, '
             f'{manifest.num_classes} classes, input {manifest.input_size_px} px'
         )
         return TransitionCallbackReturn.SUCCESS
 
+    @logs_exceptions
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """
         Subscribe to the images.
@@ -97,18 +94,31 @@ class DetectorNode(LifecycleNode):
         """
         result = super().on_activate(state)
         self._publish_label_info()
-        self._worker = Worker(self._process, self._on_worker_failure)
-        topic = self.get_parameter('image_topic').value
+        self._statistics = Statistics()
+        assert self._detector and self._outputs, 'active comes after configured'
+        processor = FrameProcessor(
+            self._detector,
+            self._outputs,
+            statistics=self._statistics,
+            class_id_format=lambda: self.get_parameter('class_id_format').value,
+            logger=self.get_logger(),
+        )
+        self._worker = Worker(processor.process, self._on_worker_failure)
         self._subscription = self.create_subscription(
             Image,
-            topic,
-            self._worker.submit,
+            self.get_parameter('image_topic').value,
+            self._on_image,
             IMAGE_QOS,
             qos_overriding_options=QoSOverridingOptions.with_default_policies(),
+        )
+        # Steady: it also ticks while the simulation is paused.
+        self._timer = self.create_timer(
+            STATISTICS_PERIOD_S, self._on_timer, clock=Clock(clock_type=ClockType.STEADY_TIME)
         )
         self.get_logger().info(f'active: waiting for images on {self._subscription.topic_name}')
         return result
 
+    @logs_exceptions
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """
         Finish the frame at hand and subscribe no longer.
@@ -116,9 +126,10 @@ class DetectorNode(LifecycleNode):
         :param state: the state before
         :return: SUCCESS
         """
-        self._stop_worker()
+        self._stop()
         return super().on_deactivate(state)
 
+    @logs_exceptions
     def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
         """
         Let go of the bundle.
@@ -126,15 +137,10 @@ class DetectorNode(LifecycleNode):
         :param state: the state before
         :return: SUCCESS
         """
-        for publisher in (
-            self._detections_publisher,
-            self._overlay_publisher,
-            self._label_info_publisher,
-        ):
-            self.destroy_publisher(publisher)
-        self._detector = None
+        self._release()
         return TransitionCallbackReturn.SUCCESS
 
+    @logs_exceptions
     def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
         """
         Stop working; the process ends later.
@@ -142,17 +148,28 @@ class DetectorNode(LifecycleNode):
         :param state: the state before
         :return: SUCCESS
         """
-        self._stop_worker()
+        self._release()
+        return TransitionCallbackReturn.SUCCESS
+
+    @logs_exceptions
+    def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """
+        Go back to unconfigured after an exception in a transition.
+
+        :param state: the state before
+        :return: SUCCESS
+        """
+        self._release()
         return TransitionCallbackReturn.SUCCESS
 
     def destroy_node(self) -> None:
         """Stop the worker before its publishers go."""
-        self._stop_worker()
+        self._stop()
         super().destroy_node()
 
     def _load_detector(self) -> Detector:
         """Load what the parameters ask for; raise one error with everything that is wrong."""
-        findings = list(self._declaration_findings)
+        findings = list(self._declaration_findings.values())
         try:
             parameters.check_class_id_format(self.get_parameter('class_id_format').value)
         except ConfigError as error:
@@ -206,49 +223,48 @@ class DetectorNode(LifecycleNode):
         if findings:
             return SetParametersResult(successful=False, reason='; '.join(findings))
         self._names_from_bundle -= set(values)
+        for name in values:
+            self._declaration_findings.pop(name, None)
         if detector is not None:
             detector.thresholds = thresholds
             if thresholds.score_threshold != before.score_threshold:
                 self._publish_label_info()
         return SetParametersResult(successful=True)
 
-    def _process(self, message: Image) -> None:
-        """Detect in one frame and publish, also when nothing was found; runs on the worker."""
-        detector = self._detector
-        assert detector is not None, 'the worker runs between activate and deactivate only'
-        try:
-            image_rgb = to_rgb(message)
-            detections = detector(image_rgb)
-        except SsdDetectorError as error:
-            self.get_logger().error(
-                f'frame dropped: {error}', throttle_duration_sec=WARNING_PERIOD_S
-            )
-            return
-        class_id_format = self.get_parameter('class_id_format').value
-        self._detections_publisher.publish(
-            to_detection_array(detections, message.header, class_id_format)
-        )
-        if self._overlay_publisher.get_subscription_count() > 0:
-            drawn_rgb = draw_detections(image_rgb, detections)
-            self._overlay_publisher.publish(to_image(drawn_rgb, message.header))
+    def _on_image(self, message: Image) -> None:
+        self._statistics.count_received()
+        if self._worker is not None and self._worker.submit(Arrival(message)):
+            self._statistics.count_drop('superseded')
+
+    def _on_timer(self) -> None:
+        if self._outputs is not None:
+            self._outputs.publish_statistics(self._statistics.end_period())
 
     def _publish_label_info(self) -> None:
-        detector = self._detector
-        if detector is None:
-            return
-        header = Header(stamp=self.get_clock().now().to_msg())
-        self._label_info_publisher.publish(
-            to_label_info(detector.labels, detector.thresholds.score_threshold, header)
-        )
+        if self._outputs is not None and self._detector is not None:
+            self._outputs.publish_label_info(self._detector)
 
-    def _stop_worker(self) -> None:
-        if self._worker is not None:
+    def _stop(self) -> None:
+        """Undo activate, however far it came."""
+        if self._subscription is not None:
             self.destroy_subscription(self._subscription)
+        if self._timer is not None:
+            self.destroy_timer(self._timer)
+        if self._worker is not None:
             self._worker.stop()
-            self._worker = None
+        self._subscription = self._timer = self._worker = None
+
+    def _release(self) -> None:
+        """Undo activate and configure, however far they came."""
+        self._stop()
+        if self._outputs is not None:
+            self._outputs.destroy()
+        self._outputs = self._detector = None
 
     def _on_worker_failure(self, error: Exception) -> None:
         """End the process with an error: an unforeseen exception is a bug."""
+        if not self.context.ok():
+            return  # After an interrupt publishers fail; that is no news.
         self.failure = error
         self.get_logger().fatal(f'the worker ended: {error!r}')
         self.context.try_shutdown()
@@ -261,11 +277,15 @@ def main(args: list[str] | None = None) -> int:
     :param args: command line; None takes that of the process
     :return: 0 after an interrupt, 1 when the node could not start or failed
     """
-    rclpy.init(args=args)
+    try:
+        rclpy.init(args=args)
+    except RCLError as error:
+        sys.stderr.write(f'ssd_detector: {error}\n')
+        return 1
     node = DetectorNode()
     try:
         if node.get_parameter('autostart').value and not node.start():
-            return 1
+            return 1 if rclpy.ok() else 0
         rclpy.spin(node)
     except (KeyboardInterrupt, ExternalShutdownException):
         pass

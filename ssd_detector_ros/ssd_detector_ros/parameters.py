@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 import difflib
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from ament_index_python.packages import get_package_share_directory
 from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
@@ -93,21 +93,22 @@ DECLARATIONS = STATIC | LIVE
 THRESHOLD_NAMES = ('score_threshold', 'nms_iou_threshold', 'max_detections', 'class_thresholds')
 
 
-def declare_parameters(node: Node) -> list[str]:
+def declare_parameters(node: Node) -> dict[str, str]:
     """
     Declare every parameter; one that was given wrongly keeps its default.
 
     :param node: the node
-    :return: a finding for each value of wrong type or out of range, and for each unknown name
+    :return: name -> finding, for each value of wrong type or out of range and each unknown name
     """
-    findings = []
+    findings = {}
     for name, declaration in DECLARATIONS.items():
         try:
             _declare(node, name, declaration, ignore_override=False)
         except (InvalidParameterTypeException, InvalidParameterValueException) as error:
-            findings.append(f'parameter {name}: {error}')
+            findings[name] = f'parameter {name}: {error}'
             _declare(node, name, declaration, ignore_override=True)
-    return findings + [_unknown(name) for name in _given_names(node) if not _is_known(name)]
+    unknown = (name for name in _given_names(node) if not _is_known(name))
+    return findings | {name: _unknown(name) for name in unknown}
 
 
 def read_thresholds(
@@ -196,7 +197,7 @@ def check_class_id_format(value: str) -> ClassIdFormat:
         raise ConfigError(
             [f"class_id_format: received '{value}'; expected {' or '.join(CLASS_ID_FORMATS)}"]
         )
-    return cast(ClassIdFormat, value)
+    return value
 
 
 def bundle_path(value: str) -> Path:

@@ -1,9 +1,34 @@
-"""Keeps a lifecycle node alive when a client asks for an impossible transition."""
+"""Lifecycle transitions that tell what went wrong, and do not end the process (rclpy, Jazzy)."""
 
-from typing import Any
+from collections.abc import Callable
+from functools import wraps
+import traceback
+from typing import Any, TypeVar
 
 from rclpy._rclpy_pybind11 import RCLError
-from rclpy.lifecycle import LifecycleNode
+from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
+
+Node = TypeVar('Node', bound=LifecycleNode)
+Transition = Callable[[Node, LifecycleState], TransitionCallbackReturn]
+
+
+def logs_exceptions(transition: Transition[Node]) -> Transition[Node]:
+    """
+    Log the exception that ends a transition; rclpy itself drops it and says only ERROR.
+
+    :param transition: on_configure or the like
+    :return: the same, logging
+    """
+
+    @wraps(transition)
+    def logging(node: Node, state: LifecycleState) -> TransitionCallbackReturn:
+        try:
+            return transition(node, state)
+        except Exception:
+            node.get_logger().error(f'{transition.__name__}: {traceback.format_exc()}')
+            raise
+
+    return logging
 
 
 def answer_impossible_transitions(node: LifecycleNode) -> None:

@@ -26,13 +26,14 @@ class Worker(Generic[Frame]):
         self._thread = Thread(target=self._run, name='ssd_detector_worker', daemon=True)
         self._thread.start()
 
-    def submit(self, frame: Frame) -> None:
+    def submit(self, frame: Frame) -> bool:
         """
         Hand over a frame; one that still waits is dropped for it.
 
         :param frame: the newest
+        :return: whether one was dropped
         """
-        self._frames.put(frame)
+        return self._frames.put(frame)
 
     def stop(self) -> None:
         """Finish the frame at hand and end the thread."""
