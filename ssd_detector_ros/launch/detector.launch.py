@@ -1,13 +1,19 @@
 """Start the detector; it configures and activates itself unless autostart is false."""
 
-from launch.actions import DeclareLaunchArgument, OpaqueFunction, RegisterEventHandler
+import os
+
+from launch import LaunchDescription
+from launch.actions import (
+    DeclareLaunchArgument,
+    OpaqueFunction,
+    RegisterEventHandler,
+    SetEnvironmentVariable,
+)
 from launch.event_handlers import OnProcessExit
 from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
 from launch_ros.actions import LifecycleNode
 from launch_ros.parameter_descriptions import ParameterValue
 from launch_ros.substitutions import FindPackageShare
-
-from launch import LaunchDescription
 
 DEFAULT_PARAMS_FILE = PathJoinSubstitution(
     [FindPackageShare('ssd_detector_ros'), 'params', 'detector.yaml']
@@ -20,6 +26,11 @@ ARGUMENTS = (
     ('namespace', '', 'namespace of the node'),
     ('log_level', 'info', 'debug, info, warn, error or fatal'),
 )
+# Fast DDS's own shared memory segment is smaller than one 640x480 image: most are lost on the way.
+FASTDDS_PROFILE = PathJoinSubstitution(
+    [FindPackageShare('ssd_detector_ros'), 'params', 'fastdds_images.xml']
+)
+FASTDDS_VARIABLES = ('FASTRTPS_DEFAULT_PROFILES_FILE', 'FASTDDS_DEFAULT_PROFILES_FILE')
 # The type is said: a bundle called 2024 is no number.
 PARAMETER_TYPES = {'bundle': str, 'image_topic': str, 'autostart': bool}
 
@@ -47,13 +58,22 @@ def _start_node(context):
         namespace=LaunchConfiguration('namespace'),
         output='screen',
         parameters=[LaunchConfiguration('params_file'), given],
-        arguments=['--ros-args', '--log-level', LaunchConfiguration('log_level')],
+        ros_arguments=['--log-level', LaunchConfiguration('log_level')],
     )
     on_exit = OnProcessExit(target_action=detector, on_exit=_fail_with_node)
-    return [detector, RegisterEventHandler(on_exit)]
+    return [*_fastdds_profile(), detector, RegisterEventHandler(on_exit)]
+
+
+def _fastdds_profile():
+    """Give Fast DDS room for images, unless the user chose a profile; others ignore it."""
+    if any(name in os.environ for name in FASTDDS_VARIABLES):
+        return []
+    # Up to Jazzy (Fast DDS 2) only the old name works; setting both is an error from Kilted on.
+    is_old = os.environ.get('ROS_DISTRO') in ('humble', 'iron', 'jazzy')
+    return [SetEnvironmentVariable(FASTDDS_VARIABLES[0 if is_old else 1], FASTDDS_PROFILE)]
 
 
 def _fail_with_node(event, context):
     """Let `ros2 launch` exit non-zero when the node did; launch itself would report success."""
-    if event.returncode != 0:
+    if event.returncode != 0 and not context.is_shutdown:
         raise RuntimeError(f'the detector ended with exit code {event.returncode}')
