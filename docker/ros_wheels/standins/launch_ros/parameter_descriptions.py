@@ -6,10 +6,9 @@ from pathlib import Path
 import tempfile
 from typing import Any
 
-import yaml
-
 from launch import LaunchContext, Substitution
 from launch._engine import perform
+import yaml
 
 
 class ParameterValue:

@@ -4,7 +4,6 @@ import os
 from typing import Any
 
 from ament_index_python.packages import get_package_prefix
-
 from launch import LaunchContext, Substitution
 from launch._engine import perform
 from launch.substitutions import SubstitutionFailure
