@@ -1,7 +1,6 @@
 """From a Keras network to the ONNX file of a bundle: normalize, network, decode, softmax."""
 
 from collections.abc import Sequence
-import logging
 from pathlib import Path
 
 import keras
@@ -22,12 +21,8 @@ from ssd_training.errors import ExportError
 from ssd_training.model.detector import detect
 from ssd_training.targets.box_coding import Variances
 
-# Two correct float32 implementations differ by rounding; see compare.
-TOLERANCE = 1e-5
-
-logger = logging.getLogger(__name__)
-
-Outputs = tuple[NDArray[np.float32], NDArray[np.float32]]
+# A wrong graph is off by far more. On photographs rounding alone makes 1e-6 to 1e-5.
+TOLERANCE = 1e-4
 
 
 class Serving(tf.Module):
@@ -51,8 +46,17 @@ class Serving(tf.Module):
         self.signature = tf.TensorSpec((1, height, width, channels), tf.float32, name=INPUT_NAME)
         self.serve = tf.function(self._serve, input_signature=[self.signature], jit_compile=False)
 
+    def detect(self, images: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """
+        Run the network as it is, operation by operation.
+
+        :param images: (B, S, S, 3) float32, in [0, 1]
+        :return: boxes (B, P, 4) xyxy, normalized; scores (B, P, C + 1)
+        """
+        return detect(self._model, images, self._priors_cxcywh, self._variances)
+
     def _serve(self, image: tf.Tensor) -> dict[str, tf.Tensor]:
-        boxes_xyxy, scores = detect(self._model, image, self._priors_cxcywh, self._variances)
+        boxes_xyxy, scores = self.detect(image)
         return {BOXES_NAME: boxes_xyxy, SCORES_NAME: scores}
 
 
@@ -92,13 +96,8 @@ def compare(
     backend = OnnxRuntimeBackend(path, num_threads=1)
     differences = []
     for image in images:
-        expected = serving.serve(image)
-        boxes_xyxy, scores = backend(image)
-        differences.append(
-            (
-                np.abs(boxes_xyxy - expected[BOXES_NAME].numpy()).max(),
-                np.abs(scores - expected[SCORES_NAME].numpy()).max(),
-            )
-        )
+        expected = [output[0].numpy() for output in serving.detect(image)]
+        received = backend.run(image)
+        differences.append([np.abs(a - b).max() for a, b in zip(received, expected)])
     boxes_difference, scores_difference = np.max(differences, axis=0)
     return float(boxes_difference), float(scores_difference)

@@ -249,5 +249,10 @@ def _evaluate(training: Training) -> dict[str, float]:
     name = f'val/voc_ap_{round(100 * config.eval.iou_threshold)}'
     return {
         f'{name}/mAP': result.mean_ap,
-        **{f'{name}/AP/{label}': ap for label, ap in result.ap_by_label.items()},
+        # A label without objects in the split has no AP, and JSON no NaN.
+        **{
+            f'{name}/AP/{label}': ap
+            for label, ap in result.ap_by_label.items()
+            if not np.isnan(ap)
+        },
     }

@@ -74,7 +74,7 @@ def merge(
     :return: mappings are merged key by key; lists and values replace what was there
     :raises ConfigError: for files, variables and overrides that can not be read
     """
-    file = _find(experiment_path, config_root)
+    file = find_config(experiment_path, config_root)
     own = load_yaml(file)
     findings: list[str] = []
     tree: Tree = {}
@@ -90,6 +90,25 @@ def merge(
     return MergedTree(tree, origins)
 
 
+def load_tree(file: Path, environment: Mapping[str, str]) -> MergedTree:
+    """
+    Read one file that stands alone.
+
+    :param file: the YAML file
+    :param environment: variables for `${NAME:-default}`
+    :return: its tree
+    :raises ConfigError: when it can not be read or a variable is not set
+    """
+    findings: list[str] = []
+    tree: Tree = {}
+    origins = {'': str(file)}
+    _merge_into(tree, load_yaml(file), str(file), origins)
+    tree = _substitute(tree, environment, origins, findings)
+    if findings:
+        raise ConfigError(findings)
+    return MergedTree(tree, origins)
+
+
 def format_tree(merged: MergedTree) -> str:
     """
     Write a merged tree as YAML with the origin of each value behind it.
@@ -100,13 +119,21 @@ def format_tree(merged: MergedTree) -> str:
     return '\n'.join(_format_lines(merged.tree, '', merged.origins))
 
 
-def _find(path: Path, config_root: Path) -> Path:
+def find_config(path: Path, config_root: Path) -> Path:
+    """
+    Look a file up.
+
+    :param path: as given; a relative one may start at the working directory or at config_root
+    :param config_root: folder of the configs
+    :return: the file
+    :raises ConfigError: when it is in neither place
+    """
     candidates = [path] if path.is_absolute() else [path, config_root / path]
     for candidate in candidates:
         if candidate.is_file():
             return candidate
     looked = ' and '.join(str(candidate.absolute()) for candidate in candidates)
-    raise ConfigError([f'{path}: no such experiment file; looked for {looked}'])
+    raise ConfigError([f'{path}: no such file; looked for {looked}'])
 
 
 def _layers(
