@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-from ssd_training.experiments.schema import (
+from ssd_training.experiments.data_schema import (
     AugmentationSettings,
     CropSettings,
     ExpandSettings,

@@ -8,7 +8,7 @@ import tensorflow as tf
 from ssd_training.data.augmentation import augment, Sample
 from ssd_training.data.voc import Record
 from ssd_training.errors import DataError
-from ssd_training.experiments.schema import AugmentationSettings
+from ssd_training.experiments.data_schema import AugmentationSettings
 
 
 def count_steps(num_records: int, batch_size: int) -> int:

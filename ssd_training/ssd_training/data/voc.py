@@ -6,8 +6,8 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import numpy as np
-from ssd_detector.evaluation.voc import GroundTruths
 
+from ssd_detector.evaluation.voc import GroundTruths
 from ssd_training.errors import DataError
 
 _SHOWN = 20

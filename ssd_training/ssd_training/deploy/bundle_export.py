@@ -12,12 +12,12 @@ from typing import Any
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from ssd_detector.bundle import Bundle, DeployConfig, write_bundle
-from ssd_detector.config import parse_config
-from ssd_detector.errors import ConfigError
 import tensorflow as tf
 import yaml
 
+from ssd_detector.bundle import Bundle, DeployConfig, write_bundle
+from ssd_detector.config import parse_config
+from ssd_detector.errors import ConfigError
 from ssd_training.deploy.model_card import write_model_card
 from ssd_training.deploy.onnx_export import compare, export_onnx, Serving, TOLERANCE
 from ssd_training.engine.run_folder import read_finished_run
@@ -86,9 +86,7 @@ def read_source(
     """
     if deploy.experiment_path is None:
         raise ConfigError(['experiment_path: missing in the deploy config; add it'])
-    config, _ = load_experiment(
-        Path(deploy.experiment_path), config_root, environment=environment
-    )
+    config, _ = load_experiment(Path(deploy.experiment_path), config_root, environment=environment)
     if not checkpoint.is_dir():
         return Source(config, compute_fingerprint(config), checkpoint.name, checkpoint, {})
     run = read_finished_run(checkpoint)
@@ -102,7 +100,9 @@ def read_source(
     return Source(run.config, run.fingerprint, run.name, run.weights_path, run.metrics)
 
 
-def export_bundle(source: Source, deploy: DeployConfig, tree: Mapping[str, Any], path: Path) -> Bundle:
+def export_bundle(
+    source: Source, deploy: DeployConfig, tree: Mapping[str, Any], path: Path
+) -> Bundle:
     """
     Build the network, load the weights, convert, compare, write the bundle.
 
@@ -162,7 +162,9 @@ def _check_size(deploy: DeployConfig, config: ExperimentConfig) -> None:
 
 
 def _check_parity(serving: Serving, onnx_path: Path, size_px: int) -> dict[str, float]:
-    boxes, scores = compare(serving, onnx_path, [_draw_image(size_px, n) for n in range(_NUM_COMPARED)])
+    boxes, scores = compare(
+        serving, onnx_path, [_draw_image(size_px, n) for n in range(_NUM_COMPARED)]
+    )
     logger.info('ONNX against Keras: boxes within %.1e, scores within %.1e', boxes, scores)
     # NaN compares as false to everything.
     if not max(boxes, scores) <= TOLERANCE:
@@ -178,7 +180,8 @@ def _check_parity(serving: Serving, onnx_path: Path, size_px: int) -> dict[str, 
 def _draw_image(size_px: int, seed: int) -> NDArray[np.float32]:
     """Draw coloured clouds: no data set is needed to export."""
     coarse = np.random.default_rng(seed).random((9, 9, 3), np.float32)
-    return cv2.resize(coarse, (size_px, size_px), interpolation=cv2.INTER_LINEAR)[None]
+    smooth = cv2.resize(coarse, (size_px, size_px), interpolation=cv2.INTER_LINEAR)
+    return smooth.astype(np.float32)[None]
 
 
 def _versions() -> dict[str, str]:

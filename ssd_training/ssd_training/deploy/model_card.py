@@ -10,8 +10,8 @@ _TENSORFLOW = (
     'Start weights: TensorFlow model garden, Apache-2.0; the conversion keeps those terms.'
 )
 _VOC = (
-    'PASCAL VOC photographs come from Flickr and belong to their owners; they are not part of this '
-    'bundle. Use them for research and evaluation within the Flickr terms.'
+    'PASCAL VOC photographs come from Flickr and belong to their owners; they are not part of '
+    'this bundle. Use them for research and evaluation within the Flickr terms.'
 )
 # File name of known start weights -> how a result that starts from them has to be named.
 _PRETRAINED = {

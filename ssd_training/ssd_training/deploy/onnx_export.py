@@ -8,15 +8,15 @@ import numpy as np
 from numpy.typing import NDArray
 import onnx
 import onnxslim
+import tensorflow as tf
+import tf2onnx
+
 from ssd_detector.backends.onnxruntime import (
     BOXES_NAME,
     INPUT_NAME,
     OnnxRuntimeBackend,
     SCORES_NAME,
 )
-import tensorflow as tf
-import tf2onnx
-
 from ssd_training.errors import ExportError
 from ssd_training.model.detector import detect
 from ssd_training.targets.box_coding import Variances
@@ -98,6 +98,6 @@ def compare(
     for image in images:
         expected = [output[0].numpy() for output in serving.detect(image)]
         received = backend.run(image)
-        differences.append([np.abs(a - b).max() for a, b in zip(received, expected)])
+        differences.append([np.abs(a - b).max() for a, b in zip(received, expected, strict=True)])
     boxes_difference, scores_difference = np.max(differences, axis=0)
     return float(boxes_difference), float(scores_difference)

@@ -6,19 +6,17 @@ from pathlib import Path
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+
 from ssd_detector.detections import Detections
 from ssd_detector.evaluation.voc import evaluate_voc, VocResult
 from ssd_detector.postprocess import postprocess, Thresholds
 from ssd_detector.preprocess import preprocess
-
 from ssd_training.data.voc import Record
 from ssd_training.errors import DataError
-from ssd_training.experiments.schema import EvalSettings
+from ssd_training.experiments.data_schema import EvalSettings
 
 # Images (B, S, S, 3) float32 in [0, 1] -> boxes (B, P, 4) xyxy normalized, scores (B, P, C + 1).
-Predict = Callable[
-    [NDArray[np.float32]], tuple[NDArray[np.float32], NDArray[np.float32]]
-]
+Predict = Callable[[NDArray[np.float32]], tuple[NDArray[np.float32], NDArray[np.float32]]]
 
 
 def evaluate_split(
@@ -92,10 +90,13 @@ def _detect(
         images = [preprocess(read_image(record.image_path), size_px) for record in batch]
         boxes, scores = predict(np.concatenate(images))
         for index, record in enumerate(batch):
-            yield record.image_id, postprocess(
-                boxes[index],
-                scores[index],
-                size_wh=record.size_wh,
-                labels=labels,
-                thresholds=thresholds,
+            yield (
+                record.image_id,
+                postprocess(
+                    boxes[index],
+                    scores[index],
+                    size_wh=record.size_wh,
+                    labels=labels,
+                    thresholds=thresholds,
+                ),
             )

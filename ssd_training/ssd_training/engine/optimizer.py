@@ -4,7 +4,7 @@ from typing import Any
 
 import keras
 
-from ssd_training.experiments.schema import OptimizerSettings
+from ssd_training.experiments.training_schema import OptimizerSettings
 
 
 def build_optimizer(
@@ -27,7 +27,8 @@ def build_optimizer(
         'global_clipnorm': settings.grad_clip_norm,
     }
     if settings.name == 'adamw':
-        beta_1, beta_2 = settings.betas or ()
+        assert settings.betas is not None, 'the schema gives adamw its betas'
+        beta_1, beta_2 = settings.betas
         optimizer = keras.optimizers.AdamW(
             beta_1=beta_1, beta_2=beta_2, epsilon=settings.epsilon, **shared
         )
@@ -42,8 +43,6 @@ def build_optimizer(
 
 def _undecayed(model: keras.Model) -> list[keras.Variable]:
     decayed = {
-        id(layer.kernel)
-        for layer in model.layers
-        if isinstance(layer, keras.layers.Conv2D)
+        id(layer.kernel) for layer in model.layers if isinstance(layer, keras.layers.Conv2D)
     }
     return [variable for variable in model.trainable_variables if id(variable) not in decayed]

@@ -18,7 +18,6 @@ from typing import Any
 
 from ssd_detector.config import parse_config
 from ssd_detector.errors import ConfigError
-
 from ssd_training.errors import RunError
 from ssd_training.experiments.fingerprint import SCHEMA_VERSION
 from ssd_training.experiments.schema import ExperimentConfig
@@ -76,7 +75,9 @@ class RunFolder:
                 ]
             ) from error
         except OSError as error:
-            raise RunError([f'{path}: can not be made ({error.strerror}); set run.root']) from error
+            raise RunError(
+                [f'{path}: can not be made ({error.strerror}); set run.root']
+            ) from error
         (path / WEIGHTS).parent.mkdir()
         folder = cls(path)
         folder.set_status(Status.INITIALIZED)

@@ -2,9 +2,9 @@
 
 import keras
 from keras import ops
-from ssd_detector.errors import ConfigError
 
-from ssd_training.experiments.schema import SchedulerSettings
+from ssd_detector.errors import ConfigError
+from ssd_training.experiments.training_schema import SchedulerSettings
 
 
 class CosineWithWarmup(keras.optimizers.schedules.LearningRateSchedule):

@@ -6,11 +6,7 @@ from numpy.typing import NDArray
 import tensorflow as tf
 
 from ssd_training.engine.weight_average import WeightAverage
-from ssd_training.experiments.schema import (
-    LossSettings,
-    MatcherSettings,
-    SamplerSettings,
-)
+from ssd_training.experiments.training_schema import LossSettings, MatcherSettings, SamplerSettings
 from ssd_training.losses.multibox import multibox_loss, MultiboxLoss
 from ssd_training.targets.box_coding import Variances
 from ssd_training.targets.matching import assign_targets, GroundTruthBatch

@@ -222,9 +222,7 @@ def _train_epoch(training: Training, batches, epoch: int) -> dict[str, float]:  
     }
 
 
-def _log_progress(
-    training: Training, epoch: int, step: int, losses: NDArray[np.float64]
-) -> None:
+def _log_progress(training: Training, epoch: int, step: int, losses: NDArray[np.float64]) -> None:
     logger.info(
         'epoch %d step %d/%d: loss %.4f (class %.4f, box %.4f), lr %.2e',
         epoch,
@@ -245,7 +243,9 @@ def _evaluate(training: Training) -> dict[str, float]:
         size_px=config.input_size[0],
         batch_size=config.train.batch_size,
     )
-    logger.info('%s: mAP@%g %.4f', config.data.val_split, config.eval.iou_threshold, result.mean_ap)
+    logger.info(
+        '%s: mAP@%g %.4f', config.data.val_split, config.eval.iou_threshold, result.mean_ap
+    )
     name = f'val/voc_ap_{round(100 * config.eval.iou_threshold)}'
     return {
         f'{name}/mAP': result.mean_ap,

@@ -29,10 +29,8 @@ class WeightAverage:
 
     def update(self) -> None:
         """Take in the present weights; runs inside the compiled step."""
-        decay = ops.minimum(
-            self._decay, (1.0 + self._num_updates) / (10.0 + self._num_updates)
-        )
-        for weight, average in zip(self._weights, self._averages):
+        decay = ops.minimum(self._decay, (1.0 + self._num_updates) / (10.0 + self._num_updates))
+        for weight, average in zip(self._weights, self._averages, strict=True):
             average.assign_add((weight - average) * (1.0 - decay))
         self._num_updates.assign_add(1.0)
 
@@ -44,10 +42,10 @@ class WeightAverage:
         :return: nothing
         """
         own = [weight.numpy() for weight in self._weights]
-        for weight, average in zip(self._weights, self._averages):
+        for weight, average in zip(self._weights, self._averages, strict=True):
             weight.assign(average)
         try:
             yield
         finally:
-            for weight, value in zip(self._weights, own):
+            for weight, value in zip(self._weights, own, strict=True):
                 weight.assign(value)

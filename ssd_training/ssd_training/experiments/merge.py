@@ -7,10 +7,10 @@ from pathlib import Path
 import re
 from typing import Any
 
-from ssd_detector.config import load_yaml, parse_config
-from ssd_detector.errors import ConfigError
 import yaml
 
+from ssd_detector.config import load_yaml, parse_config
+from ssd_detector.errors import ConfigError
 from ssd_training.experiments.schema import ExperimentConfig
 
 Tree = dict[str, Any]
@@ -51,9 +51,7 @@ def load_experiment(
     :return: the checked configuration and the tree that it was made of
     :raises ConfigError: with everything that is wrong
     """
-    merged = merge(
-        experiment_path, config_root, overrides=overrides, environment=environment
-    )
+    merged = merge(experiment_path, config_root, overrides=overrides, environment=environment)
     return parse_config(merged.tree, ExperimentConfig, merged.origins), merged
 
 

@@ -4,9 +4,9 @@ import difflib
 from typing import Any
 
 import keras
-from ssd_detector.errors import ConfigError
 
-from ssd_training.experiments.schema import BackboneSettings
+from ssd_detector.errors import ConfigError
+from ssd_training.experiments.model_schema import BackboneSettings
 
 # Strides 8, 16 and 32; the layer names also stand in the weights files.
 FEATURE_LAYERS = {'C3': 'block_6_expand_relu', 'C4': 'block_13_expand_relu', 'C5': 'out_relu'}

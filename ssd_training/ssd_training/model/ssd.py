@@ -6,7 +6,7 @@ from typing import Any
 import keras
 from keras import layers
 
-from ssd_training.experiments.schema import BackboneSettings, HeadsSettings, LevelSettings
+from ssd_training.experiments.model_schema import BackboneSettings, HeadsSettings, LevelSettings
 from ssd_training.model.backbone import batch_norm_name, build_backbone
 
 INPUT_NAME = 'input_image'
@@ -44,8 +44,8 @@ def build_ssd(
     outputs = {}
     for kind, channels in (('box', 4), ('cls', num_classes)):
         rows = [
-            _add_head(feature_map, f'head_{index}_{kind}', count, channels, heads)
-            for index, (feature_map, count) in enumerate(zip(feature_maps, priors_per_cell))
+            _add_head(feature_map, f'head_{index}_{kind}', priors_per_cell[index], channels, heads)
+            for index, feature_map in enumerate(feature_maps)
         ]
         outputs[kind] = layers.Concatenate(axis=1, name=f'{kind}_rows')(rows)
     return keras.Model(images, [outputs['box'], outputs['cls']], name='ssd')

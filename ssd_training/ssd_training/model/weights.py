@@ -1,6 +1,6 @@
 """Weights: the pretrained archives, keras.applications' ImageNet weights, our own files."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 import logging
 from pathlib import Path
 import tempfile
@@ -177,7 +177,7 @@ def _misfits(
     return findings
 
 
-def _log_coverage(path: Path, given: set[str], present: set[str]) -> None:  # type: ignore[type-arg]
+def _log_coverage(path: Path, given: Set[str], present: Set[str]) -> None:
     logger.info('%s: filled %d of %d layers', path, len(given & present), len(present))
     if fresh := sorted(present - given):
         logger.info('random start: %d layers, %s ... %s', len(fresh), fresh[0], fresh[-1])

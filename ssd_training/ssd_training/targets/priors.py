@@ -6,7 +6,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from ssd_training.experiments.schema import PriorsSettings
+from ssd_training.experiments.model_schema import PriorsSettings
 
 Shape = tuple[float, float]  # scale, aspect ratio
 
@@ -31,7 +31,8 @@ def generate_priors(
     """
     grids = grid_sizes(settings.strides, input_size_hw)
     maps = [
-        _cover_grid(grid_hw, shapes) for grid_hw, shapes in zip(grids, _shapes(settings))
+        _cover_grid(grid_hw, shapes)
+        for grid_hw, shapes in zip(grids, _shapes(settings), strict=True)
     ]
     priors = np.concatenate(maps)
     if settings.layout == 'ssd_300':
@@ -49,9 +50,7 @@ def priors_per_cell(settings: PriorsSettings) -> list[int]:
     return [len(shapes) for shapes in _shapes(settings)]
 
 
-def grid_sizes(
-    strides: Sequence[int], input_size_hw: tuple[int, int]
-) -> list[tuple[int, int]]:
+def grid_sizes(strides: Sequence[int], input_size_hw: tuple[int, int]) -> list[tuple[int, int]]:
     """
     Tell the cells of each feature map.
 
@@ -85,7 +84,5 @@ def _cover_grid(grid_hw: tuple[int, int], shapes: Sequence[Shape]) -> NDArray[np
         (np.arange(rows) + 0.5) / rows, (np.arange(columns) + 0.5) / columns, indexing='ij'
     )
     centers = np.stack([cx, cy], axis=-1).reshape(-1, 1, 2)
-    boxes = np.broadcast_arrays(
-        np.repeat(centers, len(shapes), axis=1), sizes_wh[None]
-    )
+    boxes = np.broadcast_arrays(np.repeat(centers, len(shapes), axis=1), sizes_wh[None])
     return np.concatenate(boxes, axis=-1).reshape(-1, 4)
