@@ -1,0 +1,17 @@
+"""A DDS domain of this run's own, and checked message fields, before rclpy is imported."""
+
+from importlib.util import find_spec
+import os
+import random
+import warnings
+
+# `make test` sets both; a bare `pytest` in a sourced shell is no different.
+os.environ.setdefault('ROS_DOMAIN_ID', str(random.randint(1, 101)))
+# Without it a wrong type in a message field crashes or arrives as garbage.
+os.environ.setdefault('ROS_PYTHON_CHECK_FIELDS', '1')
+
+if find_spec('rosidl_generator_py') is not None:
+    # rclpy imports it late; its parser (lark 0.12) uses a module that Python 3.11 deprecates.
+    with warnings.catch_warnings():
+        warnings.simplefilter('ignore')
+        import rosidl_generator_py  # noqa: F401

@@ -1,0 +1,47 @@
+"""Publishers: the overlay costs nothing while nobody looks."""
+
+from importlib.util import find_spec
+
+import numpy as np
+import pytest
+
+if find_spec('rclpy') is None:
+    pytest.skip('ROS 2 is not sourced (no rclpy); run `make test`', allow_module_level=True)
+
+import rclpy
+from rclpy.lifecycle import LifecycleNode
+from std_msgs.msg import Header
+
+from ssd_detector import Detections
+from ssd_detector_ros import outputs
+
+
+@pytest.fixture
+def node():
+    context = rclpy.Context()
+    rclpy.init(args=[], context=context)
+    node = LifecycleNode('test_outputs', context=context)
+    yield node
+    node.destroy_node()
+    context.try_shutdown()
+
+
+def test_nothing_is_drawn_while_nobody_subscribes_to_the_overlay(node, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(outputs, 'draw_detections', lambda *images: drawn.append(images))
+    image_rgb = np.zeros((2, 2, 3), np.uint8)
+    outputs.Outputs(node).publish_overlay(image_rgb, Detections.empty(), Header())
+    assert drawn == []
+
+
+def test_destroy_takes_the_topics_away(node):
+    def topics():
+        return {
+            name for name, _ in node.get_publisher_names_and_types_by_node('test_outputs', '/')
+        }
+
+    before = topics()
+    publishers = outputs.Outputs(node)
+    assert '/test_outputs/detections' in topics() - before
+    publishers.destroy()
+    assert topics() == before

@@ -1,0 +1,177 @@
+"""How the node starts and ends: by `ros2 run`, by `ros2 launch`, by a lifecycle manager."""
+
+from importlib.util import find_spec
+import json
+import os
+from pathlib import Path
+import shutil
+import signal
+import subprocess
+
+import pytest
+
+if find_spec('rclpy') is None or shutil.which('ros2') is None:
+    pytest.skip(
+        'ROS 2 is not sourced (no rclpy or no ros2); run `make test`', allow_module_level=True
+    )
+
+from lifecycle_msgs.msg import Transition
+from lifecycle_msgs.srv import ChangeState, GetState
+
+from tests.ros.talking import detector_command, peer, plain_image, running, TIMEOUT_S
+from tests.tiny_bundle import write_tiny_bundle
+
+RUN = ['ros2', 'run', 'ssd_detector_ros', 'detector', '--ros-args']
+LAUNCH = ['ros2', 'launch', 'ssd_detector_ros', 'detector.launch.py']
+
+
+@pytest.fixture(scope='module')
+def bundle(tmp_path_factory):
+    # A number for a name: nothing on the way may take it for one.
+    return write_tiny_bundle(tmp_path_factory.mktemp('bundles') / '2024')
+
+
+def outcome(command, **options):
+    """Run a command that ends by itself; give its exit code and all that it printed."""
+    done = subprocess.run(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=TIMEOUT_S,
+        check=False,
+        **options,
+    )
+    return done.returncode, done.stdout
+
+
+def damage(bundle, folder):
+    """Copy a bundle and change one byte of its model."""
+    copy = folder / 'damaged'
+    shutil.copytree(bundle, copy)
+    content = bytearray((copy / 'model.onnx').read_bytes())
+    content[-1] ^= 1
+    (copy / 'model.onnx').write_bytes(bytes(content))
+    return copy
+
+
+def test_run_with_a_missing_bundle_fails_in_words():
+    code, output = outcome([*RUN, '-p', 'bundle:=/no/such/bundle'])
+    assert code == 1
+    assert '/no/such/bundle: no such bundle folder' in output
+    assert 'Traceback' not in output
+
+
+def test_run_with_a_damaged_bundle_names_the_file_and_both_hashes(bundle, tmp_path):
+    code, output = outcome([*RUN, '-p', f'bundle:={damage(bundle, tmp_path)}'])
+    assert code == 1
+    manifest = json.loads((bundle / 'manifest.json').read_text())
+    assert manifest['files']['model.onnx']['sha256'][:12] in output
+    assert 'model.onnx: has sha256' in output
+
+
+def test_run_reports_everything_that_is_wrong_at_once(bundle, tmp_path):
+    params_file = tmp_path / 'params.yaml'
+    params_file.write_text(
+        '/**:\n  ros__parameters:\n    score_treshold: 0.5\n    nms_iou_threshold: 1.5\n'
+        '    max_detections: many\n    class_id_format: number\n    class_thresholds: [cat]\n'
+    )
+    command = [*RUN, '--params-file', params_file, '-p', f'bundle:={damage(bundle, tmp_path)}']
+    code, output = outcome(command)
+    assert code == 1
+    for finding in (
+        'score_treshold: unknown; did you mean score_threshold?',
+        'nms_iou_threshold',
+        'max_detections',
+        "class_id_format: received 'number'",
+        'model.onnx: has sha256',
+    ):
+        assert finding in output
+
+
+def test_a_parameter_file_that_is_no_yaml_is_one_error_without_traceback(tmp_path):
+    params_file = tmp_path / 'params.yaml'
+    params_file.write_text('/**: [')
+    code, output = outcome([*RUN, '--params-file', params_file])
+    assert code == 1
+    assert str(params_file) in output
+    assert 'Traceback' not in output
+
+
+def test_launch_with_a_missing_bundle_ends_with_an_error():
+    code, output = outcome([*LAUNCH, 'bundle:=/no/such/bundle'])
+    assert code == 1
+    assert '/no/such/bundle: no such bundle folder' in output
+
+
+def test_launch_describes_its_arguments():
+    code, output = outcome([*LAUNCH, '--show-args'])
+    assert code == 0
+    for name in ('bundle', 'params_file', 'image_topic', 'namespace', 'autostart', 'log_level'):
+        assert f"'{name}'" in output
+    assert 'no description' not in output
+
+
+def test_a_launched_node_answers_in_its_namespace_on_the_topic_given(bundle, tmp_path):
+    command = [*LAUNCH, f'bundle:={bundle}', 'namespace:=front/left', 'image_topic:=image']
+    log = tmp_path / 'log'
+    environment = dict(os.environ)
+    environment.pop('FASTRTPS_DEFAULT_PROFILES_FILE', None)
+    with running(command, log, environment=environment) as process, peer('front/left') as one:
+        one.wait_until_active()
+        assert len(one.ask(plain_image(red=255)).detections) == 1
+        assert profile_of_child(process.pid).endswith('params/fastdds_images.xml')
+    assert process.returncode == 0, log.read_text()
+    assert 'finished cleanly' in log.read_text()
+
+
+def profile_of_child(pid):
+    """Read the Fast DDS profile from the environment of the process that launch started."""
+    children = Path(f'/proc/{pid}/task/{pid}/children').read_text().split()
+    content = Path(f'/proc/{children[0]}/environ').read_text()
+    variables = dict(entry.split('=', 1) for entry in content.split('\0') if '=' in entry)
+    return variables['FASTRTPS_DEFAULT_PROFILES_FILE']
+
+
+@pytest.mark.parametrize('signal_number', [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_a_busy_node_cleanly(bundle, tmp_path, signal_number):
+    log = tmp_path / 'log'
+    namespace = f'test_{signal_number.name.lower()}'
+    with running(detector_command(namespace, bundle=bundle), log) as process:
+        with peer(namespace) as one:
+            one.wait_until_active()
+            process.send_signal(signal_number)
+            one.wait_for(
+                lambda: process.poll() is not None or not one.send(plain_image()), 'the end'
+            )
+    assert process.returncode == 0, log.read_text()
+    assert 'Traceback' not in log.read_text()
+
+
+def test_without_autostart_a_manager_configures_and_activates(bundle, tmp_path):
+    command = detector_command('test_manager', bundle=bundle, autostart='false')
+    with running(command, tmp_path / 'log'), peer('test_manager') as one:
+        assert state(one) == 'unconfigured'
+        assert change_state(one, Transition.TRANSITION_CONFIGURE)
+        assert state(one) == 'inactive'
+        assert change_state(one, Transition.TRANSITION_ACTIVATE)
+        one.wait_until_active()
+        assert one.ask(plain_image()).detections == []
+
+
+def test_a_failed_configure_can_be_mended_and_tried_again(bundle, tmp_path):
+    command = detector_command('test_mended', bundle='/no/such/bundle', autostart='false')
+    with running(command, tmp_path / 'log'), peer('test_mended') as one:
+        assert not change_state(one, Transition.TRANSITION_CONFIGURE)
+        assert state(one) == 'unconfigured'
+        assert one.set_parameter('bundle', str(bundle)).successful
+        assert change_state(one, Transition.TRANSITION_CONFIGURE)
+
+
+def state(one):
+    return one.call(GetState, 'get_state', GetState.Request()).current_state.label
+
+
+def change_state(one, transition):
+    request = ChangeState.Request(transition=Transition(id=transition))
+    return one.call(ChangeState, 'change_state', request).success
