@@ -178,6 +178,7 @@ build_workspace() {
   printf '%s\n' "$environment_key" >install/.built_for
 }
 
+trap 'printf "make build: tools/setup.sh, line %s: unexpected error\n" "$LINENO" >&2' ERR
 mkdir -p "$(dirname "$log")"
 : >"$log"
 mode=$(find_mode)
@@ -213,7 +214,7 @@ step training 'ssd_training' "$environment_key $(content ssd_training/pyproject.
 workspace_files=(ssd_msgs ssd_detector/{package.xml,setup.py,setup.cfg}
   ssd_detector_ros/{package.xml,setup.py,setup.cfg})
 [ -e install/setup.bash ] || rm -f "$stamps/workspace"
-linked_names=$(find ssd_detector_ros/{launch,params,models} -type f 2>/dev/null | sort)
+linked_names=$(find ssd_detector_ros -path '*/launch/*' -o -path '*/params/*' -o -path '*/models/*' | sort)
 step workspace "colcon: ${packages[*]}" \
   "$environment_key $(content "${workspace_files[@]}") $linked_names" \
   build_workspace
