@@ -28,7 +28,11 @@ TIMEOUT_S = 20.0
 
 @contextmanager
 def running(
-    command: Sequence[str | Path], log: Path, *, environment: dict[str, str] | None = None
+    command: Sequence[str | Path],
+    log: Path,
+    *,
+    environment: dict[str, str] | None = None,
+    folder: Path | None = None,
 ) -> Iterator[subprocess.Popen[bytes]]:
     """
     Run a process; interrupt it at the end, if it still runs.
@@ -36,11 +40,12 @@ def running(
     :param command: program and arguments
     :param log: file for its output
     :param environment: instead of this process's
+    :param folder: to run in
     :return: the process
     """
     with log.open('wb') as output:
         process = subprocess.Popen(
-            command, stdout=output, stderr=subprocess.STDOUT, env=environment
+            command, stdout=output, stderr=subprocess.STDOUT, env=environment, cwd=folder
         )
         try:
             yield process

@@ -19,7 +19,7 @@ from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState, GetState
 
 from tests.ros.talking import detector_command, peer, plain_image, running, TIMEOUT_S
-from tests.tiny_bundle import write_tiny_bundle
+from tests.tiny_bundle import DEPLOY_YAML, write_tiny_bundle
 
 RUN = ['ros2', 'run', 'ssd_detector_ros', 'detector', '--ros-args']
 LAUNCH = ['ros2', 'launch', 'ssd_detector_ros', 'detector.launch.py']
@@ -113,11 +113,12 @@ def test_launch_describes_its_arguments():
 
 
 def test_a_launched_node_answers_in_its_namespace_on_the_topic_given(bundle, tmp_path):
-    command = [*LAUNCH, f'bundle:={bundle}', 'namespace:=front/left', 'image_topic:=image']
+    command = [*LAUNCH, f'bundle:={bundle.name}', 'namespace:=front/left', 'image_topic:=image']
     log = tmp_path / 'log'
     environment = dict(os.environ)
     environment.pop('FASTRTPS_DEFAULT_PROFILES_FILE', None)
-    with running(command, log, environment=environment) as process, peer('front/left') as one:
+    options = {'environment': environment, 'folder': bundle.parent}
+    with running(command, log, **options) as process, peer('front/left') as one:
         one.wait_until_active()
         assert len(one.ask(plain_image(red=255)).detections) == 1
         assert profile_of_child(process.pid).endswith('params/fastdds_images.xml')
@@ -160,12 +161,34 @@ def test_without_autostart_a_manager_configures_and_activates(bundle, tmp_path):
 
 
 def test_a_failed_configure_can_be_mended_and_tried_again(bundle, tmp_path):
-    command = detector_command('test_mended', bundle='/no/such/bundle', autostart='false')
+    command = detector_command(
+        'test_mended', bundle='/no/such/bundle', score_threshold=1.5, autostart='false'
+    )
     with running(command, tmp_path / 'log'), peer('test_mended') as one:
         assert not change_state(one, Transition.TRANSITION_CONFIGURE)
         assert state(one) == 'unconfigured'
         assert one.set_parameter('bundle', str(bundle)).successful
+        assert not change_state(one, Transition.TRANSITION_CONFIGURE)
+        assert one.set_parameter('score_threshold', 0.5).successful
         assert change_state(one, Transition.TRANSITION_CONFIGURE)
+
+
+def test_another_bundle_brings_its_thresholds_but_keeps_what_the_user_set(bundle, tmp_path):
+    other = write_tiny_bundle(
+        tmp_path / 'other',
+        deploy_yaml=DEPLOY_YAML.replace('score_threshold: 0.35', 'score_threshold: 0.75').replace(
+            'max_detections: 20', 'max_detections: 5'
+        ),
+    )
+    command = detector_command('test_other', bundle=bundle, max_detections=7)
+    with running(command, tmp_path / 'log'), peer('test_other') as one:
+        one.wait_until_active()
+        assert change_state(one, Transition.TRANSITION_DEACTIVATE)
+        assert change_state(one, Transition.TRANSITION_CLEANUP)
+        assert one.set_parameter('bundle', str(other)).successful
+        assert change_state(one, Transition.TRANSITION_CONFIGURE)
+        assert one.get_parameter('score_threshold').double_value == 0.75
+        assert one.get_parameter('max_detections').integer_value == 7
 
 
 def state(one):

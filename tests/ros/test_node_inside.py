@@ -1,0 +1,66 @@
+"""What can't be timed from outside: the node in this process, its callback called by hand."""
+
+from importlib.util import find_spec
+
+import pytest
+
+if find_spec('rclpy') is None:
+    pytest.skip('ROS 2 is not sourced (no rclpy); run `make test`', allow_module_level=True)
+
+import rclpy
+from rclpy.parameter import Parameter
+
+from ssd_detector_ros.node import DetectorNode
+from tests.ros.talking import plain_image, TIMEOUT_S
+from tests.tiny_bundle import write_tiny_bundle
+
+
+@pytest.fixture
+def context():
+    context = rclpy.Context()
+    rclpy.init(args=[], context=context)
+    yield context
+    context.try_shutdown()
+
+
+@pytest.fixture
+def node(context, tmp_path):
+    bundle = Parameter('bundle', value=str(write_tiny_bundle(tmp_path / 'tiny')))
+    node = DetectorNode(context=context, parameter_overrides=[bundle])
+    assert node.start()
+    yield node
+    node.destroy_node()
+
+
+def test_every_frame_is_either_processed_or_dropped_for_a_reason(node):
+    for _ in range(100):
+        node._on_image(plain_image(size_wh=(640, 480)))
+    statistics = node._statistics
+    node.trigger_deactivate()
+    report = statistics.end_period()
+    waiting = report.num_received - report.num_processed - report.drops['superseded']
+    assert report.num_received == 100
+    assert report.num_processed > 0
+    # The last frame may still wait when the worker is stopped.
+    assert waiting in (0, 1)
+
+
+def end_of_worker(node):
+    """Wait until an exception has ended the worker's thread."""
+    thread = node._worker._thread
+    thread.join(TIMEOUT_S)
+    return not thread.is_alive()
+
+
+def test_a_frame_that_is_overtaken_by_an_interrupt_is_no_failure(node, context):
+    context.try_shutdown()
+    node._on_image(plain_image(red=255))
+    assert end_of_worker(node)
+    assert node.failure is None
+
+
+def test_an_unforeseen_exception_ends_the_node_with_a_failure(node, context):
+    node._on_image('no image at all')
+    assert end_of_worker(node)
+    assert isinstance(node.failure, AttributeError)
+    assert not context.ok()
