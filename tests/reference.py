@@ -176,3 +176,176 @@ def _integrate(curve: list[tuple[float, float]], kind: str) -> float:
         area += (recall - before) * max(p for _, p in curve[index:])
         before = recall
     return area
+
+
+# --- training: priors, box coding, matching, loss ---------------------------------------------
+
+
+def ssd_300_priors(
+    grids: Sequence[tuple[int, int]], ratios: Sequence[Sequence[float]]
+) -> list[tuple[float, ...]]:
+    """
+    List the priors of the layout ssd_300, scales 0.2 to 0.95.
+
+    :param grids: rows and columns of each map
+    :param ratios: of each map
+    :return: cx, cy, w, h of each prior
+    """
+    priors = []
+    scales = [0.2 + 0.75 * k / (len(grids) - 1) for k in range(len(grids))] + [1.0]
+    for k, (rows, columns) in enumerate(grids):
+        for row in range(rows):
+            for column in range(columns):
+                for ratio in ratios[k]:
+                    for scale in (scales[k], math.sqrt(scales[k] * scales[k + 1])):
+                        box = (
+                            (column + 0.5) / columns,
+                            (row + 0.5) / rows,
+                            scale * math.sqrt(ratio),
+                            scale / math.sqrt(ratio),
+                        )
+                        priors.append(tuple(min(max(value, 0.0), 1.0) for value in box))
+    return priors
+
+
+def encode_box(
+    box: Sequence[float], prior: Sequence[float], variances: Sequence[float]
+) -> tuple[float, ...]:
+    """
+    Express a box as offsets from a prior.
+
+    :param box: cx, cy, w, h
+    :param prior: cx, cy, w, h
+    :param variances: of centres, of sizes
+    :return: tcx, tcy, tw, th
+    """
+    return (
+        (box[0] - prior[0]) / prior[2] / variances[0],
+        (box[1] - prior[1]) / prior[3] / variances[0],
+        math.log(box[2] / prior[2]) / variances[1],
+        math.log(box[3] / prior[3]) / variances[1],
+    )
+
+
+def match_priors(
+    priors: np.ndarray,
+    boxes: np.ndarray,
+    class_ids: np.ndarray,
+    is_difficult: np.ndarray,
+    positive: float,
+    negative: float,
+) -> tuple[list[int], list[int]]:
+    """
+    Match the priors of one image.
+
+    :param priors: (P, 4) corners
+    :param boxes: (G, 4) corners
+    :param class_ids: (G,); 0 is padding
+    :param is_difficult: (G,)
+    :param positive: IoU from which a prior is positive
+    :param negative: IoU below which it is background
+    :return: class of each prior (0 background, -1 ignored), object of each prior (-1 none)
+    """
+    objects = [g for g in range(len(boxes)) if class_ids[g] > 0]
+    overlap = {
+        (g, p): np.float32(iou(boxes[g], priors[p])) for g in objects for p in range(len(priors))
+    }
+    classes, owners = [0] * len(priors), [-1] * len(priors)
+    for p in range(len(priors)):
+        best, best_overlap = -1, np.float32(0)
+        for g in objects:
+            if overlap[g, p] > best_overlap:
+                best, best_overlap = g, overlap[g, p]
+        if best == -1 or best_overlap < np.float32(negative):
+            continue
+        if best_overlap >= np.float32(positive) and not is_difficult[best]:
+            classes[p], owners[p] = int(class_ids[best]), best
+        else:
+            classes[p] = -1
+    waiting = {g for g in objects if not is_difficult[g]}
+    free = set(range(len(priors)))
+    while waiting:
+        pairs = [(-overlap[g, p], g, p) for g in waiting for p in free if overlap[g, p] > 0]
+        if not pairs:
+            break
+        _, g, p = min(pairs)
+        classes[p], owners[p] = int(class_ids[g]), g
+        waiting.remove(g)
+        free.remove(p)
+    return classes, owners
+
+
+def select_hard_negatives(
+    losses: np.ndarray, class_ids: np.ndarray, ratio: float, min_neg: int
+) -> np.ndarray:
+    """
+    Take the worst background priors of each image, one by one.
+
+    :param losses: (B, P)
+    :param class_ids: (B, P); 0 is background, -1 is ignored
+    :param ratio: negatives for each positive
+    :param min_neg: at least so many
+    :return: (B, P) bool
+    """
+    chosen = np.zeros(losses.shape, bool)
+    for image in range(len(losses)):
+        num_positives = sum(1 for class_id in class_ids[image] if class_id > 0)
+        wanted = max(math.floor(ratio * num_positives), min_neg)
+        background = [p for p in range(losses.shape[1]) if class_ids[image, p] == 0]
+        background.sort(key=lambda p: (-losses[image, p], p))
+        for p in background[:wanted]:
+            chosen[image, p] = True
+    return chosen
+
+
+def smooth_l1(difference: float, beta: float) -> float:
+    """
+    Compute smooth L1 of one number.
+
+    :param difference: predicted less wanted
+    :param beta: where it turns linear
+    :return: at least 0
+    """
+    distance = abs(difference)
+    return 0.5 * distance**2 / beta if distance < beta else distance - 0.5 * beta
+
+
+def multibox_loss(
+    offsets: np.ndarray,
+    logits: np.ndarray,
+    wanted_offsets: np.ndarray,
+    class_ids: np.ndarray,
+    *,
+    beta: float,
+    ratio: float,
+    min_neg: int,
+) -> tuple[float, float]:
+    """
+    Sum up the loss prior by prior.
+
+    :param offsets: (B, P, 4), predicted
+    :param logits: (B, P, C + 1), predicted
+    :param wanted_offsets: (B, P, 4)
+    :param class_ids: (B, P); 0 is background, -1 is ignored
+    :param beta: of smooth L1
+    :param ratio: negatives for each positive
+    :param min_neg: of each image at least
+    :return: classification loss, regression loss
+    """
+    losses = np.zeros(class_ids.shape)
+    for image, prior in np.ndindex(*class_ids.shape):
+        row = [float(value) for value in logits[image, prior]]
+        total = sum(math.exp(value - max(row)) for value in row)
+        wanted = max(int(class_ids[image, prior]), 0)
+        losses[image, prior] = math.log(total) + max(row) - row[wanted]
+    negatives = select_hard_negatives(losses, class_ids, ratio, min_neg)
+    classification = regression = 0.0
+    for image, prior in np.ndindex(*class_ids.shape):
+        is_positive = class_ids[image, prior] > 0
+        if is_positive or negatives[image, prior]:
+            classification += losses[image, prior]
+        if is_positive:
+            pairs = zip(offsets[image, prior], wanted_offsets[image, prior], strict=True)
+            regression += sum(smooth_l1(float(a) - float(b), beta) for a, b in pairs)
+    divisor = max(1, int(np.sum(class_ids > 0)))
+    return classification / divisor, regression / divisor

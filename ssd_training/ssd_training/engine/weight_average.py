@@ -20,8 +20,9 @@ class WeightAverage:
 
     def __init__(self, model: keras.Model, decay: float) -> None:
         self._weights = list(model.weights)
+        # A copy: given a backend variable, keras.Variable keeps that very one.
         self._averages = [
-            keras.Variable(weight.value, trainable=False, dtype=weight.dtype, name='average')
+            keras.Variable(weight.numpy(), trainable=False, dtype=weight.dtype, name='average')
             for weight in self._weights
         ]
         self._num_updates = keras.Variable(0.0, trainable=False, name='num_updates')

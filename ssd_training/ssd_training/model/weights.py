@@ -132,7 +132,7 @@ def _read_archive(path: Path) -> Arrays:
     try:
         with np.load(path, allow_pickle=False) as archive:
             arrays = {key: archive[key].astype(np.float32) for key in archive.files}
-    except (OSError, ValueError, zipfile.BadZipFile, AttributeError) as error:
+    except (OSError, EOFError, ValueError, TypeError, zipfile.BadZipFile) as error:
         raise WeightsError(
             [f'{path}: can not be read as .npz ({error}); check the path, or get it again']
         ) from error

@@ -61,18 +61,16 @@ def assign_targets(
     :param variances: of the box coding
     :return: the targets
     """
-    class_ids, object_indices = match_priors(
+    class_ids, boxes_xyxy = match_priors(
         priors_cxcywh,
         ground_truths,
         iou_threshold_pos=iou_threshold_pos,
         iou_threshold_neg=iou_threshold_neg,
     )
     is_positive = class_ids[..., None] > BACKGROUND
-    boxes_cxcywh = xyxy_to_cxcywh(ground_truths.boxes_xyxy)
-    matched = ops.take_along_axis(boxes_cxcywh, object_indices[..., None], axis=1)
     # Encoding a prior as itself gives 0 and never log(0).
-    boxes = ops.where(is_positive, matched, priors_cxcywh[None])
-    return Targets(encode_boxes(boxes, priors_cxcywh, variances), class_ids)
+    boxes_cxcywh = ops.where(is_positive, xyxy_to_cxcywh(boxes_xyxy), priors_cxcywh[None])
+    return Targets(encode_boxes(boxes_cxcywh, priors_cxcywh, variances), class_ids)
 
 
 def match_priors(
@@ -96,7 +94,8 @@ def match_priors(
     :param ground_truths: objects of the batch; G may be 0
     :param iou_threshold_pos: in [0, 1]
     :param iou_threshold_neg: in [0, iou_threshold_pos]
-    :return: (B, P) int32 classes, 0 background, -1 ignored; (B, P) int32 indices of the objects
+    :return: (B, P) int32 classes, 0 background, -1 ignored; (B, P, 4) float32 xyxy, the box of
+        the object where the class is positive
     """
     boxes_xyxy, object_classes, is_difficult = _add_padding(ground_truths)
     is_object = object_classes > BACKGROUND
@@ -112,7 +111,8 @@ def match_priors(
     forced = _force_matches(ious, is_object & ~is_difficult)
     objects = ops.where(forced >= 0, forced, ops.cast(best_objects, 'int32'))
     forced_classes = ops.take_along_axis(object_classes, objects, axis=1)
-    return ops.where(forced >= 0, forced_classes, classes), objects
+    classes = ops.where(forced >= 0, forced_classes, classes)
+    return classes, ops.take_along_axis(boxes_xyxy, objects[..., None], axis=1)
 
 
 def pairwise_iou(boxes_a_xyxy: Tensor, boxes_b_xyxy: Tensor) -> Tensor:

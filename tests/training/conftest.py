@@ -1,0 +1,61 @@
+"""Fixtures of the training tests: coloured rectangles, shipped experiments, real weights."""
+
+from collections.abc import Callable
+import os
+from pathlib import Path
+
+import pytest
+
+from ssd_training.experiments.merge import load_experiment
+from ssd_training.experiments.schema import ExperimentConfig
+from ssd_training.train import CONFIG_ROOT
+from tests.training.shapes_voc import write_shapes_voc
+
+WEIGHTS_DIR = Path(
+    os.environ.get('SSD_WEIGHTS_DIR', Path(__file__).parents[3] / 'shared/data/weights')
+)
+
+Load = Callable[..., ExperimentConfig]
+
+
+@pytest.fixture(scope='session')
+def data_root(tmp_path_factory) -> Path:
+    """Hold VOCdevkit/VOC2007 with coloured rectangles."""
+    root = tmp_path_factory.mktemp('data')
+    write_shapes_voc(root)
+    return root
+
+
+@pytest.fixture(scope='session')
+def load(data_root) -> Load:
+    """Load a shipped experiment with overrides; its data are the coloured rectangles."""
+
+    def load_with(name: str, *overrides: str) -> ExperimentConfig:
+        config, _ = load_experiment(
+            Path(f'experiments/{name}.yaml'),
+            CONFIG_ROOT,
+            overrides=overrides,
+            environment={'DATA_ROOT': str(data_root), 'SSD_WEIGHTS_DIR': str(WEIGHTS_DIR)},
+        )
+        return config
+
+    return load_with
+
+
+@pytest.fixture(scope='session')
+def smoke_config(load) -> ExperimentConfig:
+    """Load the small experiment."""
+    return load('smoke')
+
+
+@pytest.fixture(scope='session')
+def pretrained_path() -> Callable[[str], Path]:
+    """Find a file of pretrained weights, or skip the test."""
+
+    def find(name: str) -> Path:
+        path = WEIGHTS_DIR / name
+        if not path.is_file():
+            pytest.skip(f'{name} is not in {WEIGHTS_DIR}; set SSD_WEIGHTS_DIR')
+        return path
+
+    return find

@@ -1,0 +1,198 @@
+"""Experiment files, merging, fingerprint."""
+
+from pathlib import Path
+import shutil
+
+import pytest
+
+from ssd_detector.errors import ConfigError
+from ssd_training.deploy.bundle_export import load_deploy_config
+from ssd_training.errors import WeightsError
+from ssd_training.experiments.fingerprint import compute_fingerprint
+from ssd_training.experiments.merge import format_tree, load_experiment
+from ssd_training.train import CONFIG_ROOT
+
+EXPERIMENTS = sorted((CONFIG_ROOT / 'experiments').glob('*.yaml'))
+DEPLOY_CONFIGS = sorted((CONFIG_ROOT / 'deploy').glob('*.yaml'))
+
+
+def load_smoke(*overrides, environment=None, root=CONFIG_ROOT):
+    path = Path('experiments/smoke.yaml')
+    return load_experiment(path, root, overrides=overrides, environment=environment or {})
+
+
+def findings_of(*overrides, **kwargs):
+    with pytest.raises(ConfigError) as error:
+        load_smoke(*overrides, **kwargs)
+    return error.value.findings
+
+
+def test_all_three_experiments_and_the_deploy_config_are_there():
+    assert [path.stem for path in EXPERIMENTS] == ['exp001_baseline', 'exp002_ssdlite', 'smoke']
+    assert [path.stem for path in DEPLOY_CONFIGS] == ['mobilenetv2_ssd_voc']
+
+
+@pytest.mark.parametrize('path', EXPERIMENTS, ids=lambda path: path.stem)
+def test_a_shipped_experiment_loads_and_is_named_like_its_file(path):
+    config, _ = load_experiment(path, CONFIG_ROOT, environment={})
+
+    assert config.experiment.id == path.stem
+
+
+def test_every_shipped_component_is_used_by_an_experiment():
+    used = {
+        str(Path(line.strip(' -\n')))
+        for path in EXPERIMENTS
+        for line in path.read_text().splitlines()
+        if line.startswith(('  - base/', '  - data/'))
+    }
+    # The only one that no experiment needs today: SGD instead of AdamW.
+    spare = {'base/optimizers/sgd_cosine.yaml'}
+
+    shipped = {
+        str(path.relative_to(CONFIG_ROOT))
+        for folder in ('base', 'data')
+        for path in (CONFIG_ROOT / folder).rglob('*.yaml')
+    }
+    assert shipped == used | spare
+
+
+def test_sgd_takes_the_place_of_adamw(tmp_path):
+    shutil.copytree(CONFIG_ROOT, tmp_path / 'configs')
+    path = tmp_path / 'configs/experiments/smoke.yaml'
+    path.write_text(path.read_text().replace('adamw_cosine', 'sgd_cosine'))
+
+    config, _ = load_smoke(root=tmp_path / 'configs')
+
+    assert config.optimizer.name == 'sgd'
+    assert config.optimizer.momentum == 0.9
+
+
+@pytest.mark.parametrize('path', DEPLOY_CONFIGS, ids=lambda path: path.stem)
+def test_a_shipped_deploy_config_loads_and_names_an_experiment(path):
+    config, _ = load_deploy_config(path, CONFIG_ROOT, {})
+
+    assert (CONFIG_ROOT / config.experiment_path).is_file()
+
+
+def test_an_unknown_key_names_the_nearest_valid_one():
+    findings = findings_of('train.batch_sise=3')
+
+    assert findings == (
+        'command line: train.batch_sise: unknown key; did you mean train.batch_size?',
+    )
+
+
+def test_everything_that_is_wrong_is_said_at_once_with_origin_and_key_path():
+    findings = findings_of(
+        'train.epochs=0',
+        'matcher.iou_threshold_neg=0.9',
+        'loss.regression.type=giou',
+        'optimizer.momentum=0.9',
+        'scheduler.warmup.steps=many',
+        'heads.extra_layers.levels=[]',
+    )
+
+    text = '\n'.join(findings)
+    for part in (
+        'command line: train.epochs: input should be greater than or equal to 1; received 0',
+        'matcher.iou_threshold_neg: 0.9 is above iou_threshold_pos 0.5',
+        "loss.regression.type: input should be 'smooth_l1'; received 'giou'",
+        'optimizer.momentum: adamw has no such key',
+        'scheduler.warmup.steps: input should be a valid integer',
+    ):
+        assert part in text
+    assert len(findings) == 5
+
+
+def test_strides_that_do_not_fit_the_feature_maps_are_an_error():
+    findings = findings_of('heads.extra_layers.levels=[]')
+
+    assert 'priors.strides: 6 strides; the model has 2 feature maps' in findings[0]
+
+
+def test_a_missing_component_and_a_missing_experiment_are_errors(tmp_path):
+    shutil.copytree(CONFIG_ROOT, tmp_path / 'configs')
+    (tmp_path / 'configs/base/losses/ssd_loss.yaml').unlink()
+
+    (finding,) = findings_of(root=tmp_path / 'configs')
+    assert 'ssd_loss.yaml: can not be read' in finding
+    with pytest.raises(ConfigError, match='nothing.yaml: no such file; looked for'):
+        load_experiment(Path('nothing.yaml'), CONFIG_ROOT, environment={})
+
+
+@pytest.mark.parametrize(
+    ('environment', 'expected'),
+    [({}, 'datasets'), ({'DATA_ROOT': ''}, 'datasets'), ({'DATA_ROOT': '/data'}, '/data')],
+    ids=['unset', 'empty', 'set'],
+)
+def test_variables_follow_the_rule_of_the_shell(environment, expected):
+    config, _ = load_smoke(environment=environment)
+
+    assert config.data.root == f'{expected}/VOCdevkit/VOC2007'
+
+
+def test_a_variable_without_default_has_to_be_set(tmp_path):
+    shutil.copytree(CONFIG_ROOT, tmp_path / 'configs')
+    (tmp_path / 'configs/base/run/default.yaml').write_text('run: {root: "${NOWHERE}"}')
+
+    (finding,) = findings_of(root=tmp_path / 'configs')
+
+    assert 'run/default.yaml: run.root: variable NOWHERE is not set' in finding
+
+
+def test_the_command_line_wins_over_overrides_over_components():
+    plain, _ = load_smoke()
+    changed, _ = load_smoke('train.epochs=7', 'scheduler.base_lr=1e-4')
+
+    assert (plain.train.epochs, plain.train.seed) == (2, 1337)
+    assert (changed.train.epochs, changed.scheduler.base_lr) == (7, 1e-4)
+
+
+def test_an_override_that_is_none_is_an_error():
+    assert findings_of('train.epochs')[0].endswith('train.epochs: expected key.path=value')
+
+
+def test_the_printed_config_tells_where_each_value_comes_from():
+    _, merged = load_smoke('train.seed=5')
+
+    lines = format_tree(merged).splitlines()
+
+    assert '  seed: 5  # command line' in lines
+    assert f'  batch_size: 4  # {CONFIG_ROOT}/experiments/smoke.yaml' in lines
+    assert f'    beta: 1.0  # {CONFIG_ROOT}/base/losses/ssd_loss.yaml' in lines
+    assert f'  grad_clip_norm: 10.0  # {CONFIG_ROOT}/base/optimizers/adamw_cosine.yaml' in lines
+
+
+@pytest.mark.parametrize(
+    'override', ['train.batch_size=5', 'data.labels=[a, b, c]', 'eval.nms.iou_threshold=0.5']
+)
+def test_what_shapes_the_result_changes_the_fingerprint(override):
+    assert compute_fingerprint(load_smoke()[0]) != compute_fingerprint(load_smoke(override)[0])
+
+
+@pytest.mark.parametrize(
+    'override', ['data.root=/elsewhere', 'run.root=/tmp', 'experiment.description=other words']
+)
+def test_names_and_places_do_not_change_the_fingerprint(override):
+    fingerprint = compute_fingerprint(load_smoke()[0])
+
+    assert compute_fingerprint(load_smoke(override)[0]) == fingerprint
+    assert len(fingerprint) == 12
+
+
+def test_weights_count_by_content_in_the_fingerprint(tmp_path):
+    def fingerprint_with(name, content):
+        (tmp_path / name).write_bytes(content)
+        return compute_fingerprint(load_smoke(f'backbone.weights={tmp_path / name}')[0])
+
+    assert fingerprint_with('a.npz', b'1') == fingerprint_with('b.npz', b'1')
+    assert fingerprint_with('a.npz', b'1') != fingerprint_with('a.npz', b'2')
+    with pytest.raises(WeightsError, match='SSD_WEIGHTS_DIR'):
+        compute_fingerprint(load_smoke(f'backbone.weights={tmp_path}/none.npz')[0])
+
+
+def test_the_git_commit_changes_the_fingerprint():
+    config, _ = load_smoke()
+
+    assert compute_fingerprint(config, git_commit='1a2b') != compute_fingerprint(config)

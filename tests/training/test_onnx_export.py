@@ -1,0 +1,142 @@
+"""ONNX and bundles."""
+
+import dataclasses
+
+import numpy as np
+import onnx
+import pytest
+import yaml
+
+from ssd_detector.errors import ConfigError
+from ssd_detector.preprocess import preprocess
+from ssd_training.deploy.bundle_export import export_bundle, load_deploy_config, Source
+from ssd_training.deploy.onnx_export import compare, export_onnx, Serving
+from ssd_training.engine.trainer import build_model
+from ssd_training.errors import WeightsError
+from ssd_training.model.weights import load_archive, save_weights
+from ssd_training.targets.priors import generate_priors
+from ssd_training.train import CONFIG_ROOT
+
+PHOTOGRAPHS = ('astronaut', 'coffee', 'chelsea', 'motorcycle_left')
+
+
+def make_serving(model, config):
+    priors_cxcywh = generate_priors(config.priors, config.input_size)
+    return Serving(model, priors_cxcywh, config.priors.variances)
+
+
+def photograph(name):
+    import skimage.data
+
+    if name == 'motorcycle_left':
+        return skimage.data.stereo_motorcycle()[0]
+    return getattr(skimage.data, name)()
+
+
+@pytest.fixture(scope='module')
+def coco(load, pretrained_path, tmp_path_factory):
+    """Export exp002_ssdlite with the untouched COCO weights."""
+    config = load('exp002_ssdlite')
+    model = build_model(config)
+    load_archive(model, pretrained_path('mobilenetv2_ssdlite_coco_voc20.npz'))
+    path = tmp_path_factory.mktemp('coco') / 'model.onnx'
+    serving = make_serving(model, config)
+    export_onnx(serving, path, opset=17)
+    return serving, path
+
+
+@pytest.mark.parametrize('name', PHOTOGRAPHS)
+def test_onnx_equals_keras_within_1e_5_on_photographs(coco, name):
+    serving, path = coco
+
+    boxes, scores = compare(serving, path, [preprocess(photograph(name), 300)])
+
+    assert boxes <= 1e-5
+    assert scores <= 1e-5
+
+
+def test_the_depthwise_model_is_below_16_mb_and_has_no_batch_norm_left(coco):
+    _, path = coco
+
+    operations = [node.op_type for node in onnx.load(path).graph.node]
+
+    assert path.stat().st_size < 16e6
+    # What normalizes the input is one Mul and one Add or Sub; the rest decodes the boxes.
+    assert operations.count('Mul') < 10 and 'BatchNormalization' not in operations
+
+
+@pytest.fixture(scope='module')
+def small(smoke_config, tmp_path_factory):
+    """Save the weights of the small network, untrained."""
+    folder = tmp_path_factory.mktemp('small')
+    model = build_model(smoke_config)
+    save_weights(model, folder / 'untrained.weights.h5')
+    return Source(
+        config=smoke_config,
+        fingerprint='0123456789ab',
+        training_run='smoke_0123456789ab',
+        weights_path=folder / 'untrained.weights.h5',
+        metrics={'val/voc_ap_50/mAP': 0.25},
+    )
+
+
+@pytest.fixture
+def deploy(tmp_path):
+    path = CONFIG_ROOT / 'deploy/mobilenetv2_ssd_voc.yaml'
+    tree = yaml.safe_load(path.read_text())
+    tree['model_name'], tree['experiment_path'] = 'shapes', 'experiments/smoke.yaml'
+    tree['deploy']['input']['size'] = [96, 96, 3]
+    (tmp_path / 'deploy.yaml').write_text(yaml.safe_dump(tree))
+    return load_deploy_config(tmp_path / 'deploy.yaml', CONFIG_ROOT, {})
+
+
+def test_a_bundle_holds_what_was_trained_and_loads(small, deploy, tmp_path):
+    config, merged = deploy
+
+    bundle = export_bundle(small, config, merged.tree, tmp_path / 'bundle')
+
+    assert bundle.labels == ('red', 'green', 'blue')
+    manifest = bundle.manifest
+    assert (manifest.input_size_px, manifest.num_priors) == (96, 204)
+    assert manifest.fingerprint == '0123456789ab'
+    assert manifest.metrics['val/voc_ap_50/mAP'] == 0.25
+    assert manifest.metrics['parity/boxes'] < 1e-4
+    priors = np.load(tmp_path / 'bundle/priors_cxcywh.npy')
+    np.testing.assert_array_equal(
+        priors, generate_priors(small.config.priors, small.config.input_size)
+    )
+    card = (tmp_path / 'bundle/MODEL_CARD.md').read_text()
+    assert 'Not pretrained' in card and '0.2500' in card
+
+
+def test_a_card_of_a_model_that_started_from_coco_says_so(load):
+    from ssd_training.deploy.model_card import write_model_card
+
+    card = write_model_card('m', load('exp002_ssdlite'), training_run='run', metrics={})
+
+    assert '**COCO-pretrained**' in card
+    assert 'Flickr' in card
+
+
+def test_another_input_size_than_the_experiments_is_an_error(small, deploy, tmp_path):
+    config, merged = deploy
+    other = dataclasses.replace(
+        small, config=dataclasses.replace(small.config, input_size=(64, 64))
+    )
+
+    with pytest.raises(
+        ConfigError, match=r'deploy.input.size: \[96, 96, 3\]; the experiment smoke'
+    ):
+        export_bundle(other, config, merged.tree, tmp_path / 'bundle')
+
+
+def test_weights_of_another_architecture_are_an_error_and_write_nothing(
+    small, deploy, tmp_path, load
+):
+    config, merged = deploy
+    other = dataclasses.replace(small, config=load('smoke', 'data.labels=[red, green]'))
+
+    with pytest.raises(WeightsError, match='another architecture'):
+        export_bundle(other, config, merged.tree, tmp_path / 'bundle')
+
+    assert not (tmp_path / 'bundle').exists()

@@ -1,0 +1,141 @@
+"""Training steps and whole trainings."""
+
+from contextlib import contextmanager
+
+import numpy as np
+import pytest
+
+from ssd_training.data.pipeline import training_batches
+from ssd_training.engine import trainer
+from ssd_training.engine.run_folder import RunFolder
+from ssd_training.errors import RunError
+from ssd_training.targets.matching import GroundTruthBatch
+
+FROZEN = ('backbone.freeze_until=block_6', 'backbone.freeze_bn=true')
+
+
+def batches_for(training):
+    config = training.config
+    return iter(
+        training_batches(
+            training.train_records,
+            config.augmentation,
+            size_hw=config.input_size,
+            batch_size=config.train.batch_size,
+            epochs=config.train.epochs,
+            seed=config.train.seed,
+        )
+    )
+
+
+def train_three_steps(config):
+    """Compiling takes ten seconds: the trainings of this file are shared."""
+    training = trainer.prepare(config)
+    before = {weight.path: weight.numpy() for weight in training.model.weights}
+    batches = batches_for(training)
+    for _ in range(3):
+        images, *ground_truths = next(batches)
+        training.step(images, GroundTruthBatch(*ground_truths))
+    return training, before
+
+
+@contextmanager
+def weights_restored(training):
+    before = training.model.get_weights()
+    yield
+    training.model.set_weights(before)
+
+
+@pytest.fixture(scope='module')
+def frozen_config(load):
+    return load('smoke', *FROZEN)
+
+
+@pytest.fixture(scope='module')
+def frozen_training(frozen_config):
+    """Early blocks and the statistics of BatchNorm do not train."""
+    return train_three_steps(frozen_config)
+
+
+def test_frozen_blocks_and_statistics_stay_and_all_else_trains(frozen_training):
+    training, before = frozen_training
+
+    changed = {
+        weight.path
+        for weight in training.model.weights
+        if not np.array_equal(weight, before[weight.path])
+    }
+
+    assert changed == {weight.path for weight in training.model.trainable_weights}
+    assert not any('moving' in path or path.startswith('block_6_') for path in changed)
+    assert {'block_7_expand/kernel', 'block_7_expand_BN/gamma', 'head_0_cls/bias'} <= changed
+
+
+def test_what_is_averaged_lies_between_the_start_and_the_present_weights(frozen_training):
+    training, before = frozen_training
+    weight = training.model.get_layer('head_0_cls').kernel
+    start, present = before[weight.path], weight.numpy()
+
+    with training.average.applied():
+        average = weight.numpy()
+
+    moved = start != present
+    low, high = np.minimum(start, present), np.maximum(start, present)
+    assert np.any(average[moved] != present[moved])
+    # A weight that turned back may have an average outside of the two; few do in three steps.
+    assert np.mean((low <= average) & (average <= high)) > 0.8
+
+
+def test_the_step_is_compiled_once_whatever_the_number_of_objects(frozen_training):
+    training, _ = frozen_training
+    images = np.zeros((4, 96, 96, 3), np.float32)
+    with weights_restored(training):
+        for num_objects in (0, 1, 5):
+            loss = training.step(
+                images,
+                GroundTruthBatch(
+                    np.zeros((4, num_objects, 4), np.float32),
+                    np.zeros((4, num_objects), np.int32),
+                    np.zeros((4, num_objects), bool),
+                ),
+            )
+            assert np.isfinite(loss.total)
+
+    assert training.step.num_traces == 1
+
+
+def test_two_trainings_with_one_seed_have_equal_weights_bit_for_bit(
+    frozen_training, frozen_config
+):
+    first, _ = frozen_training
+
+    second, _ = train_three_steps(frozen_config)
+
+    for one, other in zip(first.model.weights, second.model.weights, strict=True):
+        np.testing.assert_array_equal(one, other, err_msg=one.path)
+
+
+def test_a_loss_that_is_no_number_stops_the_training(frozen_training, tmp_path, load):
+    training, _ = frozen_training
+    folder = RunFolder.create(load('smoke', f'run.root={tmp_path}'), '0' * 12, {})
+    with weights_restored(training):
+        training.model.get_layer('head_0_cls').bias.assign_add(np.full(12, np.nan))
+
+        with pytest.raises(RunError, match='step 1: the loss is nan'), folder.running():
+            trainer.run(training, folder)
+
+    status = (folder.path / 'status.json').read_text()
+    assert '"status": "failed"' in status
+    assert 'step 1: the loss is nan' in status
+
+
+def test_the_loss_of_one_batch_falls_by_half_in_thirty_steps(load):
+    """With the statistics of the batch, all layers training."""
+    training = trainer.prepare(load('smoke', 'train.epochs=15', 'scheduler.base_lr=0.01'))
+    images, *ground_truths = next(batches_for(training))
+
+    losses = [
+        float(training.step(images, GroundTruthBatch(*ground_truths)).total) for _ in range(30)
+    ]
+
+    assert losses[-1] < 0.5 * losses[0]

@@ -1,0 +1,213 @@
+"""Weights, pretrained and our own."""
+
+import os
+import subprocess
+import sys
+
+import h5py
+import numpy as np
+import pytest
+
+from ssd_training.engine.trainer import build_model
+from ssd_training.errors import WeightsError
+from ssd_training.model.backbone import batch_norm_name
+from ssd_training.model.weights import load_archive, load_weights, save_weights
+
+
+@pytest.fixture
+def model(smoke_config):
+    return build_model(smoke_config)
+
+
+@pytest.fixture(scope='module')
+def arrays(smoke_config):
+    """Make an archive's content: every convolution with bias and, before BatchNorm, statistics."""
+    rng = np.random.default_rng(0)
+    model = build_model(smoke_config)
+    names = {layer.name for layer in model.layers}
+    made = {}
+    for layer in model.layers:
+        if (
+            not layer.weights
+            or layer.name.endswith('BN')
+            or layer.name in ('bn_Conv1', 'Conv_1_bn')
+        ):
+            continue
+        kernel = layer.get_weights()[0]
+        channels = kernel.shape[-1] if 'depthwise' not in layer.name else kernel.shape[-2]
+        made[f'{layer.name}/kernel'] = kernel
+        made[f'{layer.name}/bias'] = rng.normal(0, 0.1, channels).astype(np.float32)
+        if batch_norm_name(layer.name) in names:
+            made[f'{layer.name}/bn_mean'] = rng.normal(0, 0.1, channels).astype(np.float32)
+            made[f'{layer.name}/bn_var'] = rng.uniform(0.5, 2, channels).astype(np.float32)
+    return made
+
+
+@pytest.fixture
+def archive(tmp_path, arrays):
+    path = tmp_path / 'folded.npz'
+    np.savez(path, **arrays)
+    return path
+
+
+def test_batch_norm_gets_the_recorded_statistics_and_the_gamma_that_undoes_them(
+    model, arrays, archive
+):
+    load_archive(model, archive)
+
+    gamma, beta, mean, variance = model.get_layer('block_3_expand_BN').get_weights()
+    np.testing.assert_array_equal(mean, arrays['block_3_expand/bn_mean'])
+    np.testing.assert_array_equal(variance, arrays['block_3_expand/bn_var'])
+    np.testing.assert_allclose(gamma, np.sqrt(arrays['block_3_expand/bn_var'] + 1e-3), rtol=1e-6)
+    np.testing.assert_allclose(
+        beta, arrays['block_3_expand/bias'] + arrays['block_3_expand/bn_mean'], rtol=1e-6
+    )
+
+
+def test_inference_is_that_of_the_folded_convolutions(model, smoke_config, arrays, archive):
+    """BatchNorm as gamma 1, mean 0, variance 1 - epsilon does nothing but add the bias."""
+    load_archive(model, archive)
+    folded = build_model(smoke_config)
+    for layer in folded.layers:
+        if f'{layer.name}/kernel' not in arrays:
+            continue
+        kernel, bias = arrays[f'{layer.name}/kernel'], arrays[f'{layer.name}/bias']
+        if f'{layer.name}/bn_mean' in arrays:
+            layer.set_weights([kernel])
+            norm = folded.get_layer(batch_norm_name(layer.name))
+            norm.set_weights([np.ones_like(bias), bias, 0 * bias, 0 * bias + 1 - 1e-3])
+        else:
+            layer.set_weights([kernel, bias])
+    images = np.random.default_rng(1).random((1, 96, 96, 3), np.float32)
+
+    _, logits = model(images, training=False)
+
+    np.testing.assert_allclose(logits, folded(images, training=False)[1], atol=1e-4)
+
+
+def test_box_channels_change_from_y_x_h_w_to_x_y_w_h(model, arrays, archive):
+    load_archive(model, archive)
+
+    kernel, bias = model.get_layer('head_1_box').get_weights()
+    np.testing.assert_array_equal(bias[:8], arrays['head_1_box/bias'][[1, 0, 3, 2, 5, 4, 7, 6]])
+    np.testing.assert_array_equal(kernel[..., :4], arrays['head_1_box/kernel'][..., [1, 0, 3, 2]])
+    np.testing.assert_array_equal(
+        model.get_layer('head_1_cls').get_weights()[1], arrays['head_1_cls/bias']
+    )
+
+
+def test_layers_that_the_archive_lacks_keep_their_values(model, arrays, tmp_path):
+    backbone = {key: array for key, array in arrays.items() if not key.startswith('head_')}
+    np.savez(tmp_path / 'backbone.npz', **backbone)
+    before = model.get_layer('head_0_cls').get_weights()
+
+    load_archive(model, tmp_path / 'backbone.npz')
+
+    np.testing.assert_array_equal(model.get_layer('head_0_cls').get_weights()[0], before[0])
+    np.testing.assert_array_equal(
+        model.get_layer('Conv_1').get_weights()[0], arrays['Conv_1/kernel']
+    )
+
+
+def test_everything_that_is_wrong_with_an_archive_is_said_at_once(model, arrays, tmp_path):
+    broken = dict(arrays) | {'Conv1/kernel': np.zeros((3, 3, 3, 32), np.float32)}
+    del broken['Conv_1/bias']
+    np.savez(tmp_path / 'broken.npz', **broken)
+    before = model.get_weights()
+
+    with pytest.raises(WeightsError) as error:
+        load_archive(model, tmp_path / 'broken.npz')
+
+    text = str(error.value)
+    assert 'Conv_1: has no Conv_1/bias' in text
+    assert 'Conv1: received shapes [(3, 3, 3, 32)]; the model has [(3, 3, 3, 16)]' in text
+    assert 'width_mult 1.0' in text
+    for value, was in zip(model.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(value, was)
+
+
+def test_an_archive_with_nan_names_the_array(model, arrays, tmp_path):
+    np.savez(tmp_path / 'nan.npz', **(arrays | {'Conv1/bias': np.full(16, np.nan)}))
+
+    with pytest.raises(WeightsError, match='Conv1/bias: holds NaN'):
+        load_archive(model, tmp_path / 'nan.npz')
+
+
+@pytest.mark.parametrize('content', [b'', b'PK no archive', None])
+def test_a_file_that_is_no_archive_is_one_clear_error(model, tmp_path, content):
+    path = tmp_path / 'weights.npz'
+    if content is not None:
+        path.write_bytes(content)
+
+    with pytest.raises(WeightsError, match='weights.npz: can not be read as .npz'):
+        load_archive(model, path)
+
+
+def test_saved_weights_come_back_bit_for_bit(model, smoke_config, tmp_path):
+    for variable in model.weights:
+        variable.assign(np.random.default_rng(2).random(variable.shape))
+    save_weights(model, tmp_path / 'all.weights.h5')
+    other = build_model(smoke_config)
+
+    load_weights(other, tmp_path / 'all.weights.h5')
+
+    assert len(other.weights) == len(model.weights) > 300
+    for loaded, saved in zip(other.weights, model.weights, strict=True):
+        np.testing.assert_array_equal(loaded, saved, err_msg=loaded.path)
+    assert [path.name for path in tmp_path.iterdir()] == ['all.weights.h5']
+
+
+@pytest.mark.parametrize('change', ['less', 'more', 'other shape'])
+def test_a_weights_file_with_other_variables_is_an_error(model, tmp_path, change):
+    path = tmp_path / 'all.weights.h5'
+    save_weights(model, path)
+    with h5py.File(path, 'a') as file:
+        group = file['layers/depthwise_conv2d/vars']
+        if change != 'more':
+            del group['0']
+        if change != 'less':
+            group['1' if change == 'more' else '0'] = np.zeros(7, np.float32)
+
+    with pytest.raises(WeightsError, match='layers/depthwise_conv2d/vars.*other architecture'):
+        load_weights(model, path)
+
+
+def test_imagenet_without_a_network_says_what_to_give_instead(tmp_path):
+    """In a process of its own: with a proxy that refuses, and no cache."""
+    code = (
+        'import keras\n'
+        'from ssd_training.model.weights import load_pretrained\n'
+        'load_pretrained(keras.Sequential(), "imagenet", width_mult=1.0)\n'
+    )
+    environment = os.environ | {
+        'KERAS_HOME': str(tmp_path),
+        'https_proxy': 'http://127.0.0.1:9',
+        'HTTPS_PROXY': 'http://127.0.0.1:9',
+    }
+
+    process = subprocess.run(
+        [sys.executable, '-c', code], env=environment, capture_output=True, text=True
+    )
+
+    last_line = process.stderr.strip().splitlines()[-1]
+    assert last_line.startswith('ssd_training.errors.WeightsError: backbone.weights: imagenet')
+    assert 'mobilenetv2_imagenet.npz' in last_line
+
+
+def test_the_coco_weights_fill_every_layer_of_exp002(load, pretrained_path, caplog):
+    path = pretrained_path('mobilenetv2_ssdlite_coco_voc20.npz')
+    caplog.set_level('INFO')
+
+    load_archive(build_model(load('exp002_ssdlite')), path)
+
+    assert 'filled 164 of 164 layers' in caplog.text
+
+
+def test_the_imagenet_weights_fill_the_backbone_of_exp001(load, pretrained_path, caplog):
+    path = pretrained_path('mobilenetv2_imagenet.npz')
+    caplog.set_level('INFO')
+
+    load_archive(build_model(load('exp001_baseline')), path)
+
+    assert 'filled 104 of' in caplog.text
+    assert 'not in the model' not in caplog.text
