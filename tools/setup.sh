@@ -182,6 +182,8 @@ trap 'printf "make build: tools/setup.sh, line %s: unexpected error\n" "$LINENO"
 mkdir -p "$(dirname "$log")"
 : >"$log"
 mode=$(find_mode)
+[[ $root != *[[:space:]]* ]] ||
+  fail "the path $root has a blank; colcon's setup files can't work there: move the clone"
 if [ "$mode" = wheels ]; then
   [ "$(uname -sm)" = 'Linux x86_64' ] || fail "no ROS distribution is sourced, and ROS wheels exist" \
     "for Linux x86_64 only; this is $(uname -sm): source /opt/ros/<distro>/setup.bash first"
