@@ -9,7 +9,9 @@ SHELL := bash
 SOURCED = source install/setup.bash &&
 # A DDS domain of its own: neither a robot on the network nor another run takes part.
 # ROS checks the types of message fields only when asked to; without it a wrong one crashes.
-TEST_ENVIRONMENT = ROS_DOMAIN_ID=$$((RANDOM % 101 + 1)) ROS_PYTHON_CHECK_FIELDS=1
+# A distribution brings pytest plugins of its own; the tests need none.
+TEST_ENVIRONMENT = ROS_DOMAIN_ID=$$((RANDOM % 101 + 1)) ROS_PYTHON_CHECK_FIELDS=1 \
+	PYTEST_DISABLE_PLUGIN_AUTOLOAD=1
 export PYTHON
 
 help:  ## list the targets
@@ -21,17 +23,17 @@ build:  ## .venv/ and install/; later runs repeat only what has changed
 lint: build  ## ruff, mypy, import-linter
 	@$(SOURCED) ruff check .
 	@$(SOURCED) ruff format --check .
-	@$(SOURCED) mypy ssd_detector/ssd_detector ssd_detector_ros/ssd_detector_ros
+	@$(SOURCED) python -m mypy ssd_detector/ssd_detector ssd_detector_ros/ssd_detector_ros
 	@$(SOURCED) lint-imports
 
 format: build  ## let ruff format the sources
 	@$(SOURCED) ruff check --fix . && ruff format .
 
 test: build  ## every test that needs neither a GPU nor the training data
-	@$(SOURCED) $(TEST_ENVIRONMENT) pytest -m 'not slow'
+	@$(SOURCED) $(TEST_ENVIRONMENT) python -m pytest -m 'not slow'
 
 test-slow: build  ## tests that take minutes or need the training data
-	@$(SOURCED) $(TEST_ENVIRONMENT) pytest -m slow
+	@$(SOURCED) $(TEST_ENVIRONMENT) python -m pytest -m slow
 
 demo: build  ## real photographs through the node; writes demo_out/
 	@$(SOURCED) python demo/demo.py
