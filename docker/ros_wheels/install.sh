@@ -11,10 +11,3 @@ cp "$here/../../ssd_detector_ros/params/fastdds_images.xml" "$venv/share/"
 # From a copy: pip leaves build folders in the source.
 cp -r "$here/standins" "$work/"
 "$venv/bin/python" -m pip install --no-deps --no-build-isolation --force-reinstall "$work/standins"
-
-# Into the prefix, as a distribution has it: colcon's install/ then holds this project alone.
-set +u; source "$venv/setup.bash"; set -u
-cmake -S "$here/vision_msgs" -B "$work/build" -DCMAKE_INSTALL_PREFIX="$venv" \
-  -DCMAKE_BUILD_TYPE=Release -DBUILD_TESTING=OFF
-cmake --build "$work/build" --parallel "$(nproc)" --target install
-python -c 'import rclpy, vision_msgs.msg'
