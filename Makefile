@@ -39,7 +39,8 @@ demo: build  ## real photographs through the node; writes demo_out/
 	@$(SOURCED) python demo/demo.py
 
 bench: build  ## time of the core, and what the node adds
-	@$(SOURCED) for script in bench/*.py; do python "$$script"; done
+	@$(SOURCED) $(TEST_ENVIRONMENT) python bench/core.py
+	@$(SOURCED) $(TEST_ENVIRONMENT) python bench/node.py
 
 clean:  ## remove what was built, but not .venv
 	@rm -rf build install log demo_out .venv/stamps/workspace

@@ -1,0 +1,163 @@
+"""
+What the node adds to the core: 640x480 frames over DDS at a steady rate, one inference thread.
+
+The node times its own stages (~/statistics); the way there and back is timed here, as the sender
+of the images sees it. The released bundle is used, or the one that is given.
+"""
+
+import argparse
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+import signal
+import subprocess
+import sys
+import time
+
+from core import load_frame, RELEASED_BUNDLE
+import numpy as np
+from numpy.typing import NDArray
+import rclpy
+from rclpy.node import Node
+from rclpy.qos import qos_profile_sensor_data
+from sensor_msgs.msg import Image
+from std_msgs.msg import Header
+from vision_msgs.msg import Detection2DArray
+
+from ssd_detector_ros.messages import to_image
+from ssd_msgs.msg import DetectorStatistics
+
+NAMESPACE = 'bench'
+CORE_STAGES = ('preprocess', 'infer', 'postprocess')
+START_TIMEOUT_S = 30.0
+
+
+def main(argv: list[str] | None = None) -> int:
+    """
+    Measure and print.
+
+    :param argv: command line, without the program
+    :return: 0, or 1 when the node does not answer
+    """
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[1])
+    parser.add_argument('--bundle', type=Path, default=RELEASED_BUNDLE)
+    parser.add_argument('--image', type=Path, help='a photograph; astronaut when not given')
+    parser.add_argument('--seconds', type=float, default=10.0)
+    parser.add_argument('--rate-hz', type=float, default=10.0)
+    arguments = parser.parse_args(argv)
+    image_rgb = load_frame(arguments.image)
+    rclpy.init(args=[])
+    try:
+        with running_node(arguments.bundle):
+            camera = Camera(image_rgb)
+            if not camera.wait_for_node():
+                print('bench: the node does not answer', file=sys.stderr)
+                return 1
+            camera.run(seconds=arguments.seconds, period_s=1 / arguments.rate_hz)
+            camera.print_report()
+            camera.node.destroy_node()
+    finally:
+        rclpy.try_shutdown()
+    return 0
+
+
+@contextmanager
+def running_node(bundle: Path) -> Iterator[None]:
+    """
+    Run the node as a process of its own.
+
+    :param bundle: its bundle
+    """
+    command = ['ros2', 'launch', 'ssd_detector_ros', 'detector.launch.py', 'log_level:=warn']
+    command += [f'namespace:={NAMESPACE}', f'bundle:={bundle}']
+    parameters = Path(__file__).with_name('node.yaml')
+    process = subprocess.Popen([*command, f'params_file:={parameters}'], stderr=subprocess.DEVNULL)
+    try:
+        yield
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.wait(timeout=20)
+
+
+class Camera:
+    """
+    Publishes one frame again and again, and hears what the node says.
+
+    :param image_rgb: (H, W, 3) uint8
+    """
+
+    def __init__(self, image_rgb: NDArray[np.uint8]) -> None:
+        self.node: Node = rclpy.create_node('camera', namespace=NAMESPACE)
+        self._message = to_image(image_rgb, Header())
+        self._publisher = self.node.create_publisher(Image, 'image', qos_profile_sensor_data)
+        own = f'/{NAMESPACE}/ssd_detector'
+        self.node.create_subscription(
+            Detection2DArray, f'{own}/detections', self._on_detections, 10
+        )
+        self._periods: list[DetectorStatistics] = []
+        self.node.create_subscription(
+            DetectorStatistics, f'{own}/statistics', self._periods.append, 10
+        )
+        self._num_sent = 0
+        self._sent_s: dict[int, float] = {}
+        self._trips_ms: list[float] = []
+
+    def wait_for_node(self) -> bool:
+        """
+        Send frames until one is answered.
+
+        :return: whether one was
+        """
+        end_s = time.monotonic() + START_TIMEOUT_S
+        while not self._trips_ms and time.monotonic() < end_s:
+            self._send()
+            self._spin(0.1)
+        return bool(self._trips_ms)
+
+    def run(self, *, seconds: float, period_s: float) -> None:
+        """
+        Send at a steady rate; what was measured before is forgotten.
+
+        :param seconds: how long
+        :param period_s: between two frames
+        """
+        self._spin(1.0)
+        for measured in (self._periods, self._trips_ms, self._sent_s):
+            measured.clear()
+        for _ in range(round(seconds / period_s)):
+            self._send()
+            self._spin(period_s)
+        self._spin(1.0)
+
+    def print_report(self) -> None:
+        """Print the time of each stage, and what the node and DDS add to the core's."""
+        busy = [one for one in self._periods if one.stages]
+        rows_ms = np.array([one.latency_p50_ms for one in busy])
+        by_stage = dict(zip(busy[0].stages, np.median(rows_ms, axis=0), strict=True))
+        print(f'640x480 over DDS: {len(self._trips_ms)} of {len(self._sent_s)} frames answered')
+        for stage, p50_ms in by_stage.items():
+            print(f'{stage:<12} p50 {p50_ms:7.3f} ms')
+        core_ms = sum(by_stage[stage] for stage in CORE_STAGES)
+        trip_ms = float(np.median(self._trips_ms))
+        print(f'node adds    p50 {by_stage["total"] - core_ms:7.3f} ms to the core')
+        print(f'and DDS      p50 {trip_ms - by_stage["total"]:7.3f} ms, there and back')
+
+    def _send(self) -> None:
+        self._num_sent += 1
+        self._message.header.stamp.sec = self._num_sent
+        self._sent_s[self._num_sent] = time.perf_counter()
+        self._publisher.publish(self._message)
+
+    def _on_detections(self, message: Detection2DArray) -> None:
+        sent_s = self._sent_s.get(message.header.stamp.sec)
+        if sent_s is not None:
+            self._trips_ms.append((time.perf_counter() - sent_s) * 1e3)
+
+    def _spin(self, seconds: float) -> None:
+        end_s = time.monotonic() + seconds
+        while (left_s := end_s - time.monotonic()) > 0:
+            rclpy.spin_once(self.node, timeout_sec=left_s)
+
+
+if __name__ == '__main__':
+    sys.exit(main())
