@@ -23,7 +23,7 @@ build:  ## .venv/ and install/; later runs repeat only what has changed
 lint: build  ## ruff, mypy, import-linter
 	@$(SOURCED) ruff check .
 	@$(SOURCED) ruff format --check .
-	@$(SOURCED) python -m mypy ssd_detector/ssd_detector ssd_detector_ros/ssd_detector_ros
+	@$(SOURCED) python -m mypy ssd_detector/ssd_detector ssd_detector_ros/ssd_detector_ros ssd_training/ssd_training
 	@$(SOURCED) lint-imports
 
 format: build  ## let ruff format the sources
