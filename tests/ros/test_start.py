@@ -17,6 +17,7 @@ if find_spec('rclpy') is None or shutil.which('ros2') is None:
 
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState, GetState
+from rclpy.qos import ReliabilityPolicy
 
 from tests.ros.talking import detector_command, peer, plain_image, running, TIMEOUT_S
 from tests.tiny_bundle import DEPLOY_YAML, write_tiny_bundle
@@ -189,6 +190,23 @@ def test_another_bundle_brings_its_thresholds_but_keeps_what_the_user_set(bundle
         assert change_state(one, Transition.TRANSITION_CONFIGURE)
         assert one.get_parameter('score_threshold').double_value == 0.75
         assert one.get_parameter('max_detections').integer_value == 7
+
+
+def test_paused_simulation_time_holds_nothing_up(bundle, tmp_path):
+    command = detector_command('test_sim_time', bundle=bundle, use_sim_time='true')
+    with running(command, tmp_path / 'log'), peer('test_sim_time') as one:
+        one.wait_until_active()
+        assert one.ask(plain_image()).detections == []
+        assert one.statistics().frames_processed > 0
+
+
+def test_qos_of_the_images_can_be_overridden(bundle, tmp_path):
+    policy = 'qos_overrides./test_qos/image.subscription.reliability'
+    command = detector_command('test_qos', bundle=bundle, **{policy: 'reliable'})
+    with running(command, tmp_path / 'log'), peer('test_qos') as one:
+        one.wait_until_active()
+        (info,) = one.node.get_subscriptions_info_by_topic('/test_qos/image')
+        assert info.qos_profile.reliability == ReliabilityPolicy.RELIABLE
 
 
 def state(one):
