@@ -88,6 +88,14 @@ def test_a_square_of_20_px_has_a_positive_prior_among_the_13502(load):
     assert np.sum(classes != 0) == 1
 
 
+def test_at_exactly_the_threshold_a_prior_is_positive():
+    box = ((0.25, 0.375, 0.5, 0.625), 1, False)
+    # The last prior is the box at twice its height: IoU 1 / 2.
+    priors = np.vstack([PRIORS, [[0.375, 0.5, 0.25, 0.5]]]).astype(np.float32)
+
+    np.testing.assert_array_equal(matched_classes(priors, batch_of(box)), [0, 1, 0, 0, 1])
+
+
 def test_priors_on_a_difficult_object_are_ignored_and_none_is_forced():
     large = batch_of(((0.25, 0.375, 0.5, 0.625), 1, True))
     small = batch_of(((0.25, 0.375, 0.3125, 0.4375), 1, True))

@@ -7,6 +7,7 @@ import onnx
 import pytest
 import yaml
 
+from ssd_detector.backends.onnxruntime import OnnxRuntimeBackend
 from ssd_detector.errors import ConfigError
 from ssd_detector.preprocess import preprocess
 from ssd_training.deploy.bundle_export import export_bundle, load_deploy_config, Source
@@ -16,6 +17,7 @@ from ssd_training.errors import WeightsError
 from ssd_training.model.weights import load_archive, save_weights
 from ssd_training.targets.priors import generate_priors
 from ssd_training.train import CONFIG_ROOT
+from tests import reference
 
 PHOTOGRAPHS = ('astronaut', 'coffee', 'chelsea', 'motorcycle_left')
 
@@ -53,6 +55,25 @@ def test_onnx_equals_keras_within_1e_5_on_photographs(coco, name):
 
     assert boxes <= 1e-5
     assert scores <= 1e-5
+
+
+@pytest.mark.parametrize(
+    ('name', 'label', 'box'),
+    [
+        ('astronaut', 'person', (0.03, 0.03, 0.73, 0.99)),
+        ('chelsea', 'cat', (0.00, 0.01, 0.87, 0.99)),
+        ('coffee', 'diningtable', (0.00, 0.01, 1.00, 0.99)),
+    ],
+)
+def test_the_coco_weights_find_what_their_readme_says(coco, load, name, label, box):
+    _, path = coco
+    labels = load('exp002_ssdlite').data.labels
+
+    boxes_xyxy, scores = OnnxRuntimeBackend(path).run(preprocess(photograph(name), 300))
+
+    prior, column = np.unravel_index(np.argmax(scores[:, 1:]), scores[:, 1:].shape)
+    assert labels[column] == label
+    assert reference.iou(boxes_xyxy[prior], box) > 0.9
 
 
 def test_the_depthwise_model_is_below_16_mb_and_has_no_batch_norm_left(coco):

@@ -69,6 +69,14 @@ def test_equal_seeds_give_equal_batches_and_others_do_not(grey_records, load):
     )
 
 
+def test_an_image_is_augmented_in_another_way_each_time(grey_records, load):
+    settings = load('smoke', 'augmentation.crop.probability=1.0').augmentation
+
+    batches = batches_of(grey_records[5:], settings, batch_size=1, epochs=5)
+
+    assert len({batch[1].tobytes() for batch in batches}) > 1
+
+
 def test_boxes_stay_with_their_image_and_are_padded_with_class_0(grey_records, no_augmentation):
     (batch,) = batches_of(grey_records, no_augmentation, batch_size=6)
 

@@ -4,8 +4,10 @@ import keras
 import numpy as np
 import pytest
 
+from ssd_detector.boxes import cxcywh_to_xyxy
 from ssd_detector.errors import ConfigError
 from ssd_training.engine.trainer import build_model
+from ssd_training.model.detector import detect
 from ssd_training.targets.priors import generate_priors
 
 SMALL = ('input_size=[96, 96]', 'backbone.width_mult=0.35', 'backbone.weights=null')
@@ -62,6 +64,21 @@ def test_rows_of_a_cell_are_neighbours_in_the_order_of_its_priors(config, model)
 
     expected = np.tile(np.arange(count * 4).reshape(count, 4), (2, 1))
     np.testing.assert_array_equal(offsets[0, : 2 * count], expected)
+
+
+def test_a_network_that_asks_for_no_change_detects_the_priors_themselves(config):
+    model = build_model(config)
+    for layer in model.layers:
+        if layer.name.startswith('head_') and layer.name.endswith('_box'):
+            layer.set_weights([np.zeros(variable.shape) for variable in layer.weights])
+    priors_cxcywh = generate_priors(config.priors, config.input_size)
+    images = np.random.default_rng(0).random((2, 96, 96, 3), np.float32)
+
+    boxes_xyxy, scores = detect(model, images, priors_cxcywh, config.priors.variances)
+
+    for image in range(2):
+        np.testing.assert_allclose(boxes_xyxy[image], cxcywh_to_xyxy(priors_cxcywh), atol=1e-6)
+    np.testing.assert_allclose(np.sum(scores, axis=-1), 1, atol=1e-5)
 
 
 def test_images_are_normalized_to_plus_and_minus_one_inside_the_network(model):
