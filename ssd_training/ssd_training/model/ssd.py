@@ -76,9 +76,15 @@ def _add_head(
         )
         kernel_size = 3
     features = _normalize_and_activate(first(features), first.name)
-    features = layers.Conv2D(num_priors * channels, kernel_size, padding='same', name=name)(
-        features
+    predict = layers.Conv2D(
+        num_priors * channels,
+        kernel_size,
+        padding='same',
+        # All classes start nearly equal: no loss to unlearn first.
+        kernel_initializer=keras.initializers.RandomNormal(stddev=0.01),
+        name=name,
     )
+    features = predict(features)
     return layers.Reshape((-1, channels), name=f'{name}_rows')(features)
 
 
