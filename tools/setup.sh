@@ -19,7 +19,7 @@ fail() {
 
 # Content of files and folders, and texts, as one hash.
 content() { # file or folder ...
-  find "$@" -type f ! -path '*/__pycache__/*' ! -path '*.egg-info/*' -print0 | sort -z |
+  find "$@" -type f ! -path '*/.*' ! -path '*/__pycache__/*' ! -path '*.egg-info/*' -print0 | sort -z |
     xargs -0 sha256sum
 }
 
