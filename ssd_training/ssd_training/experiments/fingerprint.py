@@ -11,8 +11,16 @@ from ssd_training.experiments.schema import ExperimentConfig
 
 SCHEMA_VERSION = 1
 _LENGTH = 12
-# Names and places: the same recipe elsewhere is the same recipe.
-_LEFT_OUT = (('experiment',), ('run',), ('data', 'root'), ('backbone', 'weights'))
+# Names and places, what is written and where it runs: the same recipe elsewhere is the same one.
+_LEFT_OUT = (
+    ('experiment',),
+    ('run',),
+    ('checkpoint',),
+    ('logging',),
+    ('runtime',),
+    ('data', 'root'),
+    ('backbone', 'weights'),
+)
 
 
 def compute_fingerprint(config: ExperimentConfig, *, git_commit: str | None = None) -> str:

@@ -13,6 +13,12 @@ from ssd_detector.config import STRICT
 from ssd_detector.errors import ConfigError
 from ssd_training.experiments.data_schema import AugmentationSettings, DataSettings, EvalSettings
 from ssd_training.experiments.model_schema import BackboneSettings, HeadsSettings, PriorsSettings
+from ssd_training.experiments.run_schema import (
+    CheckpointSettings,
+    LoggingSettings,
+    RunSettings,
+    RuntimeSettings,
+)
 from ssd_training.experiments.training_schema import (
     LossSettings,
     MatcherSettings,
@@ -33,15 +39,6 @@ class ExperimentInfo:
     name: str
     description: str = ''
     tags: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class RunSettings:
-    """The section `run`: where the run folders are."""
-
-    __pydantic_config__ = STRICT
-
-    root: str
 
 
 @dataclass(frozen=True)
@@ -69,6 +66,9 @@ class ExperimentConfig:
     augmentation: AugmentationSettings
     eval: EvalSettings
     run: RunSettings
+    checkpoint: CheckpointSettings
+    logging: LoggingSettings
+    runtime: RuntimeSettings
 
     def __post_init__(self) -> None:
         findings = []
