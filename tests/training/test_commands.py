@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from ssd_detector import Detector
-from ssd_training.engine.evaluation import read_image
+from ssd_training.data.records import ImageFile
 from ssd_training.train import CONFIG_ROOT
 
 
@@ -144,7 +144,7 @@ def test_an_exported_run_detects_in_an_image(run_folder, deploy_config, work, da
     detector = Detector.from_bundle(process.stdout.strip(), score_threshold=0.0)
 
     image_path = next((data_root / 'VOCdevkit/VOC2007/JPEGImages').glob('*.jpg'))
-    detections = detector(read_image(image_path))
+    detections = detector(ImageFile(image_path).load())
 
     assert set(detections.labels) <= {'red', 'green', 'blue'}
     assert len(detections) == 20

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
+from ssd_training.data.records import ImageFile
 from ssd_training.data.voc import read_voc
-from ssd_training.engine.evaluation import evaluate_split, read_image
+from ssd_training.engine.evaluation import evaluate_split
 from ssd_training.errors import DataError
 from tests.training.shapes_voc import LABELS
 
@@ -51,7 +52,7 @@ def test_perfect_boxes_score_1_and_boxes_elsewhere_0(
 def test_images_are_read_as_rgb(records):
     seen = set()
     for record in records:
-        image_rgb = read_image(record.image_path)
+        image_rgb = record.load_image()
         # The last object is drawn on top.
         x1, y1, x2, y2 = record.ground_truths.boxes_xyxy[-1].astype(int)
         channel = np.argmax(image_rgb[(y1 + y2) // 2, (x1 + x2) // 2])
@@ -65,4 +66,4 @@ def test_a_broken_image_is_named(tmp_path):
     (tmp_path / 'broken.jpg').write_bytes(b'no image')
 
     with pytest.raises(DataError, match='broken.jpg: can not be read as an image'):
-        read_image(tmp_path / 'broken.jpg')
+        ImageFile(tmp_path / 'broken.jpg').load()

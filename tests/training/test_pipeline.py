@@ -1,13 +1,17 @@
 """From records to batches."""
 
+import dataclasses
+from dataclasses import dataclass
+
 import numpy as np
 import pytest
 
 from ssd_detector.preprocess import preprocess
 from ssd_training.data.augmentation import resize, Sample
-from ssd_training.data.pipeline import count_steps, training_batches
+from ssd_training.data.order import EpochOrder
+from ssd_training.data.pipeline import training_batches
+from ssd_training.data.records import hash_records, ImageFile
 from ssd_training.data.voc import read_voc
-from ssd_training.engine.evaluation import read_image
 from ssd_training.errors import DataError
 from tests.training.shapes_voc import LABELS, write_image, write_split
 
@@ -35,9 +39,15 @@ def no_augmentation(load):
     ).augmentation
 
 
-def batches_of(records, settings, *, batch_size=2, epochs=1, seed=0):
+def batches_of(records, settings, *, batch_size=2, epochs=1, seed=0, **place):
     batches = training_batches(
-        records, settings, size_hw=SIZE_HW, batch_size=batch_size, epochs=epochs, seed=seed
+        records,
+        settings,
+        size_hw=SIZE_HW,
+        batch_size=batch_size,
+        epochs=epochs,
+        seed=seed,
+        **place,
     )
     return [[np.array(part) for part in batch] for batch in batches]
 
@@ -98,7 +108,7 @@ def test_what_does_not_fill_a_batch_is_left_for_another_epoch(grey_records, no_a
 
 def test_a_split_smaller_than_a_batch_is_an_error():
     with pytest.raises(DataError, match='3 images do not fill a batch of 4'):
-        count_steps(3, 4)
+        EpochOrder(3, 4, 0)
 
 
 @pytest.mark.parametrize('name', ['astronaut', 'coffee', 'chelsea'])
@@ -120,5 +130,113 @@ def test_training_reads_as_evaluation_does(grey_records, no_augmentation):
 
     image = order_of([batch]).index(4)
 
-    expected = preprocess(read_image(grey_records[4].image_path), SIZE_HW[0])[0]
+    expected = preprocess(grey_records[4].load_image(), SIZE_HW[0])[0]
     assert np.max(np.abs(batch[0][image] - expected)) <= 1 / 255
+
+
+@pytest.fixture(scope='module')
+def whole_training(grey_records, load):
+    """Make every batch of three epochs of two steps, with all augmentation."""
+    return batches_of(grey_records, load('smoke').augmentation, batch_size=2, epochs=3, seed=7)
+
+
+def assert_equal_batches(batches, expected):
+    for batch, expected_batch in zip(batches, expected, strict=True):
+        for part, expected_part in zip(batch, expected_batch, strict=True):
+            np.testing.assert_array_equal(part, expected_part)
+
+
+@pytest.mark.parametrize('first_step', [0, 1, 3, 8])
+def test_a_training_goes_on_at_any_step_with_the_batches_of_the_unbroken_one(
+    first_step, whole_training, grey_records, load
+):
+    rest = batches_of(
+        grey_records,
+        load('smoke').augmentation,
+        batch_size=2,
+        epochs=3,
+        seed=7,
+        first_step=first_step,
+    )
+
+    assert len(rest) == 9 - first_step
+    assert_equal_batches(rest, whole_training[first_step:])
+
+
+def test_earlier_images_are_not_read_when_a_training_goes_on(grey_records, no_augmentation):
+    loaded = []
+
+    @dataclass(frozen=True)
+    class Counted:
+        image_id: str
+        image: ImageFile
+        name = 'counted'
+
+        def load(self):
+            loaded.append(self.image_id)
+            return self.image.load()
+
+    records = [
+        dataclasses.replace(record, image=Counted(record.image_id, record.image))
+        for record in grey_records
+    ]
+
+    batches_of(records, no_augmentation, batch_size=3, first_step=1)
+
+    assert len(loaded) == 3
+
+
+def test_workers_get_the_parts_of_every_batch_in_order(whole_training, grey_records, load):
+    settings = load('smoke').augmentation
+    parts = [
+        batches_of(
+            grey_records,
+            settings,
+            batch_size=2,
+            epochs=3,
+            seed=7,
+            shard_index=shard_index,
+            num_shards=2,
+            first_step=2,
+        )
+        for shard_index in (0, 1)
+    ]
+
+    for whole, *own in zip(whole_training[2:], *parts, strict=True):
+        np.testing.assert_array_equal(whole[0], np.concatenate([part[0] for part in own]))
+        for image, part in enumerate(own):
+            count = np.sum(part[2] > 0)
+            np.testing.assert_array_equal(part[1][0, :count], whole[1][image, :count])
+
+
+def test_a_batch_that_workers_can_not_divide_is_an_error(grey_records, no_augmentation):
+    with pytest.raises(DataError, match='3 images can not be divided among 2 workers'):
+        batches_of(grey_records, no_augmentation, batch_size=3, num_shards=2)
+
+
+def test_the_records_of_a_step_can_be_told_without_reading_them(grey_records, no_augmentation):
+    batches = batches_of(grey_records, no_augmentation, epochs=2, seed=3)
+    order = EpochOrder(len(grey_records), 2, 3)
+
+    assert [order.indices_of_step(step) for step in range(6)] == [
+        order_of([batch]) for batch in batches
+    ]
+
+
+def test_a_broken_image_stops_the_training_with_its_name(grey_records, no_augmentation, tmp_path):
+    whole = grey_records[2].image.path.read_bytes()
+    (tmp_path / 'cut.jpg').write_bytes(whole[: len(whole) // 2])
+    record = dataclasses.replace(grey_records[2], image=ImageFile(tmp_path / 'cut.jpg'))
+
+    with pytest.raises(DataError, match=r'cut.jpg: ends too early \(\d+ bytes\); get it again'):
+        batches_of([record], no_augmentation, batch_size=1)
+
+
+def test_records_hash_by_what_they_say_not_by_where_they_are(grey_records, tmp_path):
+    moved = [
+        dataclasses.replace(record, image=ImageFile(tmp_path / 'x.jpg')) for record in grey_records
+    ]
+
+    assert hash_records(moved) == hash_records(grey_records)
+    assert hash_records(grey_records[1:]) != hash_records(grey_records)
+    assert hash_records(grey_records[::-1]) != hash_records(grey_records)

@@ -1,33 +1,48 @@
 """From records to batches: shuffle, read, decode, augment, pad."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 import tensorflow as tf
 
 from ssd_training.data.augmentation import augment, Sample
-from ssd_training.data.voc import Record
+from ssd_training.data.order import EpochOrder
+from ssd_training.data.records import Record
 from ssd_training.errors import DataError
 from ssd_training.experiments.data_schema import AugmentationSettings
 
 
-def count_steps(num_records: int, batch_size: int) -> int:
+class TrainingBatches:
     """
-    Tell the steps of an epoch; what does not fill a batch waits for another epoch's order.
+    The batches of a training; iterate it, or give `dataset` to `tf.distribute`.
 
-    :param num_records: of the split
-    :param batch_size: images
-    :return: at least 1
-    :raises DataError: when the split does not fill one batch
+    A sample follows from the seed, the epoch and the record alone, not from how many threads or
+    workers there are, nor from what came before.
     """
-    if num_records < batch_size:
-        raise DataError(
-            [
-                f'data.train_split: {num_records} images do not fill a batch of {batch_size}; '
-                f'lower train.batch_size'
-            ]
-        )
-    return num_records // batch_size
+
+    def __init__(self, dataset: tf.data.Dataset, reader: '_Reader') -> None:
+        self.dataset = dataset
+        self._reader = reader
+
+    def __iter__(self) -> Iterator[Sample]:
+        """
+        Give one batch after the other.
+
+        :return: images (B, H, W, 3) float32 in [0, 1], boxes_xyxy (B, G, 4) float32 normalized,
+            class_ids (B, G) int32 with 0 as padding, is_difficult (B, G) bool
+        :raises DataError: when an image can not be read
+        """
+        batches = iter(self.dataset)
+        while True:
+            try:
+                batch = next(batches)
+            except StopIteration:
+                return
+            except tf.errors.OpError as error:
+                # TensorFlow passes on the text of an exception only, behind a traceback.
+                raise self._reader.error or error from error
+            yield batch
 
 
 def training_batches(
@@ -38,60 +53,85 @@ def training_batches(
     batch_size: int,
     epochs: int,
     seed: int,
-) -> tf.data.Dataset:
+    first_step: int = 0,
+    shard_index: int = 0,
+    num_shards: int = 1,
+) -> TrainingBatches:
     """
-    Build the batches of a whole training.
-
-    Each epoch has an order of its own; order and augmentation follow from the seed and the place
-    in the sequence alone, not from how many threads work.
+    Build the batches of a training, from one of its steps on.
 
     :param records: of the split
     :param settings: the section `augmentation`
     :param size_hw: of the images
-    :param batch_size: images
+    :param batch_size: images of a step, all workers together
     :param epochs: times that the records are seen
     :param seed: of everything random
-    :return: (images (B, H, W, 3) float32 in [0, 1], boxes_xyxy (B, G, 4) float32 normalized,
-        class_ids (B, G) int32 with 0 as padding, is_difficult (B, G) bool)
+    :param first_step: global step of the first batch; earlier ones are neither read nor drawn
+    :param shard_index: number of this worker
+    :param num_shards: workers; each gets its part of every batch, batch_size / num_shards images
+    :return: the batches
+    :raises DataError: when the split does not fill a batch, or a batch can not be divided
     """
-    read = _reader(records)
-    images_per_epoch = count_steps(len(records), batch_size) * batch_size
-
-    def make_sample(place: tf.Tensor) -> Sample:
-        epoch, within = place // images_per_epoch, place % images_per_epoch
-        order_seed, sample_seed = tf.stack([seed, epoch]), tf.stack([seed, place])
-        index = tf.random.experimental.index_shuffle(
-            within, seed=order_seed, max_index=tf.constant(len(records) - 1, tf.int64)
+    if batch_size % num_shards:
+        raise DataError(
+            [
+                f'train.batch_size: {batch_size} images can not be divided among {num_shards} '
+                f'workers; give a multiple of {num_shards}'
+            ]
         )
-        return augment(read(index), settings, size_hw=size_hw, seed=sample_seed)
+    order, reader = EpochOrder(len(records), batch_size, seed), _Reader(records)
+    own_size = batch_size // num_shards
 
-    places = tf.data.Dataset.range(epochs * images_per_epoch)
-    samples = places.map(make_sample, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+    def make_sample(number: tf.Tensor) -> Sample:
+        step, within = number // own_size, number % own_size
+        index, sample_seed = order.index_at(step * batch_size + shard_index * own_size + within)
+        return augment(reader.read(index), settings, size_hw=size_hw, seed=sample_seed)
+
+    num_steps = epochs * order.steps_per_epoch
+    numbers = tf.data.Dataset.range(first_step * own_size, num_steps * own_size)
+    samples = numbers.map(make_sample, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
     padded_shapes = Sample((*size_hw, 3), (None, 4), (None,), (None,))
-    return samples.padded_batch(batch_size, padded_shapes, drop_remainder=True).prefetch(2)
+    batches = samples.padded_batch(own_size, padded_shapes, drop_remainder=True).prefetch(2)
+    options = tf.data.Options()
+    # The parts of the workers are made here.
+    options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.OFF
+    return TrainingBatches(batches.with_options(options), reader)
 
 
-def _reader(records: Sequence[Record]):  # type: ignore[no-untyped-def]
-    """Make the function that reads the record of an index, in graph mode."""
-    paths = np.array([str(record.image_path) for record in records])
-    counts = [len(record.ground_truths.class_ids) for record in records]
-    splits = np.concatenate([[0], np.cumsum(counts)])
-    truths = [record.ground_truths for record in records]
-    sizes = np.repeat([[*r.size_wh, *r.size_wh] for r in records], counts, axis=0)
-    all_boxes = np.concatenate([truth.boxes_xyxy for truth in truths]) / sizes.reshape(-1, 4)
-    all_classes = np.concatenate([truth.class_ids for truth in truths])
-    all_difficult = np.concatenate([truth.is_difficult for truth in truths])
+class _Reader:
+    """Reads the record of an index, in graph mode; keeps the first error."""
 
-    def read(index: tf.Tensor) -> Sample:
-        first, last = tf.gather(splits, index), tf.gather(splits, index + 1)
-        encoded = tf.io.read_file(tf.gather(paths, index))
-        # The slow, exact DCT is bit-equal to OpenCV's decoder.
-        image = tf.io.decode_jpeg(encoded, channels=3, dct_method='INTEGER_ACCURATE')
+    def __init__(self, records: Sequence[Record]) -> None:
+        self._records = records
+        counts = [len(record.ground_truths.class_ids) for record in records]
+        truths = [record.ground_truths for record in records]
+        sizes = np.repeat([[*r.size_wh, *r.size_wh] for r in records], counts, axis=0)
+        self._splits = np.concatenate([[0], np.cumsum(counts)])
+        boxes = np.concatenate([truth.boxes_xyxy for truth in truths]) / sizes.reshape(-1, 4)
+        self._boxes_xyxy = boxes.astype(np.float32)
+        self._class_ids = np.concatenate([t.class_ids for t in truths]).astype(np.int32)
+        self._is_difficult = np.concatenate([truth.is_difficult for truth in truths])
+        self.error: DataError | None = None
+
+    def read(self, index: tf.Tensor) -> Sample:
+        """
+        Read one record.
+
+        :param index: () int64
+        :return: image uint8
+        """
+        first, last = tf.gather(self._splits, index), tf.gather(self._splits, index + 1)
+        image = tf.numpy_function(self._load_image, [index], tf.uint8, stateful=False)
         return Sample(
-            image_rgb=image,
-            boxes_xyxy=tf.constant(all_boxes, tf.float32)[first:last],
-            class_ids=tf.constant(all_classes, tf.int32)[first:last],
-            is_difficult=tf.constant(all_difficult)[first:last],
+            image_rgb=tf.ensure_shape(image, (None, None, 3)),
+            boxes_xyxy=tf.constant(self._boxes_xyxy)[first:last],
+            class_ids=tf.constant(self._class_ids)[first:last],
+            is_difficult=tf.constant(self._is_difficult)[first:last],
         )
 
-    return read
+    def _load_image(self, index: np.int64) -> NDArray[np.uint8]:
+        try:
+            return self._records[int(index)].load_image()
+        except DataError as error:
+            self.error = self.error or error
+            raise

@@ -1,35 +1,18 @@
 """PASCAL VOC: image ids, files and objects of a split."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from xml.etree import ElementTree
 
 import numpy as np
 
 from ssd_detector.evaluation.voc import GroundTruths
+from ssd_training.data.records import ImageFile, Record
 from ssd_training.errors import DataError
 
 _SHOWN = 20
 
 Object = tuple[tuple[float, float, float, float], int, bool]
-
-
-@dataclass(frozen=True, eq=False)
-class Record:
-    """
-    One annotated image.
-
-    :param image_id: as in the split's list
-    :param image_path: a JPEG file
-    :param size_wh: px, as the annotation says
-    :param ground_truths: the objects
-    """
-
-    image_id: str
-    image_path: Path
-    size_wh: tuple[int, int]
-    ground_truths: GroundTruths
 
 
 def read_voc(root: Path, split: str, *, labels: Sequence[str], max_boxes: int) -> list[Record]:
@@ -66,7 +49,8 @@ def read_voc(root: Path, split: str, *, labels: Sequence[str], max_boxes: int) -
                 f'{annotation_path}: has {len(objects)} objects; data.max_boxes is {max_boxes}, '
                 f'raise it'
             )
-        records.append(Record(image_id, image_path, size_wh, _to_ground_truths(objects)))
+        truths = _to_ground_truths(objects)
+        records.append(Record(image_id, ImageFile(image_path), size_wh, truths))
     if findings:
         raise DataError(_shorten(findings))
     return records

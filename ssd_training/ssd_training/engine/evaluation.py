@@ -1,9 +1,7 @@
 """Average precision of a model on a split, in pixels of the original images."""
 
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -11,8 +9,7 @@ from ssd_detector.detections import Detections
 from ssd_detector.evaluation.voc import evaluate_voc, VocResult
 from ssd_detector.postprocess import postprocess, Thresholds
 from ssd_detector.preprocess import preprocess
-from ssd_training.data.voc import Record
-from ssd_training.errors import DataError
+from ssd_training.data.records import Record
 from ssd_training.experiments.data_schema import EvalSettings
 
 # Images (B, S, S, 3) float32 in [0, 1] -> boxes (B, P, 4) xyxy normalized, scores (B, P, C + 1).
@@ -62,20 +59,6 @@ def evaluate_split(
     )
 
 
-def read_image(path: Path) -> NDArray[np.uint8]:
-    """
-    Decode an image file.
-
-    :param path: the file
-    :return: (H, W, 3) uint8, RGB
-    :raises DataError: when it can not be read or decoded
-    """
-    image_bgr = cv2.imread(str(path), cv2.IMREAD_COLOR)
-    if image_bgr is None:
-        raise DataError([f'{path}: can not be read as an image; get it again'])
-    return np.ascontiguousarray(image_bgr[..., ::-1])
-
-
 def _detect(
     predict: Predict,
     records: Sequence[Record],
@@ -87,7 +70,7 @@ def _detect(
 ) -> Iterator[tuple[str, Detections]]:
     for first in range(0, len(records), batch_size):
         batch = records[first : first + batch_size]
-        images = [preprocess(read_image(record.image_path), size_px) for record in batch]
+        images = [preprocess(record.load_image(), size_px) for record in batch]
         boxes, scores = predict(np.concatenate(images))
         for index, record in enumerate(batch):
             yield (

@@ -11,8 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 import tensorflow as tf
 
-from ssd_training.data.pipeline import count_steps, training_batches
-from ssd_training.data.voc import check_disjoint, read_voc, Record
+from ssd_training.data.order import EpochOrder
+from ssd_training.data.pipeline import training_batches
+from ssd_training.data.records import Record
+from ssd_training.data.voc import check_disjoint, read_voc
 from ssd_training.engine.evaluation import evaluate_split, Predict
 from ssd_training.engine.optimizer import build_optimizer
 from ssd_training.engine.run_folder import RunFolder, WEIGHTS
@@ -86,7 +88,9 @@ def prepare(config: ExperimentConfig) -> Training:
     """
     keras.utils.set_random_seed(config.train.seed)
     train_records, val_records = _read_splits(config)
-    steps_per_epoch = count_steps(len(train_records), config.train.batch_size)
+    steps_per_epoch = EpochOrder(
+        len(train_records), config.train.batch_size, config.train.seed
+    ).steps_per_epoch
     schedule = CosineWithWarmup(config.scheduler, steps_per_epoch * config.train.epochs)
     model = build_model(config)
     load_pretrained(model, config.backbone.weights, width_mult=config.backbone.width_mult)

@@ -1,0 +1,147 @@
+"""Annotated images: what a data set is made of, wherever its pixels come from."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+import hashlib
+from pathlib import Path
+from typing import Protocol
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from ssd_detector.evaluation.voc import GroundTruths
+from ssd_training.errors import DataError
+
+_JPEG_START, _JPEG_END = b'\xff\xd8', b'\xff\xd9'
+# Boxes are drawn on the pixels as they are stored, whatever a camera says about its position.
+_AS_STORED = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
+
+
+class ImageSource(Protocol):
+    """Where an image comes from: a file, a part of a shard, a drawing."""
+
+    @property
+    def name(self) -> str:
+        """Name the place, for messages."""
+
+    def load(self) -> NDArray[np.uint8]:
+        """
+        Give the pixels.
+
+        :return: (H, W, 3) uint8, RGB
+        :raises DataError: when they can not be read
+        """
+
+    def read_bytes(self) -> bytes:
+        """
+        Give the image as JPEG or PNG.
+
+        :return: content of a file
+        :raises DataError: when it can not be read
+        """
+
+
+@dataclass(frozen=True)
+class ImageFile:
+    """An image in a file of its own."""
+
+    path: Path
+
+    @property
+    def name(self) -> str:
+        """Name the file."""
+        return str(self.path)
+
+    def load(self) -> NDArray[np.uint8]:
+        """
+        Decode the file.
+
+        :return: (H, W, 3) uint8, RGB
+        :raises DataError: when it can not be read or decoded
+        """
+        return decode_image(self.read_bytes(), self.name)
+
+    def read_bytes(self) -> bytes:
+        """
+        Read the file.
+
+        :return: its content
+        :raises DataError: when it can not be read
+        """
+        try:
+            return self.path.read_bytes()
+        except OSError as error:
+            raise DataError([f'{self.path}: can not be read ({error.strerror})']) from error
+
+
+@dataclass(frozen=True, eq=False)
+class Record:
+    """
+    One annotated image.
+
+    :param image_id: as in the split's list
+    :param image: where its pixels come from
+    :param size_wh: px, as the annotation says
+    :param ground_truths: the objects
+    """
+
+    image_id: str
+    image: ImageSource
+    size_wh: tuple[int, int]
+    ground_truths: GroundTruths
+
+    def load_image(self) -> NDArray[np.uint8]:
+        """
+        Give the pixels.
+
+        :return: (H, W, 3) uint8, RGB
+        :raises DataError: when they can not be read or have another size than annotated
+        """
+        image_rgb = self.image.load()
+        size_wh = (image_rgb.shape[1], image_rgb.shape[0])
+        if size_wh != self.size_wh:
+            raise DataError(
+                [
+                    f'{self.image.name}: has {size_wh[0]}x{size_wh[1]} px; its annotation says '
+                    f'{self.size_wh[0]}x{self.size_wh[1]}; the boxes belong to another image'
+                ]
+            )
+        return image_rgb
+
+
+def decode_image(encoded: bytes, name: str) -> NDArray[np.uint8]:
+    """
+    Decode a JPEG or PNG file.
+
+    For JPEG, libjpeg's exact DCT: equal to `tf.io.decode_jpeg(dct_method='INTEGER_ACCURATE')`.
+
+    :param encoded: content of the file
+    :param name: of the file, for the message
+    :return: (H, W, 3) uint8, RGB
+    :raises DataError: when it is no image, or only a part of one
+    """
+    pixels = np.frombuffer(encoded, np.uint8)
+    image_bgr = cv2.imdecode(pixels, _AS_STORED) if len(pixels) else None
+    # OpenCV fills what is missing of a JPEG with grey, and says so on stderr only.
+    is_cut = encoded.startswith(_JPEG_START) and _JPEG_END not in encoded[-64:]
+    if image_bgr is None or is_cut:
+        state = 'ends too early' if is_cut else 'can not be read as an image'
+        raise DataError([f'{name}: {state} ({len(encoded)} bytes); get it again'])
+    return np.asarray(cv2.cvtColor(image_bgr, cv2.COLOR_BGR2RGB), np.uint8)
+
+
+def hash_records(records: Sequence[Record]) -> str:
+    """
+    Hash what records say: ids, sizes and objects, in order; pixels and places do not count.
+
+    :param records: of a split
+    :return: 64 hex digits of SHA-256
+    """
+    digest = hashlib.sha256()
+    for record in records:
+        truths = record.ground_truths
+        digest.update(f'{record.image_id} {record.size_wh} {len(truths.class_ids)};'.encode())
+        for part in (truths.boxes_xyxy, truths.class_ids, truths.is_difficult):
+            digest.update(np.ascontiguousarray(part).tobytes())
+    return digest.hexdigest()
