@@ -50,7 +50,7 @@ def main(argv: list[str] | None = None) -> int:
     except DemoError as error:
         print(error, file=sys.stderr)
         return 1
-    found = {name_by_stamp_ns[stamp]: to_detections(message) for stamp, message in answers.items()}
+    found = to_detections({name_by_stamp_ns[stamp]: one for stamp, one in answers.items()})
     draw_all(photographs, found, output)
     print_table(found)
     print(f'Pictures: {output}/*.png\n')
@@ -100,24 +100,32 @@ def detect(bag: Path, log: Path) -> dict[int, Detection2DArray]:
     return answers
 
 
-def to_detections(message: Detection2DArray) -> Detections:
+def to_detections(messages: dict[str, Detection2DArray]) -> dict[str, Detections]:
     """
     Turn what arrived over DDS into the core's type, for drawing and comparing.
 
-    :param message: from ~/detections
-    :return: the same boxes; class ids number the labels of this message only
+    :param messages: photograph -> what came on ~/detections
+    :return: photograph -> the same boxes; class ids number the labels that were found
     """
-    boxes_cxcywh = [
-        (one.bbox.center.position.x, one.bbox.center.position.y, one.bbox.size_x, one.bbox.size_y)
-        for one in message.detections
-    ]
-    labels = [one.results[0].hypothesis.class_id for one in message.detections]
-    return Detections(
-        boxes_xyxy=cxcywh_to_xyxy(np.array(boxes_cxcywh, np.float32).reshape(-1, 4)),
-        scores=np.array([one.results[0].hypothesis.score for one in message.detections], 'f4'),
-        class_ids=np.array([sorted(set(labels)).index(label) + 1 for label in labels], np.int64),
-        labels=labels,
-    )
+    labels_by_name = {
+        name: [one.results[0].hypothesis.class_id for one in message.detections]
+        for name, message in messages.items()
+    }
+    known = sorted({label for labels in labels_by_name.values() for label in labels})
+    found = {}
+    for name, labels in labels_by_name.items():
+        boxes = [one.bbox for one in messages[name].detections]
+        centers = [(box.center.position.x, box.center.position.y) for box in boxes]
+        sizes_wh = [(box.size_x, box.size_y) for box in boxes]
+        boxes_cxcywh = np.hstack([np.reshape(centers, (-1, 2)), np.reshape(sizes_wh, (-1, 2))])
+        scores = [one.results[0].hypothesis.score for one in messages[name].detections]
+        found[name] = Detections(
+            boxes_xyxy=cxcywh_to_xyxy(boxes_cxcywh.astype(np.float32)),
+            scores=np.array(scores, np.float32),
+            class_ids=np.array([known.index(label) + 1 for label in labels], np.int64),
+            labels=labels,
+        )
+    return found
 
 
 def draw_all(

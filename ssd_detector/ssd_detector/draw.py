@@ -18,10 +18,23 @@ def class_color_rgb(class_id: int) -> tuple[int, int, int]:
     Return the colour of a class; the same in every run.
 
     :param class_id: any
-    :return: red, green, blue in 0..255, dark enough for white text
+    :return: red, green, blue in 0..255
     """
     red, green, blue = colorsys.hsv_to_rgb(class_id * _HUE_STEP % 1, 0.9, 0.8)
     return round(red * 255), round(green * 255), round(blue * 255)
+
+
+def text_color_rgb(background_rgb: tuple[int, int, int]) -> tuple[int, int, int]:
+    """
+    Choose black or white, whichever stands out more.
+
+    :param background_rgb: in 0..255
+    :return: red, green, blue
+    """
+    red, green, blue = background_rgb
+    # Luma of ITU-R BT.601: green looks brighter than blue.
+    is_bright = 0.299 * red + 0.587 * green + 0.114 * blue > 127
+    return (0, 0, 0) if is_bright else (255, 255, 255)
 
 
 def draw_detections(image_rgb: NDArray[np.uint8], detections: Detections) -> NDArray[np.uint8]:
@@ -63,4 +76,5 @@ def _draw_box(
     bottom = top + height + baseline
     cv2.rectangle(canvas, (left, top), (left + width + 4, bottom), color_rgb, cv2.FILLED)
     origin = (left + 2, bottom - baseline // 2 - 1)
-    cv2.putText(canvas, text, origin, _FONT, scale, (255, 255, 255), thickness, cv2.LINE_AA)
+    text_color = text_color_rgb(color_rgb)
+    cv2.putText(canvas, text, origin, _FONT, scale, text_color, thickness, cv2.LINE_AA)

@@ -3,7 +3,7 @@
 import numpy as np
 
 from ssd_detector.detections import Detections
-from ssd_detector.draw import class_color_rgb, draw_detections
+from ssd_detector.draw import class_color_rgb, draw_detections, text_color_rgb
 
 
 def one(box, label='person'):
@@ -32,9 +32,24 @@ def test_the_box_has_the_colour_of_its_class_on_black_and_on_white():
 def test_the_label_of_a_box_at_the_border_stays_inside():
     image = np.zeros((80, 200, 3), np.uint8)
     drawn = draw_detections(image, one([190, 0, 200, 10], label='pottedplant'))
-    # The white text is somewhere left of the box, and not cut off at the right edge.
-    white = np.argwhere(np.all(drawn[:, :185] > 200, axis=-1))
-    assert len(white) > 50
+    # The text is somewhere left of the box, and not cut off at the right edge.
+    has_label_color = np.all(drawn[:, :185] == class_color_rgb(15), axis=-1)
+    assert has_label_color.sum() > 50
+
+
+def relative_luminance(color_rgb):
+    """WCAG 2.1, definition of relative luminance."""
+    shares = np.array(color_rgb) / 255
+    linear = np.where(shares <= 0.03928, shares / 12.92, ((shares + 0.055) / 1.055) ** 2.4)
+    return linear @ [0.2126, 0.7152, 0.0722]
+
+
+def test_the_text_of_every_class_can_be_read_on_its_colour():
+    for class_id in range(1, 21):
+        color_rgb = class_color_rgb(class_id)
+        low, high = sorted(relative_luminance(c) for c in (color_rgb, text_color_rgb(color_rgb)))
+        # 3 is what WCAG 2.1 asks of large text; white text on class 10 has 1.8.
+        assert (high + 0.05) / (low + 0.05) >= 3, class_id
 
 
 def test_nothing_to_draw_gives_a_copy():
