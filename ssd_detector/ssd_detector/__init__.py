@@ -10,6 +10,7 @@ from ssd_detector.errors import (
     SsdDetectorError,
 )
 from ssd_detector.postprocess import Thresholds
+from ssd_detector.regions import Regions
 
 __all__ = [
     'BackendError',
@@ -18,6 +19,7 @@ __all__ = [
     'Detections',
     'Detector',
     'ImageError',
+    'Regions',
     'SsdDetectorError',
     'Thresholds',
 ]

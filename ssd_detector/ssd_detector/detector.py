@@ -11,14 +11,15 @@ from ssd_detector.backends.onnxruntime import CPU_PROVIDERS, OnnxRuntimeBackend
 from ssd_detector.bundle import AUTO, Bundle, load_bundle
 from ssd_detector.detections import Detections
 from ssd_detector.postprocess import postprocess, Thresholds
-from ssd_detector.preprocess import preprocess
+from ssd_detector.preprocess import check_image, preprocess
+from ssd_detector.regions import Regions
 
 
 class Detector:
     """
     Finds objects in images.
 
-    `thresholds` may be assigned at any time, from any thread: the next image obeys.
+    `thresholds` and `regions` may be assigned at any time, from any thread: the next image obeys.
 
     :param bundle: what was loaded
     :param backend: runs the model
@@ -30,6 +31,7 @@ class Detector:
     ) -> None:
         self.bundle = bundle
         self.thresholds = thresholds
+        self.regions = Regions()
         self._backend = backend
 
     @classmethod
@@ -95,15 +97,18 @@ class Detector:
         :raises ImageError: when the image has another shape or dtype, or no pixels
         :raises BackendError: when inference fails or gives NaN
         """
-        boxes, scores = self.infer(self.preprocess(image_rgb))
-        height_px, width_px = image_rgb.shape[:2]
-        return self.postprocess(boxes, scores, (width_px, height_px))
+        check_image(image_rgb)
+        size_wh = (image_rgb.shape[1], image_rgb.shape[0])
+        regions = self.regions
+        window_rgb = regions.window(size_wh).crop(image_rgb)
+        boxes, scores = self.infer(self.preprocess(window_rgb))
+        return self.postprocess(boxes, scores, size_wh, regions=regions)
 
     def preprocess(self, image_rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
         """
         Run the first stage.
 
-        :param image_rgb: (H, W, 3) uint8
+        :param image_rgb: (H, W, 3) uint8; the part of the image to look at
         :return: (1, S, S, 3) float32, in [0, 1]
         :raises ImageError: when the image has another shape or dtype, or no pixels
         """
@@ -126,13 +131,18 @@ class Detector:
         boxes_normalized_xyxy: NDArray[np.float32],
         scores: NDArray[np.float32],
         size_wh: tuple[int, int],
+        *,
+        thresholds: Thresholds | None = None,
+        regions: Regions | None = None,
     ) -> Detections:
         """
-        Run the third stage, with the thresholds of this moment.
+        Run the third stage, with the thresholds and regions of this moment or those given.
 
         :param boxes_normalized_xyxy: (P, 4) float32
         :param scores: (P, C + 1) float32
         :param size_wh: of the original image, px
+        :param thresholds: None takes this detector's
+        :param regions: those that the input was cut out with; None takes this detector's
         :return: boxes in pixels of the original image, by falling score
         :raises BackendError: when the scores hold NaN
         """
@@ -141,5 +151,6 @@ class Detector:
             scores,
             size_wh=size_wh,
             labels=self.labels,
-            thresholds=self.thresholds,
+            thresholds=thresholds or self.thresholds,
+            regions=regions or self.regions,
         )

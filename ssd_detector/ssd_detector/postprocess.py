@@ -11,6 +11,9 @@ from ssd_detector.boxes import iou_matrix
 from ssd_detector.config import STRICT
 from ssd_detector.detections import Detections
 from ssd_detector.errors import BackendError, ConfigError
+from ssd_detector.regions import Regions, Window
+
+_EVERYWHERE = Regions()
 
 
 @dataclass(frozen=True)
@@ -23,6 +26,7 @@ class Thresholds:
     :param max_detections: at least 1; the best of an image, counted last
     :param per_class_top_k: at least 1; candidates of a class that enter NMS, the best first
     :param class_thresholds: score threshold of single labels, instead of score_threshold
+    :param allowed_classes: the labels that are reported; empty for all
     :raises ConfigError: with a finding for each value out of range
     """
 
@@ -33,6 +37,7 @@ class Thresholds:
     max_detections: int = 20
     per_class_top_k: int = 100
     class_thresholds: Mapping[str, float] = field(default_factory=dict)
+    allowed_classes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         shares = {
@@ -56,19 +61,31 @@ class Thresholds:
 
     def by_class(self, labels: Sequence[str]) -> NDArray[np.float32]:
         """
-        List the score threshold of each class.
+        List the score threshold of each class; one that is not allowed can't be reached.
 
         :param labels: C texts
         :return: (C,) float32
-        :raises ConfigError: when class_thresholds names a label that is not there
+        :raises ConfigError: when a label is named that is not there
         """
-        if unknown := sorted(set(self.class_thresholds) - set(labels)):
-            raise ConfigError(
-                f'class_thresholds.{name}: no such label; the model knows {", ".join(labels)}'
-                for name in unknown
-            )
+        named = {
+            'class_thresholds': self.class_thresholds,
+            'allowed_classes': self.allowed_classes,
+        }
+        findings = [
+            f'{field_name}.{name}: no such label; the model knows {", ".join(labels)}'
+            for field_name, names in named.items()
+            for name in sorted(set(names) - set(labels))
+        ]
+        if findings:
+            raise ConfigError(findings)
+        allowed = self.allowed_classes or labels
         return np.array(
-            [self.class_thresholds.get(label, self.score_threshold) for label in labels],
+            [
+                self.class_thresholds.get(label, self.score_threshold)
+                if label in allowed
+                else np.inf
+                for label in labels
+            ],
             np.float32,
         )
 
@@ -80,18 +97,21 @@ def postprocess(
     size_wh: tuple[int, int],
     labels: Sequence[str],
     thresholds: Thresholds,
+    regions: Regions = _EVERYWHERE,
 ) -> Detections:
     """
     Select the boxes worth reporting (SSD, arXiv:1512.02325, section 2.2, "Inference").
 
     Boxes are clipped to the image before NMS, so that what is compared is what is reported; a box
-    that lies outside the image altogether is none.
+    that lies outside the image altogether is none. One that is to be ignored suppresses nothing.
 
-    :param boxes_normalized_xyxy: (P, 4) float32, decoded, not clipped
+    :param boxes_normalized_xyxy: (P, 4) float32, decoded, not clipped; shares of the region of
+        interest
     :param scores: (P, C + 1) float32, softmax; column 0 is the background
     :param size_wh: of the original image, px
     :param labels: C texts, the names of columns 1..C
     :param thresholds: see Thresholds
+    :param regions: where the model looked, and where boxes are ignored
     :return: at most max_detections, by falling score; equal scores in the order of the priors
     :raises BackendError: when the outputs hold NaN or do not fit the labels
     """
@@ -105,8 +125,10 @@ def postprocess(
         raise BackendError('model outputs: scores hold NaN; verify the bundle on this device')
     prior_indices, columns = np.nonzero(scores[:, 1:] >= thresholds.by_class(labels))
     candidate_scores = scores[prior_indices, columns + 1]
-    boxes_xyxy = _to_pixels(boxes_normalized_xyxy[prior_indices], size_wh)
-    kept = _select(boxes_xyxy, candidate_scores, columns, thresholds)
+    boxes_xyxy = _to_pixels(boxes_normalized_xyxy[prior_indices], regions.window(size_wh))
+    is_eligible = np.all(boxes_xyxy[:, 2:] > boxes_xyxy[:, :2], axis=1)
+    is_eligible &= ~regions.are_ignored(boxes_xyxy, size_wh)
+    kept = _select(boxes_xyxy, candidate_scores, columns, is_eligible, thresholds=thresholds)
     class_ids = columns[kept].astype(np.int64) + 1
     return Detections(
         boxes_xyxy=boxes_xyxy[kept],
@@ -139,24 +161,24 @@ def nms(
     return order[kept]
 
 
-def _to_pixels(
-    boxes_normalized_xyxy: NDArray[np.float32], size_wh: tuple[int, int]
-) -> NDArray[np.float32]:
-    scale = np.array([*size_wh, *size_wh], np.float32)
-    return np.clip(boxes_normalized_xyxy, 0, 1) * scale
+def _to_pixels(boxes_normalized_xyxy: NDArray[np.float32], window: Window) -> NDArray[np.float32]:
+    scale = np.array(window.size_wh * 2, np.float32)
+    origin = np.array((window.x1, window.y1) * 2, np.float32)
+    return np.clip(boxes_normalized_xyxy, 0, 1) * scale + origin
 
 
 def _select(
     boxes_xyxy: NDArray[np.float32],
     scores: NDArray[np.float32],
     columns: NDArray[np.int64],
+    is_eligible: NDArray[np.bool_],
+    *,
     thresholds: Thresholds,
 ) -> NDArray[np.int64]:
     """Return the indices of the candidates to report, best first."""
-    has_area = np.all(boxes_xyxy[:, 2:] > boxes_xyxy[:, :2], axis=1)
     kept = []
     for column in np.unique(columns):
-        members = np.flatnonzero((columns == column) & has_area)
+        members = np.flatnonzero((columns == column) & is_eligible)
         best = np.argsort(-scores[members], kind='stable')[: thresholds.per_class_top_k]
         members = members[best]
         survivors = nms(

@@ -1,47 +1,62 @@
-"""Hands the newest frame from the executor's thread to the worker's."""
+"""Hands frames from the executor's thread to the worker's: how many wait, whose turn it is."""
 
+from collections import deque
 from threading import Condition
 from typing import Generic, TypeVar
 
 Frame = TypeVar('Frame')
 
 
-class NewestFrame(Generic[Frame]):
+class FrameQueue(Generic[Frame]):
     """
-    Room for one frame: a newer one takes the place of one that nobody took.
+    Frames that wait, by camera; the cameras take turns.
 
-    A detector that is slower than the camera so answers late frames never, instead of all of them
-    later and later.
+    With room for one, a newer frame takes the place of one that nobody took: a detector that is
+    slower than the camera so answers late frames never, instead of all of them later and later.
+
+    :param num_cameras: at least 1
+    :param capacity: frames of one camera that may wait
     """
 
-    def __init__(self) -> None:
+    def __init__(self, num_cameras: int, *, capacity: int) -> None:
         self._condition = Condition()
-        self._frame: Frame | None = None
+        self._waiting: list[deque[Frame]] = [deque() for _ in range(num_cameras)]
+        self._capacity = capacity
+        self._next_camera = 0
         self._is_closed = False
 
-    def put(self, frame: Frame) -> bool:
+    def put(self, camera_index: int, frame: Frame) -> bool:
         """
         Offer a frame; never waits.
 
+        :param camera_index: whose frame it is
         :param frame: the newest
-        :return: whether it took the place of another
+        :return: whether the camera's oldest frame had to go for it
         """
         with self._condition:
-            replaces = self._frame is not None
-            self._frame = frame
+            waiting = self._waiting[camera_index]
+            is_full = len(waiting) >= self._capacity
+            if is_full:
+                waiting.popleft()
+            waiting.append(frame)
             self._condition.notify()
-            return replaces
+            return is_full
 
     def take(self) -> Frame | None:
         """
         Wait for a frame and take it.
 
-        :return: the newest frame, or None after close()
+        :return: the oldest frame of the camera whose turn it is, or None after close()
         """
         with self._condition:
-            self._condition.wait_for(lambda: self._is_closed or self._frame is not None)
-            frame, self._frame = self._frame, None
-            return None if self._is_closed else frame
+            self._condition.wait_for(lambda: self._is_closed or any(self._waiting))
+            if self._is_closed:
+                return None
+            num_cameras = len(self._waiting)
+            turns = [(self._next_camera + step) % num_cameras for step in range(num_cameras)]
+            camera = next(turn for turn in turns if self._waiting[turn])
+            self._next_camera = (camera + 1) % num_cameras
+            return self._waiting[camera].popleft()
 
     def close(self) -> None:
         """End: everyone who waits, now or later, gets None."""

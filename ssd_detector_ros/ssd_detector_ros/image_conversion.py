@@ -1,5 +1,6 @@
-"""sensor_msgs/Image to (H, W, 3) uint8 RGB, without cv_bridge."""
+"""sensor_msgs/Image to (H, W, 3) uint8 RGB: encodings, row padding, byte order."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import cv2
@@ -9,34 +10,85 @@ from sensor_msgs.msg import Image
 
 from ssd_detector import ImageError
 
+Pixels = NDArray[np.uint8]
+# OpenCV computes the outermost row and column of a Bayer image from too few neighbours.
+_BAYER_BORDER_PX = 2
+
 
 @dataclass(frozen=True)
 class Encoding:
     """
-    How an encoding of sensor_msgs is turned into RGB.
+    How an encoding of sensor_msgs is laid out and turned into RGB.
 
-    :param num_channels: bytes a pixel
-    :param conversion: of cv2.cvtColor; None when it is RGB already
+    :param num_channels: samples a pixel in a row of the data
+    :param to_rgb: (H, W, channels) uint8 -> (H, W, 3) uint8
+    :param num_bytes: of a sample
+    :param planes: rows of the data for each row of pixels
+    :param even_sides: which of width and height have to be even
     """
 
     num_channels: int
-    conversion: int | None
+    to_rgb: Callable[[Pixels], Pixels]
+    num_bytes: int = 1
+    planes: float = 1.0
+    even_sides: str = ''
 
 
+def _by_color_code(code: int) -> Callable[[Pixels], Pixels]:
+    return lambda pixels: cv2.cvtColor(pixels, code).astype(np.uint8, copy=False)
+
+
+def _by_bayer_code(code: int) -> Callable[[Pixels], Pixels]:
+    def to_rgb(pixels: Pixels) -> Pixels:
+        border = _BAYER_BORDER_PX
+        mosaic = cv2.copyMakeBorder(
+            pixels[..., 0], border, border, border, border, cv2.BORDER_REFLECT_101
+        )
+        return cv2.cvtColor(mosaic, code)[border:-border, border:-border].astype(np.uint8)
+
+    return to_rgb
+
+
+# OpenCV names a pattern by its second row, ROS by its first.
+_BAYER_CODES = {
+    'rggb': cv2.COLOR_BayerBG2RGB,
+    'bggr': cv2.COLOR_BayerRG2RGB,
+    'gbrg': cv2.COLOR_BayerGR2RGB,
+    'grbg': cv2.COLOR_BayerGB2RGB,
+}
+_MONO = _by_color_code(cv2.COLOR_GRAY2RGB)
+_UYVY = Encoding(2, _by_color_code(cv2.COLOR_YUV2RGB_UYVY), even_sides='w')
+_YUYV = Encoding(2, _by_color_code(cv2.COLOR_YUV2RGB_YUY2), even_sides='w')
 ENCODINGS = {
-    'rgb8': Encoding(3, None),
-    'bgr8': Encoding(3, cv2.COLOR_BGR2RGB),
-    'rgba8': Encoding(4, cv2.COLOR_RGBA2RGB),
-    'bgra8': Encoding(4, cv2.COLOR_BGRA2RGB),
-    'mono8': Encoding(1, cv2.COLOR_GRAY2RGB),
+    'rgb8': Encoding(3, lambda pixels: pixels),
+    'bgr8': Encoding(3, _by_color_code(cv2.COLOR_BGR2RGB)),
+    'rgba8': Encoding(4, _by_color_code(cv2.COLOR_RGBA2RGB)),
+    'bgra8': Encoding(4, _by_color_code(cv2.COLOR_BGRA2RGB)),
+    'mono8': Encoding(1, _MONO),
+    'mono16': Encoding(1, _MONO, num_bytes=2),
+    # Old and new names of the same two layouts.
+    'yuv422': _UYVY,
+    'uyvy': _UYVY,
+    'yuv422_yuy2': _YUYV,
+    'yuyv': _YUYV,
+    'nv12': Encoding(1, _by_color_code(cv2.COLOR_YUV2RGB_NV12), planes=1.5, even_sides='wh'),
+    'nv21': Encoding(1, _by_color_code(cv2.COLOR_YUV2RGB_NV21), planes=1.5, even_sides='wh'),
+    **{
+        f'bayer_{pattern}{8 * num_bytes}': Encoding(
+            1, _by_bayer_code(code), num_bytes=num_bytes, even_sides='wh'
+        )
+        for pattern, code in _BAYER_CODES.items()
+        for num_bytes in (1, 2)
+    },
 }
 
 
-def to_rgb(message: Image) -> NDArray[np.uint8]:
+def to_rgb(message: Image) -> Pixels:
     """
     Convert an image message; rgb8 without row padding is not even copied.
 
-    :param message: one of ENCODINGS; rows may be padded (`step`)
+    :param message: one of ENCODINGS; rows may be padded (`step`), samples of two bytes may have
+        either byte order and are scaled from 0..65535 to 0..255
     :return: (H, W, 3) uint8 RGB, perhaps a view of the message's data
     :raises ImageError: when encoding, size, step and data are unknown or do not fit together
     """
@@ -46,28 +98,41 @@ def to_rgb(message: Image) -> NDArray[np.uint8]:
             f"image encoding: received '{message.encoding}'; expected one of "
             f'{", ".join(ENCODINGS)}; set the encoding in the camera driver'
         )
-    _check_layout(message, encoding)
-    height_px, width_px, step = message.height, message.width, message.step
-    rows = np.frombuffer(message.data, np.uint8, count=height_px * step)
-    pixels = rows.reshape(height_px, step)[:, : width_px * encoding.num_channels]
-    image = pixels.reshape(height_px, width_px, encoding.num_channels)
-    if encoding.conversion is None:
-        return image
-    return cv2.cvtColor(image, encoding.conversion).astype(np.uint8, copy=False)
+    num_rows = round(message.height * encoding.planes)
+    _check_layout(message, encoding, num_rows)
+    rows = np.frombuffer(message.data, np.uint8, count=num_rows * message.step)
+    row_bytes = message.width * encoding.num_channels * encoding.num_bytes
+    pixels = rows.reshape(num_rows, message.step)[:, :row_bytes]
+    if encoding.num_bytes == 2:
+        pixels = _to_8_bits(pixels, is_bigendian=bool(message.is_bigendian))
+    return encoding.to_rgb(pixels.reshape(num_rows, message.width, encoding.num_channels))
 
 
-def _check_layout(message: Image, encoding: Encoding) -> None:
-    size = f'{message.width}x{message.height} {message.encoding}'
-    if message.width == 0 or message.height == 0:
+def _to_8_bits(pixels: Pixels, *, is_bigendian: bool) -> Pixels:
+    samples = np.ascontiguousarray(pixels).view('>u2' if is_bigendian else '<u2')
+    native = samples.astype(np.uint16, copy=False)
+    return cv2.convertScaleAbs(native, alpha=255 / 65535).astype(np.uint8, copy=False)
+
+
+def _check_layout(message: Image, encoding: Encoding, num_rows: int) -> None:
+    width_px, height_px = message.width, message.height
+    size = f'{width_px}x{height_px} {message.encoding}'
+    if width_px == 0 or height_px == 0:
         raise ImageError(f'image size: received {size}; expected at least 1x1; check the camera')
-    row_bytes = message.width * encoding.num_channels
+    odd_sides = [side for side in encoding.even_sides if {'w': width_px, 'h': height_px}[side] % 2]
+    if odd_sides:
+        raise ImageError(
+            f'image size: received {size}; expected even numbers of pixels, as two or four of '
+            f'them share a colour; correct the publisher'
+        )
+    row_bytes = width_px * encoding.num_channels * encoding.num_bytes
     if message.step < row_bytes:
         raise ImageError(
             f'image step: received {message.step} bytes for {size}; '
             f'expected at least {row_bytes}; correct the publisher'
         )
-    if len(message.data) < message.step * message.height:
+    if len(message.data) < message.step * num_rows:
         raise ImageError(
             f'image data: received {len(message.data)} bytes for {size} with step {message.step}; '
-            f'expected {message.step * message.height}; the message is truncated'
+            f'expected {message.step * num_rows}; the message is truncated'
         )

@@ -22,7 +22,7 @@ from vision_msgs.msg import (
 )
 
 from ssd_detector import Detections
-from ssd_detector_ros.statistics import Report
+from ssd_detector_ros.statistics import PERCENTILES, Percentiles, Report
 from ssd_msgs.msg import DetectorStatistics
 
 ClassIdFormat = Literal['label', 'index']
@@ -109,26 +109,39 @@ def to_image(image_rgb: NDArray[np.uint8], header: Header) -> Image:
     )
 
 
-def to_statistics(report: Report, header: Header) -> DetectorStatistics:
+def to_statistics(report: Report, header: Header, cameras: Sequence[str]) -> DetectorStatistics:
     """
     Build the message of one period.
 
     :param report: of the period
     :param header: with the time of its end
+    :param cameras: the image topics
     :return: the message
     """
-    rows_ms = list(report.latencies_ms.values())
+    latency_p50_ms, latency_p95_ms, latency_p99_ms = _columns(report.latencies_ms)
+    age_p50_ms, age_p95_ms, age_p99_ms = _columns(report.ages_ms)
     return DetectorStatistics(
         header=header,
         frames_received=report.num_received,
         frames_processed=report.num_processed,
         drop_reasons=list(report.drops),
         drop_counts=list(report.drops.values()),
+        cameras=list(cameras),
+        camera_received=list(report.received_by_camera),
+        camera_processed=list(report.processed_by_camera),
         period_s=report.period_s,
         received_rate_hz=report.received_rate_hz,
         processed_rate_hz=report.processed_rate_hz,
         stages=list(report.latencies_ms),
-        latency_p50_ms=[row[0] for row in rows_ms],
-        latency_p95_ms=[row[1] for row in rows_ms],
-        latency_p99_ms=[row[2] for row in rows_ms],
+        latency_p50_ms=latency_p50_ms,
+        latency_p95_ms=latency_p95_ms,
+        latency_p99_ms=latency_p99_ms,
+        milestones=list(report.ages_ms),
+        age_p50_ms=age_p50_ms,
+        age_p95_ms=age_p95_ms,
+        age_p99_ms=age_p99_ms,
     )
+
+
+def _columns(percentiles: Percentiles) -> list[list[float]]:
+    return [[row[column] for row in percentiles.values()] for column in range(len(PERCENTILES))]

@@ -1,7 +1,9 @@
 """The node's publishers: topics, QoS, and what is published when."""
 
+from collections.abc import Sequence
 from typing import Any
 
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 import numpy as np
 from numpy.typing import NDArray
 from rclpy.lifecycle import LifecycleNode
@@ -13,6 +15,7 @@ from vision_msgs.msg import Detection2DArray, LabelInfo
 
 from ssd_detector import Detections, Detector
 from ssd_detector.draw import draw_detections
+from ssd_detector_ros import foxglove
 from ssd_detector_ros.messages import (
     ClassIdFormat,
     to_detection_array,
@@ -29,26 +32,41 @@ DETECTIONS_QOS = QoSProfile(depth=10)
 LABEL_INFO_QOS = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 OVERLAY_QOS = QoSProfile(depth=1)
 STATISTICS_QOS = QoSProfile(depth=10)
+DIAGNOSTICS_QOS = QoSProfile(depth=10)
 
 
-class Outputs:
+class CameraOutputs:
     """
-    The publishers of a configured node; they publish while it is active.
+    What is published for each frame of one camera.
 
-    :param node: in configure
+    :param node: in configure; the publishers work while it is active
+    :param prefix: of the topics, such as `~` or `~/front`
     """
 
-    def __init__(self, node: LifecycleNode) -> None:
+    def __init__(self, node: LifecycleNode, prefix: str) -> None:
         self._node = node
-        self._detections = self._create(Detection2DArray, '~/detections', DETECTIONS_QOS)
-        self._label_info = self._create(LabelInfo, '~/label_info', LABEL_INFO_QOS)
-        self._overlay = self._create(Image, '~/overlay', OVERLAY_QOS)
-        self._statistics = self._create(DetectorStatistics, '~/statistics', STATISTICS_QOS)
+        self._detections = _create(node, Detection2DArray, f'{prefix}/detections', DETECTIONS_QOS)
+        self._candidates = _create(node, Detection2DArray, f'{prefix}/candidates', DETECTIONS_QOS)
+        self._overlay = _create(node, Image, f'{prefix}/overlay', OVERLAY_QOS)
+        self._publishers = [self._detections, self._candidates, self._overlay]
+        self._annotations = None
+        if foxglove.messages is not None:
+            message_type = foxglove.messages.ImageAnnotations
+            self._annotations = _create(node, message_type, f'{prefix}/annotations', OVERLAY_QOS)
+            self._publishers.append(self._annotations)
 
     def destroy(self) -> None:
         """Take the topics away."""
-        for publisher in (self._detections, self._label_info, self._overlay, self._statistics):
+        for publisher in self._publishers:
             self._node.destroy_lifecycle_publisher(publisher)
+
+    def are_read(self) -> bool:
+        """Tell whether anybody subscribes to any of the topics."""
+        return any(one.get_subscription_count() > 0 for one in self._publishers)
+
+    def candidates_are_read(self) -> bool:
+        """Tell whether anybody subscribes to the candidates."""
+        return bool(self._candidates.get_subscription_count() > 0)
 
     def publish_detections(
         self, detections: Detections, header: Header, class_id_format: ClassIdFormat
@@ -62,7 +80,19 @@ class Outputs:
         """
         self._detections.publish(to_detection_array(detections, header, class_id_format))
 
-    def publish_overlay(
+    def publish_candidates(
+        self, candidates: Detections, header: Header, class_id_format: ClassIdFormat
+    ) -> None:
+        """
+        Publish what a low threshold lets through.
+
+        :param candidates: in pixels of the frame
+        :param header: of the frame
+        :param class_id_format: see to_detection_array
+        """
+        self._candidates.publish(to_detection_array(candidates, header, class_id_format))
+
+    def publish_pictures(
         self, image_rgb: NDArray[np.uint8], detections: Detections, header: Header
     ) -> None:
         """
@@ -74,32 +104,59 @@ class Outputs:
         """
         if self._overlay.get_subscription_count() > 0:
             self._overlay.publish(to_image(draw_detections(image_rgb, detections), header))
+        if self._annotations is not None and self._annotations.get_subscription_count() > 0:
+            annotations = foxglove.to_annotations(detections, header, foxglove.messages)
+            self._annotations.publish(annotations)
 
-    def publish_label_info(self, detector: Detector) -> None:
+
+class NodeOutputs:
+    """
+    What is published for the node as a whole.
+
+    :param node: just constructed
+    """
+
+    def __init__(self, node: LifecycleNode) -> None:
+        self._node = node
+        self._label_info = _create(node, LabelInfo, '~/label_info', LABEL_INFO_QOS)
+        self._statistics = _create(node, DetectorStatistics, '~/statistics', STATISTICS_QOS)
+        # Not a lifecycle publisher: an inactive node has something to say here as well.
+        self._diagnostics = node.create_publisher(DiagnosticArray, '/diagnostics', DIAGNOSTICS_QOS)
+
+    def publish_label_info(self, detector: Detector, score_threshold: float) -> None:
         """
         Publish labels and threshold as they are now.
 
         :param detector: that is running
+        :param score_threshold: that applies
         """
-        self._label_info.publish(
-            to_label_info(detector.labels, detector.thresholds.score_threshold, self._now())
-        )
+        self._label_info.publish(to_label_info(detector.labels, score_threshold, self._now()))
 
-    def publish_statistics(self, report: Report) -> None:
+    def publish_statistics(self, report: Report, cameras: Sequence[str]) -> None:
         """
         Publish what was counted.
 
         :param report: of the last period
+        :param cameras: the image topics
         """
-        self._statistics.publish(to_statistics(report, self._now()))
+        self._statistics.publish(to_statistics(report, self._now(), cameras))
 
-    def _create(self, message_type: type, topic: str, qos: QoSProfile) -> Any:
-        return self._node.create_lifecycle_publisher(
-            message_type,
-            topic,
-            qos,
-            qos_overriding_options=QoSOverridingOptions.with_default_policies(),
-        )
+    def publish_diagnostics(self, statuses: Sequence[DiagnosticStatus]) -> None:
+        """
+        Publish how the node is doing.
+
+        :param statuses: of its parts
+        """
+        self._diagnostics.publish(DiagnosticArray(header=self._now(), status=list(statuses)))
 
     def _now(self) -> Header:
         return Header(stamp=self._node.get_clock().now().to_msg())
+
+
+def _create(node: LifecycleNode, message_type: type, topic: str, qos: QoSProfile) -> Any:
+    return node.create_lifecycle_publisher(
+        message_type,
+        topic,
+        qos,
+        qos_overriding_options=QoSOverridingOptions.with_default_policies(),
+    )

@@ -1,6 +1,6 @@
 """The node's parameters: type, range, meaning and default in one place; checked all at once."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 import difflib
 from pathlib import Path
@@ -12,14 +12,16 @@ from rclpy.exceptions import InvalidParameterTypeException, InvalidParameterValu
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
-from ssd_detector import ConfigError, Thresholds
 from ssd_detector.bundle import AUTO
-from ssd_detector_ros.messages import CLASS_ID_FORMATS, ClassIdFormat
+from ssd_detector_ros.conversion_choice import IMAGE_CONVERSIONS
+from ssd_detector_ros.loading import BACKENDS, PRECISIONS
+from ssd_detector_ros.messages import CLASS_ID_FORMATS
 
 RELEASED_BUNDLE = 'mobilenetv2_ssd_voc'
 # Given by rclpy itself, to any node.
 _FOREIGN_PREFIXES = ('use_sim_time', 'qos_overrides.', 'start_type_description_service')
-_UNIT = [FloatingPointRange(from_value=0.0, to_value=1.0, step=0.0)]
+DROP_POLICIES = ('newest', 'max_age', 'keep_all')
+IMAGE_TRANSPORTS = ('raw', 'compressed')
 
 
 @dataclass(frozen=True)
@@ -30,21 +32,28 @@ class Declaration:
     :param type_: its ROS type
     :param description: one sentence
     :param default: None when the bundle's deploy config gives it
-    :param float_range: of a double
-    :param integer_range: of an integer, both ends included
+    :param float_range: of a double, both ends included
+    :param integer_range: of an integer, likewise
+    :param choices: of a text; empty for any
     """
 
     type_: Parameter.Type
     description: str
     default: Any = None
-    float_range: Sequence[FloatingPointRange] = ()
+    float_range: tuple[float, float] | None = None
     integer_range: tuple[int, int] | None = None
+    choices: Sequence[str] = ()
 
     def descriptor(self) -> ParameterDescriptor:
         """Build the ROS descriptor."""
-        descriptor = ParameterDescriptor(
-            description=self.description, floating_point_range=list(self.float_range)
-        )
+        descriptor = ParameterDescriptor(description=self.description)
+        if self.choices:
+            descriptor.additional_constraints = f'one of {", ".join(self.choices)}'
+        if self.float_range is not None:
+            low, high = self.float_range
+            descriptor.floating_point_range = [
+                FloatingPointRange(from_value=low, to_value=high, step=0.0)
+            ]
         if self.integer_range is not None:
             low, high = self.integer_range
             descriptor.integer_range = [IntegerRange(from_value=low, to_value=high, step=1)]
@@ -52,7 +61,8 @@ class Declaration:
 
 
 _TYPE = Parameter.Type
-# Live: the next message obeys. Without a default of their own: as the bundle's deploy.yaml says.
+_UNIT = (0.0, 1.0)
+# Live: the next frame obeys. Without a default of their own: as the bundle's deploy.yaml says.
 LIVE = {
     'score_threshold': Declaration(
         _TYPE.DOUBLE, 'Boxes with at least this score are reported.', float_range=_UNIT
@@ -66,17 +76,64 @@ LIVE = {
     'class_thresholds': Declaration(
         _TYPE.STRING_ARRAY, "Score thresholds of single labels, such as ['cat=0.6', 'dog=0.5']."
     ),
+    'allowed_classes': Declaration(
+        _TYPE.STRING_ARRAY, "Labels that are reported, such as ['person']; [''] for all."
+    ),
+    'candidate_score_threshold': Declaration(
+        _TYPE.DOUBLE, 'The score threshold of ~/candidates.', default=0.05, float_range=_UNIT
+    ),
+    'region_of_interest': Declaration(
+        _TYPE.DOUBLE_ARRAY,
+        'The part of the image that is looked at: x1, y1, x2, y2 in shares of width and height.',
+        default=[0.0, 0.0, 1.0, 1.0],
+    ),
+    'ignore_polygons': Declaration(
+        _TYPE.STRING_ARRAY,
+        'Boxes with their centre in one are not reported; each is a text of corners in shares, '
+        "such as '0.0,0.8 1.0,0.8 1.0,1.0 0.0,1.0'; [''] for none.",
+        default=[''],
+    ),
     'class_id_format': Declaration(
-        _TYPE.STRING, f'What class_id holds: {" or ".join(CLASS_ID_FORMATS)}.', default='label'
+        _TYPE.STRING,
+        "What class_id holds: the label's text, or its number from 1.",
+        default='label',
+        choices=CLASS_ID_FORMATS,
+    ),
+    'max_rate_hz': Declaration(
+        _TYPE.DOUBLE,
+        'Frames of a camera that are processed per second, at most; 0.0 for no limit.',
+        default=0.0,
+        float_range=(0.0, 1000.0),
+    ),
+    'max_age_ms': Declaration(
+        _TYPE.DOUBLE,
+        'With drop_policy max_age: older frames, by their stamp, are dropped.',
+        default=200.0,
+        float_range=(0.0, 3_600_000.0),
+    ),
+    'only_if_subscribed': Declaration(
+        _TYPE.BOOL, 'Drop frames while nobody subscribes to what comes of them.', default=False
+    ),
+    'snapshot_folder': Declaration(
+        _TYPE.STRING,
+        'Where ~/snapshot writes when it is not told; relative to the working folder.',
+        default='snapshots',
     ),
 }
-# These take effect at configure, and can be changed while the node is unconfigured.
+# These take effect at configure; ~/load_model changes bundle and model of a running node.
 STATIC = {
     'bundle': Declaration(
         _TYPE.STRING, 'Folder of the bundle; empty for the one of this package.', default=''
     ),
     'model': Declaration(
-        _TYPE.STRING, 'Model file of the bundle, or auto for its deploy precision.', default=AUTO
+        _TYPE.STRING, 'Model file of the bundle, or auto for the one that fits.', default=AUTO
+    ),
+    'backend': Declaration(_TYPE.STRING, 'What runs the model.', default='auto', choices=BACKENDS),
+    'precision': Declaration(
+        _TYPE.STRING,
+        "Of the model that auto chooses; auto: as the bundle's deploy.yaml says.",
+        default='auto',
+        choices=PRECISIONS,
     ),
     'num_threads': Declaration(
         _TYPE.INTEGER,
@@ -84,13 +141,46 @@ STATIC = {
         default=0,
         integer_range=(0, 256),
     ),
-    'image_topic': Declaration(_TYPE.STRING, 'Topic of sensor_msgs/Image.', default='image'),
+    'image_topic': Declaration(
+        _TYPE.STRING, 'Topic of the images, without /compressed.', default='image'
+    ),
+    'image_topics': Declaration(
+        _TYPE.STRING_ARRAY,
+        "Topics of several cameras, in place of image_topic; [''] for none. Each gets topics of "
+        'its own: ~/<image topic>/detections and so on.',
+        default=[''],
+    ),
+    'image_transport': Declaration(
+        _TYPE.STRING,
+        'raw subscribes to sensor_msgs/Image, compressed to sensor_msgs/CompressedImage on '
+        '<image topic>/compressed.',
+        default='raw',
+        choices=IMAGE_TRANSPORTS,
+    ),
+    'image_conversion': Declaration(
+        _TYPE.STRING,
+        'What converts to RGB; auto takes cv_bridge, where it is there, for what it does right.',
+        default='auto',
+        choices=IMAGE_CONVERSIONS,
+    ),
+    'drop_policy': Declaration(
+        _TYPE.STRING,
+        'newest: a newer frame replaces one that waits. max_age: frames wait in order, those '
+        'older than max_age_ms are dropped. keep_all: frames wait in order.',
+        default='newest',
+        choices=DROP_POLICIES,
+    ),
+    'queue_size': Declaration(
+        _TYPE.INTEGER,
+        'Frames of a camera that may wait, but for drop_policy newest; the oldest has to go.',
+        default=30,
+        integer_range=(1, 1000),
+    ),
     'autostart': Declaration(
         _TYPE.BOOL, 'Configure and activate at start, without a lifecycle manager.', default=True
     ),
 }
 DECLARATIONS = STATIC | LIVE
-THRESHOLD_NAMES = ('score_threshold', 'nms_iou_threshold', 'max_detections', 'class_thresholds')
 
 
 def declare_parameters(node: Node) -> dict[str, str]:
@@ -111,93 +201,20 @@ def declare_parameters(node: Node) -> dict[str, str]:
     return findings | {name: _unknown(name) for name in unknown}
 
 
-def read_thresholds(
-    node: Node, defaults: Thresholds, *, ignore: Collection[str] = ()
-) -> Thresholds:
+def check_choices(values: dict[str, Any]) -> list[str]:
     """
-    Combine what the user set with what the bundle recommends.
+    Check the texts that have to be one of some.
 
-    :param node: the node, with parameters declared
-    :param defaults: the bundle's
-    :param ignore: names whose values came from another bundle, not from the user
-    :return: what applies
-    :raises ConfigError: with everything that is wrong
+    :param values: parameter name -> value
+    :return: a finding for each other one
     """
-    values = {
-        name: node.get_parameter_or(name).value for name in THRESHOLD_NAMES if name not in ignore
-    }
-    return update_thresholds(
-        defaults, {name: value for name, value in values.items() if value is not None}
-    )
-
-
-def threshold_parameters(thresholds: Thresholds) -> list[Parameter]:
-    """
-    Express thresholds as ROS parameters.
-
-    :param thresholds: what applies
-    :return: a parameter for each of THRESHOLD_NAMES
-    """
-    pairs = [f'{label}={value}' for label, value in thresholds.class_thresholds.items()]
-    values = {name: getattr(thresholds, name) for name in THRESHOLD_NAMES}
-    values['class_thresholds'] = pairs
-    return [Parameter(name, DECLARATIONS[name].type_, value) for name, value in values.items()]
-
-
-def update_thresholds(thresholds: Thresholds, changes: Mapping[str, Any]) -> Thresholds:
-    """
-    Apply parameter values to thresholds.
-
-    :param thresholds: what applied so far
-    :param changes: parameter name -> value; names that are no thresholds are ignored
-    :return: what applies now
-    :raises ConfigError: with everything that is wrong
-    """
-    values = {name: changes[name] for name in THRESHOLD_NAMES if name in changes}
-    if 'class_thresholds' in values:
-        values['class_thresholds'] = parse_class_thresholds(values['class_thresholds'])
-    current = {field: getattr(thresholds, field) for field in thresholds.__dataclass_fields__}
-    return Thresholds(**(current | values))
-
-
-def parse_class_thresholds(pairs: Iterable[str]) -> dict[str, float]:
-    """
-    Read `label=threshold` texts.
-
-    :param pairs: empty texts are skipped: ROS can not tell an empty list from one of bytes
-    :return: label -> threshold
-    :raises ConfigError: with every text that is no such pair
-    """
-    result, findings = {}, []
-    for pair in filter(None, pairs):
-        label, _, value = pair.rpartition('=')
-        try:
-            if not label or label in result:
-                raise ValueError
-            result[label] = float(value)
-        except ValueError:
-            findings.append(
-                f"class_thresholds: received '{pair}'; expected label=threshold, each label once, "
-                f"such as 'cat=0.6'"
-            )
-    if findings:
-        raise ConfigError(findings)
-    return result
-
-
-def check_class_id_format(value: str) -> ClassIdFormat:
-    """
-    Check the parameter class_id_format.
-
-    :param value: what was given
-    :return: the value
-    :raises ConfigError: when it is no format
-    """
-    if value not in CLASS_ID_FORMATS:
-        raise ConfigError(
-            [f"class_id_format: received '{value}'; expected {' or '.join(CLASS_ID_FORMATS)}"]
-        )
-    return value
+    return [
+        f"{name}: received '{value}'; expected one of {', '.join(DECLARATIONS[name].choices)}"
+        for name, value in values.items()
+        if name in DECLARATIONS
+        and DECLARATIONS[name].choices
+        and value not in DECLARATIONS[name].choices
+    ]
 
 
 def bundle_path(value: str) -> Path:

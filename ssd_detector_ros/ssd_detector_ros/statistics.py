@@ -1,15 +1,19 @@
-"""What the node counts and times: frames, drops by reason, latency of each stage."""
+"""What the node counts and times: frames, drops by reason, latency and age at each stage."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from threading import Lock
 import time
 
 import numpy as np
 
+Percentiles = Mapping[str, tuple[float, ...]]
+
 # In the order of a frame's way; `total` is from arrival to publication.
 STAGES = ('wait', 'convert', 'preprocess', 'infer', 'postprocess', 'publish', 'total')
+# Where the age against the stamp is taken: on arrival, and at the end of each stage.
+MILESTONES = ('receive', 'convert', 'preprocess', 'infer', 'postprocess', 'publish')
 PERCENTILES = (50, 95, 99)
 
 
@@ -18,17 +22,33 @@ class Report:
     """
     Counts since the start, rates and latencies of the last period.
 
+    :param received_by_camera: frames that arrived, in the order of the cameras
+    :param processed_by_camera: frames that were answered, likewise
     :param drops: reason -> frames
+    :param period_drops: the same, of the last period only
     :param latencies_ms: stage -> its percentiles, as in PERCENTILES; empty without a frame
+    :param ages_ms: milestone -> percentiles; empty without a frame that had a stamp
     """
 
-    num_received: int
-    num_processed: int
+    received_by_camera: Sequence[int]
+    processed_by_camera: Sequence[int]
     drops: Mapping[str, int]
+    period_drops: Mapping[str, int]
     period_s: float
     received_rate_hz: float
     processed_rate_hz: float
-    latencies_ms: Mapping[str, tuple[float, ...]]
+    latencies_ms: Percentiles
+    ages_ms: Percentiles
+
+    @property
+    def num_received(self) -> int:
+        """Frames that arrived since the start."""
+        return sum(self.received_by_camera)
+
+    @property
+    def num_processed(self) -> int:
+        """Frames that were answered since the start."""
+        return sum(self.processed_by_camera)
 
 
 class Stopwatch:
@@ -36,13 +56,24 @@ class Stopwatch:
     Times one frame.
 
     :param start_s: when it arrived, by the clock
+    :param age_ms: how old it was then, against its stamp; None without a stamp
+    :param age_clock_ms: gives the age now
     :param clock: in seconds
     """
 
-    def __init__(self, start_s: float, clock: Callable[[], float] = time.perf_counter) -> None:
+    def __init__(
+        self,
+        start_s: float,
+        *,
+        age_ms: float | None = None,
+        age_clock_ms: Callable[[], float] | None = None,
+        clock: Callable[[], float] = time.perf_counter,
+    ) -> None:
         self._clock = clock
         self._start_s = self._lap_start_s = start_s
+        self._age_clock_ms = age_clock_ms
         self._laps_ms: dict[str, float] = {}
+        self.ages_ms: dict[str, float] = {} if age_ms is None else {'receive': age_ms}
 
     def lap(self, stage: str) -> None:
         """
@@ -53,6 +84,8 @@ class Stopwatch:
         now_s = self._clock()
         self._laps_ms[stage] = (now_s - self._lap_start_s) * 1e3
         self._lap_start_s = now_s
+        if self.ages_ms and self._age_clock_ms and stage in MILESTONES:
+            self.ages_ms[stage] = self._age_clock_ms()
 
     def laps_ms(self) -> dict[str, float]:
         """
@@ -67,20 +100,27 @@ class Statistics:
     """
     Counts frames; any thread may call it.
 
+    :param num_cameras: at least 1
     :param clock: in seconds
     """
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, num_cameras: int = 1, *, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._clock = clock
         self._lock = Lock()
-        self._num_received = self._num_processed = 0
+        self._received, self._processed = [0] * num_cameras, [0] * num_cameras
         self._drops: Counter[str] = Counter()
         self._begin_period()
 
-    def count_received(self) -> None:
-        """Count a frame that arrived."""
+    def count_received(self, camera_index: int = 0) -> None:
+        """
+        Count a frame that arrived.
+
+        :param camera_index: where from
+        """
         with self._lock:
-            self._num_received += 1
+            self._received[camera_index] += 1
 
     def count_drop(self, reason: str) -> int:
         """
@@ -93,15 +133,25 @@ class Statistics:
             self._drops[reason] += 1
             return self._drops[reason]
 
-    def count_processed(self, laps_ms: Mapping[str, float]) -> None:
+    def count_processed(
+        self,
+        laps_ms: Mapping[str, float],
+        *,
+        ages_ms: Mapping[str, float] | None = None,
+        camera_index: int = 0,
+    ) -> None:
         """
         Count a frame that was answered.
 
         :param laps_ms: stage -> its time
+        :param ages_ms: milestone -> age; empty or None for a frame without a stamp
+        :param camera_index: where from
         """
         with self._lock:
-            self._num_processed += 1
+            self._processed[camera_index] += 1
             self._period_laps_ms.append(laps_ms)
+            if ages_ms:
+                self._period_ages_ms.append(ages_ms)
 
     def end_period(self) -> Report:
         """
@@ -112,30 +162,35 @@ class Statistics:
         with self._lock:
             period_s = max(self._clock() - self._period_start_s, 1e-9)
             report = Report(
-                num_received=self._num_received,
-                num_processed=self._num_processed,
+                received_by_camera=tuple(self._received),
+                processed_by_camera=tuple(self._processed),
                 drops=dict(self._drops),
+                period_drops=dict(self._drops - self._drops_before),
                 period_s=period_s,
-                received_rate_hz=(self._num_received - self._received_before) / period_s,
+                received_rate_hz=(sum(self._received) - self._received_before) / period_s,
                 processed_rate_hz=len(self._period_laps_ms) / period_s,
-                latencies_ms=_percentiles(self._period_laps_ms),
+                latencies_ms=_percentiles(self._period_laps_ms, STAGES),
+                ages_ms=_percentiles(self._period_ages_ms, MILESTONES),
             )
             self._begin_period()
             return report
 
     def _begin_period(self) -> None:
         self._period_start_s = self._clock()
-        self._received_before = self._num_received
+        self._received_before = sum(self._received)
+        self._drops_before = self._drops.copy()
         self._period_laps_ms: list[Mapping[str, float]] = []
+        self._period_ages_ms: list[Mapping[str, float]] = []
 
 
-def _percentiles(frames_laps_ms: list[Mapping[str, float]]) -> dict[str, tuple[float, ...]]:
-    if not frames_laps_ms:
+def _percentiles(
+    frames_ms: Sequence[Mapping[str, float]], names: Sequence[str]
+) -> dict[str, tuple[float, ...]]:
+    if not frames_ms:
         return {}
     return {
-        stage: tuple(
-            float(value)
-            for value in np.percentile([laps_ms[stage] for laps_ms in frames_laps_ms], PERCENTILES)
+        name: tuple(
+            float(value) for value in np.percentile([one[name] for one in frames_ms], PERCENTILES)
         )
-        for stage in STAGES
+        for name in names
     }

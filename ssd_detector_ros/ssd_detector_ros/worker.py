@@ -4,36 +4,32 @@ from collections.abc import Callable
 from threading import Thread
 from typing import Generic, TypeVar
 
-from ssd_detector_ros.frames import NewestFrame
+from ssd_detector_ros.frames import FrameQueue
 
 Frame = TypeVar('Frame')
 
 
 class Worker(Generic[Frame]):
     """
-    A thread that processes the newest frame, again and again.
+    A thread that processes the frames of a queue, again and again.
 
+    :param frames: where they come from
     :param process: what to do with a frame; handles the errors that it expects
     :param on_failure: called from the thread with the exception that ended it: a bug, not a frame
     """
 
     def __init__(
-        self, process: Callable[[Frame], None], on_failure: Callable[[Exception], None]
+        self,
+        frames: FrameQueue[Frame],
+        process: Callable[[Frame], None],
+        *,
+        on_failure: Callable[[Exception], None],
     ) -> None:
-        self._frames: NewestFrame[Frame] = NewestFrame()
+        self._frames = frames
         self._process = process
         self._on_failure = on_failure
         self._thread = Thread(target=self._run, name='ssd_detector_worker', daemon=True)
         self._thread.start()
-
-    def submit(self, frame: Frame) -> bool:
-        """
-        Hand over a frame; one that still waits is dropped for it.
-
-        :param frame: the newest
-        :return: whether one was dropped
-        """
-        return self._frames.put(frame)
 
     def stop(self) -> None:
         """Finish the frame at hand and end the thread."""

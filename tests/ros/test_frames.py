@@ -1,8 +1,12 @@
-"""Hand-over of frames between threads, and the worker behind it."""
+"""Hand-over of frames between threads, the worker behind it, and the limit before it."""
 
 from threading import Event, Thread
 
-from ssd_detector_ros.frames import NewestFrame
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ssd_detector_ros.frames import FrameQueue
+from ssd_detector_ros.rate_limit import RateLimit
 from ssd_detector_ros.worker import Worker
 
 TIMEOUT_S = 10
@@ -13,28 +17,28 @@ def fail(error):
 
 
 def test_the_newest_frame_is_taken_and_older_ones_are_gone():
-    frames = NewestFrame()
-    assert [frames.put(number) for number in (1, 2, 3)] == [False, True, True]
+    frames = FrameQueue(1, capacity=1)
+    assert [frames.put(0, number) for number in (1, 2, 3)] == [False, True, True]
     assert frames.take() == 3
-    assert frames.put(4) is False
+    assert frames.put(0, 4) is False
 
 
 def test_take_waits_for_a_frame():
-    frames, taken = NewestFrame(), []
+    frames, taken = FrameQueue(1, capacity=1), []
     taker = Thread(target=lambda: taken.append(frames.take()))
     taker.start()
-    frames.put('frame')
+    frames.put(0, 'frame')
     taker.join(TIMEOUT_S)
     assert taken == ['frame']
 
 
 def test_close_ends_the_waiting_now_and_later():
-    frames, taken = NewestFrame(), []
+    frames, taken = FrameQueue(1, capacity=1), []
     taker = Thread(target=lambda: taken.append(frames.take()))
     taker.start()
     frames.close()
     taker.join(TIMEOUT_S)
-    frames.put('late')
+    frames.put(0, 'late')
     assert taken == [None]
     assert frames.take() is None
 
@@ -49,10 +53,11 @@ def test_the_worker_goes_on_with_the_newest_frame_after_a_slow_one():
         if len(seen) == 2:
             is_done.set()
 
-    worker = Worker(process, fail)
-    worker.submit(1)
+    frames = FrameQueue(1, capacity=1)
+    worker = Worker(frames, process, on_failure=fail)
+    frames.put(0, 1)
     assert is_busy.wait(TIMEOUT_S)
-    assert [worker.submit(frame) for frame in (2, 3, 4)] == [False, True, True]
+    assert [frames.put(0, frame) for frame in (2, 3, 4)] == [False, True, True]
     may_go_on.set()
     assert is_done.wait(TIMEOUT_S)
     worker.stop()
@@ -67,8 +72,9 @@ def test_stop_lets_the_frame_at_hand_finish():
         assert may_go_on.wait(TIMEOUT_S)
         finished.append(frame)
 
-    worker = Worker(process, fail)
-    worker.submit('frame')
+    frames = FrameQueue(1, capacity=1)
+    worker = Worker(frames, process, on_failure=fail)
+    frames.put(0, 'frame')
     assert is_busy.wait(TIMEOUT_S)
     stopper = Thread(target=worker.stop)
     stopper.start()
@@ -87,8 +93,57 @@ def test_an_unforeseen_exception_is_handed_over_and_not_lost():
         caught.append(error)
         is_caught.set()
 
-    worker = Worker(process, on_failure)
-    worker.submit('frame')
+    frames = FrameQueue(1, capacity=1)
+    worker = Worker(frames, process, on_failure=on_failure)
+    frames.put(0, 'frame')
     assert is_caught.wait(TIMEOUT_S)
     worker.stop()
     assert isinstance(caught[0], ZeroDivisionError)
+
+
+@given(st.lists(st.integers(0, 2), max_size=30), st.integers(1, 4))
+def test_cameras_take_turns_and_each_keeps_its_newest_in_order(sources, capacity):
+    frames, kept = FrameQueue(3, capacity=capacity), {0: [], 1: [], 2: []}
+    for number, camera in enumerate(sources):
+        assert frames.put(camera, (camera, number)) == (len(kept[camera]) == capacity)
+        kept[camera] = [*kept[camera], (camera, number)][-capacity:]
+    total = sum(len(waiting) for waiting in kept.values())
+    taken = [frames.take() for _ in range(total)]
+    for camera, waiting in kept.items():
+        assert [frame for frame in taken if frame[0] == camera] == waiting
+    # While all of several cameras have frames, none is served twice in a row.
+    shortest = min(len(waiting) for waiting in kept.values())
+    for start in range(0, 3 * shortest, 3):
+        assert {camera for camera, _ in taken[start : start + 3]} == {0, 1, 2}
+
+
+@given(st.lists(st.floats(0, 0.5), min_size=1, max_size=100), st.floats(1, 50))
+def test_a_rate_limit_is_kept_over_any_time(gaps_s, max_rate_hz):
+    now_s, num_admitted = [0.0], 0
+    limit = RateLimit(lambda: now_s[0])
+    for gap_s in gaps_s:
+        now_s[0] += gap_s
+        num_admitted += limit.admits(max_rate_hz)
+    # One at the start, and half a period of the grid that may be caught up.
+    assert num_admitted <= now_s[0] * max_rate_hz + 2
+
+
+def test_a_limit_between_the_camera_rate_and_its_half_is_used_up():
+    now_s = [0.0]
+    limit, num_admitted = RateLimit(lambda: now_s[0]), 0
+    for _ in range(300):
+        now_s[0] += 1 / 30
+        num_admitted += limit.admits(20.0)
+    assert 198 <= num_admitted <= 202
+
+
+def test_a_higher_limit_counts_at_once():
+    now_s = [0.0]
+    limit = RateLimit(lambda: now_s[0])
+    assert limit.admits(0.01)
+    now_s[0] += 1.0
+    assert not limit.admits(0.01)
+    now_s[0] += 0.11
+    assert not limit.admits(10.0)
+    now_s[0] += 0.11
+    assert limit.admits(10.0)

@@ -11,12 +11,16 @@ import pytest
 if find_spec('rclpy') is None:
     pytest.skip('ROS 2 is not sourced (no rclpy); run `make test`', allow_module_level=True)
 
-from sensor_msgs.msg import Image
+import cv2
+from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
 
-from ssd_detector import ImageError
+from ssd_detector import ConfigError, ImageError
+from ssd_detector_ros.compressed_images import decode_rgb, MAX_PIXELS
+from ssd_detector_ros.conversion_choice import CV_BRIDGE_ENCODINGS, make_converter
 from ssd_detector_ros.image_conversion import ENCODINGS, to_rgb
 from ssd_detector_ros.messages import to_image
+from tests.ros import reference_images as reference
 
 # Where red, green and blue are in a pixel.
 CHANNELS = {
@@ -26,18 +30,40 @@ CHANNELS = {
     'bgra8': (2, 1, 0),
     'mono8': (0, 0, 0),
 }
+PACKED_422 = {'yuv422': 'uyvy', 'uyvy': 'uyvy', 'yuv422_yuy2': 'yuyv', 'yuyv': 'yuyv'}
+SEMI_PLANAR_420 = {'nv12': 'uv', 'nv21': 'vu'}
+BAYER = [f'bayer_{pattern}' for pattern in ('rggb', 'bggr', 'gbrg', 'grbg')]
+# OpenCV computes in whole numbers of 20 bits and rounds twice.
+YUV_TOLERANCE = 1.5
+HEIGHTS = st.integers(1, 3)
+
+
+@pytest.fixture(params=['builtin', 'cv_bridge'], scope='module')
+def convert(request):
+    """Run a test on our own conversion and on cv_bridge's."""
+    if request.param == 'cv_bridge' and find_spec('cv_bridge') is None:
+        pytest.skip('cv_bridge is not installed (ros-<distro>-cv-bridge)')
+    return make_converter(request.param)
 
 
 @st.composite
-def padded_pixels(draw, num_channels):
-    """Pixels (H, W, channels) and the same as bytes, each row followed by padding."""
-    height_px, width_px, padding = draw(
-        st.tuples(st.integers(1, 6), st.integers(1, 6), st.integers(0, 5))
+def padded_rows(draw, *, row_bytes, height=HEIGHTS, planes=1.0, width_step=2):
+    """Random bytes in rows of whole pixels, each row followed by padding."""
+    width_px = width_step * draw(st.integers(1, 4))
+    height_px = draw(height)
+    padding = draw(st.integers(0, 5))
+    num_bytes = round(width_px * row_bytes)
+    data = draw(hnp.arrays(np.uint8, (round(height_px * planes), num_bytes + padding)))
+    return (width_px, height_px), data, num_bytes
+
+
+def message_of(encoding, size_wh, data, *, is_bigendian=0):
+    width_px, height_px = size_wh
+    message = image(
+        encoding, height=height_px, width=width_px, step=data.shape[1], data=data.tobytes()
     )
-    step = width_px * num_channels + padding
-    rows = draw(hnp.arrays(np.uint8, (height_px, step)))
-    pixels = rows[:, : width_px * num_channels].reshape(height_px, width_px, num_channels)
-    return pixels, rows.tobytes(), step
+    message.is_bigendian = int(is_bigendian)
+    return message
 
 
 def image(encoding='rgb8', *, height=2, width=3, step=9, data=bytes(18)):
@@ -45,19 +71,64 @@ def image(encoding='rgb8', *, height=2, width=3, step=9, data=bytes(18)):
 
 
 def test_every_encoding_is_tested():
-    assert set(CHANNELS) == set(ENCODINGS)
+    tested = {*CHANNELS, 'mono16', *PACKED_422, *SEMI_PLANAR_420}
+    tested |= {f'{name}{bits}' for name in BAYER for bits in (8, 16)}
+    assert tested == set(ENCODINGS)
 
 
 @pytest.mark.parametrize('encoding', CHANNELS)
 @given(st.data())
-def test_channels_come_from_where_the_encoding_says_and_padding_from_nowhere(encoding, data):
+def test_channels_come_from_where_the_encoding_says_and_padding_from_nowhere(
+    convert, encoding, data
+):
     num_channels = ENCODINGS[encoding].num_channels
-    pixels, content, step = data.draw(padded_pixels(num_channels))
-    height, width = pixels.shape[:2]
-    message = image(encoding, height=height, width=width, step=step, data=content)
-    converted_rgb = to_rgb(message)
-    assert (converted_rgb.shape, converted_rgb.dtype) == ((height, width, 3), np.uint8)
+    size_wh, rows, num_bytes = data.draw(padded_rows(row_bytes=num_channels, width_step=1))
+    pixels = rows[:, :num_bytes].reshape(*size_wh[::-1], num_channels)
+    converted_rgb = convert(message_of(encoding, size_wh, rows))
+    assert (converted_rgb.shape, converted_rgb.dtype) == ((*size_wh[::-1], 3), np.uint8)
     np.testing.assert_array_equal(converted_rgb, pixels[..., CHANNELS[encoding]])
+
+
+@given(padded_rows(row_bytes=2, width_step=1), st.booleans())
+def test_mono16_is_scaled_in_either_byte_order(drawn, is_bigendian):
+    size_wh, rows, num_bytes = drawn
+    samples = np.ascontiguousarray(rows[:, :num_bytes]).view('>u2' if is_bigendian else '<u2')
+    converted_rgb = to_rgb(message_of('mono16', size_wh, rows, is_bigendian=is_bigendian))
+    expected = reference.scale_16_bits(samples)
+    np.testing.assert_array_equal(converted_rgb, np.dstack([expected] * 3))
+
+
+@pytest.mark.parametrize('encoding', PACKED_422)
+@given(st.data())
+def test_packed_yuv_equals_the_slow_reference(encoding, data):
+    size_wh, rows, num_bytes = data.draw(padded_rows(row_bytes=2))
+    expected = reference.packed_422_to_rgb(rows[:, :num_bytes], PACKED_422[encoding])
+    converted_rgb = to_rgb(message_of(encoding, size_wh, rows))
+    np.testing.assert_allclose(converted_rgb, expected, atol=YUV_TOLERANCE)
+
+
+@pytest.mark.parametrize('encoding', SEMI_PLANAR_420)
+@given(st.data())
+def test_semi_planar_yuv_equals_the_slow_reference(encoding, data):
+    height = st.sampled_from([2, 4])
+    size_wh, rows, num_bytes = data.draw(padded_rows(row_bytes=1, height=height, planes=1.5))
+    expected = reference.semi_planar_420_to_rgb(rows[:, :num_bytes], SEMI_PLANAR_420[encoding])
+    converted_rgb = to_rgb(message_of(encoding, size_wh, rows))
+    np.testing.assert_allclose(converted_rgb, expected, atol=YUV_TOLERANCE)
+
+
+@pytest.mark.parametrize('encoding', BAYER)
+@given(st.data())
+def test_bayer_equals_the_slow_reference(encoding, data):
+    height = st.sampled_from([2, 4])
+    size_wh, rows, num_bytes = data.draw(padded_rows(row_bytes=1, height=height))
+    pattern = encoding.removeprefix('bayer_')
+    expected = reference.bayer_to_rgb(rows[:, :num_bytes], pattern)
+    converted_rgb = to_rgb(message_of(f'{encoding}8', size_wh, rows))
+    np.testing.assert_array_equal(converted_rgb, expected)
+    wide = np.repeat(rows[:, :num_bytes], 2, axis=1)
+    # Each byte twice is the same value in 16 bits, in either byte order.
+    np.testing.assert_array_equal(to_rgb(message_of(f'{encoding}16', size_wh, wide)), expected)
 
 
 @given(hnp.arrays(np.uint8, st.tuples(st.integers(1, 6), st.integers(1, 6), st.just(3))))
@@ -86,14 +157,20 @@ def test_rgb8_is_not_copied():
 @pytest.mark.parametrize(
     ('message', 'received', 'expected'),
     [
-        (image('yuv422'), "'yuv422'", 'rgb8, bgr8, rgba8, bgra8, mono8'),
+        (image('h264'), "'h264'", 'rgb8, bgr8, rgba8, bgra8, mono8'),
         (image(''), "''", 'rgb8'),
         (image(data=bytes(17)), '17 bytes', '18'),
         (image(data=b''), '0 bytes', '18'),
         (image(step=8), '8 bytes', 'at least 9'),
         (image('bgra8', step=9), '9 bytes', 'at least 12'),
+        (image('mono16', step=5), '5 bytes', 'at least 6'),
+        (image('nv12', width=4, step=4, data=bytes(11)), '11 bytes', '12'),
+        (image('uyvy', width=3), '3x2 uyvy', 'even'),
+        (image('nv21', width=2, height=3), '2x3 nv21', 'even'),
+        (image('bayer_rggb8', width=1, height=1), '1x1 bayer_rggb8', 'even'),
         (image(height=0, width=0), '0x0', 'at least 1x1'),
         (image(width=0), '0x2', 'at least 1x1'),
+        (image(height=2**32 - 1, width=2**32 - 1, step=2**32 - 1), '4294967295', 'at least'),
     ],
 )
 def test_what_does_not_fit_is_told_with_what_was_expected(message, received, expected):
@@ -101,3 +178,96 @@ def test_what_does_not_fit_is_told_with_what_was_expected(message, received, exp
         to_rgb(message)
     assert received in str(caught.value).partition('expected')[0]
     assert expected in str(caught.value).partition('expected')[2]
+
+
+@given(
+    st.sampled_from([*ENCODINGS, 'h264', '']),
+    st.integers(0, 9),
+    st.integers(0, 9),
+    st.integers(0, 40),
+    st.binary(max_size=400),
+    st.integers(0, 1),
+)
+def test_any_message_gives_an_image_of_its_size_or_an_image_error(
+    encoding, height, width, step, data, is_bigendian
+):
+    message = image(encoding, height=height, width=width, step=step, data=data)
+    message.is_bigendian = is_bigendian
+    try:
+        converted_rgb = to_rgb(message)
+    except ImageError as error:
+        assert 'received' in str(error) and 'expected' in str(error)
+    else:
+        assert (converted_rgb.shape, converted_rgb.dtype) == ((height, width, 3), np.uint8)
+
+
+def compressed(extension, image_rgb, **options):
+    image_bgr = cv2.cvtColor(image_rgb, cv2.COLOR_RGB2BGR)
+    _, data = cv2.imencode(extension, image_bgr)
+    return CompressedImage(data=data.tobytes(), **options)
+
+
+@given(hnp.arrays(np.uint8, st.tuples(st.integers(1, 6), st.integers(1, 6), st.just(3))))
+def test_a_png_comes_out_as_it_went_in(image_rgb):
+    message = compressed('.png', image_rgb, format='rgb8; png compressed bgr8')
+    np.testing.assert_array_equal(decode_rgb(message), image_rgb)
+
+
+def test_a_jpeg_comes_out_nearly_as_it_went_in():
+    image_rgb = np.full((16, 16, 3), (200, 100, 50), np.uint8)
+    decoded_rgb = decode_rgb(compressed('.jpg', image_rgb, format='jpeg'))
+    # One colour survives JPEG but for the rounding of its two colour spaces.
+    np.testing.assert_allclose(decoded_rgb, image_rgb, atol=3)
+
+
+def jpeg_bytes():
+    return bytes(compressed('.jpg', np.zeros((16, 16, 3), np.uint8)).data)
+
+
+def huge_png():
+    data = bytearray(compressed('.png', np.zeros((2, 2, 3), np.uint8)).data)
+    data[16:24] = (10**5).to_bytes(4, 'big') * 2
+    return bytes(data)
+
+
+@pytest.mark.parametrize(
+    ('data', 'image_format', 'words'),
+    [
+        (b'', 'jpeg', 'can not be decoded'),
+        (b'no image', 'jpeg', 'can not be decoded'),
+        (jpeg_bytes()[:-2], 'jpeg', 'without an end'),
+        (huge_png(), 'png', f'at most {MAX_PIXELS}'),
+        (jpeg_bytes(), '16UC1; compressedDepth png', 'depth image'),
+    ],
+)
+def test_what_can_not_be_decoded_is_told_with_format_and_size(data, image_format, words):
+    with pytest.raises(ImageError, match=words) as caught:
+        decode_rgb(CompressedImage(data=data, format=image_format))
+    assert f"'{image_format}', {len(data)} bytes" in str(caught.value)
+
+
+def test_an_orientation_in_the_file_does_not_turn_the_image():
+    exif = b'Exif\0\0II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x06\0\0\0\0\0\0\0'
+    data = bytes(compressed('.jpg', np.zeros((8, 24, 3), np.uint8)).data)
+    segment = b'\xff\xe1' + (len(exif) + 2).to_bytes(2, 'big') + exif
+    turned = CompressedImage(data=data[:2] + segment + data[2:], format='jpeg')
+    assert decode_rgb(turned).shape == (8, 24, 3)
+
+
+def test_both_conversions_take_compressed_images(convert):
+    message = compressed('.png', np.full((2, 3, 3), 7, np.uint8), format='png')
+    np.testing.assert_array_equal(convert(message), np.full((2, 3, 3), 7))
+
+
+@pytest.mark.skipif(find_spec('cv_bridge') is not None, reason='cv_bridge is installed')
+def test_cv_bridge_where_there_is_none_is_refused_with_its_package():
+    with pytest.raises(ConfigError, match='cv-bridge'):
+        make_converter('cv_bridge')
+
+
+def test_auto_takes_any_encoding():
+    convert = make_converter('auto')
+    assert set(CV_BRIDGE_ENCODINGS) <= set(ENCODINGS)
+    for encoding in ENCODINGS:
+        message = image(encoding, width=4, step=16, data=bytes(48))
+        assert convert(message).shape == (2, 4, 3)

@@ -93,15 +93,17 @@ def test_statistics_list_stages_and_reasons_in_one_order():
     statistics = Statistics()
     statistics.count_drop('superseded')
     statistics.count_processed({stage: float(index) for index, stage in enumerate(STAGES)})
-    message = to_statistics(statistics.end_period(), HEADER)
+    message = to_statistics(statistics.end_period(), HEADER, ['/image'])
     assert list(message.stages) == list(STAGES)
     assert list(message.latency_p50_ms) == [0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0]
     assert (message.drop_reasons, list(message.drop_counts)) == (['superseded'], [1])
 
 
 def test_statistics_without_frames_hold_no_latencies():
-    message = to_statistics(Statistics().end_period(), HEADER)
+    message = to_statistics(Statistics().end_period(), HEADER, ['/image'])
     assert (message.stages, len(message.latency_p99_ms)) == ([], 0)
+    assert (message.milestones, len(message.age_p50_ms)) == ([], 0)
+    assert (message.cameras, list(message.camera_received)) == (['/image'], [0])
 
 
 @pytest.mark.parametrize('name', UPSTREAM_HASHES)

@@ -166,7 +166,7 @@ def broken(**fields):
 @pytest.mark.parametrize(
     'message',
     [
-        pytest.param(broken(encoding='yuv422'), id='encoding'),
+        pytest.param(broken(encoding='h264'), id='encoding'),
         pytest.param(broken(data=b'1234'), id='truncated'),
         pytest.param(broken(step=100), id='step'),
         pytest.param(broken(height=0, width=0), id='empty'),
@@ -184,7 +184,7 @@ def test_bad_frames_are_logged_but_not_each(detector, log):
     target = detector.num_dropped('bad_image') + 2
 
     def dropped_two_more():
-        detector.send(broken(encoding='yuv422'))
+        detector.send(broken(encoding='h264'))
         return detector.num_dropped('bad_image') >= target
 
     detector.wait_for(dropped_two_more, 'two more dropped frames')

@@ -35,11 +35,12 @@ def node(context, tmp_path):
 
 
 def test_every_frame_is_either_processed_or_dropped_for_a_reason(node):
-    statistics, num_sent, end_s = node._statistics, 0, time.monotonic() + TIMEOUT_S
+    pipeline = node._pipeline
+    statistics, num_sent, end_s = pipeline.statistics, 0, time.monotonic() + TIMEOUT_S
     report = statistics.end_period()
     while not (report.num_processed and report.drops.get('superseded')):
         assert time.monotonic() < end_s, report
-        node._on_image(plain_image(size_wh=(640, 480)))
+        pipeline.on_image(pipeline.cameras[0], plain_image(size_wh=(640, 480)))
         num_sent += 1
         report = statistics.end_period()
     node.trigger_deactivate()
@@ -51,20 +52,21 @@ def test_every_frame_is_either_processed_or_dropped_for_a_reason(node):
 
 def end_of_worker(node):
     """Wait until an exception has ended the worker's thread."""
-    thread = node._worker._thread
+    thread = node._pipeline._worker._thread
     thread.join(TIMEOUT_S)
     return not thread.is_alive()
 
 
 def test_a_frame_that_is_overtaken_by_an_interrupt_is_no_failure(node, context):
     context.try_shutdown()
-    node._on_image(plain_image(red=255))
+    node._pipeline.on_image(node._cameras[0], plain_image(red=255))
     assert end_of_worker(node)
     assert node.failure is None
 
 
-def test_an_unforeseen_exception_ends_the_node_with_a_failure(node, context):
-    node._on_image('no image at all')
+def test_an_unforeseen_exception_ends_the_node_with_a_failure(node, context, monkeypatch):
+    monkeypatch.setattr(node._cameras[0], 'outputs', None)
+    node._pipeline.on_image(node._cameras[0], plain_image(red=255))
     assert end_of_worker(node)
     assert isinstance(node.failure, AttributeError)
     assert not context.ok()

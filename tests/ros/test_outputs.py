@@ -30,7 +30,7 @@ def test_nothing_is_drawn_while_nobody_subscribes_to_the_overlay(node, monkeypat
     drawn = []
     monkeypatch.setattr(outputs, 'draw_detections', lambda *images: drawn.append(images))
     image_rgb = np.zeros((2, 2, 3), np.uint8)
-    outputs.Outputs(node).publish_overlay(image_rgb, Detections.empty(), Header())
+    outputs.CameraOutputs(node, '~').publish_pictures(image_rgb, Detections.empty(), Header())
     assert drawn == []
 
 
@@ -41,7 +41,7 @@ def test_destroy_takes_the_topics_away(node):
         }
 
     before = topics()
-    publishers = outputs.Outputs(node)
+    publishers = outputs.CameraOutputs(node, '~')
     assert '/test_outputs/detections' in topics() - before
     publishers.destroy()
     assert topics() == before

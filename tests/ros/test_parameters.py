@@ -13,9 +13,16 @@ from ament_index_python.packages import get_package_share_directory
 import rclpy
 from rclpy.node import Node
 
-from ssd_detector import ConfigError, Thresholds
+from ssd_detector import ConfigError, Regions, Thresholds
 from ssd_detector.config import load_yaml
 from ssd_detector_ros import parameters
+from ssd_detector_ros.settings import (
+    parse_class_thresholds,
+    parse_polygons,
+    parse_settings,
+    Settings,
+    threshold_values,
+)
 
 
 @pytest.fixture
@@ -54,19 +61,69 @@ def test_ranges_stand_in_the_descriptors(declare):
     assert count.from_value == 1
 
 
+def values_of(node, **changes):
+    live = {name: node.get_parameter_or(name).value for name in parameters.LIVE}
+    return live | changes
+
+
 def test_without_parameters_the_thresholds_are_the_bundles(declare):
     node, findings = declare()
     defaults = Thresholds(score_threshold=0.6, class_thresholds={'cat': 0.7})
     assert findings == {}
-    assert parameters.read_thresholds(node, defaults) == defaults
+    assert parse_settings(values_of(node), defaults).thresholds == defaults
 
 
 def test_what_the_user_sets_goes_before_the_bundle(declare):
     node, _ = declare(*given_parameters(score_threshold=0.2, class_thresholds="['cat=0.4']"))
-    thresholds = parameters.read_thresholds(node, Thresholds(max_detections=7))
-    assert thresholds == Thresholds(
+    settings = parse_settings(values_of(node), Thresholds(max_detections=7))
+    assert settings.thresholds == Thresholds(
         score_threshold=0.2, max_detections=7, class_thresholds={'cat': 0.4}
     )
+
+
+def test_the_defaults_of_declarations_and_of_settings_are_the_same(declare):
+    node, _ = declare()
+    assert parse_settings(values_of(node), Thresholds()) == Settings()
+
+
+def test_everything_wrong_with_live_settings_is_told_at_once(declare):
+    node, _ = declare()
+    values = values_of(
+        node,
+        class_thresholds=['cat'],
+        region_of_interest=[0.0, 1.0],
+        ignore_polygons=['0,0 1'],
+        class_id_format='number',
+    )
+    with pytest.raises(ConfigError) as caught:
+        parse_settings(values, Thresholds())
+    names = {finding.partition(':')[0] for finding in caught.value.findings}
+    assert names == {
+        'class_thresholds',
+        'region_of_interest',
+        'ignore_polygons',
+        'class_id_format',
+    }
+
+
+def test_candidates_keep_all_but_the_score_thresholds(declare):
+    node, _ = declare()
+    values = values_of(
+        node, class_thresholds=['cat=0.9'], allowed_classes=['cat'], candidate_score_threshold=0.1
+    )
+    candidates = parse_settings(values, Thresholds()).candidate_thresholds
+    assert (candidates.score_threshold, candidates.class_thresholds) == (0.1, {})
+    assert candidates.allowed_classes == ('cat',)
+
+
+def test_polygons_are_read_as_corners():
+    assert parse_polygons(['', '0.0,0.5 1,0.5 1.0,1.0']) == (((0, 0.5), (1, 0.5), (1, 1)),)
+
+
+@pytest.mark.parametrize('text', ['0,0', '0,0 1,1', '0,0,0 1,1,1 1,0,0', 'a,b c,d e,f', '0 1 1'])
+def test_a_text_that_is_no_polygon_is_shown(text):
+    with pytest.raises(ConfigError, match='ignore_polygons'):
+        Regions(ignore_polygons=parse_polygons([text]))
 
 
 def test_every_wrong_parameter_is_reported_at_once(declare):
@@ -92,26 +149,25 @@ def test_parameters_of_rclpy_are_no_unknown_names(declare):
     )
 )
 def test_class_thresholds_survive_the_way_there_and_back(by_label):
-    shown = parameters.threshold_parameters(Thresholds(class_thresholds=by_label))
-    values = {parameter.name: parameter.value for parameter in shown}
-    assert parameters.update_thresholds(Thresholds(), values).class_thresholds == by_label
+    shown = threshold_values(Thresholds(class_thresholds=by_label))
+    assert parse_class_thresholds(shown['class_thresholds']) == by_label
 
 
 @pytest.mark.parametrize('pair', ['cat', '=0.5', 'cat=high', 'cat=0.1=', 'cat:0.5'])
 def test_a_text_that_is_no_class_threshold_is_shown(pair):
     with pytest.raises(ConfigError, match='label=threshold') as caught:
-        parameters.parse_class_thresholds(['dog=0.5', pair])
+        parse_class_thresholds(['dog=0.5', pair])
     assert repr(pair) in str(caught.value)
     assert 'dog' not in str(caught.value).partition('expected')[0]
 
 
 def test_a_label_given_twice_is_an_error():
     with pytest.raises(ConfigError, match='each label once'):
-        parameters.parse_class_thresholds(['cat=0.5', 'cat=0.6'])
+        parse_class_thresholds(['cat=0.5', 'cat=0.6'])
 
 
 def test_an_empty_text_means_no_class_thresholds():
-    assert parameters.parse_class_thresholds(['']) == {}
+    assert parse_class_thresholds(['']) == {}
 
 
 def test_the_parameter_file_says_what_the_declarations_say():

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 import numpy as np
 import pytest
 
-from ssd_detector_ros.statistics import STAGES, Statistics, Stopwatch
+from ssd_detector_ros.statistics import MILESTONES, STAGES, Statistics, Stopwatch
 
 
 class Clock:
@@ -22,7 +22,7 @@ def laps_ms(total):
 
 def test_counts_go_on_and_rates_are_of_the_last_period():
     clock = Clock()
-    statistics = Statistics(clock)
+    statistics = Statistics(clock=clock)
     for _ in range(10):
         statistics.count_received()
         statistics.count_processed(laps_ms(5.0))
@@ -55,8 +55,53 @@ def test_percentiles_are_of_the_frames_of_the_period(totals):
 
 def test_a_stopwatch_times_laps_and_their_sum():
     clock = Clock()
-    watch = Stopwatch(clock.now_s, clock)
+    watch = Stopwatch(clock.now_s, clock=clock)
     for stage, milliseconds in (('wait', 4), ('infer', 32)):
         clock.now_s += milliseconds / 1e3
         watch.lap(stage)
     assert watch.laps_ms() == pytest.approx({'wait': 4, 'infer': 32, 'total': 36})
+
+
+def test_drops_of_the_period_are_told_apart():
+    statistics = Statistics()
+    statistics.count_drop('late')
+    statistics.end_period()
+    statistics.count_drop('bad')
+    report = statistics.end_period()
+    assert (report.drops, report.period_drops) == ({'late': 1, 'bad': 1}, {'bad': 1})
+
+
+def test_cameras_are_counted_apart():
+    statistics = Statistics(3)
+    for camera_index in (0, 2, 2):
+        statistics.count_received(camera_index)
+    statistics.count_processed(laps_ms(1.0), camera_index=2)
+    report = statistics.end_period()
+    assert (report.received_by_camera, report.processed_by_camera) == ((1, 0, 2), (0, 0, 1))
+    assert (report.num_received, report.num_processed) == (3, 1)
+
+
+def test_the_age_is_taken_on_arrival_and_after_each_stage():
+    clock = Clock()
+    watch = Stopwatch(
+        clock.now_s,
+        age_ms=25.0,
+        age_clock_ms=lambda: 25.0 + (clock.now_s - 100.0) * 1e3,
+        clock=clock,
+    )
+    for stage in STAGES[:-1]:
+        clock.now_s += 0.01
+        watch.lap(stage)
+    ages_ms = [watch.ages_ms[milestone] for milestone in MILESTONES]
+    assert ages_ms == pytest.approx([25, 45, 55, 65, 75, 85])
+    statistics = Statistics()
+    statistics.count_processed(watch.laps_ms(), ages_ms=watch.ages_ms)
+    assert statistics.end_period().ages_ms['publish'][0] == pytest.approx(85)
+
+
+def test_a_frame_without_a_stamp_has_no_age():
+    watch = Stopwatch(0.0, age_clock_ms=lambda: 1e9)
+    watch.lap('infer')
+    statistics = Statistics()
+    statistics.count_processed(laps_ms(1.0), ages_ms=watch.ages_ms)
+    assert statistics.end_period().ages_ms == {}

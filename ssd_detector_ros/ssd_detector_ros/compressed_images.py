@@ -1,0 +1,66 @@
+"""sensor_msgs/CompressedImage to (H, W, 3) uint8 RGB."""
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from sensor_msgs.msg import CompressedImage
+
+from ssd_detector import ImageError
+
+# Without IGNORE_ORIENTATION OpenCV turns the image as its EXIF data ask: boxes would no longer
+# be in the camera's pixels.
+_FLAGS = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
+_JPEG_START, _JPEG_END = b'\xff\xd8', b'\xff\xd9'
+# A few bytes can claim any size; this is the double of the largest camera images in use.
+MAX_PIXELS = 100_000_000
+
+
+def decode_rgb(message: CompressedImage) -> NDArray[np.uint8]:
+    """
+    Decode a compressed image.
+
+    :param message: JPEG, PNG or whatever else OpenCV reads; not of compressedDepth
+    :return: (H, W, 3) uint8 RGB
+    :raises ImageError: when the data are no such image, or end too early
+    """
+    data = bytes(message.data)
+    what = f"format '{message.format}', {len(data)} bytes"
+    if 'compressedDepth' in message.format:
+        raise ImageError(
+            f'compressed image: received {what}: a depth image; expected a picture; '
+            f'choose the topic of the colour or mono camera'
+        )
+    # libjpeg fills the rest of a truncated picture with grey and says nothing.
+    if data.startswith(_JPEG_START) and _JPEG_END not in data:
+        raise ImageError(
+            f'compressed image: received {what}: a JPEG without an end; expected a whole one; '
+            f'the message is truncated'
+        )
+    _check_size(data, what)
+    image_bgr = _decode(data)
+    if image_bgr is None:
+        raise ImageError(
+            f'compressed image: received {what}, which can not be decoded; expected JPEG or PNG; '
+            f'check the publisher, and that image_transport fits the topic'
+        )
+    return cv2.cvtColor(image_bgr, cv2.COLOR_BGR2RGB).astype(np.uint8, copy=False)
+
+
+def _decode(data: bytes) -> NDArray[np.uint8] | None:
+    if not data:
+        return None
+    try:
+        return cv2.imdecode(np.frombuffer(data, np.uint8), _FLAGS)  # type: ignore[return-value]
+    except cv2.error:
+        return None
+
+
+def _check_size(data: bytes, what: str) -> None:
+    """Refuse a PNG that claims more pixels than memory should be taken for."""
+    if data.startswith(b'\x89PNG\r\n\x1a\n') and len(data) >= 24:
+        width_px, height_px = (int.from_bytes(data[at : at + 4], 'big') for at in (16, 20))
+        if width_px * height_px > MAX_PIXELS:
+            raise ImageError(
+                f'compressed image: received {what}, which claims {width_px}x{height_px} pixels; '
+                f'expected at most {MAX_PIXELS}; check the publisher'
+            )

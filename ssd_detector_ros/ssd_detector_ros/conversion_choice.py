@@ -1,0 +1,85 @@
+"""Which code turns a message into pixels: ours, or cv_bridge where the distribution has it."""
+
+from collections.abc import Callable
+from importlib.util import find_spec
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from sensor_msgs.msg import CompressedImage, Image
+
+from ssd_detector import ConfigError, ImageError
+from ssd_detector_ros.compressed_images import decode_rgb
+from ssd_detector_ros.image_conversion import to_rgb
+
+ImageConversion = Literal['auto', 'cv_bridge', 'builtin']
+IMAGE_CONVERSIONS: tuple[ImageConversion, ...] = ('auto', 'cv_bridge', 'builtin')
+# What cv_bridge's conversions to rgb8 get right in every distribution. It knows no NV12 and NV21,
+# and byte swapping fails with NumPy 2 (`newbyteorder`).
+CV_BRIDGE_ENCODINGS = ('rgb8', 'bgr8', 'rgba8', 'bgra8', 'mono8')
+
+Converter = Callable[[Image | CompressedImage], NDArray[np.uint8]]
+
+
+def make_converter(image_conversion: ImageConversion) -> Converter:
+    """
+    Choose how messages are converted.
+
+    :param image_conversion: auto takes cv_bridge, where it is there, for what it converts right
+    :return: message -> (H, W, 3) uint8 RGB, raising ImageError; a CompressedImage is decoded by
+        OpenCV in any case
+    :raises ConfigError: when cv_bridge is asked for and not there
+    """
+    if image_conversion == 'builtin':
+        return _convert_builtin
+    if find_spec('cv_bridge') is None:
+        if image_conversion == 'cv_bridge':
+            raise ConfigError(
+                [
+                    'image_conversion: received cv_bridge, which is not installed; install '
+                    'ros-<distro>-cv-bridge, or set auto or builtin'
+                ]
+            )
+        return _convert_builtin
+    is_auto = image_conversion == 'auto'
+    return _CvBridgeConverter(CV_BRIDGE_ENCODINGS if is_auto else None)
+
+
+def _convert_builtin(message: Image | CompressedImage) -> NDArray[np.uint8]:
+    return decode_rgb(message) if isinstance(message, CompressedImage) else to_rgb(message)
+
+
+class _CvBridgeConverter:
+    """
+    Converts by cv_bridge.
+
+    :param encodings: those that it is used for; None for all
+    """
+
+    def __init__(self, encodings: tuple[str, ...] | None) -> None:
+        from cv_bridge import CvBridge
+
+        self._bridge = CvBridge()
+        self._encodings = encodings
+
+    def __call__(self, message: Image | CompressedImage) -> NDArray[np.uint8]:
+        if isinstance(message, CompressedImage) or not self._takes(message.encoding):
+            return _convert_builtin(message)
+        if message.width == 0 or message.height == 0:
+            raise ImageError(
+                f'image size: received {message.width}x{message.height} {message.encoding}; '
+                f'expected at least 1x1; check the camera'
+            )
+        try:
+            image_rgb = self._bridge.imgmsg_to_cv2(message, 'rgb8')
+        # What it raises for wrong sizes depends on NumPy and Boost; CvBridgeError is not enough.
+        except Exception as error:
+            raise ImageError(
+                f'image: received {message.width}x{message.height} {message.encoding} with step '
+                f'{message.step} and {len(message.data)} bytes; cv_bridge can not convert it to '
+                f'rgb8 ({error}); set image_conversion to builtin'
+            ) from error
+        return np.asarray(image_rgb, np.uint8)
+
+    def _takes(self, encoding: str) -> bool:
+        return self._encodings is None or encoding in self._encodings

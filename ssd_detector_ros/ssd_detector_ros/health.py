@@ -1,0 +1,90 @@
+"""Once a second: statistics and diagnostics of the node."""
+
+from rclpy.lifecycle import LifecycleNode
+
+from ssd_detector_ros.diagnostics import (
+    CameraWatch,
+    ERROR,
+    IMAGE_TYPES,
+    judge_speed,
+    OK,
+    Verdict,
+    WARN,
+)
+from ssd_detector_ros.model_slot import describe, ModelSlot
+from ssd_detector_ros.outputs import NodeOutputs
+from ssd_detector_ros.pipeline import Pipeline
+
+
+class Health:
+    """
+    Publishes what was counted and how the node is doing.
+
+    :param node: just constructed
+    :param outputs: where it goes
+    :param models: what works
+    """
+
+    def __init__(self, node: LifecycleNode, outputs: NodeOutputs, models: ModelSlot) -> None:
+        self._node = node
+        self._outputs = outputs
+        self._models = models
+        self._pipeline: Pipeline | None = None
+        self._watches: list[CameraWatch] = []
+
+    def watch(self, pipeline: Pipeline | None) -> None:
+        """
+        Look at another pipeline from now on.
+
+        :param pipeline: None while the node is not active
+        """
+        self._pipeline, self._watches = pipeline, []
+        if pipeline is None:
+            return
+        is_raw = self._node.get_parameter('image_transport').value == 'raw'
+        self._watches = [
+            CameraWatch(self._node, camera, qos=qos, message_type=IMAGE_TYPES[0 if is_raw else 1])
+            for camera, qos in zip(pipeline.cameras, pipeline.qos, strict=True)
+        ]
+
+    def end_period(self) -> None:
+        """Publish."""
+        verdicts = {'model': self._judge_model()}
+        if self._pipeline is not None:
+            report = self._pipeline.statistics.end_period()
+            topics = [camera.name.topic for camera in self._pipeline.cameras]
+            self._outputs.publish_statistics(report, topics)
+            verdicts['speed'] = judge_speed(report)
+            for topic, watch in zip(topics, self._watches, strict=True):
+                verdicts[f'images {topic}'] = self._judge_camera(watch)
+        name = self._node.get_fully_qualified_name().lstrip('/')
+        self._outputs.publish_diagnostics(
+            [
+                verdict.to_status(f'{name}: {part}', self._hardware())
+                for part, verdict in verdicts.items()
+            ]
+        )
+
+    def _judge_camera(self, watch: CameraWatch) -> Verdict:
+        if self._pipeline is not None and not self._pipeline.is_enabled:
+            return Verdict(OK, 'disabled by ~/set_enabled; images are dropped')
+        return watch.judge()
+
+    def _judge_model(self) -> Verdict:
+        operation, failure = self._models.operation, self._models.failure
+        if operation is None:
+            text = f'configure failed: {failure}' if failure else 'no model is loaded'
+            return Verdict(
+                ERROR if failure else WARN, f'{text}; correct it and configure the node'
+            )
+        values = {
+            'bundle': operation.detector.bundle.path,
+            'fingerprint': operation.detector.bundle.manifest.fingerprint,
+        }
+        text = describe(operation.detector)
+        if failure:
+            return Verdict(WARN, f'load_model refused, {text} goes on: {failure}', values)
+        return Verdict(OK, text, values)
+
+    def _hardware(self) -> str:
+        return 'cpu' if self._models.operation is not None else 'none'

@@ -1,0 +1,197 @@
+"""What the node runs: a detector and its settings, changed as one and only when all is right."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from typing import Any
+
+from rcl_interfaces.msg import SetParametersResult
+from rclpy.node import Node
+from rclpy.parameter import Parameter
+
+from ssd_detector import ConfigError, Detector, SsdDetectorError, Thresholds
+from ssd_detector_ros import parameters
+from ssd_detector_ros.background import InBackground
+from ssd_detector_ros.loading import load_detector, ModelRequest
+from ssd_detector_ros.processing import Operation
+from ssd_detector_ros.settings import parse_settings, Settings, THRESHOLD_NAMES, threshold_values
+
+
+class ModelSlot:
+    """
+    Holds the operation of a configured node, and answers changes of parameters.
+
+    :param node: whose parameters count
+    :param declaration_findings: what was wrong with the parameters given, by name
+    :param on_change: called after labels or settings have changed
+    """
+
+    def __init__(
+        self, node: Node, declaration_findings: dict[str, str], on_change: Callable[[], None]
+    ) -> None:
+        self.operation: Operation | None = None
+        # Why the last attempt to load failed; empty after one that did not.
+        self.failure = ''
+        self._node = node
+        self._declaration_findings = declaration_findings
+        self._on_change = on_change
+        self._names_from_bundle: set[str] = set()
+        self._is_loading = self._is_swapping = False
+        node.add_on_set_parameters_callback(self._on_set_parameters)
+
+    def configure(self) -> None:
+        """
+        Load what the parameters ask for.
+
+        :raises ConfigError: with everything that is wrong
+        """
+        findings = list(self._declaration_findings.values())
+        findings += parameters.check_choices(self._values(parameters.STATIC))
+        detector = None
+        try:
+            detector = load_detector(self._request())
+        except SsdDetectorError as error:
+            findings += str(error).splitlines()
+        try:
+            settings = self._check_settings(detector, {})
+        except ConfigError as error:
+            findings += error.findings
+        self.failure = '; '.join(findings)
+        if findings:
+            raise ConfigError(findings)
+        assert detector is not None, 'a finding otherwise'
+        self.operation = Operation(detector, settings)
+        self._show_thresholds(settings.thresholds)
+
+    def release(self) -> None:
+        """Let go of the model."""
+        self.operation = None
+
+    async def swap(self, bundle: str, model: str) -> str:
+        """
+        Replace the model while the old one works; it stays when anything is wrong with the new.
+
+        :param bundle: folder of the bundle; empty for the one that is loaded
+        :param model: a file of it; empty for auto
+        :return: what was loaded
+        :raises ConfigError: with everything that is wrong
+        """
+        if self.operation is None:
+            raise ConfigError(['no model is loaded yet; configure the node first'])
+        if self._is_loading:
+            raise ConfigError(['another model is being loaded; try again when it is done'])
+        request = replace(self._request(), model=model or 'auto')
+        if bundle:
+            request = replace(request, bundle=parameters.bundle_path(bundle))
+        self._is_loading = True
+        try:
+            detector = await InBackground(lambda: load_detector(request))
+            self._take(detector, request, bundle or self._node.get_parameter('bundle').value)
+        except SsdDetectorError as error:
+            self.failure = '; '.join(str(error).splitlines())
+            raise
+        finally:
+            self._is_loading = False
+        self.failure = ''
+        return f'loaded {detector.bundle.path}: {describe(detector)}'
+
+    def _take(self, detector: Detector, request: ModelRequest, bundle: str) -> None:
+        """Put a loaded detector in place of the old one."""
+        if self.operation is None:
+            raise ConfigError(['the node was cleaned up while the model was being loaded'])
+        settings = self._check_settings(detector, {})
+        self.operation = Operation(detector, settings)
+        self._is_swapping = True
+        try:
+            shown = {'bundle': bundle, 'model': request.model}
+            self._node.set_parameters([_parameter(*pair) for pair in shown.items()])
+        finally:
+            self._is_swapping = False
+        self._show_thresholds(settings.thresholds)
+        self._on_change()
+
+    def _request(self) -> ModelRequest:
+        values = self._values(('model', 'backend', 'precision', 'num_threads'))
+        bundle = parameters.bundle_path(self._node.get_parameter('bundle').value)
+        return ModelRequest(bundle=bundle, **values)
+
+    def _values(self, names: Iterable[str]) -> dict[str, Any]:
+        return {name: self._node.get_parameter_or(name).value for name in names}
+
+    def _check_settings(self, detector: Detector | None, changes: dict[str, Any]) -> Settings:
+        """Parse the parameters as they would be after the changes."""
+        values = self._values(parameters.LIVE)
+        # What the bundle gave is not the user's wish: another bundle may give something else.
+        values |= dict.fromkeys(self._names_from_bundle)
+        values |= changes
+        settings = parse_settings(values, detector.bundle.thresholds if detector else Thresholds())
+        if detector is not None:
+            settings.thresholds.by_class(detector.labels)
+        return settings
+
+    def _show_thresholds(self, thresholds: Thresholds) -> None:
+        """Give the thresholds that the user left open the bundle's values, for all to see."""
+        is_open = {
+            name
+            for name in THRESHOLD_NAMES
+            if name in self._names_from_bundle or self._node.get_parameter_or(name).value is None
+        }
+        shown = threshold_values(thresholds)
+        self._node.set_parameters([_parameter(name, shown[name]) for name in sorted(is_open)])
+        self._names_from_bundle = is_open
+
+    def _on_set_parameters(self, changed: Iterable[Parameter]) -> SetParametersResult:
+        """Check changes and apply them; the next frame obeys."""
+        values = {parameter.name: parameter.value for parameter in changed}
+        operation = self.operation
+        detector = operation.detector if operation else None
+        findings = [] if self._is_swapping else self._check_static(values)
+        findings += parameters.check_choices(values)
+        live = {name: value for name, value in values.items() if name in parameters.LIVE}
+        try:
+            # Unconfigured, other parameters may still be wrong; configure will tell.
+            settings = self._check_settings(detector, live) if live and operation else None
+        except ConfigError as error:
+            findings += error.findings
+        if findings:
+            return SetParametersResult(successful=False, reason='; '.join(findings))
+        self._names_from_bundle -= set(values)
+        for name in values:
+            self._declaration_findings.pop(name, None)
+        if operation and settings:
+            self.operation = replace(operation, settings=settings)
+            if settings.thresholds != operation.settings.thresholds:
+                self._on_change()
+        return SetParametersResult(successful=True)
+
+    def _check_static(self, values: dict[str, Any]) -> list[str]:
+        """Refuse changes that the running model would not follow; the value it has is none."""
+        if self.operation is None:
+            return []
+        return [
+            f'{name}: takes effect at configure; first: ros2 lifecycle set '
+            f'{self._node.get_fully_qualified_name()} cleanup'
+            for name, value in values.items()
+            if name in parameters.STATIC
+            and not _are_equal(value, self._node.get_parameter_or(name).value)
+        ]
+
+
+def describe(detector: Detector) -> str:
+    """
+    Describe a detector in a line.
+
+    :param detector: loaded
+    :return: name, classes, size of the input
+    """
+    manifest = detector.bundle.manifest
+    return f'{manifest.name}, {manifest.num_classes} classes, input {manifest.input_size_px} px'
+
+
+def _parameter(name: str, value: Any) -> Parameter:
+    return Parameter(name, parameters.DECLARATIONS[name].type_, value)
+
+
+def _are_equal(value: Any, other: Any) -> bool:
+    if isinstance(value, str | bool | int | float) or value is None or other is None:
+        return bool(value == other)
+    return list(value) == list(other)

@@ -1,0 +1,112 @@
+"""An active node's way of a frame: subscriptions, who may enter, queue, worker."""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+import time
+
+from rclpy.lifecycle import LifecycleNode
+from rclpy.qos import QoSProfile, ReliabilityPolicy
+from rclpy.qos_overriding_options import QoSOverridingOptions
+from rclpy.subscription import Subscription
+from sensor_msgs.msg import CompressedImage, Image
+
+from ssd_detector_ros.cameras import Camera, MESSAGE_TYPES
+from ssd_detector_ros.conversion_choice import Converter
+from ssd_detector_ros.frames import FrameQueue
+from ssd_detector_ros.processing import age_ms, Arrival, FrameProcessor, Operation, stamp_ns
+from ssd_detector_ros.qos_events import subscription_events
+from ssd_detector_ros.statistics import Statistics
+from ssd_detector_ros.worker import Worker
+
+
+class Pipeline:
+    """
+    Takes frames in and has them processed, from construction until stop().
+
+    :param node: in activate
+    :param cameras: at least one
+    :param operation: what works at the moment
+    :param convert: message -> RGB
+    :param on_failure: told of the exception that ended the worker
+    """
+
+    def __init__(
+        self,
+        node: LifecycleNode,
+        cameras: Sequence[Camera],
+        *,
+        operation: Callable[[], Operation],
+        convert: Converter,
+        on_failure: Callable[[Exception], None],
+    ) -> None:
+        self.is_enabled = True
+        self.cameras = cameras
+        self.statistics = Statistics(len(cameras))
+        self._node = node
+        self._operation = operation
+        drop_policy = node.get_parameter('drop_policy').value
+        queue_size = node.get_parameter('queue_size').value
+        self._capacity = 1 if drop_policy == 'newest' else queue_size
+        self._frames: FrameQueue[Arrival] = FrameQueue(len(cameras), capacity=self._capacity)
+        processor = FrameProcessor(
+            operation,
+            convert,
+            statistics=self.statistics,
+            clock=node.get_clock(),
+            logger=node.get_logger(),
+            has_age_limit=drop_policy == 'max_age',
+        )
+        self._worker = Worker(self._frames, processor.process, on_failure=on_failure)
+        self._subscriptions = [self._subscribe(camera) for camera in cameras]
+
+    @property
+    def qos(self) -> list[QoSProfile]:
+        """The QoS of each camera's subscription, with what was overridden."""
+        return [one.qos_profile for one in self._subscriptions]
+
+    def stop(self) -> None:
+        """Subscribe no longer, and finish the frame at hand."""
+        for subscription in self._subscriptions:
+            self._node.destroy_subscription(subscription)
+        self._worker.stop()
+
+    def on_image(self, camera: Camera, message: Image | CompressedImage) -> None:
+        """
+        Let a frame in or drop it; never waits.
+
+        :param camera: where it comes from
+        :param message: the image
+        """
+        self.statistics.count_received(camera.index)
+        camera.last_received_s = time.monotonic()
+        reason = self._reason_to_drop(camera)
+        if reason is not None:
+            self.statistics.count_drop(reason)
+            return
+        stamp = stamp_ns(message)
+        age = age_ms(self._node.get_clock(), stamp) if stamp else None
+        if self._frames.put(camera.index, Arrival(message, camera, age)):
+            self.statistics.count_drop('superseded' if self._capacity == 1 else 'queue_full')
+
+    def _reason_to_drop(self, camera: Camera) -> str | None:
+        settings = self._operation().settings
+        if not self.is_enabled:
+            return 'disabled'
+        if settings.only_if_subscribed and not camera.outputs.are_read():
+            return 'nobody_listens'
+        if not camera.rate_limit.admits(settings.max_rate_hz):
+            return 'rate_limit'
+        return None
+
+    def _subscribe(self, camera: Camera) -> Subscription:
+        transport = self._node.get_parameter('image_transport').value
+        # Best effort fits whatever a camera offers; no deeper than the frames that may wait.
+        qos = QoSProfile(depth=self._capacity, reliability=ReliabilityPolicy.BEST_EFFORT)
+        return self._node.create_subscription(
+            MESSAGE_TYPES[transport],
+            camera.name.topic,
+            partial(self.on_image, camera),
+            qos,
+            event_callbacks=subscription_events(camera, self._node.get_logger()),
+            qos_overriding_options=QoSOverridingOptions.with_default_policies(),
+        )

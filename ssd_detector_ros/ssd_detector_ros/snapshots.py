@@ -1,0 +1,106 @@
+"""A frame and its detections as a PASCAL VOC image and annotation, for training."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from xml.etree import ElementTree
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from ssd_detector import Detections
+
+_JPEG_QUALITY = 95
+SPLIT = 'snapshots'
+
+
+@dataclass(frozen=True, eq=False)
+class AnsweredFrame:
+    """
+    A frame with what was found in it.
+
+    :param image_rgb: (H, W, 3) uint8
+    :param detections: in pixels of the image
+    :param image_topic: where it came from
+    :param stamp_ns: of the frame
+    """
+
+    image_rgb: NDArray[np.uint8]
+    detections: Detections
+    image_topic: str
+    stamp_ns: int
+
+
+def save_snapshot(frame: AnsweredFrame, folder: Path) -> tuple[Path, Path]:
+    """
+    Write a frame into a VOC tree; folders that are missing are made.
+
+    :param frame: what to save
+    :param folder: root of the tree
+    :return: paths of the image and of the annotation; the image id is added to the list
+        ImageSets/Main/snapshots.txt
+    :raises OSError: when the folder can't be written to
+    """
+    camera = frame.image_topic.strip('/').replace('/', '_')
+    image_id = f'{camera}_{frame.stamp_ns}'
+    image_path = folder / 'JPEGImages' / f'{image_id}.jpg'
+    annotation_path = folder / 'Annotations' / f'{image_id}.xml'
+    list_path = folder / 'ImageSets' / 'Main' / f'{SPLIT}.txt'
+    for path in (image_path, annotation_path, list_path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+    image_bgr = cv2.cvtColor(frame.image_rgb, cv2.COLOR_RGB2BGR)
+    _, jpeg = cv2.imencode('.jpg', image_bgr, [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])
+    image_path.write_bytes(jpeg.tobytes())
+    tree = to_annotation(frame, image_path.name)
+    ElementTree.indent(tree)
+    ElementTree.ElementTree(tree).write(annotation_path, encoding='utf-8')
+    known = list_path.read_text(encoding='utf-8').split() if list_path.exists() else []
+    if image_id not in known:
+        with list_path.open('a', encoding='utf-8') as stream:
+            stream.write(f'{image_id}\n')
+    return image_path, annotation_path
+
+
+def to_annotation(frame: AnsweredFrame, file_name: str) -> ElementTree.Element:
+    """
+    Build a VOC annotation; boxes become whole pixels, 1-based, both ends included.
+
+    :param frame: what to describe
+    :param file_name: of the image
+    :return: the XML
+    """
+    height_px, width_px = frame.image_rgb.shape[:2]
+    root = ElementTree.Element('annotation')
+    _add(root, 'folder', 'JPEGImages')
+    _add(root, 'filename', file_name)
+    source = _add(root, 'source', None)
+    _add(source, 'database', 'ssd_detector snapshot; boxes are detections, not ground truth')
+    size = _add(root, 'size', None)
+    for name, value in (('width', width_px), ('height', height_px), ('depth', 3)):
+        _add(size, name, value)
+    _add(root, 'segmented', 0)
+    for label, box in zip(frame.detections.labels, frame.detections.boxes_xyxy, strict=True):
+        element = _add(root, 'object', None)
+        for name, value in (('name', label), ('pose', 'Unspecified'), ('truncated', 0)):
+            _add(element, name, value)
+        _add(element, 'difficult', 0)
+        corners = _add(element, 'bndbox', None)
+        pixels = _to_inclusive_pixels(box, width_px, height_px)
+        for name, value in zip(('xmin', 'ymin', 'xmax', 'ymax'), pixels, strict=True):
+            _add(corners, name, value)
+    return root
+
+
+def _to_inclusive_pixels(
+    box_xyxy: NDArray[np.float32], width_px: int, height_px: int
+) -> tuple[int, int, int, int]:
+    x1, y1, x2, y2 = (round(float(edge)) for edge in box_xyxy)
+    left, top = min(x1, width_px - 1), min(y1, height_px - 1)
+    return left + 1, top + 1, max(x2, left + 1), max(y2, top + 1)
+
+
+def _add(parent: ElementTree.Element, name: str, value: object) -> ElementTree.Element:
+    element = ElementTree.SubElement(parent, name)
+    if value is not None:
+        element.text = str(value)
+    return element
