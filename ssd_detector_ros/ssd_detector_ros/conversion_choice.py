@@ -10,11 +10,12 @@ from sensor_msgs.msg import CompressedImage, Image
 
 from ssd_detector import ConfigError, ImageError
 from ssd_detector_ros.compressed_images import decode_rgb
-from ssd_detector_ros.image_conversion import to_rgb
+from ssd_detector_ros.image_conversion import ENCODINGS, to_rgb
 
 ImageConversion = Literal['auto', 'cv_bridge', 'builtin']
 IMAGE_CONVERSIONS: tuple[ImageConversion, ...] = ('auto', 'cv_bridge', 'builtin')
-# What cv_bridge's conversions to rgb8 get right in every distribution. It knows no NV12 and NV21,
+# What cv_bridge's conversions to rgb8 get right in every distribution, and only without row
+# padding: it takes rows for whole pixels (`step / channels`), or fails. It knows no NV12 and NV21,
 # and byte swapping fails with NumPy 2 (`newbyteorder`).
 CV_BRIDGE_ENCODINGS = ('rgb8', 'bgr8', 'rgba8', 'bgra8', 'mono8')
 
@@ -41,30 +42,44 @@ def make_converter(image_conversion: ImageConversion) -> Converter:
                 ]
             )
         return _convert_builtin
-    is_auto = image_conversion == 'auto'
-    return _CvBridgeConverter(CV_BRIDGE_ENCODINGS if is_auto else None)
+    bridge = _CvBridgeConverter()
+    return _prefer(bridge) if image_conversion == 'auto' else bridge
 
 
 def _convert_builtin(message: Image | CompressedImage) -> NDArray[np.uint8]:
     return decode_rgb(message) if isinstance(message, CompressedImage) else to_rgb(message)
 
 
+def _is_right_in_cv_bridge(message: Image) -> bool:
+    if message.encoding not in CV_BRIDGE_ENCODINGS:
+        return False
+    return bool(message.step == message.width * ENCODINGS[message.encoding].num_channels)
+
+
+def _prefer(bridge: '_CvBridgeConverter') -> Converter:
+    def convert(message: Image | CompressedImage) -> NDArray[np.uint8]:
+        if isinstance(message, CompressedImage) or not _is_right_in_cv_bridge(message):
+            return _convert_builtin(message)
+        try:
+            return bridge(message)
+        except ImageError:
+            # Ours takes what this version of cv_bridge does not, or says what is wrong with it.
+            return _convert_builtin(message)
+
+    return convert
+
+
 class _CvBridgeConverter:
-    """
-    Converts by cv_bridge.
+    """Converts by cv_bridge."""
 
-    :param encodings: those that it is used for; None for all
-    """
-
-    def __init__(self, encodings: tuple[str, ...] | None) -> None:
+    def __init__(self) -> None:
         from cv_bridge import CvBridge
 
         self._bridge = CvBridge()
-        self._encodings = encodings
 
     def __call__(self, message: Image | CompressedImage) -> NDArray[np.uint8]:
-        if isinstance(message, CompressedImage) or not self._takes(message.encoding):
-            return _convert_builtin(message)
+        if isinstance(message, CompressedImage):
+            return decode_rgb(message)
         if message.width == 0 or message.height == 0:
             raise ImageError(
                 f'image size: received {message.width}x{message.height} {message.encoding}; '
@@ -80,6 +95,3 @@ class _CvBridgeConverter:
                 f'rgb8 ({error}); set image_conversion to builtin'
             ) from error
         return np.asarray(image_rgb, np.uint8)
-
-    def _takes(self, encoding: str) -> bool:
-        return self._encodings is None or encoding in self._encodings

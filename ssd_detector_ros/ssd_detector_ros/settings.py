@@ -67,7 +67,8 @@ def parse_settings(values: Mapping[str, Any], defaults: Thresholds) -> Settings:
     """
     findings: list[str] = []
     thresholds = _collect(findings, lambda: _parse_thresholds(values, defaults), defaults)
-    polygons = _collect(findings, lambda: parse_polygons(values['ignore_polygons']), ())
+    no_polygons: tuple[Polygon, ...] = ()
+    polygons = _collect(findings, lambda: parse_polygons(values['ignore_polygons']), no_polygons)
     regions = _collect(findings, lambda: _parse_regions(values, polygons), Regions())
     class_id_format = values['class_id_format']
     if class_id_format not in CLASS_ID_FORMATS:
