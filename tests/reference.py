@@ -234,6 +234,8 @@ def match_priors(
     is_difficult: np.ndarray,
     positive: float,
     negative: float,
+    *,
+    forces: bool = True,
 ) -> tuple[list[int], list[int]]:
     """
     Match the priors of one image.
@@ -244,6 +246,7 @@ def match_priors(
     :param is_difficult: (G,)
     :param positive: IoU from which a prior is positive
     :param negative: IoU below which it is background
+    :param forces: give each object its best prior, too
     :return: class of each prior (0 background, -1 ignored), object of each prior (-1 none)
     """
     objects = [g for g in range(len(boxes)) if class_ids[g] > 0]
@@ -262,7 +265,7 @@ def match_priors(
             classes[p], owners[p] = int(class_ids[best]), best
         else:
             classes[p] = -1
-    waiting = {g for g in objects if not is_difficult[g]}
+    waiting = {g for g in objects if forces and not is_difficult[g]}
     free = set(range(len(priors)))
     while waiting:
         pairs = [(-overlap[g, p], g, p) for g in waiting for p in free if overlap[g, p] > 0]
@@ -276,7 +279,11 @@ def match_priors(
 
 
 def select_hard_negatives(
-    losses: np.ndarray, class_ids: np.ndarray, ratio: float, min_neg: int
+    losses: np.ndarray,
+    class_ids: np.ndarray,
+    ratio: float,
+    min_neg: int,
+    max_neg: int | None = None,
 ) -> np.ndarray:
     """
     Take the worst background priors of each image, one by one.
@@ -285,12 +292,14 @@ def select_hard_negatives(
     :param class_ids: (B, P); 0 is background, -1 is ignored
     :param ratio: negatives for each positive
     :param min_neg: at least so many
+    :param max_neg: at most so many
     :return: (B, P) bool
     """
     chosen = np.zeros(losses.shape, bool)
     for image in range(len(losses)):
         num_positives = sum(1 for class_id in class_ids[image] if class_id > 0)
         wanted = max(math.floor(ratio * num_positives), min_neg)
+        wanted = wanted if max_neg is None else min(wanted, max_neg)
         background = [p for p in range(losses.shape[1]) if class_ids[image, p] == 0]
         background.sort(key=lambda p: (-losses[image, p], p))
         for p in background[:wanted]:
@@ -308,6 +317,92 @@ def smooth_l1(difference: float, beta: float) -> float:
     """
     distance = abs(difference)
     return 0.5 * distance**2 / beta if distance < beta else distance - 0.5 * beta
+
+
+def softmax_cross_entropy(logits: Sequence[float], class_id: int, smoothing: float) -> float:
+    """
+    Compute the cross-entropy of one prior, class by class.
+
+    :param logits: C + 1 numbers
+    :param class_id: the class wanted, 0 is background
+    :param smoothing: share of the target spread over all classes
+    :return: at least 0
+    """
+    total = math.log(sum(math.exp(value - max(logits)) for value in logits)) + max(logits)
+    targets = [
+        smoothing / len(logits) + (1 - smoothing) * (k == class_id) for k in range(len(logits))
+    ]
+    return sum(target * (total - value) for target, value in zip(targets, logits, strict=True))
+
+
+def sigmoid_focal(
+    logits: Sequence[float], class_id: int, smoothing: float, alpha: float | None, gamma: float
+) -> float:
+    """
+    Compute the focal loss of one prior, class by class.
+
+    :param logits: C + 1 numbers, the first one unused
+    :param class_id: the class wanted, 0 is background
+    :param smoothing: half of it is what a wrong class is asked for
+    :param alpha: weight of what is wanted; None weighs everything 1
+    :param gamma: 0 is cross-entropy
+    :return: at least 0
+    """
+    total = 0.0
+    for k in range(1, len(logits)):
+        score = 1 / (1 + math.exp(-logits[k]))
+        target = (1 - smoothing) * (k == class_id) + smoothing / 2
+        entropy = -target * math.log(score) - (1 - target) * math.log(1 - score)
+        miss = target * (1 - score) + (1 - target) * score
+        weight = 1.0 if alpha is None else target * alpha + (1 - target) * (1 - alpha)
+        total += weight * miss**gamma * entropy
+    return total
+
+
+def giou_loss(a: Sequence[float], b: Sequence[float]) -> float:
+    """
+    Compute 1 - GIoU of two boxes.
+
+    :param a: corners
+    :param b: corners
+    :return: from 0 to 2
+    """
+    shared = max(min(a[2], b[2]) - max(a[0], b[0]), 0) * max(min(a[3], b[3]) - max(a[1], b[1]), 0)
+    union = (a[2] - a[0]) * (a[3] - a[1]) + (b[2] - b[0]) * (b[3] - b[1]) - shared
+    hull = (max(a[2], b[2]) - min(a[0], b[0])) * (max(a[3], b[3]) - min(a[1], b[1]))
+    return 1 - shared / union + (hull - union) / hull
+
+
+def ciou_loss(a: Sequence[float], b: Sequence[float], weight: float | None = None) -> float:
+    """
+    Compute 1 - CIoU of two boxes.
+
+    :param a: corners
+    :param b: corners
+    :param weight: of the shape; None is what the paper gives it
+    :return: at least 0
+    """
+    overlap = iou(a, b)
+    width, height = max(a[2], b[2]) - min(a[0], b[0]), max(a[3], b[3]) - min(a[1], b[1])
+    shift_x, shift_y = (a[0] + a[2] - b[0] - b[2]) / 2, (a[1] + a[3] - b[1] - b[3]) / 2
+    turn = math.atan((b[2] - b[0]) / (b[3] - b[1])) - math.atan((a[2] - a[0]) / (a[3] - a[1]))
+    shape = 4 / math.pi**2 * turn**2
+    if weight is None:
+        weight = ciou_shape_weight(a, b)
+    return 1 - overlap + (shift_x**2 + shift_y**2) / (width**2 + height**2) + weight * shape
+
+
+def ciou_shape_weight(a: Sequence[float], b: Sequence[float]) -> float:
+    """
+    Compute the weight of the shape in CIoU.
+
+    :param a: corners
+    :param b: corners
+    :return: at least 0; 0 for equal shapes
+    """
+    turn = math.atan((b[2] - b[0]) / (b[3] - b[1])) - math.atan((a[2] - a[0]) / (a[3] - a[1]))
+    shape = 4 / math.pi**2 * turn**2
+    return shape / (1 - iou(a, b) + shape) if shape else 0.0
 
 
 def multibox_loss(
@@ -335,9 +430,8 @@ def multibox_loss(
     losses = np.zeros(class_ids.shape)
     for image, prior in np.ndindex(*class_ids.shape):
         row = [float(value) for value in logits[image, prior]]
-        total = sum(math.exp(value - max(row)) for value in row)
         wanted = max(int(class_ids[image, prior]), 0)
-        losses[image, prior] = math.log(total) + max(row) - row[wanted]
+        losses[image, prior] = softmax_cross_entropy(row, wanted, 0.0)
     negatives = select_hard_negatives(losses, class_ids, ratio, min_neg)
     classification = regression = 0.0
     for image, prior in np.ndindex(*class_ids.shape):

@@ -87,7 +87,7 @@ def test_everything_that_is_wrong_is_said_at_once_with_origin_and_key_path():
     findings = findings_of(
         'train.epochs=0',
         'matcher.iou_threshold_neg=0.9',
-        'loss.regression.type=giou',
+        'loss.regression.type=gious',
         'optimizer.momentum=0.9',
         'scheduler.warmup.steps=many',
         'heads.extra_layers.levels=[]',
@@ -97,7 +97,7 @@ def test_everything_that_is_wrong_is_said_at_once_with_origin_and_key_path():
     for part in (
         'command line: train.epochs: input should be greater than or equal to 1; received 0',
         'matcher.iou_threshold_neg: 0.9 is above iou_threshold_pos 0.5',
-        "loss.regression.type: input should be 'smooth_l1'; received 'giou'",
+        "loss.regression.type: input should be 'smooth_l1', 'l1', 'giou' or 'ciou'; received",
         'optimizer.momentum: adamw has no such key',
         'scheduler.warmup.steps: input should be a valid integer',
     ):

@@ -1,5 +1,7 @@
 """Matching of priors and objects."""
 
+import dataclasses
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
@@ -7,13 +9,16 @@ import numpy as np
 import pytest
 
 from ssd_detector.boxes import xyxy_to_cxcywh
+from ssd_training.experiments.loss_schema import MatcherSettings
 from ssd_training.targets.matching import assign_targets, GroundTruthBatch, match_priors
 from ssd_training.targets.priors import generate_priors
 from tests import reference
 from tests.strategies import boxes_xyxy
 
 VARIANCES = (0.1, 0.2)
-THRESHOLDS = {'iou_threshold_pos': 0.5, 'iou_threshold_neg': 0.4}
+MATCHER = MatcherSettings(
+    iou_threshold_pos=0.5, iou_threshold_neg=0.4, allow_low_quality_matches=True
+)
 # Four columns of one row.
 PRIORS = np.array([[x, 0.5, 0.25, 0.25] for x in (0.125, 0.375, 0.625, 0.875)], np.float32)
 
@@ -27,8 +32,9 @@ def batch_of(*objects):
     )
 
 
-def matched_classes(priors, ground_truths, **thresholds):
-    classes, _ = match_priors(priors, ground_truths, **(THRESHOLDS | thresholds))
+def matched_classes(priors, ground_truths, **changes):
+    settings = dataclasses.replace(MATCHER, **changes)
+    classes, _ = match_priors(priors, ground_truths, settings)
     return np.array(classes)[0]
 
 
@@ -51,17 +57,14 @@ def batches(draw):
     boxes_xyxy(min_size=1, max_size=7),
     batches(),
     st.sampled_from([(0.5, 0.4), (0.5, 0.5), (0.75, 0.25)]),
+    st.booleans(),
 )
-def test_matching_equals_the_slow_reference(priors, ground_truths, thresholds):
-    classes, matched_boxes = match_priors(
-        xyxy_to_cxcywh(priors),
-        ground_truths,
-        iou_threshold_pos=thresholds[0],
-        iou_threshold_neg=thresholds[1],
-    )
+def test_matching_equals_the_slow_reference(priors, ground_truths, thresholds, forces):
+    matcher = MatcherSettings(*thresholds, allow_low_quality_matches=forces)
+    classes, matched_boxes = match_priors(xyxy_to_cxcywh(priors), ground_truths, matcher)
     for image, (boxes, class_ids, is_difficult) in enumerate(zip(*ground_truths, strict=True)):
         expected, owners = reference.match_priors(
-            priors, boxes, class_ids, is_difficult, *thresholds
+            priors, boxes, class_ids, is_difficult, *thresholds, forces=forces
         )
         np.testing.assert_array_equal(classes[image], expected)
         for prior, owner in enumerate(owners):
@@ -123,7 +126,7 @@ def test_padding_changes_nothing(num_padding):
 
 
 def test_an_image_without_objects_is_background_with_offsets_of_zero():
-    targets = assign_targets(PRIORS, batch_of(), variances=VARIANCES, **THRESHOLDS)
+    targets = assign_targets(PRIORS, batch_of(), settings=MATCHER, variances=VARIANCES)
 
     np.testing.assert_array_equal(targets.class_ids, np.zeros((1, 4)))
     np.testing.assert_array_equal(targets.offsets, np.zeros((1, 4, 4)))
@@ -134,8 +137,8 @@ def test_positive_priors_learn_the_offsets_of_their_own_object():
     targets = assign_targets(
         PRIORS,
         batch_of((boxes[0], 1, False), (boxes[1], 2, False)),
+        settings=MATCHER,
         variances=VARIANCES,
-        **THRESHOLDS,
     )
 
     assert list(targets.class_ids[0]) == [0, 1, 0, 2] or list(targets.class_ids[0]) == [0, 1, 2, 0]

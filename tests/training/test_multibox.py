@@ -1,5 +1,7 @@
 """Hard negatives and the loss."""
 
+import dataclasses
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
@@ -7,10 +9,27 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from ssd_training.losses.multibox import multibox_loss, select_hard_negatives, smooth_l1
+from ssd_training.experiments.loss_schema import (
+    ClassificationLossSettings,
+    LossSettings,
+    LossWeights,
+    NormalizationSettings,
+    RegressionLossSettings,
+    SamplerSettings,
+)
+from ssd_training.losses.mining import select_hard_negatives
+from ssd_training.losses.multibox import count_positives, loss_divisor, multibox_loss
 from ssd_training.targets.matching import Targets
 from tests import reference
 from tests.strategies import TIED_SCORES
+
+LOSS = LossSettings(
+    classification=ClassificationLossSettings(type='softmax_ce', label_smoothing=0.0),
+    regression=RegressionLossSettings(type='smooth_l1', beta=1.0),
+    weights=LossWeights(classification=1.0, regression=1.0),
+    normalization=NormalizationSettings(type='num_pos', min_pos=1),
+)
+SAMPLER = SamplerSettings(neg_pos_ratio=3.0, min_neg=0, max_neg=None)
 
 shapes = st.tuples(st.integers(1, 3), st.integers(1, 9))
 numbers = st.integers(-24, 24).map(lambda value: value / 8)
@@ -36,12 +55,33 @@ def losses(draw):
     )
 
 
-@given(minings(), st.sampled_from([0.0, 0.5, 1.5, 3.0]), st.integers(0, 3))
-def test_hard_negatives_equal_the_slow_reference(mining, ratio, min_neg):
-    selected = select_hard_negatives(*mining, neg_pos_ratio=ratio, min_neg=min_neg)
+def loss_of(offsets, logits, targets, *, loss=LOSS, sampler=SAMPLER):
+    """Compute the loss with priors that cover the image; one replica."""
+    num_priors = targets.class_ids.shape[1]
+    return multibox_loss(
+        offsets,
+        logits,
+        targets,
+        loss=loss,
+        sampler=sampler,
+        priors_cxcywh=np.tile(np.array([[0.5, 0.5, 1.0, 1.0]], np.float32), (num_priors, 1)),
+        variances=(0.1, 0.2),
+        divisor=loss_divisor(loss, count_positives(targets), len(targets.class_ids)),
+    )
+
+
+@given(
+    minings(),
+    st.sampled_from([0.0, 0.5, 1.5, 3.0]),
+    st.integers(0, 3),
+    st.sampled_from([None, 0, 1, 4]),
+)
+def test_hard_negatives_equal_the_slow_reference(mining, ratio, min_neg, more):
+    max_neg = None if more is None else min_neg + more
+    selected = select_hard_negatives(*mining, SamplerSettings(ratio, min_neg, max_neg))
 
     np.testing.assert_array_equal(
-        selected, reference.select_hard_negatives(*mining, ratio, min_neg)
+        selected, reference.select_hard_negatives(*mining, ratio, min_neg, max_neg)
     )
 
 
@@ -49,13 +89,12 @@ def test_hard_negatives_equal_the_slow_reference(mining, ratio, min_neg):
 @given(losses(), st.sampled_from([0.5, 1.0]), st.sampled_from([0.0, 3.0]), st.integers(0, 2))
 def test_the_loss_equals_the_slow_reference(arrays, beta, ratio, min_neg):
     offsets, logits, wanted_offsets, class_ids = arrays
-    loss = multibox_loss(
+    loss = loss_of(
         offsets,
         logits,
         Targets(wanted_offsets, class_ids),
-        beta=beta,
-        neg_pos_ratio=ratio,
-        min_neg=min_neg,
+        loss=dataclasses.replace(LOSS, regression=RegressionLossSettings('smooth_l1', beta)),
+        sampler=SamplerSettings(ratio, min_neg, None),
     )
     expected = reference.multibox_loss(*arrays, beta=beta, ratio=ratio, min_neg=min_neg)
 
@@ -67,9 +106,7 @@ def test_the_loss_equals_the_slow_reference(arrays, beta, ratio, min_neg):
 def test_of_ten_equal_losses_exactly_three_are_taken_for_one_positive():
     class_ids = np.array([[1] + [0] * 9], np.int32)
 
-    selected = select_hard_negatives(
-        np.ones((1, 10), np.float32), class_ids, neg_pos_ratio=3.0, min_neg=0
-    )
+    selected = select_hard_negatives(np.ones((1, 10), np.float32), class_ids, SAMPLER)
 
     np.testing.assert_array_equal(selected, [[False, True, True, True] + [False] * 6])
 
@@ -78,7 +115,7 @@ def test_ignored_priors_are_never_taken_whatever_they_cost():
     losses = np.array([[9.0, 9.0, 0.1, 0.0]], np.float32)
     class_ids = np.array([[1, -1, 0, 0]], np.int32)
 
-    selected = select_hard_negatives(losses, class_ids, neg_pos_ratio=3.0, min_neg=0)
+    selected = select_hard_negatives(losses, class_ids, SAMPLER)
 
     np.testing.assert_array_equal(selected, [[False, False, True, True]])
 
@@ -87,28 +124,72 @@ def test_an_image_without_objects_gives_min_neg_negatives():
     selected = select_hard_negatives(
         np.array([[0.1, 0.3, 0.2]], np.float32),
         np.zeros((1, 3), np.int32),
-        neg_pos_ratio=3.0,
-        min_neg=2,
+        SamplerSettings(neg_pos_ratio=3.0, min_neg=2, max_neg=None),
     )
 
     np.testing.assert_array_equal(selected, [[False, True, True]])
 
 
 @pytest.mark.parametrize('class_id', [-1, 0, 1])
-def test_gradients_are_finite_with_and_without_positives(class_id):
-    offsets, logits = tf.Variable(tf.zeros((2, 3, 4))), tf.Variable(tf.ones((2, 3, 3)) * 90.0)
+@pytest.mark.parametrize('box_type', ['smooth_l1', 'l1', 'giou', 'ciou'])
+@pytest.mark.parametrize('class_type', ['softmax_ce', 'sigmoid_ce', 'focal'])
+def test_gradients_are_finite_with_and_without_positives(class_type, box_type, class_id):
+    """Predictions far off everywhere: exp(90) of a size, logits of 90."""
+    is_focal = class_type == 'focal'
+    loss = dataclasses.replace(
+        LOSS,
+        classification=ClassificationLossSettings(
+            class_type, 0.1, 0.25 if is_focal else None, 2.0 if is_focal else None
+        ),
+        regression=RegressionLossSettings(box_type, 1.0 if box_type == 'smooth_l1' else None),
+    )
+    offsets, logits = tf.Variable(tf.ones((2, 3, 4)) * 450.0), tf.Variable(tf.ones((2, 3, 3)) * 90)
     targets = Targets(np.zeros((2, 3, 4), np.float32), np.full((2, 3), class_id, np.int32))
 
     with tf.GradientTape() as tape:
-        loss = multibox_loss(offsets, logits, targets, beta=1.0, neg_pos_ratio=3.0, min_neg=1)
-    gradients = tape.gradient(loss.total, [offsets, logits])
+        total = loss_of(offsets, logits, targets, loss=loss).total
+    gradients = tape.gradient(total, [offsets, logits])
 
-    assert np.isfinite(loss.total)
+    assert np.isfinite(total)
     assert all(np.isfinite(gradient).all() for gradient in gradients if gradient is not None)
 
 
-@given(st.floats(-4, 4), st.sampled_from([0.1, 1.0, 2.0]))
-def test_smooth_l1_equals_the_slow_reference(difference, beta):
-    loss = float(smooth_l1(np.float32(difference), beta))
+def test_focal_loss_counts_every_negative_and_no_ignored_prior():
+    loss = dataclasses.replace(
+        LOSS, classification=ClassificationLossSettings('focal', 0.0, 0.25, 2.0)
+    )
+    targets = Targets(np.zeros((1, 9, 4), np.float32), np.array([[1, -1] + [0] * 7], np.int32))
 
-    assert loss == pytest.approx(reference.smooth_l1(difference, beta), rel=1e-4, abs=1e-6)
+    total = loss_of(np.zeros((1, 9, 4)), np.zeros((1, 9, 3)), targets, loss=loss).classification
+
+    one, zero = (reference.sigmoid_focal([0.0] * 3, k, 0.0, 0.25, 2.0) for k in (1, 0))
+    assert float(total) == pytest.approx(one + 7 * zero, rel=1e-5)
+
+
+def test_weights_and_the_kind_of_divisor_count():
+    targets = Targets(np.zeros((2, 3, 4), np.float32), np.full((2, 3), 1, np.int32))
+    arrays = np.ones((2, 3, 4), np.float32), np.ones((2, 3, 3), np.float32), targets
+    by_positives = loss_of(*arrays)
+    weighted = dataclasses.replace(
+        LOSS,
+        weights=LossWeights(classification=0.5, regression=2.0),
+        normalization=NormalizationSettings('batch_size', 1),
+    )
+
+    by_images = loss_of(*arrays, loss=weighted)
+
+    # Six positives, two images.
+    assert float(by_images.regression) == pytest.approx(3 * float(by_positives.regression))
+    expected = 0.5 * by_images.classification + 2.0 * by_images.regression
+    assert float(by_images.total) == pytest.approx(float(expected))
+
+
+def test_losses_are_float32_whatever_the_network_computes_in():
+    targets = Targets(np.zeros((1, 2, 4), np.float32), np.full((1, 2), 1, np.int32))
+    # 300 ** 2 is more than float16 holds.
+    offsets = tf.cast(tf.fill((1, 2, 4), 300.0), tf.float16)
+
+    loss = loss_of(offsets, tf.zeros((1, 2, 3), tf.float16), targets)
+
+    assert {value.dtype for value in loss} == {tf.float32}
+    assert float(loss.regression) == pytest.approx(4 * 299.5)

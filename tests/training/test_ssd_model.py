@@ -74,7 +74,9 @@ def test_a_network_that_asks_for_no_change_detects_the_priors_themselves(config)
     priors_cxcywh = generate_priors(config.priors, config.input_size)
     images = np.random.default_rng(0).random((2, 96, 96, 3), np.float32)
 
-    boxes_xyxy, scores = detect(model, images, priors_cxcywh, config.priors.variances)
+    boxes_xyxy, scores = detect(
+        model, images, priors_cxcywh, config.priors.variances, activation='softmax'
+    )
 
     for image in range(2):
         np.testing.assert_allclose(boxes_xyxy[image], cxcywh_to_xyxy(priors_cxcywh), atol=1e-6)

@@ -120,7 +120,12 @@ def export_bundle(
     model = build_model(config)
     load_weights(model, source.weights_path)
     priors_cxcywh = generate_priors(config.priors, config.input_size)
-    serving = Serving(model, priors_cxcywh, config.priors.variances)
+    serving = Serving(
+        model,
+        priors_cxcywh,
+        config.priors.variances,
+        activation=config.loss.classification.activation,
+    )
     with tempfile.TemporaryDirectory() as scratch:
         onnx_path, priors_path = Path(scratch, 'model.onnx'), Path(scratch, 'priors_cxcywh.npy')
         export_onnx(serving, onnx_path, opset=deploy.deploy.runtime.opset)

@@ -18,6 +18,7 @@ from ssd_detector.backends.onnxruntime import (
     SCORES_NAME,
 )
 from ssd_training.errors import ExportError
+from ssd_training.experiments.loss_schema import ScoreActivation
 from ssd_training.model.detector import detect
 from ssd_training.targets.box_coding import Variances
 
@@ -33,15 +34,22 @@ class Serving(tf.Module):
     :param priors_cxcywh: (P, 4) float32; an eager tensor would become an input of the ONNX graph,
         an array becomes a constant
     :param variances: of the box coding
+    :param activation: what the network was trained with
     """
 
     def __init__(
-        self, model: keras.Model, priors_cxcywh: NDArray[np.float32], variances: Variances
+        self,
+        model: keras.Model,
+        priors_cxcywh: NDArray[np.float32],
+        variances: Variances,
+        *,
+        activation: ScoreActivation = 'softmax',
     ) -> None:
         super().__init__(name='serving')
         self._model = model
         self._priors_cxcywh = priors_cxcywh
         self._variances = variances
+        self._activation = activation
         _, height, width, channels = model.input_shape
         self.signature = tf.TensorSpec((1, height, width, channels), tf.float32, name=INPUT_NAME)
         self.serve = tf.function(self._serve, input_signature=[self.signature], jit_compile=False)
@@ -53,7 +61,13 @@ class Serving(tf.Module):
         :param images: (B, S, S, 3) float32, in [0, 1]
         :return: boxes (B, P, 4) xyxy, normalized; scores (B, P, C + 1)
         """
-        return detect(self._model, images, self._priors_cxcywh, self._variances)
+        return detect(
+            self._model,
+            images,
+            self._priors_cxcywh,
+            self._variances,
+            activation=self._activation,
+        )
 
     def _serve(self, image: tf.Tensor) -> dict[str, tf.Tensor]:
         boxes_xyxy, scores = self.detect(image)

@@ -1,108 +1,199 @@
-"""One training step, compiled once for the whole training."""
+"""One training step, compiled once for each input size."""
+
+from collections.abc import Sequence
+from typing import Any
 
 import keras
 import numpy as np
-from numpy.typing import NDArray
 import tensorflow as tf
 
+from ssd_training.engine.assignment import assign_all, select, Updates
+from ssd_training.engine.loss_scale import all_finite, LossScale
+from ssd_training.engine.objective import Objective, sum_over_replicas
+from ssd_training.engine.optimizer import Optimizer
+from ssd_training.engine.schedule import Schedule
 from ssd_training.engine.weight_average import WeightAverage
-from ssd_training.experiments.training_schema import LossSettings, MatcherSettings, SamplerSettings
-from ssd_training.losses.multibox import multibox_loss, MultiboxLoss
-from ssd_training.targets.box_coding import Variances
-from ssd_training.targets.matching import assign_targets, GroundTruthBatch
+from ssd_training.experiments.schema import ExperimentConfig
+from ssd_training.losses.multibox import MultiboxLoss
+from ssd_training.targets.matching import GroundTruthBatch
+
+Tensor = Any
 
 
 class TrainStep:
     """
-    Forward, loss, backward, update, average.
+    Forward, loss, backward, update, average; made in the scope of the strategy that runs it.
 
-    :param model: from build_ssd; BatchNorm keeps its statistics when uses_batch_statistics is off
-    :param optimizer: built
-    :param average: updated after each step, or None
-    :param priors_cxcywh: (P, 4) float32
-    :param variances: of the box coding
-    :param matcher: the section `matcher`
-    :param sampler: the section `sampler`
-    :param loss: the section `loss`
-    :param uses_batch_statistics: train BatchNorm on the batch's statistics
+    :param config: the experiment
+    :param model: from build_ssd
+    :param schedule: of the learning rate, in steps
+    :param average: updated with the weights, or None
     """
 
     def __init__(
         self,
+        config: ExperimentConfig,
         model: keras.Model,
-        optimizer: keras.optimizers.Optimizer,
         *,
+        schedule: Schedule,
         average: WeightAverage | None,
-        priors_cxcywh: NDArray[np.float32],
-        variances: Variances,
-        matcher: MatcherSettings,
-        sampler: SamplerSettings,
-        loss: LossSettings,
-        uses_batch_statistics: bool,
     ) -> None:
+        self._config = config
         self._model = model
-        self._optimizer = optimizer
+        self._schedule = schedule
         self._average = average
-        self._priors_cxcywh = priors_cxcywh
-        self._variances = variances
-        self._matcher = matcher
-        self._sampler = sampler
-        self._loss = loss
-        self._uses_batch_statistics = uses_batch_statistics
-        # XLA makes convolutions on CPUs several times slower.
-        self._compiled = tf.function(
-            self._run, input_signature=self._input_signature(), jit_compile=False
+        self._optimizer = Optimizer(
+            config.optimizer, model, backbone_factor=config.backbone.grad_scale
         )
+        amp = config.train.amp
+        # bfloat16 has the range of float32: nothing to scale.
+        needs_scale = amp.layer_policy == 'mixed_float16'
+        self._loss_scale = LossScale(amp.loss_scale) if needs_scale else None
+        self._step = keras.Variable(0, trainable=False, dtype='int64', name='step')
+        self._accumulators = [
+            keras.Variable(np.zeros(variable.shape), trainable=False, dtype='float32')
+            for variable in self._optimizer.variables
+            if config.train.grad_accum_steps > 1
+        ]
+        self._strategy = tf.distribute.get_strategy()
+        self._compiled = {size_px: self._compile(size_px) for size_px in input_sizes_px(config)}
 
     @property
     def num_traces(self) -> int:
-        """How many times the step was compiled."""
-        return self._compiled.experimental_get_tracing_count()
+        """How many times steps were compiled, over all sizes."""
+        return sum(step.experimental_get_tracing_count() for step in self._compiled.values())
 
-    def __call__(self, images: tf.Tensor, ground_truths: GroundTruthBatch) -> MultiboxLoss:
+    @property
+    def num_steps(self) -> int:
+        """How many steps were done."""
+        return int(self._step.numpy())
+
+    @property
+    def state(self) -> dict[str, keras.Variable]:
+        """Every variable that a training which goes on from here needs, by a unique name."""
+        parts: dict[str, dict[str, keras.Variable]] = {
+            'model': {weight.path: weight for weight in self._model.weights},
+            'optimizer': self._optimizer.state,
+            'accumulators': {
+                weight.path: accumulator
+                for weight, accumulator in zip(
+                    self._optimizer.variables, self._accumulators, strict=False
+                )
+            },
+        }
+        if self._average is not None:
+            parts['average'] = self._average.state
+        if self._loss_scale is not None:
+            parts['loss_scale'] = self._loss_scale.state
+        named = {f'{part}/{name}': own[name] for part, own in parts.items() for name in own}
+        return {'step': self._step, **named}
+
+    def __call__(self, images: Tensor, ground_truths: GroundTruthBatch) -> MultiboxLoss:
         """
         Train on one batch.
 
-        :param images: (B, H, W, 3) float32, in [0, 1]
+        :param images: (B, H, W, 3) float32, in [0, 1], at loading_size_hw; with several replicas
+            in this process, as tf.distribute gives them
         :param ground_truths: of the batch
-        :return: the loss before the update
+        :return: the loss of the whole batch, of all replicas, before the update
         """
-        return self._compiled(images, *ground_truths)
+        sizes_px = list(self._compiled)
+        size_px = sizes_px[0] if len(sizes_px) == 1 else self._draw_size(sizes_px)
+        return self._compiled[size_px](images, *ground_truths)
 
-    def _input_signature(self) -> tuple[tf.TensorSpec, ...]:
-        return (
-            tf.TensorSpec(self._model.input_shape, tf.float32),
+    def _draw_size(self, sizes_px: Sequence[int]) -> int:
+        stretch = self.num_steps // self._config.train.multi_scale.every_steps
+        return int(np.random.default_rng([self._config.train.seed, stretch]).choice(sizes_px))
+
+    def _compile(self, size_px: int) -> Any:
+        objective = Objective(self._config, self._model, size_px)
+
+        def run(images: Tensor, *ground_truths: Tensor) -> MultiboxLoss:
+            losses = self._strategy.run(
+                self._run, args=(objective, images, GroundTruthBatch(*ground_truths))
+            )
+            # All replicas give the same ones.
+            return MultiboxLoss(
+                *(self._strategy.experimental_local_results(value)[0] for value in losses)
+            )
+
+        height, width = loading_size_hw(self._config)
+        signature = (
+            tf.TensorSpec((None, height, width, 3), tf.float32),
             tf.TensorSpec((None, None, 4), tf.float32),
             tf.TensorSpec((None, None), tf.int32),
             tf.TensorSpec((None, None), tf.bool),
         )
+        # Several replicas in this process get their parts packed in one value each.
+        is_packed = tf.distribute.has_strategy() and (
+            len(self._strategy.extended.worker_devices) > 1
+        )
+        # XLA makes convolutions on CPUs several times slower.
+        return tf.function(
+            run,
+            input_signature=None if is_packed else signature,
+            reduce_retracing=is_packed,
+            jit_compile=False,
+        )
 
     def _run(
-        self,
-        images: tf.Tensor,
-        boxes_xyxy: tf.Tensor,
-        class_ids: tf.Tensor,
-        is_difficult: tf.Tensor,
+        self, objective: Objective, images: Tensor, ground_truths: GroundTruthBatch
     ) -> MultiboxLoss:
-        targets = assign_targets(
-            self._priors_cxcywh,
-            GroundTruthBatch(boxes_xyxy, class_ids, is_difficult),
-            iou_threshold_pos=self._matcher.iou_threshold_pos,
-            iou_threshold_neg=self._matcher.iou_threshold_neg,
-            variances=self._variances,
-        )
+        scale = 1.0 if self._loss_scale is None else self._loss_scale.scale
         with tf.GradientTape() as tape:
-            offsets, logits = self._model(images, training=self._uses_batch_statistics)
-            loss = multibox_loss(
-                offsets,
-                logits,
-                targets,
-                beta=self._loss.regression.beta,
-                neg_pos_ratio=self._sampler.neg_pos_ratio,
-                min_neg=self._sampler.min_neg,
-            )
-        gradients = tape.gradient(loss.total, self._model.trainable_variables)
-        self._optimizer.apply(gradients, self._model.trainable_variables)
+            loss = objective(images, ground_truths)
+            scaled = loss.total * scale
+        gradients = tape.gradient(
+            scaled,
+            [variable.value for variable in self._optimizer.variables],
+            unconnected_gradients=tf.UnconnectedGradients.ZERO,
+        )
+        gradients = sum_over_replicas(gradients)
+        if self._loss_scale is not None:
+            gradients = [gradient / scale for gradient in gradients]
+        assign_all(self._updates(gradients))
+        return MultiboxLoss(*sum_over_replicas(list(loss)))
+
+    def _updates(self, gradients: list[Tensor]) -> Updates:
+        """Tell everything that changes after one batch with these gradients."""
+        updates: Updates = [(self._step, self._step + 1)]
+        num_accumulated = self._config.train.grad_accum_steps
+        is_taken: Tensor | bool = True
+        if num_accumulated > 1:
+            is_taken = tf.equal((self._step + 1) % num_accumulated, 0)
+            pairs = list(zip(self._accumulators, gradients, strict=True))
+            gradients = [own + gradient / num_accumulated for own, gradient in pairs]
+            updates += [
+                (own, tf.where(is_taken, tf.zeros_like(total), total))
+                for own, total in zip(self._accumulators, gradients, strict=True)
+            ]
+        if self._loss_scale is not None:
+            is_finite = all_finite(gradients)
+            updates += select(is_taken, self._loss_scale.updates(is_finite))
+            is_taken = tf.logical_and(is_taken, is_finite)
+        changes = self._optimizer.updates(gradients, self._schedule(self._step))
         if self._average is not None:
-            self._average.update()
-        return loss
+            new_weights = {id(variable): value for variable, value in changes}
+            changes += self._average.updates(new_weights)
+        return updates + select(is_taken, changes)
+
+
+def input_sizes_px(config: ExperimentConfig) -> tuple[int, ...]:
+    """
+    List the sizes that the network trains with.
+
+    :param config: the experiment
+    :return: sides of the squares
+    """
+    multi_scale = config.train.multi_scale
+    return multi_scale.sizes_px if multi_scale.enabled else (config.input_size[0],)
+
+
+def loading_size_hw(config: ExperimentConfig) -> tuple[int, int]:
+    """
+    Tell the size of the images that a step takes: the largest one, so that none is enlarged.
+
+    :param config: the experiment
+    :return: height and width, px
+    """
+    return (max(input_sizes_px(config)),) * 2

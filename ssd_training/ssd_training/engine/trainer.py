@@ -16,10 +16,9 @@ from ssd_training.data.pipeline import training_batches
 from ssd_training.data.records import Record
 from ssd_training.data.voc import check_disjoint, read_voc
 from ssd_training.engine.evaluation import evaluate_split, Predict
-from ssd_training.engine.optimizer import build_optimizer
 from ssd_training.engine.run_folder import RunFolder, WEIGHTS
-from ssd_training.engine.schedule import CosineWithWarmup
-from ssd_training.engine.train_step import TrainStep
+from ssd_training.engine.schedule import build_schedule, Schedule
+from ssd_training.engine.train_step import loading_size_hw, TrainStep
 from ssd_training.engine.weight_average import WeightAverage
 from ssd_training.errors import RunError
 from ssd_training.experiments.schema import ExperimentConfig
@@ -55,17 +54,18 @@ class Training:
     priors_cxcywh: NDArray[np.float32]
     train_records: list[Record]
     val_records: list[Record]
-    schedule: CosineWithWarmup
+    schedule: Schedule
     average: WeightAverage | None
     step: TrainStep
     steps_per_epoch: int
 
 
-def build_model(config: ExperimentConfig) -> keras.Model:
+def build_model(config: ExperimentConfig, *, layer_policy: str = 'float32') -> keras.Model:
     """
     Build an experiment's network with random weights.
 
     :param config: the experiment
+    :param layer_policy: what layers compute in; float32 for everything but training
     :return: see build_ssd
     """
     return build_ssd(
@@ -74,6 +74,8 @@ def build_model(config: ExperimentConfig) -> keras.Model:
         priors_per_cell=priors_per_cell(config.priors),
         backbone=config.backbone,
         heads=config.heads,
+        activation=config.loss.classification.activation,
+        layer_policy=layer_policy,
     )
 
 
@@ -91,22 +93,14 @@ def prepare(config: ExperimentConfig) -> Training:
     steps_per_epoch = EpochOrder(
         len(train_records), config.train.batch_size, config.train.seed
     ).steps_per_epoch
-    schedule = CosineWithWarmup(config.scheduler, steps_per_epoch * config.train.epochs)
-    model = build_model(config)
+    schedule = build_schedule(
+        config.scheduler, steps_per_epoch=steps_per_epoch, epochs=config.train.epochs
+    )
+    model = build_model(config, layer_policy=config.train.amp.layer_policy)
     load_pretrained(model, config.backbone.weights, width_mult=config.backbone.width_mult)
     priors_cxcywh = generate_priors(config.priors, config.input_size)
-    average = WeightAverage(model, config.train.ema.decay) if config.train.ema.enabled else None
-    step = TrainStep(
-        model,
-        build_optimizer(config.optimizer, schedule, model),
-        average=average,
-        priors_cxcywh=priors_cxcywh,
-        variances=config.priors.variances,
-        matcher=config.matcher,
-        sampler=config.sampler,
-        loss=config.loss,
-        uses_batch_statistics=not config.backbone.freeze_bn,
-    )
+    average = WeightAverage(model, config.train.ema) if config.train.ema.enabled else None
+    step = TrainStep(config, model, schedule=schedule, average=average)
     return Training(
         config=config,
         model=model,
@@ -124,7 +118,7 @@ def run(training: Training, folder: RunFolder) -> dict[str, float]:
     """
     Train all epochs; weights, metrics and log go to the run folder.
 
-    What is evaluated and kept is the moving average, where there is one.
+    What is evaluated and kept is the moving average, unless train.ema says otherwise.
 
     :param training: from prepare
     :param folder: from RunFolder.create
@@ -136,7 +130,7 @@ def run(training: Training, folder: RunFolder) -> dict[str, float]:
         training_batches(
             training.train_records,
             config.augmentation,
-            size_hw=config.input_size,
+            size_hw=loading_size_hw(config),
             batch_size=config.train.batch_size,
             epochs=config.train.epochs,
             seed=config.train.seed,
@@ -146,7 +140,8 @@ def run(training: Training, folder: RunFolder) -> dict[str, float]:
     for epoch in range(1, config.train.epochs + 1):
         metrics = _train_epoch(training, batches, epoch)
         is_last = epoch == config.train.epochs
-        with training.average.applied() if training.average else nullcontext():
+        average = training.average if config.train.ema.eval_use_ema else None
+        with average.applied() if average else nullcontext():
             if is_last or epoch % config.train.eval_every == 0:
                 metrics |= _evaluate(training)
             if is_last:
@@ -168,7 +163,11 @@ def make_predict(training: Training) -> Predict:
     )
     def run_model(images: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         return detect(
-            training.model, images, training.priors_cxcywh, training.config.priors.variances
+            training.model,
+            images,
+            training.priors_cxcywh,
+            training.config.priors.variances,
+            activation=training.config.loss.classification.activation,
         )
 
     def predict(

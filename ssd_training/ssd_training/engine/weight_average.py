@@ -1,24 +1,31 @@
 """Exponential moving average of weights, BatchNorm statistics included."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
 
 import keras
 from keras import ops
+
+from ssd_training.engine.assignment import select, Updates
+from ssd_training.experiments.training_schema import EmaSettings
+
+Tensor = Any
 
 
 class WeightAverage:
     """
     Keeps the average beside a model.
 
-    The first updates count more: after n updates the decay is at most (1 + n) / (10 + n), so that
-    a short training is not an average of its start.
+    During the warm-up it is the weights themselves. The updates after it count more at first:
+    after n of them the decay is at most (1 + n) / (10 + n), so that a short training is not an
+    average of its start.
 
     :param model: whose weights are averaged
-    :param decay: of one update, in [0, 1)
+    :param settings: the section `train.ema`
     """
 
-    def __init__(self, model: keras.Model, decay: float) -> None:
+    def __init__(self, model: keras.Model, settings: EmaSettings) -> None:
         self._weights = list(model.weights)
         # A copy: given a backend variable, keras.Variable keeps that very one.
         self._averages = [
@@ -26,14 +33,36 @@ class WeightAverage:
             for weight in self._weights
         ]
         self._num_updates = keras.Variable(0.0, trainable=False, name='num_updates')
-        self._decay = decay
+        self._settings = settings
 
-    def update(self) -> None:
-        """Take in the present weights; runs inside the compiled step."""
-        decay = ops.minimum(self._decay, (1.0 + self._num_updates) / (10.0 + self._num_updates))
+    @property
+    def state(self) -> dict[str, keras.Variable]:
+        """Everything to be saved."""
+        averages = zip(self._weights, self._averages, strict=True)
+        paths = {f'weights/{weight.path}': average for weight, average in averages}
+        return {'num_updates': self._num_updates, **paths}
+
+    def updates(self, new_weights: Mapping[int, Tensor]) -> Updates:
+        """
+        Compute the next average.
+
+        :param new_weights: id of a variable -> its value after the step; the others' values are
+            those that they have
+        :return: what changes
+        """
+        settings = self._settings
+        num_updates = self._num_updates
+        since_warmup = ops.maximum(num_updates - settings.warmup_steps, 0.0)
+        decay = ops.minimum(settings.decay, (1.0 + since_warmup) / (10.0 + since_warmup))
+        decay = ops.where(num_updates < settings.warmup_steps, 0.0, decay)
+        averages = []
         for weight, average in zip(self._weights, self._averages, strict=True):
-            average.assign_add((weight - average) * (1.0 - decay))
-        self._num_updates.assign_add(1.0)
+            value = new_weights.get(id(weight), weight)
+            averages.append((average, average + (value - average) * (1.0 - decay)))
+        if settings.update_every > 1:
+            is_due = ops.equal((num_updates + 1.0) % settings.update_every, 0.0)
+            averages = select(is_due, averages)
+        return [(num_updates, num_updates + 1.0), *averages]
 
     @contextmanager
     def applied(self) -> Iterator[None]:

@@ -7,7 +7,7 @@ from pydantic import Field
 
 from ssd_detector.config import STRICT
 from ssd_detector.errors import ConfigError
-from ssd_training.experiments.ranges import Count, Positive
+from ssd_training.experiments.ranges import Count, NotNegative, Positive
 
 # Those that keras.applications knows.
 WIDTHS = (0.35, 0.5, 0.75, 1.0, 1.3, 1.4)
@@ -21,8 +21,11 @@ class BackboneSettings:
     :param width_mult: alpha of MobileNetV2
     :param output_layers: feature maps that carry heads: C3 (stride 8), C4 (16), C5 (32)
     :param weights: `imagenet` (from keras.applications), an .npz file, or null for random ones
+    :param freeze: train extra levels and heads only
     :param freeze_until: the last block that does not train, such as block_6; null trains all
     :param freeze_bn: keep the statistics of every BatchNorm, of extras and heads too
+    :param grad_scale: factor of the learning rate for the backbone; it makes the steps smaller
+        under AdamW, too, where a factor on the gradients does nothing
     """
 
     __pydantic_config__ = STRICT
@@ -31,8 +34,10 @@ class BackboneSettings:
     width_mult: float
     output_layers: Annotated[tuple[Literal['C3', 'C4', 'C5'], ...], Field(min_length=1)]
     weights: str | None
+    freeze: bool
     freeze_until: str | None
     freeze_bn: bool
+    grad_scale: NotNegative
 
     def __post_init__(self) -> None:
         findings = []
@@ -45,6 +50,11 @@ class BackboneSettings:
             findings.append(
                 f'output_layers: {list(self.output_layers)} is no list of C3, C4, C5 in this '
                 f'order; C5 is always there, the extra levels start from it'
+            )
+        if self.freeze and self.freeze_until is not None:
+            findings.append(
+                f'freeze_until: {self.freeze_until} with freeze: true, which freezes all blocks; '
+                f'set one of them to null or false'
             )
         if findings:
             raise ConfigError(findings)
@@ -109,6 +119,7 @@ class PriorsSettings:
     :param aspect_ratios: width / height, one list a map
     :param min_scale: of the first map, as a share of the image's side
     :param max_scale: of the last map
+    :param scales: of each map instead of min_scale ... max_scale, as shares of the side
     :param variances: of centres and of sizes, in the box coding
     """
 
@@ -120,6 +131,7 @@ class PriorsSettings:
     min_scale: Annotated[float, Field(gt=0, lt=1)]
     max_scale: Annotated[float, Field(gt=0, lt=1)]
     variances: tuple[Positive, Positive]
+    scales: tuple[Annotated[float, Field(gt=0, lt=1)], ...] | None = None
 
     def __post_init__(self) -> None:
         findings = []
@@ -127,6 +139,10 @@ class PriorsSettings:
             findings.append(
                 f'aspect_ratios: {len(self.aspect_ratios)} lists for {len(self.strides)} strides; '
                 f'one list a stride'
+            )
+        if self.scales is not None and len(self.scales) != len(self.strides):
+            findings.append(
+                f'scales: {len(self.scales)} scales for {len(self.strides)} strides; one a stride'
             )
         if self.min_scale >= self.max_scale:
             findings.append(f'min_scale: {self.min_scale} is not below max_scale {self.max_scale}')

@@ -12,6 +12,7 @@ from pydantic import Field
 from ssd_detector.config import STRICT
 from ssd_detector.errors import ConfigError
 from ssd_training.experiments.data_schema import AugmentationSettings, DataSettings, EvalSettings
+from ssd_training.experiments.loss_schema import LossSettings, MatcherSettings, SamplerSettings
 from ssd_training.experiments.model_schema import BackboneSettings, HeadsSettings, PriorsSettings
 from ssd_training.experiments.run_schema import (
     CheckpointSettings,
@@ -20,10 +21,7 @@ from ssd_training.experiments.run_schema import (
     RuntimeSettings,
 )
 from ssd_training.experiments.training_schema import (
-    LossSettings,
-    MatcherSettings,
     OptimizerSettings,
-    SamplerSettings,
     SchedulerSettings,
     TrainSettings,
 )

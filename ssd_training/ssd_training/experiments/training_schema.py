@@ -1,4 +1,4 @@
-"""The schema of how the model is trained: `loss`, `matcher`, `sampler`, `optimizer` and so on."""
+"""The schema of how the weights change: the sections `optimizer`, `scheduler`, `train`."""
 
 from dataclasses import dataclass
 from typing import Annotated, Literal
@@ -7,73 +7,10 @@ from pydantic import Field
 
 from ssd_detector.config import STRICT
 from ssd_detector.errors import ConfigError
+from ssd_training.experiments.loss_schema import check_own_keys
 from ssd_training.experiments.ranges import Count, NotNegative, Positive, Share
 
-
-@dataclass(frozen=True)
-class ClassificationLossSettings:
-    """The section `loss.classification`."""
-
-    __pydantic_config__ = STRICT
-
-    type: Literal['softmax_ce']
-
-
-@dataclass(frozen=True)
-class RegressionLossSettings:
-    """The section `loss.regression`; beta is where the loss turns from square to linear."""
-
-    __pydantic_config__ = STRICT
-
-    type: Literal['smooth_l1']
-    beta: Positive
-
-
-@dataclass(frozen=True)
-class LossSettings:
-    """The section `loss`."""
-
-    __pydantic_config__ = STRICT
-
-    classification: ClassificationLossSettings
-    regression: RegressionLossSettings
-
-
-@dataclass(frozen=True)
-class MatcherSettings:
-    """
-    The section `matcher`.
-
-    :param iou_threshold_pos: a prior is positive from this IoU on
-    :param iou_threshold_neg: and background below this one; in between it is ignored
-    """
-
-    __pydantic_config__ = STRICT
-
-    iou_threshold_pos: Share
-    iou_threshold_neg: Share
-
-    def __post_init__(self) -> None:
-        _check(
-            self.iou_threshold_neg <= self.iou_threshold_pos,
-            f'iou_threshold_neg: {self.iou_threshold_neg} is above iou_threshold_pos '
-            f'{self.iou_threshold_pos}',
-        )
-
-
-@dataclass(frozen=True)
-class SamplerSettings:
-    """
-    The section `sampler`: hard negative mining.
-
-    :param neg_pos_ratio: negatives of an image for each of its positives
-    :param min_neg: negatives of an image at least, also without positives
-    """
-
-    __pydantic_config__ = STRICT
-
-    neg_pos_ratio: NotNegative
-    min_neg: Annotated[int, Field(ge=0)]
+Steps = Annotated[int, Field(ge=0)]
 
 
 @dataclass(frozen=True)
@@ -82,7 +19,7 @@ class OptimizerSettings:
     The section `optimizer`; the rate is the scheduler's.
 
     :param weight_decay: on kernels, but not of depthwise convolutions; never on BatchNorm and bias
-    :param grad_clip_norm: of all gradients together
+    :param grad_clip_norm: of all gradients together; null does not clip
     :param betas: adamw only
     :param epsilon: adamw only
     :param momentum: sgd only
@@ -93,65 +30,165 @@ class OptimizerSettings:
 
     name: Literal['adamw', 'sgd']
     weight_decay: NotNegative
-    grad_clip_norm: Positive
+    grad_clip_norm: Positive | None
     betas: tuple[Share, Share] | None = None
     epsilon: Positive | None = None
     momentum: Share | None = None
     nesterov: bool | None = None
 
     def __post_init__(self) -> None:
-        own = {'adamw': {'betas', 'epsilon'}, 'sgd': {'momentum', 'nesterov'}}
-        findings = []
-        for name in sorted(own['adamw'] | own['sgd']):
-            is_given, is_own = getattr(self, name) is not None, name in own[self.name]
-            if is_given and not is_own:
-                findings.append(f'{name}: {self.name} has no such key; remove it')
-            elif is_own and not is_given:
-                findings.append(f'{name}: missing; {self.name} needs it')
-        if findings:
+        owners = {'betas': 'adamw', 'epsilon': 'adamw', 'momentum': 'sgd', 'nesterov': 'sgd'}
+        if findings := check_own_keys(self, self.name, owners):
             raise ConfigError(findings)
 
 
 @dataclass(frozen=True)
 class WarmupSettings:
     """
-    The section `scheduler.warmup`.
+    The section `scheduler.warmup`: a linear rise to base_lr.
 
-    :param steps: length of the linear rise
+    :param steps: its length, or null; 0 is none
+    :param epochs: its length, or null
     :param start_factor: of base_lr, at the first step
     """
 
     __pydantic_config__ = STRICT
 
-    steps: Annotated[int, Field(ge=0)]
     start_factor: Annotated[float, Field(gt=0, le=1)]
+    steps: Steps | None = None
+    epochs: NotNegative | None = None
+
+    def __post_init__(self) -> None:
+        _check_one_unit(self, 'steps', 'epochs')
+
+
+@dataclass(frozen=True)
+class StepSettings:
+    """
+    The section `scheduler.step`: the rate falls again and again.
+
+    :param gamma: factor of each fall
+    :param drop_every_steps: from one fall to the next, or null
+    :param drop_every_epochs: from one fall to the next, or null
+    """
+
+    __pydantic_config__ = STRICT
+
+    gamma: Annotated[float, Field(gt=0, lt=1)]
+    drop_every_steps: Count | None = None
+    drop_every_epochs: Positive | None = None
+
+    def __post_init__(self) -> None:
+        _check_one_unit(self, 'drop_every_steps', 'drop_every_epochs')
+
+
+@dataclass(frozen=True)
+class MultistepSettings:
+    """
+    The section `scheduler.multistep`: the rate falls at chosen times.
+
+    :param gamma: factor of each fall
+    :param milestones_steps: when, or null
+    :param milestones_epochs: when, or null
+    """
+
+    __pydantic_config__ = STRICT
+
+    gamma: Annotated[float, Field(gt=0, lt=1)]
+    milestones_steps: tuple[Count, ...] | None = None
+    milestones_epochs: tuple[Positive, ...] | None = None
+
+    def __post_init__(self) -> None:
+        _check_one_unit(self, 'milestones_steps', 'milestones_epochs')
 
 
 @dataclass(frozen=True)
 class SchedulerSettings:
-    """The section `scheduler`: a rise to base_lr, then a cosine that ends with min_lr."""
+    """
+    The section `scheduler`: a rise to base_lr, then what the name says.
+
+    :param name: cosine_warmup (ends with min_lr), step, multistep, or constant
+    :param min_lr: the rate never falls below it
+    :param total_steps: length of the cosine; null is the whole training
+    :param step: for the name step only
+    :param multistep: for the name multistep only
+    """
 
     __pydantic_config__ = STRICT
 
-    name: Literal['cosine_warmup']
+    name: Literal['cosine_warmup', 'step', 'multistep', 'constant']
     base_lr: Positive
     min_lr: NotNegative
     warmup: WarmupSettings
+    total_steps: Count | None = None
+    step: StepSettings | None = None
+    multistep: MultistepSettings | None = None
 
     def __post_init__(self) -> None:
-        _check(
-            self.min_lr <= self.base_lr, f'min_lr: {self.min_lr} is above base_lr {self.base_lr}'
-        )
+        findings = check_own_keys(self, self.name, {'step': 'step', 'multistep': 'multistep'})
+        if self.total_steps is not None and self.name != 'cosine_warmup':
+            findings.append(f'total_steps: {self.name} has no such key; remove it')
+        if self.min_lr > self.base_lr:
+            findings.append(f'min_lr: {self.min_lr} is above base_lr {self.base_lr}')
+        if findings:
+            raise ConfigError(findings)
+
+
+@dataclass(frozen=True)
+class AmpSettings:
+    """
+    The section `train.amp`: layers compute in 16 bits, weights and losses stay float32.
+
+    :param loss_scale: of mixed_float16: dynamic or a number; mixed_bfloat16 has the range of
+        float32 and needs none
+    """
+
+    __pydantic_config__ = STRICT
+
+    enabled: bool
+    policy: Literal['mixed_float16', 'mixed_bfloat16']
+    loss_scale: Literal['dynamic'] | Positive
+
+    @property
+    def layer_policy(self) -> str:
+        """Keras' name of what layers compute in."""
+        return self.policy if self.enabled else 'float32'
 
 
 @dataclass(frozen=True)
 class EmaSettings:
-    """The section `train.ema`: the moving average of the weights, which is what is kept."""
+    """
+    The section `train.ema`: the moving average of the weights.
+
+    :param decay: of one update
+    :param warmup_steps: updates in which the average only follows the weights
+    :param update_every: updates of the weights from one of the average to the next
+    :param eval_use_ema: evaluate and keep the average, not the weights themselves
+    """
 
     __pydantic_config__ = STRICT
 
     enabled: bool
     decay: Annotated[float, Field(ge=0, lt=1)]
+    warmup_steps: Steps
+    update_every: Count
+    eval_use_ema: bool
+
+
+@dataclass(frozen=True)
+class MultiScaleSettings:
+    """
+    The section `train.multi_scale`: training sees the images in several sizes.
+
+    :param sizes_px: sides of the squares; one is drawn for every stretch of batches
+    :param every_steps: length of a stretch
+    """
+
+    __pydantic_config__ = STRICT
+
+    enabled: bool
+    sizes_px: Annotated[tuple[Annotated[int, Field(ge=32)], ...], Field(min_length=1)]
+    every_steps: Count
 
 
 @dataclass(frozen=True)
@@ -159,6 +196,8 @@ class TrainSettings:
     """
     The section `train`.
 
+    :param batch_size: images of one step, of all replicas together
+    :param grad_accum_steps: steps whose gradients are averaged before the weights change
     :param eval_every: epochs from one evaluation to the next; the last epoch is always evaluated
     """
 
@@ -166,11 +205,16 @@ class TrainSettings:
 
     epochs: Count
     batch_size: Count
+    grad_accum_steps: Count
     seed: Annotated[int, Field(ge=0, lt=2**31)]
     eval_every: Count
+    amp: AmpSettings
     ema: EmaSettings
+    multi_scale: MultiScaleSettings
 
 
-def _check(holds: bool, finding: str) -> None:
-    if not holds:
-        raise ConfigError([finding])
+def _check_one_unit(section: object, in_steps: str, in_epochs: str) -> None:
+    given = [name for name in (in_steps, in_epochs) if getattr(section, name) is not None]
+    if len(given) != 1:
+        found = 'both are given' if given else 'neither is given'
+        raise ConfigError([f'{in_steps}, {in_epochs}: {found}; give one, the other is null'])

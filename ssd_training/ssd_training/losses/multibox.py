@@ -1,9 +1,16 @@
-"""The MultiBox loss: softmax cross-entropy with hard negatives, and smooth L1 on positives."""
+"""The MultiBox loss: classes of positives and negatives, boxes of positives."""
 
 from typing import Any, NamedTuple
 
 from keras import ops
+import numpy as np
+from numpy.typing import NDArray
 
+from ssd_training.experiments.loss_schema import LossSettings, SamplerSettings
+from ssd_training.losses.classification import classification_losses
+from ssd_training.losses.mining import select_hard_negatives
+from ssd_training.losses.regression import regression_losses
+from ssd_training.targets.box_coding import Variances
 from ssd_training.targets.matching import BACKGROUND, Targets
 
 Tensor = Any
@@ -13,9 +20,9 @@ class MultiboxLoss(NamedTuple):
     """
     The loss and its parts, each a float32 scalar.
 
-    :param total: classification + regression
-    :param classification: cross-entropy over positives and hard negatives, by positives
-    :param regression: smooth L1 over positives, by positives
+    :param total: the parts, weighted
+    :param classification: over positives and negatives, by what normalization says
+    :param regression: over positives, by what normalization says
     :param num_positives: of the batch
     """
 
@@ -25,84 +32,70 @@ class MultiboxLoss(NamedTuple):
     num_positives: Tensor
 
 
+def count_positives(targets: Targets) -> Tensor:
+    """
+    Count the positive priors of a batch.
+
+    :param targets: see multibox_loss
+    :return: float32 scalar
+    """
+    return ops.sum(ops.cast(targets.class_ids > BACKGROUND, 'float32'))
+
+
 def multibox_loss(
     offsets: Tensor,
     logits: Tensor,
     targets: Targets,
     *,
-    beta: float,
-    neg_pos_ratio: float,
-    min_neg: int,
+    loss: LossSettings,
+    sampler: SamplerSettings,
+    priors_cxcywh: NDArray[np.float32],
+    variances: Variances,
+    divisor: Tensor,
 ) -> MultiboxLoss:
     """
-    Compute the loss of a batch (SSD, arXiv:1512.02325, eq. 1), over positives of the whole batch.
+    Compute the loss of a batch (SSD, arXiv:1512.02325, eq. 1).
 
     :param offsets: (B, P, 4), predicted
     :param logits: (B, P, C + 1), predicted
     :param targets: what the priors are to learn
-    :param beta: see smooth_l1
-    :param neg_pos_ratio: see select_hard_negatives
-    :param min_neg: see select_hard_negatives
-    :return: the loss; without positives it is the plain sum
+    :param loss: the section `loss`
+    :param sampler: the section `sampler`; focal loss takes every negative instead
+    :param priors_cxcywh: (P, 4) float32
+    :param variances: of the box coding
+    :param divisor: from loss_divisor, of all replicas together
+    :return: the loss
     """
-    is_positive = ops.cast(targets.class_ids > BACKGROUND, 'float32')
-    num_positives = ops.sum(is_positive)
-    losses = cross_entropy(logits, targets.class_ids)
-    is_negative = select_hard_negatives(
-        ops.stop_gradient(losses),
-        targets.class_ids,
-        neg_pos_ratio=neg_pos_ratio,
-        min_neg=min_neg,
-    )
-    is_counted = is_positive + ops.cast(is_negative, 'float32')
-    divisor = ops.maximum(num_positives, 1.0)
+    is_positive = targets.class_ids > BACKGROUND
+    losses = classification_losses(logits, targets.class_ids, loss.classification)
+    if loss.classification.type == 'focal':
+        is_negative = targets.class_ids == BACKGROUND
+    else:
+        is_negative = select_hard_negatives(ops.stop_gradient(losses), targets.class_ids, sampler)
+    is_counted = ops.cast(is_positive | is_negative, 'float32')
     classification = ops.sum(losses * is_counted) / divisor
-    distances = smooth_l1(ops.cast(offsets, 'float32') - targets.offsets, beta)
-    regression = ops.sum(distances * is_positive[..., None]) / divisor
-    return MultiboxLoss(classification + regression, classification, regression, num_positives)
+    # Elsewhere a prediction may be far enough off to make infinity, and 0 * infinity is no number.
+    safe_offsets = ops.where(is_positive[..., None], ops.cast(offsets, 'float32'), targets.offsets)
+    distances = regression_losses(
+        safe_offsets,
+        targets.offsets,
+        loss.regression,
+        priors_cxcywh=priors_cxcywh,
+        variances=variances,
+    )
+    regression = ops.sum(ops.where(is_positive, distances, 0.0)) / divisor
+    total = loss.weights.classification * classification + loss.weights.regression * regression
+    return MultiboxLoss(total, classification, regression, count_positives(targets))
 
 
-def cross_entropy(logits: Tensor, class_ids: Tensor) -> Tensor:
+def loss_divisor(settings: LossSettings, num_positives: Tensor, num_images: Tensor) -> Tensor:
     """
-    Compute the softmax cross-entropy of every prior.
+    Tell what the sums over priors are divided by.
 
-    :param logits: (B, P, C + 1)
-    :param class_ids: (B, P) int32; ignored priors are treated as background
-    :return: (B, P) float32
+    :param settings: the section `loss`
+    :param num_positives: of the batch, of all replicas together
+    :param num_images: of the batch, of all replicas together
+    :return: float32 scalar, at least 1
     """
-    log_scores = ops.log_softmax(ops.cast(logits, 'float32'), axis=-1)
-    wanted = ops.maximum(class_ids, BACKGROUND)[..., None]
-    return -ops.take_along_axis(log_scores, wanted, axis=-1)[..., 0]
-
-
-def smooth_l1(differences: Tensor, beta: float) -> Tensor:
-    """
-    Compute smooth L1 (Fast R-CNN, arXiv:1504.08083, eq. 3), element by element.
-
-    :param differences: any shape
-    :param beta: above 0; where 0.5 x^2 / beta turns into |x| - 0.5 beta
-    :return: the same shape
-    """
-    distances = ops.abs(differences)
-    return ops.where(distances < beta, 0.5 * distances**2 / beta, distances - 0.5 * beta)
-
-
-def select_hard_negatives(
-    losses: Tensor, class_ids: Tensor, *, neg_pos_ratio: float, min_neg: int
-) -> Tensor:
-    """
-    Mark each image's background priors with the largest loss (arXiv:1512.02325, section 2.2).
-
-    :param losses: (B, P) float32, cross-entropy of each prior
-    :param class_ids: (B, P) int32; 0 is background, -1 is ignored
-    :param neg_pos_ratio: 3 in the paper; the product is rounded down
-    :param min_neg: of each image, as far as it has background priors
-    :return: (B, P) bool, true only where class_ids is 0; of equal losses the first priors
-    """
-    is_background = class_ids == BACKGROUND
-    num_positives = ops.sum(ops.cast(class_ids > BACKGROUND, 'float32'), axis=1, keepdims=True)
-    num_wanted = ops.maximum(ops.floor(neg_pos_ratio * num_positives), float(min_neg))
-    # Ranks, not a loss threshold: among equal losses a threshold takes all or none.
-    hardest_first = ops.argsort(ops.where(is_background, -losses, float('inf')), axis=1)
-    ranks = ops.cast(ops.argsort(hardest_first, axis=1), 'float32')
-    return is_background & (ranks < num_wanted)
+    count = num_positives if settings.normalization.type == 'num_pos' else num_images
+    return ops.maximum(ops.cast(count, 'float32'), float(settings.normalization.min_pos))

@@ -25,7 +25,9 @@ def build_backbone(images: Any, settings: BackboneSettings) -> tuple[keras.Model
     backbone = keras.applications.MobileNetV2(
         input_tensor=images, include_top=False, weights=None, alpha=settings.width_mult
     )
-    if settings.freeze_until is not None:
+    if settings.freeze:
+        backbone.trainable = False
+    elif settings.freeze_until is not None:
         _freeze(backbone, settings.freeze_until)
     names = [FEATURE_LAYERS[level] for level in settings.output_layers]
     return backbone, [backbone.get_layer(name).output for name in names]

@@ -1,11 +1,14 @@
 """The detector network: backbone, extra levels, heads."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+import math
 from typing import Any
 
 import keras
 from keras import layers
 
+from ssd_training.experiments.loss_schema import ScoreActivation
 from ssd_training.experiments.model_schema import BackboneSettings, HeadsSettings, LevelSettings
 from ssd_training.model.backbone import batch_norm_name, build_backbone
 
@@ -13,6 +16,8 @@ INPUT_NAME = 'input_image'
 # As in keras.applications.MobileNetV2.
 BATCH_NORM_EPSILON = 1e-3
 _BATCH_NORM_MOMENTUM = 0.999
+# A score of 0.01 (RetinaNet, arXiv:1708.02002, section 4.1).
+_IMPROBABLE = -math.log(99)
 
 
 def build_ssd(
@@ -22,6 +27,8 @@ def build_ssd(
     priors_per_cell: Sequence[int],
     backbone: BackboneSettings,
     heads: HeadsSettings,
+    activation: ScoreActivation = 'softmax',
+    layer_policy: str = 'float32',
 ) -> keras.Model:
     """
     Build the network with random weights.
@@ -31,10 +38,78 @@ def build_ssd(
     :param priors_per_cell: for each feature map
     :param backbone: the section `backbone`
     :param heads: the section `heads`
+    :param activation: of the class scores; with sigmoid all classes start out improbable
+    :param layer_policy: Keras' name of what layers compute in; weights and outputs are float32
     :return: images (B, H, W, 3) float32 in [0, 1] -> offsets (B, P, 4) as tcx, tcy, tw, th and
         logits (B, P, C + 1); priors in the order map, row, column, prior of the cell
     """
-    images = keras.Input((*input_size_hw, 3), name=INPUT_NAME)
+    with _computing_in(layer_policy):
+        return _build(
+            input_size_hw,
+            num_classes=num_classes,
+            priors_per_cell=priors_per_cell,
+            backbone=backbone,
+            heads=heads,
+            class_bias=0.0 if activation == 'softmax' else _IMPROBABLE,
+        )
+
+
+def is_of_backbone(layer_name: str) -> bool:
+    """
+    Tell the layers of the backbone from those of extra levels and heads.
+
+    :param layer_name: of a layer of build_ssd's network
+    :return: whether MobileNetV2 has it
+    """
+    return not layer_name.startswith(('extra_', 'head_'))
+
+
+def at_size(model: keras.Model, size_px: int) -> keras.Model:
+    """
+    Let a network take images of another size; both share every weight.
+
+    :param model: from build_ssd
+    :param size_px: side of the squares
+    :return: the same layers, padded for this size where they halve the image
+    """
+
+    def call(layer: keras.Layer, features: Any, **arguments: Any) -> Any:
+        if not isinstance(layer, layers.ZeroPadding2D):
+            return layer(features, **arguments)
+        # As MobileNetV2 does at its own size: an even side gets nothing before its first row.
+        before = [side % 2 for side in features.shape[1:3]]
+        padding = [(number, 1) for number in before]
+        return layers.ZeroPadding2D(padding, name=layer.name, dtype=layer.dtype_policy)(features)
+
+    return keras.models.clone_model(
+        model,
+        input_tensors=keras.Input((size_px, size_px, 3), name=INPUT_NAME),
+        clone_function=lambda layer: layer,
+        call_function=call,
+    )
+
+
+@contextmanager
+def _computing_in(layer_policy: str) -> Iterator[None]:
+    """Set the policy of the layers that are made in the block; MobileNetV2 takes no argument."""
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(layer_policy)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
+
+
+def _build(
+    input_size_hw: tuple[int, int],
+    *,
+    num_classes: int,
+    priors_per_cell: Sequence[int],
+    backbone: BackboneSettings,
+    heads: HeadsSettings,
+    class_bias: float,
+) -> keras.Model:
+    images = keras.Input((*input_size_hw, 3), dtype='float32', name=INPUT_NAME)
     normalized = layers.Rescaling(2.0, offset=-1.0, name='normalize')(images)
     network, feature_maps = build_backbone(normalized, backbone)
     top = network.output
@@ -42,12 +117,19 @@ def build_ssd(
         top = _add_extra_level(top, level, f'extra_{index}')
         feature_maps.append(top)
     outputs = {}
-    for kind, channels in (('box', 4), ('cls', num_classes)):
+    for kind, channels, bias in (('box', 4, 0.0), ('cls', num_classes, class_bias)):
         rows = [
-            _add_head(feature_map, f'head_{index}_{kind}', priors_per_cell[index], channels, heads)
+            _add_head(
+                feature_map,
+                f'head_{index}_{kind}',
+                heads,
+                shape=(priors_per_cell[index], channels),
+                bias=bias,
+            )
             for index, feature_map in enumerate(feature_maps)
         ]
-        outputs[kind] = layers.Concatenate(axis=1, name=f'{kind}_rows')(rows)
+        join = layers.Concatenate(axis=1, name=f'{kind}_rows', dtype='float32')
+        outputs[kind] = join(rows)
     return keras.Model(images, [outputs['box'], outputs['cls']], name='ssd')
 
 
@@ -64,9 +146,10 @@ def _add_extra_level(features: Any, level: LevelSettings, name: str) -> Any:
 
 
 def _add_head(
-    features: Any, name: str, num_priors: int, channels: int, heads: HeadsSettings
+    features: Any, name: str, heads: HeadsSettings, *, shape: tuple[int, int], bias: float
 ) -> Any:
-    """Predict `channels` numbers for each prior of each cell: (B, cells * priors, channels)."""
+    """Predict shape = (priors, channels) numbers for each cell: (B, cells * priors, channels)."""
+    num_priors, channels = shape
     if heads.head_type == 'depthwise':
         first = layers.DepthwiseConv2D(3, padding='same', use_bias=False, name=f'{name}_depthwise')
         kernel_size = 1
@@ -82,6 +165,7 @@ def _add_head(
         padding='same',
         # All classes start nearly equal: no loss to unlearn first.
         kernel_initializer=keras.initializers.RandomNormal(stddev=0.01),
+        bias_initializer=keras.initializers.Constant(bias),
         name=name,
     )
     features = predict(features)

@@ -4,6 +4,7 @@ from typing import Any, NamedTuple
 
 from keras import ops
 
+from ssd_training.experiments.loss_schema import MatcherSettings
 from ssd_training.targets.box_coding import (
     cxcywh_to_xyxy,
     encode_boxes,
@@ -47,8 +48,7 @@ def assign_targets(
     priors_cxcywh: Tensor,
     ground_truths: GroundTruthBatch,
     *,
-    iou_threshold_pos: float,
-    iou_threshold_neg: float,
+    settings: MatcherSettings,
     variances: Variances,
 ) -> Targets:
     """
@@ -56,17 +56,11 @@ def assign_targets(
 
     :param priors_cxcywh: (P, 4) float32, normalized
     :param ground_truths: objects of the batch
-    :param iou_threshold_pos: see match_priors
-    :param iou_threshold_neg: see match_priors
+    :param settings: the section `matcher`
     :param variances: of the box coding
     :return: the targets
     """
-    class_ids, boxes_xyxy = match_priors(
-        priors_cxcywh,
-        ground_truths,
-        iou_threshold_pos=iou_threshold_pos,
-        iou_threshold_neg=iou_threshold_neg,
-    )
+    class_ids, boxes_xyxy = match_priors(priors_cxcywh, ground_truths, settings)
     is_positive = class_ids[..., None] > BACKGROUND
     # Encoding a prior as itself gives 0 and never log(0).
     boxes_cxcywh = ops.where(is_positive, xyxy_to_cxcywh(boxes_xyxy), priors_cxcywh[None])
@@ -74,26 +68,22 @@ def assign_targets(
 
 
 def match_priors(
-    priors_cxcywh: Tensor,
-    ground_truths: GroundTruthBatch,
-    *,
-    iou_threshold_pos: float,
-    iou_threshold_neg: float,
+    priors_cxcywh: Tensor, ground_truths: GroundTruthBatch, settings: MatcherSettings
 ) -> tuple[Tensor, Tensor]:
     """
     Decide for every prior: an object's class, background, or ignored.
 
     A prior belongs to the object that it overlaps most (of equals to the first). It is positive
     from iou_threshold_pos on, background below iou_threshold_neg, ignored in between, and ignored
-    instead of positive where that object is difficult. Then each object that is not difficult
-    takes one prior more: of all pairs of such objects and priors the one with the largest IoU is
-    fixed first (of equals the first object, then the first prior), both leave, and so on. So no
-    object loses its prior to another one; only an object that overlaps no free prior gets none.
+    instead of positive where that object is difficult. Then, with allow_low_quality_matches, each
+    object that is not difficult takes one prior more: of all pairs of such objects and priors the
+    one with the largest IoU is fixed first (of equals the first object, then the first prior),
+    both leave, and so on. So no object loses its prior to another one; only an object that
+    overlaps no free prior gets none.
 
     :param priors_cxcywh: (P, 4) float32, normalized
     :param ground_truths: objects of the batch; G may be 0
-    :param iou_threshold_pos: in [0, 1]
-    :param iou_threshold_neg: in [0, iou_threshold_pos]
+    :param settings: the section `matcher`
     :return: (B, P) int32 classes, 0 background, -1 ignored; (B, P, 4) float32 xyxy, the box of
         the object where the class is positive
     """
@@ -104,14 +94,18 @@ def match_priors(
     best_objects, best_ious = ops.argmax(ious, axis=1), ops.max(ious, axis=1)
     is_on_difficult = ops.take_along_axis(is_difficult, best_objects, axis=1)
     classes = ops.take_along_axis(object_classes, best_objects, axis=1)
-    classes = ops.where((best_ious < iou_threshold_pos) | is_on_difficult, IGNORED, classes)
-    classes = ops.where(best_ious < iou_threshold_neg, BACKGROUND, classes)
+    classes = ops.where(
+        (best_ious < settings.iou_threshold_pos) | is_on_difficult, IGNORED, classes
+    )
+    classes = ops.where(best_ious < settings.iou_threshold_neg, BACKGROUND, classes)
     # A threshold of 0 must not make priors positive that overlap nothing.
     classes = ops.where(best_ious > 0, classes, BACKGROUND)
-    forced = _force_matches(ious, is_object & ~is_difficult)
-    objects = ops.where(forced >= 0, forced, ops.cast(best_objects, 'int32'))
-    forced_classes = ops.take_along_axis(object_classes, objects, axis=1)
-    classes = ops.where(forced >= 0, forced_classes, classes)
+    objects = ops.cast(best_objects, 'int32')
+    if settings.allow_low_quality_matches:
+        forced = _force_matches(ious, is_object & ~is_difficult)
+        objects = ops.where(forced >= 0, forced, objects)
+        forced_classes = ops.take_along_axis(object_classes, objects, axis=1)
+        classes = ops.where(forced >= 0, forced_classes, classes)
     return classes, ops.take_along_axis(boxes_xyxy, objects[..., None], axis=1)
 
 

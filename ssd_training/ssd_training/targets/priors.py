@@ -23,7 +23,8 @@ def generate_priors(
     Two layouts. `ssd_300`: each ratio of a cell with both scales s_k and sqrt(s_k s_(k+1)),
     centres and sizes clipped to [0, 1]. `ssd_300_tf` (TensorFlow's SSD): each ratio with s_k, then
     a square with sqrt(s_k s_(k+1)), not clipped; on the first map each ratio once, the square one
-    with scale 0.1. Scales s_k rise evenly from min_scale to max_scale; after the last comes 1.
+    with scale 0.1. Scales s_k rise evenly from min_scale to max_scale, unless they are given one
+    by one; after the last comes 1.
 
     :param settings: the section `priors`
     :param input_size_hw: height and width of the model's input, px
@@ -63,7 +64,8 @@ def grid_sizes(strides: Sequence[int], input_size_hw: tuple[int, int]) -> list[t
 
 
 def _shapes(settings: PriorsSettings) -> list[list[Shape]]:
-    scales = [*np.linspace(settings.min_scale, settings.max_scale, len(settings.strides)), 1.0]
+    evenly = np.linspace(settings.min_scale, settings.max_scale, len(settings.strides))
+    scales = [*(settings.scales or evenly), 1.0]
     shapes = []
     for index, ratios in enumerate(settings.aspect_ratios):
         scale, between = scales[index], math.sqrt(scales[index] * scales[index + 1])
