@@ -61,7 +61,7 @@ def parse_config(
         return TypeAdapter(schema).validate_json(json.dumps(tree, default=str), strict=True)
     except ValidationError as error:
         findings = (
-            f'{_origin_of(path, origin)}: {finding}'
+            f'{origin_of(path, origin)}: {finding}'
             for details in error.errors()
             for path, finding in _findings(details, schema)
         )
@@ -130,7 +130,14 @@ def _dataclasses_in(hint: Any) -> Iterator[Any]:
         yield from _dataclasses_in(argument)
 
 
-def _origin_of(path: str, origin: str | Mapping[str, str]) -> str:
+def origin_of(path: str, origin: str | Mapping[str, str]) -> str:
+    """
+    Tell where a value comes from.
+
+    :param path: its key path
+    :param origin: as in parse_config
+    :return: the name that messages start with
+    """
     if isinstance(origin, str):
         return origin
     parts = path.split('.')

@@ -27,8 +27,14 @@ def findings_of(*overrides, **kwargs):
     return error.value.findings
 
 
-def test_all_three_experiments_and_the_deploy_config_are_there():
-    assert [path.stem for path in EXPERIMENTS] == ['exp001_baseline', 'exp002_ssdlite', 'smoke']
+def test_all_five_experiments_and_the_deploy_config_are_there():
+    assert [path.stem for path in EXPERIMENTS] == [
+        '_template',
+        'exp001_baseline',
+        'exp002_ssdlite',
+        'exp003_multiscale',
+        'smoke',
+    ]
     assert [path.stem for path in DEPLOY_CONFIGS] == ['mobilenetv2_ssd_voc']
 
 
@@ -36,7 +42,7 @@ def test_all_three_experiments_and_the_deploy_config_are_there():
 def test_a_shipped_experiment_loads_and_is_named_like_its_file(path):
     config, _ = load_experiment(path, CONFIG_ROOT, environment={})
 
-    assert config.experiment.id == path.stem
+    assert config.experiment.id == path.stem.lstrip('_')
 
 
 def test_every_shipped_component_is_used_by_an_experiment():
@@ -46,26 +52,72 @@ def test_every_shipped_component_is_used_by_an_experiment():
         for line in path.read_text().splitlines()
         if line.startswith(('  - base/', '  - data/'))
     }
-    # The only one that no experiment needs today: SGD instead of AdamW.
-    spare = {'base/optimizers/sgd_cosine.yaml'}
-
     shipped = {
         str(path.relative_to(CONFIG_ROOT))
         for folder in ('base', 'data')
         for path in (CONFIG_ROOT / folder).rglob('*.yaml')
     }
-    assert shipped == used | spare
+    assert shipped == used
 
 
-def test_sgd_takes_the_place_of_adamw(tmp_path):
+def write_experiment(tmp_path, text):
+    """Copy the configs, with a changed smoke.yaml."""
     shutil.copytree(CONFIG_ROOT, tmp_path / 'configs')
     path = tmp_path / 'configs/experiments/smoke.yaml'
-    path.write_text(path.read_text().replace('adamw_cosine', 'sgd_cosine'))
+    path.write_text(text(path.read_text()))
+    return tmp_path / 'configs'
 
-    config, _ = load_smoke(root=tmp_path / 'configs')
+
+def test_empty_overrides_are_none():
+    path = CONFIG_ROOT / 'experiments/_template.yaml'
+    assert path.read_text().endswith('\noverrides:\n')
+
+    config, _ = load_experiment(path, CONFIG_ROOT, environment={})
 
     assert config.optimizer.name == 'sgd'
-    assert config.optimizer.momentum == 0.9
+
+
+def test_defaults_may_have_names_as_in_the_reference(tmp_path):
+    def name_them(text):
+        lines = text.splitlines(keepends=True)
+        return ''.join(
+            f'  part{number}: {line[4:]}'
+            if line.startswith('  - base/') or '- data/' in line
+            else line
+            for number, line in enumerate(lines)
+        )
+
+    root = write_experiment(tmp_path, name_them)
+
+    assert load_smoke(root=root)[0] == load_smoke()[0]
+
+
+def test_values_on_the_command_line_are_yaml():
+    config, _ = load_smoke(
+        'backbone.weights=null',
+        'data.labels=[red, green, blue]',
+        'backbone.freeze_bn=true',
+        'scheduler.warmup={steps: null, epochs: 0.5, start_factor: 0.25}',
+    )
+
+    assert config.backbone.weights is None
+    assert config.data.labels == ('red', 'green', 'blue')
+    assert config.backbone.freeze_bn is True
+    assert config.scheduler.warmup.epochs == 0.5
+
+
+def test_values_of_variables_are_yaml(tmp_path):
+    root = write_experiment(tmp_path, lambda text: text)
+    (root / 'base/run/default.yaml').write_text(
+        'run: {root: runs}\ntrain: {epochs: "${EPOCHS:-4}"}\n'
+        'sampler: {max_neg: "${MAX_NEG:-null}"}'
+    )
+    text = (root / 'experiments/smoke.yaml').read_text()
+    (root / 'experiments/smoke.yaml').write_text(text.replace('    epochs: 2\n', ''))
+
+    assert load_smoke(root=root)[0].train.epochs == 4
+    changed, _ = load_smoke(root=root, environment={'EPOCHS': '7', 'MAX_NEG': '12'})
+    assert (changed.train.epochs, changed.sampler.max_neg) == (7, 12)
 
 
 @pytest.mark.parametrize('path', DEPLOY_CONFIGS, ids=lambda path: path.stem)
@@ -172,7 +224,15 @@ def test_what_shapes_the_result_changes_the_fingerprint(override):
 
 
 @pytest.mark.parametrize(
-    'override', ['data.root=/elsewhere', 'run.root=/tmp', 'experiment.description=other words']
+    'override',
+    [
+        'data.root=/elsewhere',
+        'run.root=/tmp',
+        'experiment.description=other words',
+        'checkpoint.keep_last_k=9',
+        'logging.level=debug',
+        'runtime.num_threads=1',
+    ],
 )
 def test_names_and_places_do_not_change_the_fingerprint(override):
     fingerprint = compute_fingerprint(load_smoke()[0])

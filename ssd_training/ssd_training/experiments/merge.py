@@ -9,8 +9,9 @@ from typing import Any
 
 import yaml
 
-from ssd_detector.config import load_yaml, parse_config
+from ssd_detector.config import load_yaml, origin_of, parse_config
 from ssd_detector.errors import ConfigError
+from ssd_training.experiments.replaced_keys import split_replaced_keys
 from ssd_training.experiments.schema import ExperimentConfig
 
 Tree = dict[str, Any]
@@ -52,7 +53,18 @@ def load_experiment(
     :raises ConfigError: with everything that is wrong
     """
     merged = merge(experiment_path, config_root, overrides=overrides, environment=environment)
-    return parse_config(merged.tree, ExperimentConfig, merged.origins), merged
+    tree, replaced = split_replaced_keys(merged.tree)
+    findings = [
+        f'{origin_of(path, merged.origins)}: {path}: no key here; {advice}'
+        for path, advice in replaced.items()
+    ]
+    try:
+        config = parse_config(tree, ExperimentConfig, merged.origins)
+    except ConfigError as error:
+        raise ConfigError([*findings, *error.findings]) from error
+    if findings:
+        raise ConfigError(findings)
+    return config, merged
 
 
 def merge(
@@ -140,8 +152,12 @@ def _layers(
     """List what is merged, the weakest first."""
     layers = []
     components = own.get('defaults') or []
+    if isinstance(components, dict):
+        components = list(components.values())
     if not isinstance(components, list):
-        findings.append(f'{file}: defaults: expected a list of files below {config_root}')
+        findings.append(
+            f'{file}: defaults: expected a list of files (or names with files) below {config_root}'
+        )
         components = []
     for component in components:
         path = config_root / str(component)
