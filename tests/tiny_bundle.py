@@ -15,6 +15,8 @@ SIZE_PX = 32
 BOXES_NORMALIZED_XYXY = np.array(
     [[0.125, 0.25, 0.5, 0.75], [0.5, 0.0, 1.0, 0.5], [-0.25, 0.5, 0.25, 1.25]], np.float32
 )
+# Side of the matrices that a slow model multiplies: some milliseconds on one core.
+_DELAY_SIDE = 512
 DEPLOY_YAML = """\
 model_name: tiny
 deploy:
@@ -23,23 +25,31 @@ deploy:
 """
 
 
-def write_tiny_bundle(folder: Path, *, deploy_yaml: str = DEPLOY_YAML) -> Path:
+def write_tiny_bundle(
+    folder: Path,
+    *,
+    deploy_yaml: str = DEPLOY_YAML,
+    labels: tuple[str, ...] = LABELS,
+    num_delays: int = 0,
+) -> Path:
     """
     Write the bundle.
 
     :param folder: where; its name is free
     :param deploy_yaml: the deploy config's text
+    :param labels: three names
+    :param num_delays: makes the model slower, by some milliseconds each
     :return: the folder
     """
     scratch = folder.parent / f'{folder.name}_parts'
     scratch.mkdir(parents=True)
-    onnx.save(tiny_model(), scratch / 'model.onnx')
+    onnx.save(tiny_model(num_delays=num_delays), scratch / 'model.onnx')
     starts, ends = BOXES_NORMALIZED_XYXY[:, :2], BOXES_NORMALIZED_XYXY[:, 2:]
     np.save(scratch / 'priors_cxcywh.npy', np.hstack([(starts + ends) / 2, ends - starts]))
     contents = {
         'model.onnx': scratch / 'model.onnx',
         'priors_cxcywh.npy': scratch / 'priors_cxcywh.npy',
-        'labels.txt': '\n'.join(LABELS) + '\n',
+        'labels.txt': '\n'.join(labels) + '\n',
         'deploy.yaml': deploy_yaml,
         'MODEL_CARD.md': '# tiny\n\nFor tests.\n',
     }
@@ -66,11 +76,12 @@ def manifest_fields() -> dict[str, object]:
     }
 
 
-def tiny_model(*, size_px: int = SIZE_PX) -> onnx.ModelProto:
+def tiny_model(*, size_px: int = SIZE_PX, num_delays: int = 0) -> onnx.ModelProto:
     """
     Build the model: scores from the channel means, boxes constant.
 
     :param size_px: side of the input
+    :param num_delays: multiplications of large matrices on the way, without effect
     :return: the model, opset 17
     """
     num_columns = len(LABELS) + 1
@@ -86,8 +97,13 @@ def tiny_model(*, size_px: int = SIZE_PX) -> onnx.ModelProto:
         'shape': np.array([1, len(LABELS), num_columns], np.int64),
         'all_boxes': BOXES_NORMALIZED_XYXY[None],
     }
+    if num_delays:
+        constants['large'] = np.eye(_DELAY_SIDE, dtype=np.float32)
+        constants['pads'] = np.array([0, 0, _DELAY_SIDE - 1, _DELAY_SIDE - 3], np.int64)
+        constants['starts'], constants['ends'] = np.zeros(2, np.int64), np.array([1, 3], np.int64)
     nodes = [
-        helper.make_node('ReduceMean', ['input_image'], ['means'], axes=[1, 2], keepdims=0),
+        helper.make_node('ReduceMean', ['input_image'], ['plain_means'], axes=[1, 2], keepdims=0),
+        *_delay_nodes(num_delays),
         helper.make_node('Gemm', ['means', 'weights', 'bias'], ['flat']),
         helper.make_node('Reshape', ['flat', 'shape'], ['scores']),
         helper.make_node('Identity', ['all_boxes'], ['boxes']),
@@ -104,6 +120,20 @@ def tiny_model(*, size_px: int = SIZE_PX) -> onnx.ModelProto:
     )
     opset = helper.make_opsetid('', 17)
     return helper.make_model(graph, opset_imports=[opset], ir_version=8)
+
+
+def _delay_nodes(num_delays: int) -> list[onnx.NodeProto]:
+    """Multiply by the identity, again and again; the values come out as they went in."""
+    if num_delays == 0:
+        return [helper.make_node('Identity', ['plain_means'], ['means'])]
+    return [
+        helper.make_node('Pad', ['plain_means', 'pads'], ['product_0']),
+        *(
+            helper.make_node('MatMul', [f'product_{index}', 'large'], [f'product_{index + 1}'])
+            for index in range(num_delays)
+        ),
+        helper.make_node('Slice', [f'product_{num_delays}', 'starts', 'ends'], ['means']),
+    ]
 
 
 def _tensor(name: str, shape: list[int]) -> onnx.ValueInfoProto:

@@ -4,10 +4,9 @@ from collections.abc import Callable, Generator
 from threading import Event, Thread
 from typing import cast, Generic, TypeVar
 
+from rclpy.node import Node
+
 Result = TypeVar('Result')
-# An executor asks a waiting coroutine again and again; this keeps it from doing so all the time,
-# and is how much later other callbacks may run.
-_PAUSE_S = 0.002
 
 
 class InBackground(Generic[Result]):
@@ -15,10 +14,13 @@ class InBackground(Generic[Result]):
     Runs a function on a thread of its own; `await` gives its result or raises its exception.
 
     :param function: what to do
+    :param on_end: called from that thread afterwards; has to wake the executor, which looks at
+        a waiting coroutine only when something happens
     """
 
-    def __init__(self, function: Callable[[], Result]) -> None:
+    def __init__(self, function: Callable[[], Result], *, on_end: Callable[[], None]) -> None:
         self._function = function
+        self._on_end = on_end
         self._is_done = Event()
         self._result: Result | None = None
         self._error: Exception | None = None
@@ -30,7 +32,7 @@ class InBackground(Generic[Result]):
 
         :return: its result
         """
-        while not self._is_done.wait(_PAUSE_S):
+        while not self._is_done.is_set():
             yield
         if self._error is not None:
             raise self._error
@@ -43,3 +45,20 @@ class InBackground(Generic[Result]):
         except Exception as error:  # noqa: BLE001
             self._error = error
         self._is_done.set()
+        self._on_end()
+
+
+def waker_of(node: Node) -> Callable[[], None]:
+    """
+    Give what wakes the executor that spins a node.
+
+    :param node: spinning
+    :return: for on_end of InBackground
+    """
+
+    def wake() -> None:
+        # None when the node was taken down in the meantime.
+        if node.executor is not None:
+            node.executor.wake()
+
+    return wake

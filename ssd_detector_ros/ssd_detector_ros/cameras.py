@@ -83,13 +83,18 @@ def name_cameras(
     if findings:
         raise ConfigError(findings)
     suffix = _SUFFIX if image_transport == 'compressed' else ''
-    try:
-        resolved = [node.resolve_topic_name(topic) + suffix for topic in topics]
-    # rclpy raises errors of several kinds for a name that is no topic's.
-    except Exception as error:
-        raise ConfigError([f'image topic: {" ".join(str(error).split())}']) from error
+    resolved = [_resolve(node, topic) + suffix for topic in topics]
     prefixes = [f'~/{topic.strip("~/")}' for topic in topics] if given else ['~']
     return [CameraName(*pair) for pair in zip(resolved, prefixes, strict=True)]
+
+
+def _resolve(node: Node, topic: str) -> str:
+    try:
+        return str(node.resolve_topic_name(topic))
+    # rclpy raises errors of several kinds for a name that is no topic's.
+    except Exception as error:
+        reason = str(error).partition(', at ')[0]
+        raise ConfigError([f"image topic: received '{topic}': {reason}"]) from error
 
 
 def _check_topics(topics: Sequence[str], parameter: str) -> Iterator[str]:

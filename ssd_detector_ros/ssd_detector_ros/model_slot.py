@@ -10,7 +10,7 @@ from rclpy.parameter import Parameter
 
 from ssd_detector import ConfigError, Detector, SsdDetectorError, Thresholds
 from ssd_detector_ros import parameters
-from ssd_detector_ros.background import InBackground
+from ssd_detector_ros.background import InBackground, waker_of
 from ssd_detector_ros.loading import load_detector, ModelRequest
 from ssd_detector_ros.processing import Operation
 from ssd_detector_ros.settings import parse_settings, Settings, THRESHOLD_NAMES, threshold_values
@@ -84,7 +84,9 @@ class ModelSlot:
             request = replace(request, bundle=parameters.bundle_path(bundle))
         self._is_loading = True
         try:
-            detector = await InBackground(lambda: load_detector(request))
+            detector = await InBackground(
+                lambda: load_detector(request), on_end=waker_of(self._node)
+            )
             self._take(detector, request, bundle or self._node.get_parameter('bundle').value)
         except SsdDetectorError as error:
             self.failure = '; '.join(str(error).splitlines())

@@ -4,10 +4,11 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
+from rclpy.callback_groups import ReentrantCallbackGroup
 from rclpy.node import Node
 
 from ssd_detector import SsdDetectorError
-from ssd_detector_ros.background import InBackground
+from ssd_detector_ros.background import InBackground, waker_of
 from ssd_detector_ros.snapshots import AnsweredFrame, save_snapshot
 from ssd_msgs.srv import LoadModel, SetEnabled, Snapshot
 
@@ -34,13 +35,19 @@ class Services:
         set_enabled: Callable[[bool], str],
         find_frame: Callable[[str], tuple[AnsweredFrame, str]],
     ) -> None:
+        self._node = node
         self._logger = node.get_logger()
         self._swap_model = swap_model
         self._set_enabled = set_enabled
         self._find_frame = find_frame
-        node.create_service(LoadModel, '~/load_model', self._on_load_model)
-        node.create_service(SetEnabled, '~/set_enabled', self._on_set_enabled)
-        node.create_service(Snapshot, '~/snapshot', self._on_snapshot)
+        # A service that waits would keep the others of its callback group waiting.
+        group = ReentrantCallbackGroup()
+        for service_type, name, callback in (
+            (LoadModel, '~/load_model', self._on_load_model),
+            (SetEnabled, '~/set_enabled', self._on_set_enabled),
+            (Snapshot, '~/snapshot', self._on_snapshot),
+        ):
+            node.create_service(service_type, name, callback, callback_group=group)
 
     async def _on_load_model(self, request: Any, response: Any) -> Any:
         try:
@@ -65,7 +72,9 @@ class Services:
         try:
             frame, default_folder = self._find_frame(request.image_topic)
             folder = Path(request.folder or default_folder).expanduser().absolute()
-            paths = await InBackground(lambda: save_snapshot(frame, folder))
+            paths = await InBackground(
+                lambda: save_snapshot(frame, folder), on_end=waker_of(self._node)
+            )
         except (ServiceError, OSError) as error:
             response.message = f'nothing was saved: {error}'
             self._logger.error(f'snapshot: {response.message}')

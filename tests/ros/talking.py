@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from copy import deepcopy
 from pathlib import Path
 import signal
 import subprocess
@@ -9,19 +10,23 @@ import time
 from typing import Any
 
 from ament_index_python.packages import get_package_prefix
+from builtin_interfaces.msg import Time
+from diagnostic_msgs.msg import DiagnosticArray
 import numpy as np
 import rclpy
+from rclpy.duration import Duration
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.parameter import Parameter
 from rclpy.parameter_client import AsyncParameterClient
-from rclpy.qos import QoSProfile
+from rclpy.qos import DurabilityPolicy, QoSProfile
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
-from vision_msgs.msg import Detection2DArray
+from vision_msgs.msg import Detection2DArray, LabelInfo
 
 from ssd_detector_ros.messages import to_image
 from ssd_msgs.msg import DetectorStatistics
 
+LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 # Discovery alone may take 3 s, on a busy machine more.
 TIMEOUT_S = 20.0
 
@@ -80,18 +85,26 @@ class Peer:
     Another participant, with a context of its own.
 
     :param namespace: the detector's
+    :param is_reader: whether it subscribes to the detections
     """
 
-    def __init__(self, namespace: str) -> None:
+    def __init__(self, namespace: str, *, is_reader: bool = True) -> None:
         self.detector = f'/{namespace}/ssd_detector'
         self._context = rclpy.Context()
         rclpy.init(args=[], context=self._context)
         self.node = rclpy.create_node('peer', namespace=namespace, context=self._context)
         self._executor = SingleThreadedExecutor(context=self._context)
         self._executor.add_node(self.node)
-        self._answers = self.listen(Detection2DArray, 'detections', QoSProfile(depth=100))
+        self._answers: list[Detection2DArray] = []
+        if is_reader:
+            self.hear('detections')
         self._statistics = self.listen(DetectorStatistics, 'statistics', QoSProfile(depth=10))
-        self._images = self.node.create_publisher(Image, 'image', 10)
+        self._diagnostics: list[DiagnosticArray] = []
+        self.node.create_subscription(
+            DiagnosticArray, '/diagnostics', self._diagnostics.append, QoSProfile(depth=10)
+        )
+        self._publishers: dict[str, Any] = {}
+        self._clients: dict[str, Any] = {}
         self._parameters = AsyncParameterClient(self.node, self.detector)
         self._num_sent = 0
 
@@ -118,10 +131,26 @@ class Peer:
     def wait_until_active(self) -> None:
         """Wait until images reach the node and its detections reach us."""
         self.wait_for(self._parameters.services_are_ready, 'the parameter services')
-        self.wait_for(self._images.get_subscription_count, 'the node to subscribe')
-        self._answers.clear()
-        # The node may see our subscription later than we see the node: ask until it answers.
-        self.wait_for(lambda: self._answers or not self.send(plain_image()), 'a first answer')
+        self.establish(plain_image())
+
+    def establish(self, message: Any, *, topic: str = 'image', age_s: float | None = None) -> None:
+        """
+        Send an image until it is answered: each side sees the other at a time of its own.
+
+        :param message: the image
+        :param topic: as given to publisher()
+        :param age_s: see send()
+        """
+        publisher = self.publisher(topic, type(message))
+        self.wait_for(publisher.get_subscription_count, f'the node to subscribe to {topic}')
+        sent: list[Header] = []
+        self.wait_for(
+            lambda: (
+                any(self.num_answers_to(header) for header in sent)
+                or sent.append(self.send(message, topic=topic, age_s=age_s))
+            ),
+            f'a first answer to {topic}',
+        )
 
     def listen(self, message_type: Any, topic: str, qos: QoSProfile) -> list[Any]:
         """
@@ -138,19 +167,65 @@ class Peer:
         )
         return messages
 
-    def send(self, message: Image) -> Header:
+    def hear(self, topic: str) -> None:
+        """
+        Take what arrives on a topic of detections for answers.
+
+        :param topic: without `~/`
+        """
+        self.node.create_subscription(
+            Detection2DArray,
+            f'{self.detector}/{topic}',
+            self._answers.append,
+            QoSProfile(depth=100),
+        )
+
+    def publisher(
+        self, topic: str = 'image', message_type: Any = Image, qos: QoSProfile | int = 10
+    ) -> Any:
+        """
+        Give the publisher on a topic of images; it is made at the first call.
+
+        :param topic: relative to the namespace, or absolute
+        :param message_type: of the images
+        :param qos: that it offers
+        :return: the publisher
+        """
+        if topic not in self._publishers:
+            self._publishers[topic] = self.node.create_publisher(message_type, topic, qos)
+        return self._publishers[topic]
+
+    def drop_publisher(self, topic: str = 'image') -> None:
+        """
+        Let a camera disappear.
+
+        :param topic: as given to publisher()
+        """
+        self.node.destroy_publisher(self._publishers.pop(topic))
+
+    def listen_to_label_info(self) -> list[LabelInfo]:
+        """Subscribe to the labels, and get the last message at once."""
+        return self.listen(LabelInfo, 'label_info', LATCHED)
+
+    def send(self, message: Any, *, topic: str = 'image', age_s: float | None = None) -> Header:
         """
         Publish an image under a stamp that no other has.
 
         :param message: the image; its header is set
+        :param topic: as given to publisher()
+        :param age_s: how old the stamp shall be; None for stamps of 1970, which are fewer digits
         :return: the header
         """
         self._num_sent += 1
-        message.header.stamp.sec = self._num_sent
-        message.header.stamp.nanosec = 123_456_789
+        if age_s is None:
+            message.header.stamp = Time(sec=self._num_sent, nanosec=123_456_789)
+        else:
+            stamp = self.node.get_clock().now() - Duration(nanoseconds=int(age_s * 1e9))
+            message.header.stamp = stamp.to_msg()
         message.header.frame_id = f'camera {self._num_sent}'
-        self._images.publish(message)
-        return message.header
+        self.publisher(topic, type(message)).publish(message)
+        # The caller may send the same message again.
+        return deepcopy(message.header)
 
     def answer_to(self, header: Header) -> Detection2DArray:
         """
@@ -177,6 +252,34 @@ class Peer:
         """Count the messages that arrived for an image so far."""
         return sum(one.header == header for one in self._answers)
 
+    def answered_since(self, header: Header) -> list[Header]:
+        """
+        List what was answered, in the order of the answers.
+
+        :param header: of the first image that counts
+        :return: the headers of it and of all that came after it
+        """
+        headers = [one.header for one in self._answers]
+        return headers[headers.index(header) :]
+
+    def count_answers(self) -> tuple[int, int]:
+        """Count all answers, and those to a frame that had one already."""
+        stamps = [(one.header.stamp.sec, one.header.stamp.nanosec) for one in self._answers]
+        return len(stamps), len(stamps) - len(set(stamps))
+
+    def spin_until(self, end_s: float) -> None:
+        """
+        Take in what arrives.
+
+        :param end_s: by time.monotonic
+        """
+        while (left_s := end_s - time.monotonic()) > 0:
+            self._executor.spin_once(timeout_sec=left_s)
+
+    def latest_statistics(self) -> DetectorStatistics:
+        """Give the last statistics that arrived; before the first, empty ones."""
+        return self._statistics[-1] if self._statistics else DetectorStatistics()
+
     def statistics(self) -> DetectorStatistics:
         """Wait for the next statistics; they come once a second."""
         self._statistics.clear()
@@ -192,6 +295,37 @@ class Peer:
         latest = self.statistics()
         return dict(zip(latest.drop_reasons, latest.drop_counts, strict=True)).get(reason, 0)
 
+    def wait_for_drop(self, reason: str, trigger: Callable[[], object]) -> None:
+        """
+        Do something until images are dropped for a reason.
+
+        :param reason: as in drop_reasons
+        :param trigger: what to do once a second
+        """
+        before = self.num_dropped(reason)
+        self.wait_for(
+            lambda: [trigger(), self.num_dropped(reason) > before][1], f'a drop: {reason}'
+        )
+
+    def diagnosis(self, part: str, condition: Callable[[Any], bool]) -> Any:
+        """
+        Wait until a part of the node is said to be in some state.
+
+        :param part: such as `model` or `images`
+        :param condition: DiagnosticStatus -> whether it is the one
+        :return: the DiagnosticStatus
+        """
+        self._diagnostics.clear()
+        prefix = f'{self.detector.lstrip("/")}: {part}'
+
+        def find() -> Any:
+            statuses = (status for array in self._diagnostics for status in array.status)
+            return next(
+                (one for one in statuses if one.name.startswith(prefix) and condition(one)), None
+            )
+
+        return self.wait_for(find, f'a diagnosis of {part}; last: {self._diagnostics[-1:]}')
+
     def set_parameter(self, name: str, value: object) -> Any:
         """
         Set a parameter of the detector by its service.
@@ -201,6 +335,16 @@ class Peer:
         :return: rcl_interfaces/SetParametersResult
         """
         return self.finish(self._parameters.set_parameters([Parameter(name, value=value)]))[0]
+
+    def set_parameter_later(self, name: str, value: object) -> Any:
+        """
+        Set a parameter of the detector, and wait elsewhere.
+
+        :param name: of the parameter
+        :param value: its type decides the parameter's
+        :return: the future
+        """
+        return self._parameters.set_parameters([Parameter(name, value=value)])
 
     def get_parameter(self, name: str) -> Any:
         """
@@ -220,12 +364,26 @@ class Peer:
         :param request: what to ask
         :return: the response
         """
-        client = self.node.create_client(service_type, f'{self.detector}/{service}')
-        self.wait_for(client.service_is_ready, service)
-        future = client.call_async(request)
+        future = self.call_later(service_type, service, request)
         self.wait_for(future.done, f'the answer of {service}')
-        self.node.destroy_client(client)
         return future.result()
+
+    def call_later(self, service_type: Any, service: str, request: Any) -> Any:
+        """
+        Call a service of the detector, and wait elsewhere.
+
+        :param service_type: its type
+        :param service: without `~/`
+        :param request: what to ask
+        :return: the future
+        """
+        if service not in self._clients:
+            self._clients[service] = self.node.create_client(
+                service_type, f'{self.detector}/{service}'
+            )
+        client = self._clients[service]
+        self.wait_for(client.service_is_ready, service)
+        return client.call_async(request)
 
     def finish(self, future: Any) -> Any:
         """Wait for an answer of a parameter service and unpack it."""
@@ -235,14 +393,15 @@ class Peer:
 
 
 @contextmanager
-def peer(namespace: str) -> Iterator[Peer]:
+def peer(namespace: str, *, is_reader: bool = True) -> Iterator[Peer]:
     """
     Join, and leave at the end.
 
     :param namespace: the detector's
+    :param is_reader: whether it subscribes to the detections
     :return: the peer
     """
-    one = Peer(namespace)
+    one = Peer(namespace, is_reader=is_reader)
     try:
         yield one
     finally:

@@ -9,14 +9,11 @@ if find_spec('rclpy') is None:
 
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState, GetState
-from rclpy.qos import DurabilityPolicy, QoSProfile
+from rclpy.qos import QoSProfile
 from sensor_msgs.msg import Image
-from vision_msgs.msg import LabelInfo
 
 from tests.ros.talking import detector_command, peer, plain_image, running
 from tests.tiny_bundle import write_tiny_bundle
-
-LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 
 
 @pytest.fixture(scope='module')
@@ -120,7 +117,7 @@ def test_class_id_is_the_number_on_demand(detector):
 
 
 def test_a_late_joiner_gets_the_labels(detector):
-    messages = detector.listen(LabelInfo, 'label_info', LATCHED)
+    messages = detector.listen_to_label_info()
     info = detector.wait_for(lambda: messages, 'label_info')[-1]
     assert [(one.class_id, one.class_name) for one in info.class_map] == [
         (1, 'red'),
@@ -131,7 +128,7 @@ def test_a_late_joiner_gets_the_labels(detector):
 
 
 def test_label_info_follows_the_threshold(detector):
-    messages = detector.listen(LabelInfo, 'label_info', LATCHED)
+    messages = detector.listen_to_label_info()
     detector.set_parameter('score_threshold', 0.75)
     detector.wait_for(
         lambda: messages and messages[-1].threshold == pytest.approx(0.75), 'the new threshold'

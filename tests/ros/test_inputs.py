@@ -1,0 +1,168 @@
+"""Where images come from: compressed, several cameras, remapped, faster than the detector."""
+
+from importlib.util import find_spec
+
+import pytest
+
+if find_spec('rclpy') is None:
+    pytest.skip('ROS 2 is not sourced (no rclpy); run `make test`', allow_module_level=True)
+
+import cv2
+import numpy as np
+import rclpy
+from rclpy.node import Node
+from sensor_msgs.msg import CompressedImage
+
+from ssd_detector import ConfigError
+from ssd_detector_ros.cameras import name_cameras
+from tests.ros.talking import detector_command, peer, plain_image, running
+from tests.tiny_bundle import write_tiny_bundle
+
+
+@pytest.fixture(scope='module')
+def bundle(tmp_path_factory):
+    return write_tiny_bundle(tmp_path_factory.mktemp('bundles') / 'tiny')
+
+
+@pytest.fixture(scope='module')
+def slow_bundle(tmp_path_factory):
+    """Give a bundle whose inference takes some 30 ms or more."""
+    return write_tiny_bundle(tmp_path_factory.mktemp('bundles') / 'slow', num_delays=10)
+
+
+def labels(answer):
+    return [detection.results[0].hypothesis.class_id for detection in answer.detections]
+
+
+def compressed_image(red=0):
+    image_bgr = np.full((48, 64, 3), (0, 0, red), np.uint8)
+    return CompressedImage(data=cv2.imencode('.jpg', image_bgr)[1].tobytes(), format='jpeg')
+
+
+def test_compressed_images_of_several_remapped_cameras_are_answered_each_apart(bundle, tmp_path):
+    command = detector_command(
+        'test_cameras',
+        bundle=bundle,
+        image_topics="['front', '/rear/image']",
+        image_transport='compressed',
+    )
+    command += ['-r', 'front:=/vehicle/front/image_raw']
+    front = '/vehicle/front/image_raw/compressed'
+    with running(command, tmp_path / 'log'), peer('test_cameras', is_reader=False) as one:
+        for topic in ('front/detections', 'rear/image/detections'):
+            one.hear(topic)
+        for topic in (front, '/rear/image/compressed'):
+            one.establish(compressed_image(), topic=topic)
+        header = one.send(compressed_image(red=255), topic=front)
+        other_header = one.send(compressed_image(), topic='/rear/image/compressed')
+        assert labels(one.answer_to(header)) == ['red']
+        assert labels(one.answer_to(other_header)) == []
+        assert list(one.statistics().cameras) == [front, '/rear/image/compressed']
+
+
+def test_cameras_take_turns(slow_bundle, tmp_path):
+    topics = ('left', 'right')
+    command = detector_command('test_turns', bundle=slow_bundle, image_topics="['left', 'right']")
+    with running(command, tmp_path / 'log'), peer('test_turns') as one:
+        for topic in topics:
+            one.wait_for(one.publisher(topic).get_subscription_count, topic)
+        # One camera sends three times as often; both are served alike.
+        one.wait_for(
+            lambda: (
+                [
+                    one.send(plain_image(), topic=topic)
+                    for topic in ('left', 'left', 'left', 'right')
+                ]
+                and sum(one.latest_statistics().camera_processed) >= 40
+            ),
+            '40 processed frames',
+        )
+        left, right = one.latest_statistics().camera_processed
+        assert 0.7 < left / right < 1.5
+        assert one.num_dropped('superseded') > 0
+
+
+def test_keep_all_answers_a_burst_in_order(slow_bundle, tmp_path):
+    command = detector_command('test_keep', bundle=slow_bundle, drop_policy='keep_all')
+    with running(command, tmp_path / 'log'), peer('test_keep') as one:
+        one.wait_until_active()
+        headers = [one.send(plain_image()) for _ in range(8)]
+        one.answer_to(headers[-1])
+        assert one.answered_since(headers[0]) == headers
+
+
+def test_max_age_drops_what_is_too_old_when_its_turn_comes(slow_bundle, tmp_path):
+    command = detector_command(
+        'test_age', bundle=slow_bundle, drop_policy='max_age', max_age_ms=5000.0
+    )
+    with running(command, tmp_path / 'log'), peer('test_age') as one:
+        one.establish(plain_image(), age_s=0.0)
+        headers = [one.send(plain_image(), age_s=age_s) for age_s in (0.0, 60.0, 0.0)]
+        one.answer_to(headers[-1])
+        assert [one.num_answers_to(header) for header in headers] == [1, 0, 1]
+        assert one.num_dropped('too_old') == 1
+        latest = one.latest_statistics()
+        ages_ms = dict(zip(latest.milestones, latest.age_p50_ms, strict=True))
+        assert list(ages_ms) == [
+            'receive',
+            'convert',
+            'preprocess',
+            'infer',
+            'postprocess',
+            'publish',
+        ]
+        assert 0 < ages_ms['receive'] < ages_ms['publish'] < 5000
+        # A stamp of 1970 is as old as it looks; one of zero says nothing.
+        header = one.send(plain_image())
+        one.wait_for(lambda: one.num_dropped('too_old') == 2, 'the drop')
+        assert one.num_answers_to(header) == 0
+
+
+def test_with_only_if_subscribed_frames_that_nobody_hears_of_are_not_processed(bundle, tmp_path):
+    command = detector_command('test_lazy', bundle=bundle, only_if_subscribed='true')
+    with running(command, tmp_path / 'log'), peer('test_lazy', is_reader=False) as one:
+        one.wait_for(one.publisher().get_subscription_count, 'the node to subscribe')
+        one.wait_for_drop('nobody_listens', lambda: one.send(plain_image()))
+        assert one.latest_statistics().frames_processed == 0
+        one.hear('detections')
+        one.establish(plain_image())
+
+
+@pytest.fixture
+def node():
+    context = rclpy.Context()
+    rclpy.init(args=['--ros-args', '-r', 'front:=/cam/front'], context=context)
+    node = Node('detector', namespace='/robot', context=context)
+    yield node
+    node.destroy_node()
+    context.try_shutdown()
+
+
+def names(node, *topics, transport='raw'):
+    one, several = (topics[0], ()) if len(topics) == 1 else ('image', topics)
+    return name_cameras(node, image_topic=one, image_topics=several, image_transport=transport)
+
+
+def test_names_follow_namespace_and_remapping_and_outputs_follow_what_was_given(node):
+    assert [(one.topic, one.prefix) for one in names(node, 'front', '/rear/image')] == [
+        ('/cam/front', '~/front'),
+        ('/rear/image', '~/rear/image'),
+    ]
+    (alone,) = names(node, 'image', transport='compressed')
+    assert (alone.topic, alone.prefix) == ('/robot/image/compressed', '~')
+
+
+@pytest.mark.parametrize(
+    ('topics', 'words'),
+    [
+        (('front', '/front'), 'given twice'),
+        (('camera/compressed',), 'expected camera'),
+        (('',), "received ''"),
+        (('no topic',), 'no topic'),
+        (('front', '9lives'), '9lives'),
+    ],
+)
+def test_topics_that_can_not_be_are_refused_with_their_name(node, topics, words):
+    with pytest.raises(ConfigError) as caught:
+        names(node, *topics)
+    assert words in str(caught.value)
