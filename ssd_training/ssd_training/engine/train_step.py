@@ -1,6 +1,5 @@
 """One training step, compiled once for each input size."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -38,8 +37,8 @@ class TrainStep:
         schedule: Schedule,
         average: WeightAverage | None,
     ) -> None:
-        self._config = config
-        self._model = model
+        self.config = config
+        self.model = model
         self._schedule = schedule
         self._average = average
         self._optimizer = Optimizer(
@@ -69,10 +68,19 @@ class TrainStep:
         return int(self._step.numpy())
 
     @property
+    def next_size_px(self) -> int:
+        """The input size of the step that comes; it follows from seed and step alone."""
+        sizes_px = list(self._compiled)
+        if len(sizes_px) == 1:
+            return sizes_px[0]
+        stretch = self.num_steps // self.config.train.multi_scale.every_steps
+        return int(np.random.default_rng([self.config.train.seed, stretch]).choice(sizes_px))
+
+    @property
     def state(self) -> dict[str, keras.Variable]:
         """Every variable that a training which goes on from here needs, by a unique name."""
         parts: dict[str, dict[str, keras.Variable]] = {
-            'model': {weight.path: weight for weight in self._model.weights},
+            'model': {weight.path: weight for weight in self.model.weights},
             'optimizer': self._optimizer.state,
             'accumulators': {
                 weight.path: accumulator
@@ -97,16 +105,38 @@ class TrainStep:
         :param ground_truths: of the batch
         :return: the loss of the whole batch, of all replicas, before the update
         """
-        sizes_px = list(self._compiled)
-        size_px = sizes_px[0] if len(sizes_px) == 1 else self._draw_size(sizes_px)
-        return self._compiled[size_px](images, *ground_truths)
+        return self._compiled[self.next_size_px](images, *ground_truths)
 
-    def _draw_size(self, sizes_px: Sequence[int]) -> int:
-        stretch = self.num_steps // self._config.train.multi_scale.every_steps
-        return int(np.random.default_rng([self._config.train.seed, stretch]).choice(sizes_px))
+    def updates(self, gradients: list[Tensor]) -> Updates:
+        """
+        Tell everything that changes after one batch.
+
+        :param gradients: of the loss, float32, one for each weight that trains
+        :return: the step and, where this batch completes one, the weights and what follows them
+        """
+        updates: Updates = [(self._step, self._step + 1)]
+        num_accumulated = self.config.train.grad_accum_steps
+        is_taken: Tensor | bool = True
+        if num_accumulated > 1:
+            is_taken = tf.equal((self._step + 1) % num_accumulated, 0)
+            pairs = list(zip(self._accumulators, gradients, strict=True))
+            gradients = [own + gradient / num_accumulated for own, gradient in pairs]
+            updates += [
+                (own, tf.where(is_taken, tf.zeros_like(total), total))
+                for own, total in zip(self._accumulators, gradients, strict=True)
+            ]
+        if self._loss_scale is not None:
+            is_finite = all_finite(gradients)
+            updates += select(is_taken, self._loss_scale.updates(is_finite))
+            is_taken = tf.logical_and(is_taken, is_finite)
+        changes = self._optimizer.updates(gradients, self._schedule(self._step))
+        if self._average is not None:
+            new_weights = {id(variable): value for variable, value in changes}
+            changes += self._average.updates(new_weights)
+        return updates + select(is_taken, changes)
 
     def _compile(self, size_px: int) -> Any:
-        objective = Objective(self._config, self._model, size_px)
+        objective = Objective(self.config, self.model, size_px)
 
         def run(images: Tensor, *ground_truths: Tensor) -> MultiboxLoss:
             losses = self._strategy.run(
@@ -117,7 +147,7 @@ class TrainStep:
                 *(self._strategy.experimental_local_results(value)[0] for value in losses)
             )
 
-        height, width = loading_size_hw(self._config)
+        height, width = loading_size_hw(self.config)
         signature = (
             tf.TensorSpec((None, height, width, 3), tf.float32),
             tf.TensorSpec((None, None, 4), tf.float32),
@@ -151,31 +181,8 @@ class TrainStep:
         gradients = sum_over_replicas(gradients)
         if self._loss_scale is not None:
             gradients = [gradient / scale for gradient in gradients]
-        assign_all(self._updates(gradients))
+        assign_all(self.updates(gradients))
         return MultiboxLoss(*sum_over_replicas(list(loss)))
-
-    def _updates(self, gradients: list[Tensor]) -> Updates:
-        """Tell everything that changes after one batch with these gradients."""
-        updates: Updates = [(self._step, self._step + 1)]
-        num_accumulated = self._config.train.grad_accum_steps
-        is_taken: Tensor | bool = True
-        if num_accumulated > 1:
-            is_taken = tf.equal((self._step + 1) % num_accumulated, 0)
-            pairs = list(zip(self._accumulators, gradients, strict=True))
-            gradients = [own + gradient / num_accumulated for own, gradient in pairs]
-            updates += [
-                (own, tf.where(is_taken, tf.zeros_like(total), total))
-                for own, total in zip(self._accumulators, gradients, strict=True)
-            ]
-        if self._loss_scale is not None:
-            is_finite = all_finite(gradients)
-            updates += select(is_taken, self._loss_scale.updates(is_finite))
-            is_taken = tf.logical_and(is_taken, is_finite)
-        changes = self._optimizer.updates(gradients, self._schedule(self._step))
-        if self._average is not None:
-            new_weights = {id(variable): value for variable, value in changes}
-            changes += self._average.updates(new_weights)
-        return updates + select(is_taken, changes)
 
 
 def input_sizes_px(config: ExperimentConfig) -> tuple[int, ...]:
