@@ -1,10 +1,15 @@
-"""Start the detector; it configures and activates itself unless autostart is false."""
+"""
+Start the detector; it configures and activates itself unless autostart is false.
+
+ros2 launch exits with an error when the node does, such as when configure fails.
+"""
 
 import os
 
 from launch import LaunchDescription
 from launch.actions import (
     DeclareLaunchArgument,
+    LogInfo,
     OpaqueFunction,
     RegisterEventHandler,
     SetEnvironmentVariable,
@@ -12,6 +17,7 @@ from launch.actions import (
 from launch.event_handlers import OnProcessExit
 from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
 from launch_ros.actions import LifecycleNode
+from launch_ros.event_handlers import OnStateTransition
 from launch_ros.parameter_descriptions import ParameterValue
 from launch_ros.substitutions import FindPackageShare
 
@@ -21,9 +27,19 @@ DEFAULT_PARAMS_FILE = PathJoinSubstitution(
 ARGUMENTS = (
     ('params_file', DEFAULT_PARAMS_FILE, 'YAML file with the parameters of the node'),
     ('bundle', '', 'folder of the bundle; empty: as in params_file'),
-    ('image_topic', '', 'topic of sensor_msgs/Image; empty: as in params_file'),
+    ('image_topic', '', 'topic of the images, without /compressed; empty: as in params_file'),
+    (
+        'image_topics',
+        '',
+        'topics of several cameras, such as "[front, rear]"; empty: as in params_file',
+    ),
+    ('image_transport', '', 'raw or compressed; empty: as in params_file'),
+    ('backend', '', 'auto, onnxruntime or tensorrt; empty: as in params_file'),
     ('autostart', '', 'configure and activate itself, true or false; empty: as in params_file'),
+    ('use_sim_time', '', 'take the time from /clock, true or false; empty: as in params_file'),
     ('namespace', '', 'namespace of the node'),
+    ('respawn', 'false', 'start the node again when it ends, true or false'),
+    ('respawn_delay', '2.0', 'seconds before it is started again'),
     ('log_level', 'info', 'debug, info, warn, error or fatal'),
 )
 # Fast DDS's own shared memory segment is smaller than one 640x480 image: most are lost on the way.
@@ -32,7 +48,15 @@ FASTDDS_PROFILE = PathJoinSubstitution(
 )
 FASTDDS_VARIABLES = ('FASTRTPS_DEFAULT_PROFILES_FILE', 'FASTDDS_DEFAULT_PROFILES_FILE')
 # The type is said: a bundle called 2024 is no number.
-PARAMETER_TYPES = {'bundle': str, 'image_topic': str, 'autostart': bool}
+PARAMETER_TYPES = {
+    'bundle': str,
+    'image_topic': str,
+    'image_topics': None,  # A list, as YAML says.
+    'image_transport': str,
+    'backend': str,
+    'autostart': bool,
+    'use_sim_time': bool,
+}
 
 
 def generate_launch_description() -> LaunchDescription:
@@ -51,6 +75,7 @@ def _start_node(context):
         for name, value_type in PARAMETER_TYPES.items()
         if LaunchConfiguration(name).perform(context)
     }
+    respawn = LaunchConfiguration('respawn').perform(context).lower() in ('true', '1')
     detector = LifecycleNode(
         package='ssd_detector_ros',
         executable='detector',
@@ -59,9 +84,19 @@ def _start_node(context):
         output='screen',
         parameters=[LaunchConfiguration('params_file'), given],
         ros_arguments=['--log-level', LaunchConfiguration('log_level')],
+        respawn=respawn,
+        respawn_delay=float(LaunchConfiguration('respawn_delay').perform(context)),
     )
-    on_exit = OnProcessExit(target_action=detector, on_exit=_fail_with_node)
-    return [*_fastdds_profile(), detector, RegisterEventHandler(on_exit)]
+    is_active = OnStateTransition(
+        target_lifecycle_node=detector,
+        goal_state='active',
+        entities=[LogInfo(msg='the detector is active')],
+    )
+    handlers = [is_active]
+    if not respawn:
+        handlers.append(OnProcessExit(target_action=detector, on_exit=_fail_with_node))
+    # Before the node: a quick one is active before the launcher gets to the handlers.
+    return [*_fastdds_profile(), *map(RegisterEventHandler, handlers), detector]
 
 
 def _fastdds_profile():

@@ -4,6 +4,7 @@ from importlib.util import find_spec
 import json
 import os
 from pathlib import Path
+import re
 import shutil
 import signal
 import subprocess
@@ -15,10 +16,12 @@ if find_spec('rclpy') is None or shutil.which('ros2') is None:
         'ROS 2 is not sourced (no rclpy or no ros2); run `make test`', allow_module_level=True
     )
 
+from ament_index_python.packages import get_package_share_directory
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState, GetState
 from rclpy.qos import ReliabilityPolicy
 
+from ssd_detector_ros.parameters import DECLARATIONS
 from tests.ros.talking import detector_command, peer, plain_image, running, TIMEOUT_S
 from tests.tiny_bundle import DEPLOY_YAML, write_tiny_bundle
 
@@ -127,10 +130,47 @@ def test_a_launched_node_answers_in_its_namespace_on_the_topic_given(bundle, tmp
     assert 'finished cleanly' in log.read_text()
 
 
+def test_launch_starts_several_cameras_and_says_when_it_is_active(bundle, tmp_path):
+    command = [*LAUNCH, f'bundle:={bundle}', 'namespace:=test_several', 'respawn:=true']
+    command += ['image_topics:=[left, right]', 'image_transport:=compressed', 'respawn_delay:=0.1']
+    log = tmp_path / 'log'
+    with running(command, log) as process, peer('test_several') as one:
+        one.wait_for(lambda: one.node.count_subscribers('/test_several/left/compressed'), 'left')
+        one.wait_for(lambda: one.node.count_subscribers('/test_several/right/compressed'), 'right')
+        one.wait_for(lambda: 'the detector is active' in log.read_text(), 'the event')
+        (child,) = children_of(process.pid)
+        os.kill(child, signal.SIGKILL)
+        one.wait_for(lambda: set(children_of(process.pid)) - {child}, 'the respawned node')
+        one.wait_for(lambda: log.read_text().count('waiting for images') == 2, 'it to be active')
+    assert process.returncode == 0, log.read_text()
+
+
+def test_every_argument_of_the_launch_file_is_a_parameter_or_of_launch():
+    code, output = outcome([*LAUNCH, '--show-args'])
+    assert code == 0
+    names = set(re.findall(r"'(\w+)':", output))
+    of_launch = {'params_file', 'namespace', 'log_level', 'respawn', 'respawn_delay'}
+    assert names - of_launch <= set(DECLARATIONS) | {'use_sim_time'}
+
+
+def test_the_parameters_of_the_jetson_are_known(tmp_path):
+    share = Path(get_package_share_directory('ssd_detector_ros'))
+    params_file = share / 'params' / 'detector_jetson.yaml'
+    code, output = outcome([*RUN, '--params-file', params_file])
+    if find_spec('tensorrt') is not None:
+        pytest.skip('TensorRT is installed: the node would run')
+    assert code == 1
+    assert 'tensorrt is not installed' in output
+    assert 'unknown' not in output
+
+
+def children_of(pid):
+    return [int(one) for one in Path(f'/proc/{pid}/task/{pid}/children').read_text().split()]
+
+
 def profile_of_child(pid):
     """Read the Fast DDS profile from the environment of the process that launch started."""
-    children = Path(f'/proc/{pid}/task/{pid}/children').read_text().split()
-    content = Path(f'/proc/{children[0]}/environ').read_text()
+    content = Path(f'/proc/{children_of(pid)[0]}/environ').read_text()
     variables = dict(entry.split('=', 1) for entry in content.split('\0') if '=' in entry)
     return variables['FASTRTPS_DEFAULT_PROFILES_FILE']
 
