@@ -15,6 +15,9 @@ WEIGHTS_DIR = Path(
     os.environ.get('SSD_WEIGHTS_DIR', Path(__file__).parents[3] / 'shared/data/weights')
 )
 
+# An experiment for tests, beside those that are shipped.
+TINY = Path(__file__).with_name('tiny.yaml')
+
 Load = Callable[..., ExperimentConfig]
 
 
@@ -28,11 +31,11 @@ def data_root(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope='session')
 def load(data_root) -> Load:
-    """Load a shipped experiment with overrides; its data are the coloured rectangles."""
+    """Load tiny, or a shipped experiment, with overrides; VOC is the coloured rectangles."""
 
     def load_with(name: str, *overrides: str) -> ExperimentConfig:
         config, _ = load_experiment(
-            Path(f'experiments/{name}.yaml'),
+            TINY if name == 'tiny' else Path(f'experiments/{name}.yaml'),
             CONFIG_ROOT,
             overrides=overrides,
             environment={'DATA_ROOT': str(data_root), 'SSD_WEIGHTS_DIR': str(WEIGHTS_DIR)},
@@ -43,9 +46,9 @@ def load(data_root) -> Load:
 
 
 @pytest.fixture(scope='session')
-def smoke_config(load) -> ExperimentConfig:
+def tiny_config(load) -> ExperimentConfig:
     """Load the small experiment."""
-    return load('smoke')
+    return load('tiny')
 
 
 @pytest.fixture(scope='session')

@@ -1,32 +1,46 @@
 """Augmentation, in graph mode: boxes stay on their objects."""
 
+import colorsys
+import dataclasses
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 import numpy as np
 import pytest
 import tensorflow as tf
 
+from ssd_detector.boxes import iou_matrix
 from ssd_training.data.augmentation import (
     augment,
-    crop,
+    augment_mosaic,
+    crop_window,
     distort_colors,
-    expand,
+    expand_window,
     flip,
+    mosaic,
     resize,
     Sample,
+    view,
 )
 from ssd_training.experiments.data_schema import (
     AugmentationSettings,
     CropSettings,
     ExpandSettings,
     FlipSettings,
+    MosaicSettings,
     PhotometricSettings,
 )
 
 SIZE_HW = (96, 96)
-EXPAND = ExpandSettings(probability=1.0, max_ratio=4.0)
+FILL = (0.5, 0.4, 0.3)
+EXPAND = ExpandSettings(probability=1.0, max_ratio=4.0, fill_rgb=FILL)
+NO_EXPAND = ExpandSettings(probability=0.0, max_ratio=4.0, fill_rgb=FILL)
 CROP = CropSettings(
-    probability=1.0, min_ious=(0.1, 0.3, 0.5, 0.0), scale=(0.3, 1.0), aspect_ratio=(0.5, 2.0)
+    probability=1.0,
+    min_ious=(0.1, 0.3, 0.5, 0.0),
+    scale=(0.3, 1.0),
+    aspect_ratio=(0.5, 2.0),
+    tries=50,
 )
 FLIP = FlipSettings(probability=0.5)
 COLORS = PhotometricSettings(
@@ -35,16 +49,57 @@ COLORS = PhotometricSettings(
 NO_COLORS = PhotometricSettings(
     probability=0.0, brightness=0.0, contrast=(1.0, 1.0), saturation=(1.0, 1.0), hue=0.0
 )
+MOSAIC = MosaicSettings(probability=1.0, center=(0.35, 0.65))
+ALL = AugmentationSettings(
+    photometric=NO_COLORS, expand=EXPAND, crop=CROP, flip=FLIP, mosaic=MOSAIC
+)
+WHOLE = np.array([0, 0, 1, 1], np.float32)
+
+
+def expand(sample, seed):
+    window = expand_window(EXPAND, seed)
+    return view(sample, window, size_hw=SIZE_HW, fill_rgb=FILL)
+
+
+def crop(sample, seed):
+    window = crop_window(WHOLE, sample, CROP, seed)
+    return view(sample, window, size_hw=SIZE_HW, fill_rgb=FILL)
+
+
+def make_plain(seed):
+    """Make an image without objects and without red."""
+    return Sample(
+        tf.fill((70, 50, 3), tf.constant(90, tf.uint8)),
+        tf.zeros((0, 4)),
+        tf.zeros(0, tf.int32),
+        tf.zeros(0, tf.bool),
+    )
+
+
+def mosaic_of_one(sample, seed):
+    """Put the sample into each corner in turn, beside images without objects."""
+    corner = seed[0] % 4
+    samples = [
+        Sample(
+            *(
+                tf.cond(corner == i, lambda a=a: a, lambda b=b: b)
+                for a, b in zip(sample, make_plain(seed), strict=True)
+            )
+        )
+        for i in range(4)
+    ]
+    return mosaic(samples, ALL, size_hw=SIZE_HW, seed=seed)
+
 
 CHANGES = {
-    'expand': lambda sample, seed: resize(expand(sample, EXPAND, seed), SIZE_HW),
-    'crop': lambda sample, seed: resize(crop(sample, CROP, seed), SIZE_HW),
-    'flip': lambda sample, seed: resize(flip(sample, FLIP, seed), SIZE_HW),
-    'all': lambda sample, seed: augment(
-        sample,
-        AugmentationSettings(photometric=NO_COLORS, expand=EXPAND, crop=CROP, flip=FLIP),
-        size_hw=SIZE_HW,
-        seed=seed,
+    'resize': lambda sample, seed: resize(sample, SIZE_HW),
+    'expand': expand,
+    'crop': crop,
+    'flip': lambda sample, seed: flip(resize(sample, SIZE_HW), FLIP, seed),
+    'all': lambda sample, seed: augment(sample, ALL, size_hw=SIZE_HW, seed=seed),
+    'mosaic': mosaic_of_one,
+    'all with mosaic': lambda sample, seed: augment_mosaic(
+        sample, ALL, size_hw=SIZE_HW, seed=seed, read_other=make_plain
     ),
 }
 # As in a tf.data pipeline: graph mode, image and number of boxes of any size.
@@ -94,7 +149,8 @@ def red_edges(image):
 
 
 @pytest.mark.parametrize('name', CHANGES)
-@settings(max_examples=60)
+# The first call of a function initializes it.
+@settings(max_examples=60, deadline=None)
 @given(rectangle=rectangles(), seed=seeds)
 def test_a_red_rectangle_stays_under_its_box(name, rectangle, seed):
     changed = COMPILED[name](draw_red(*rectangle), np.array(seed))
@@ -130,17 +186,14 @@ def test_objects_whose_centre_is_cut_off_leave_with_their_class_and_flag(seed):
     assert np.all((changed.boxes_xyxy >= 0) & (changed.boxes_xyxy <= 1))
 
 
-def test_a_crop_that_can_not_be_had_leaves_the_sample_as_it_is():
+def test_a_crop_that_can_not_be_had_leaves_the_window_as_it_is():
     """No window of at most half the image overlaps an object that fills it by 0.9."""
     sample = draw_red((80, 60), (0, 0, 80, 60))
-    impossible = CropSettings(
-        probability=1.0, min_ious=(0.9,), scale=(0.3, 0.5), aspect_ratio=(0.5, 2.0)
-    )
+    impossible = dataclasses.replace(CROP, min_ious=(0.9,), scale=(0.3, 0.5))
 
-    changed = crop(sample, impossible, np.array([1, 2]))
-
-    np.testing.assert_array_equal(changed.image_rgb, sample.image_rgb)
-    np.testing.assert_array_equal(changed.boxes_xyxy, sample.boxes_xyxy)
+    for number in range(10):
+        window = crop_window(WHOLE, sample, impossible, np.array([1, number]))
+        np.testing.assert_array_equal(window, WHOLE)
 
 
 def test_an_image_without_objects_passes_through_every_change():
@@ -151,18 +204,71 @@ def test_an_image_without_objects_passes_through_every_change():
         np.zeros(0, bool),
     )
 
-    changed = COMPILED['all'](empty, np.array([3, 4]))
+    changed = COMPILED['all with mosaic'](empty, np.array([3, 4]))
 
     assert changed.boxes_xyxy.shape == (0, 4)
 
 
-def test_crops_differ_and_most_are_smaller_than_the_image():
+def test_crops_differ_lie_on_pixels_and_overlap_an_object_as_wanted():
     sample = draw_red((100, 80), (20, 20, 70, 60))
+    settings = dataclasses.replace(CROP, min_ious=(0.5,))
+    windows = np.stack([crop_window(WHOLE, sample, settings, np.array([0, n])) for n in range(20)])
 
-    sizes = {tuple(crop(sample, CROP, np.array([0, n])).image_rgb.shape) for n in range(20)}
+    pixels = windows * [100, 80, 100, 80]
+    np.testing.assert_allclose(pixels, np.round(pixels), atol=1e-4)
+    assert len({tuple(window) for window in windows}) > 15
+    assert np.all(iou_matrix(pixels, np.float32([[20, 20, 70, 60]])) >= 0.5 - 1e-5)
 
-    assert len(sizes) > 10
-    assert all(height <= 80 and width <= 100 for height, width, _ in sizes)
+
+def test_what_is_around_a_smaller_image_has_the_fill_colour():
+    sample = Sample(np.full((40, 40, 3), 255, np.uint8), *make_plain(None)[1:])
+
+    zoomed = expand(sample, np.array([0, 1])).image_rgb.numpy()
+
+    is_image = np.isclose(zoomed, 1.0).all(axis=-1)
+    assert 0.01 < is_image.mean() < 0.99
+    np.testing.assert_allclose(zoomed[~is_image], np.broadcast_to(FILL, zoomed.shape)[~is_image])
+
+
+def test_a_mosaic_shows_four_images_that_meet_in_one_point():
+    samples = [
+        Sample(np.full((50, 50, 3), 60 * (i + 1), np.uint8), *make_plain(None)[1:])
+        for i in range(4)
+    ]
+    plain = dataclasses.replace(
+        ALL, expand=NO_EXPAND, crop=dataclasses.replace(CROP, probability=0.0)
+    )
+
+    joined = mosaic(samples, plain, size_hw=SIZE_HW, seed=np.array([3, 4])).image_rgb
+
+    values = np.round(joined.numpy()[..., 0] * 255 / 60).astype(int)
+    corners = values[[0, 0, -1, -1], [0, -1, 0, -1]]
+    np.testing.assert_array_equal(corners, [1, 2, 3, 4])
+    rows, columns = np.argmax(values[:, 0] == 3), np.argmax(values[0] == 2)
+    assert 0.35 * 96 - 1 <= min(rows, columns) and max(rows, columns) <= 0.65 * 96 + 1
+    expected = np.ones(SIZE_HW, int)
+    expected[:rows, columns:], expected[rows:, :columns], expected[rows:, columns:] = 2, 3, 4
+    np.testing.assert_array_equal(values, expected)
+
+
+def test_a_mosaic_is_made_at_the_probability_only():
+    def count_reads(probability):
+        reads = []
+        changed = dataclasses.replace(
+            ALL, mosaic=dataclasses.replace(MOSAIC, probability=probability)
+        )
+        for number in range(40):
+            augment_mosaic(
+                draw_red((60, 60), (5, 5, 40, 40)),
+                changed,
+                size_hw=SIZE_HW,
+                seed=np.array([0, number]),
+                read_other=lambda seed: reads.append(seed) or make_plain(seed),
+            )
+        return len(reads)
+
+    assert count_reads(0.0) == 0
+    assert 3 * 8 < count_reads(0.5) < 3 * 32
 
 
 @settings(max_examples=40)
@@ -196,3 +302,40 @@ def test_equal_seeds_give_equal_samples(name):
 
     for a, b in zip(first, second, strict=True):
         np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize('change', ['hue', 'saturation', 'brightness', 'contrast'])
+def test_each_change_of_colour_does_what_its_name_says(change):
+    """Two pixels of mild colours; nothing of them reaches the ends of the range."""
+    image = np.array([[[0.5, 0.4, 0.3], [0.4, 0.45, 0.55]]], np.float32)
+    values = {
+        'hue': {'hue': 0.05},
+        'saturation': {'saturation': (0.5, 0.5)},
+        'brightness': {'brightness': 0.1},
+        'contrast': {'contrast': (0.6, 0.6)},
+    }[change]
+    settings = dataclasses.replace(NO_COLORS, probability=1.0, **values)
+
+    changed = distort_colors(Sample(image, *make_plain(None)[1:]), settings, np.array([5, 6]))
+
+    before, after = image[0], changed.image_rgb.numpy()[0]
+    luma = np.array([0.299, 0.587, 0.114])
+    if change == 'hue':
+        turns = [
+            colorsys.rgb_to_hsv(*b)[0] - colorsys.rgb_to_hsv(*a)[0]
+            for a, b in zip(before, after, strict=True)
+        ]
+        assert turns[0] == pytest.approx(turns[1], abs=0.02)
+        assert 0.005 < abs(turns[0]) < 0.07
+        np.testing.assert_allclose(after @ luma, before @ luma, atol=1e-3)
+    elif change == 'saturation':
+        np.testing.assert_allclose(after @ luma, before @ luma, atol=1e-5)
+        np.testing.assert_allclose(np.ptp(after, axis=1), 0.5 * np.ptp(before, axis=1), rtol=1e-4)
+    elif change == 'brightness':
+        assert 0 < np.abs(after - before).max() <= 0.1
+        np.testing.assert_allclose(after - before, (after - before)[0, 0], atol=1e-6)
+    else:
+        np.testing.assert_allclose(after.mean(axis=0), before.mean(axis=0), rtol=1e-5)
+        np.testing.assert_allclose(
+            np.diff(after, axis=0), 0.6 * np.diff(before, axis=0), rtol=1e-4
+        )

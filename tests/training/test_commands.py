@@ -12,6 +12,7 @@ import yaml
 from ssd_detector import Detector
 from ssd_training.data.records import ImageFile
 from ssd_training.train import CONFIG_ROOT
+from tests.training.conftest import TINY
 
 
 def run(*arguments, **environment):
@@ -36,7 +37,7 @@ def train(data_root, work):
         return run(
             'ssd_training.train',
             '--experiment_path',
-            'experiments/smoke.yaml',
+            str(TINY),
             *arguments,
             DATA_ROOT=data_root,
             RUNS_ROOT=work / 'runs',
@@ -55,7 +56,7 @@ def run_folder(train):
 @pytest.fixture(scope='module')
 def deploy_config(work):
     tree = yaml.safe_load((CONFIG_ROOT / 'deploy/mobilenetv2_ssd_voc.yaml').read_text())
-    tree['model_name'], tree['experiment_path'] = 'shapes', 'experiments/smoke.yaml'
+    tree['model_name'], tree['experiment_path'] = 'shapes', str(TINY)
     tree['deploy']['input']['size'] = [96, 96, 3]
     (work / 'deploy.yaml').write_text(yaml.safe_dump(tree))
     return work / 'deploy.yaml'

@@ -35,12 +35,12 @@ def oracle(records, *, shift=0.0):
 
 @pytest.mark.parametrize(('batch_size', 'shift', 'expected'), [(1, 0, 1), (3, 0, 1), (3, 0.5, 0)])
 def test_perfect_boxes_score_1_and_boxes_elsewhere_0(
-    records, smoke_config, batch_size, shift, expected
+    records, tiny_config, batch_size, shift, expected
 ):
     result = evaluate_split(
         oracle(records, shift=shift),
         records,
-        smoke_config.eval,
+        tiny_config.eval,
         labels=LABELS,
         size_px=96,
         batch_size=batch_size,

@@ -18,6 +18,7 @@ from ssd_training.model.weights import load_archive, save_weights
 from ssd_training.targets.priors import generate_priors
 from ssd_training.train import CONFIG_ROOT
 from tests import reference
+from tests.training.conftest import TINY
 
 PHOTOGRAPHS = ('astronaut', 'coffee', 'chelsea', 'motorcycle_left')
 
@@ -87,13 +88,13 @@ def test_the_depthwise_model_is_below_16_mb_and_has_no_batch_norm_left(coco):
 
 
 @pytest.fixture(scope='module')
-def small(smoke_config, tmp_path_factory):
+def small(tiny_config, tmp_path_factory):
     """Save the weights of the small network, untrained."""
     folder = tmp_path_factory.mktemp('small')
-    model = build_model(smoke_config)
+    model = build_model(tiny_config)
     save_weights(model, folder / 'untrained.weights.h5')
     return Source(
-        config=smoke_config,
+        config=tiny_config,
         fingerprint='0123456789ab',
         training_run='smoke_0123456789ab',
         weights_path=folder / 'untrained.weights.h5',
@@ -105,7 +106,7 @@ def small(smoke_config, tmp_path_factory):
 def deploy(tmp_path):
     path = CONFIG_ROOT / 'deploy/mobilenetv2_ssd_voc.yaml'
     tree = yaml.safe_load(path.read_text())
-    tree['model_name'], tree['experiment_path'] = 'shapes', 'experiments/smoke.yaml'
+    tree['model_name'], tree['experiment_path'] = 'shapes', str(TINY)
     tree['deploy']['input']['size'] = [96, 96, 3]
     (tmp_path / 'deploy.yaml').write_text(yaml.safe_dump(tree))
     return load_deploy_config(tmp_path / 'deploy.yaml', CONFIG_ROOT, {})
@@ -146,7 +147,7 @@ def test_another_input_size_than_the_experiments_is_an_error(small, deploy, tmp_
     )
 
     with pytest.raises(
-        ConfigError, match=r'deploy.input.size: \[96, 96, 3\]; the experiment smoke'
+        ConfigError, match=r'deploy.input.size: \[96, 96, 3\]; the experiment tiny'
     ):
         export_bundle(other, config, merged.tree, tmp_path / 'bundle')
 
@@ -155,7 +156,7 @@ def test_weights_of_another_architecture_are_an_error_and_write_nothing(
     small, deploy, tmp_path, load
 ):
     config, merged = deploy
-    other = dataclasses.replace(small, config=load('smoke', 'data.labels=[red, green]'))
+    other = dataclasses.replace(small, config=load('tiny', 'data.labels=[red, green]'))
 
     with pytest.raises(WeightsError, match='another architecture'):
         export_bundle(other, config, merged.tree, tmp_path / 'bundle')

@@ -33,7 +33,7 @@ def grey_records(tmp_path_factory):
 @pytest.fixture(scope='module')
 def no_augmentation(load):
     return load(
-        'smoke',
+        'tiny',
         *(f'augmentation.{name}.probability=0.0' for name in ('photometric', 'expand')),
         *(f'augmentation.{name}.probability=0.0' for name in ('crop', 'flip')),
     ).augmentation
@@ -65,7 +65,7 @@ def test_each_epoch_gives_every_image_once_in_an_order_of_its_own(grey_records, 
 
 
 def test_equal_seeds_give_equal_batches_and_others_do_not(grey_records, load):
-    settings = load('smoke').augmentation
+    settings = load('tiny').augmentation
     first, second, other = (
         batches_of(grey_records, settings, epochs=2, seed=seed) for seed in (5, 5, 6)
     )
@@ -80,7 +80,7 @@ def test_equal_seeds_give_equal_batches_and_others_do_not(grey_records, load):
 
 
 def test_an_image_is_augmented_in_another_way_each_time(grey_records, load):
-    settings = load('smoke', 'augmentation.crop.probability=1.0').augmentation
+    settings = load('tiny', 'augmentation.crop.probability=1.0').augmentation
 
     batches = batches_of(grey_records[5:], settings, batch_size=1, epochs=5)
 
@@ -137,7 +137,7 @@ def test_training_reads_as_evaluation_does(grey_records, no_augmentation):
 @pytest.fixture(scope='module')
 def whole_training(grey_records, load):
     """Make every batch of three epochs of two steps, with all augmentation."""
-    return batches_of(grey_records, load('smoke').augmentation, batch_size=2, epochs=3, seed=7)
+    return batches_of(grey_records, load('tiny').augmentation, batch_size=2, epochs=3, seed=7)
 
 
 def assert_equal_batches(batches, expected):
@@ -152,7 +152,7 @@ def test_a_training_goes_on_at_any_step_with_the_batches_of_the_unbroken_one(
 ):
     rest = batches_of(
         grey_records,
-        load('smoke').augmentation,
+        load('tiny').augmentation,
         batch_size=2,
         epochs=3,
         seed=7,
@@ -187,7 +187,7 @@ def test_earlier_images_are_not_read_when_a_training_goes_on(grey_records, no_au
 
 
 def test_workers_get_the_parts_of_every_batch_in_order(whole_training, grey_records, load):
-    settings = load('smoke').augmentation
+    settings = load('tiny').augmentation
     parts = [
         batches_of(
             grey_records,

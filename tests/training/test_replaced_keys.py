@@ -60,6 +60,8 @@ augmentation.random_expand enabled prob max_ratio fill value
 augmentation.random_iou_crop enabled prob min_iou_choices min_scale max_scale max_attempts fallback
 augmentation.random_flip enabled prob direction
 data dataset_name root use_difficult train_split val_split classes_file num_classes shuffle_buffer
+data num_workers prefetch_batches max_boxes
+data.tfrecords enabled
 data.preprocess standardize_pipeline pipeline output_box_norm
 data.preprocess.params.resize size mode interp
 data.preprocess.params.sanitize_boxes clip min_size min_size_mode

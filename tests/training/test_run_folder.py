@@ -10,7 +10,7 @@ from ssd_training.errors import RunError
 
 @pytest.fixture
 def config(load, tmp_path):
-    return load('smoke', f'run.root={tmp_path / "runs"}')
+    return load('tiny', f'run.root={tmp_path / "runs"}')
 
 
 @pytest.fixture
@@ -23,7 +23,7 @@ def status_of(folder):
 
 
 def test_a_new_folder_tells_what_will_be_run(folder):
-    assert folder.path.name == 'smoke_0123456789ab'
+    assert folder.path.name == 'tiny_0123456789ab'
     assert status_of(folder)['status'] == 'initialized'
     assert json.loads((folder.path / 'config.json').read_text())['train']['epochs'] == 2
     fingerprint = json.loads((folder.path / 'fingerprint.json').read_text())
@@ -35,7 +35,7 @@ def test_the_same_recipe_again_is_an_error_and_touches_nothing(config, folder):
         folder.add_metrics(1, {'train/loss': 1.0})
     before = {path: path.read_bytes() for path in folder.path.rglob('*.json')}
 
-    with pytest.raises(RunError, match=r'smoke_0123456789ab: .*status: success.*move or delete'):
+    with pytest.raises(RunError, match=r'tiny_0123456789ab: .*status: success.*move or delete'):
         RunFolder.create(config, '0123456789ab', {})
 
     assert {path: path.read_bytes() for path in folder.path.rglob('*.json')} == before

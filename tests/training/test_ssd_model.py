@@ -91,7 +91,7 @@ def test_images_are_normalized_to_plus_and_minus_one_inside_the_network(model):
 
 
 def test_freezing_until_a_block_freezes_it_and_all_before(load):
-    model = build_model(load('smoke', 'backbone.freeze_until=block_6'))
+    model = build_model(load('tiny', 'backbone.freeze_until=block_6'))
     is_trainable = {layer.name: layer.trainable for layer in model.layers if layer.weights}
 
     assert not any(is_trainable[name] for name in ('Conv1', 'bn_Conv1', 'block_6_project_BN'))
@@ -104,4 +104,4 @@ def test_freezing_until_a_block_freezes_it_and_all_before(load):
 
 def test_an_unknown_block_is_named_with_its_nearest_neighbour(load):
     with pytest.raises(ConfigError, match=r'freeze_until: blok_6: .*did you mean block_6'):
-        build_model(load('smoke', 'backbone.freeze_until=blok_6'))
+        build_model(load('tiny', 'backbone.freeze_until=blok_6'))

@@ -48,7 +48,7 @@ def weights_restored(training):
 
 @pytest.fixture(scope='module')
 def frozen_config(load):
-    return load('smoke', *FROZEN)
+    return load('tiny', *FROZEN)
 
 
 @pytest.fixture(scope='module')
@@ -120,7 +120,7 @@ def test_two_trainings_with_one_seed_have_equal_weights_bit_for_bit(
 
 def test_a_loss_that_is_no_number_stops_the_training(frozen_training, tmp_path, load):
     training, _ = frozen_training
-    folder = RunFolder.create(load('smoke', f'run.root={tmp_path}'), '0' * 12, {})
+    folder = RunFolder.create(load('tiny', f'run.root={tmp_path}'), '0' * 12, {})
     with weights_restored(training):
         training.model.get_layer('head_0_cls').bias.assign_add(np.full(12, np.nan))
 
@@ -134,7 +134,7 @@ def test_a_loss_that_is_no_number_stops_the_training(frozen_training, tmp_path, 
 
 def test_the_loss_of_one_batch_falls_by_half_in_thirty_steps(load):
     """With the statistics of the batch, all layers training."""
-    training = trainer.prepare(load('smoke', 'train.epochs=15', 'scheduler.base_lr=0.01'))
+    training = trainer.prepare(load('tiny', 'train.epochs=15', 'scheduler.base_lr=0.01'))
     images, *ground_truths = next(batches_for(training))
 
     losses = [

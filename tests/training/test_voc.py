@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from ssd_training.data.voc import check_disjoint, read_voc
+from ssd_training.data.annotations import check_disjoint
+from ssd_training.data.voc import read_voc
 from ssd_training.errors import DataError
 from tests.training.shapes_voc import LABELS, SIZE_WH, write_image, write_split
 
@@ -59,10 +60,10 @@ def test_everything_that_is_wrong_is_said_at_once_with_the_file(tmp_path):
     expected = [
         'no_jpeg.jpg: missing, but listed in train.txt',
         'no_xml.xml: missing, but listed in train.txt',
-        'unknown.xml: violet: unknown class; data.labels has red, green, blue',
-        'outside.xml: red: box xmin 1, ymin 1, xmax 9, ymax 91 is empty or leaves the image of',
-        'empty.xml: red: box xmin 10, ymin 10, xmax 9, ymax 20 is empty',
         'cut.xml: no valid annotation',
+        'unknown.xml: violet: unknown class; data.labels has red, green, blue',
+        'outside.xml: red: box outside image: edges 0, 0, 9, 91 px in an image of 120x90 px',
+        'empty.xml: red: degenerate box: edges 9, 9, 9, 20 px',
         'many.xml: has 9 objects; data.max_boxes is 8',
     ]
     assert len(findings) == len(expected)

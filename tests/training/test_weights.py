@@ -15,15 +15,15 @@ from ssd_training.model.weights import load_archive, load_weights, save_weights
 
 
 @pytest.fixture
-def model(smoke_config):
-    return build_model(smoke_config)
+def model(tiny_config):
+    return build_model(tiny_config)
 
 
 @pytest.fixture(scope='module')
-def arrays(smoke_config):
+def arrays(tiny_config):
     """Make an archive's content: every convolution with bias and, before BatchNorm, statistics."""
     rng = np.random.default_rng(0)
-    model = build_model(smoke_config)
+    model = build_model(tiny_config)
     names = {layer.name for layer in model.layers}
     made = {}
     for layer in model.layers:
@@ -64,10 +64,10 @@ def test_batch_norm_gets_the_recorded_statistics_and_the_gamma_that_undoes_them(
     )
 
 
-def test_inference_is_that_of_the_folded_convolutions(model, smoke_config, arrays, archive):
+def test_inference_is_that_of_the_folded_convolutions(model, tiny_config, arrays, archive):
     """BatchNorm as gamma 1, mean 0, variance 1 - epsilon does nothing but add the bias."""
     load_archive(model, archive)
-    folded = build_model(smoke_config)
+    folded = build_model(tiny_config)
     for layer in folded.layers:
         if f'{layer.name}/kernel' not in arrays:
             continue
@@ -143,11 +143,11 @@ def test_a_file_that_is_no_archive_is_one_clear_error(model, tmp_path, content):
         load_archive(model, path)
 
 
-def test_saved_weights_come_back_bit_for_bit(model, smoke_config, tmp_path):
+def test_saved_weights_come_back_bit_for_bit(model, tiny_config, tmp_path):
     for variable in model.weights:
         variable.assign(np.random.default_rng(2).random(variable.shape))
     save_weights(model, tmp_path / 'all.weights.h5')
-    other = build_model(smoke_config)
+    other = build_model(tiny_config)
 
     load_weights(other, tmp_path / 'all.weights.h5')
 

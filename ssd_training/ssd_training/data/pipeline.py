@@ -1,16 +1,19 @@
 """From records to batches: shuffle, read, decode, augment, pad."""
 
 from collections.abc import Iterator, Sequence
+import logging
 
 import numpy as np
 from numpy.typing import NDArray
 import tensorflow as tf
 
-from ssd_training.data.augmentation import augment, Sample
+from ssd_training.data.augmentation import augment, augment_mosaic, Sample
 from ssd_training.data.order import EpochOrder
 from ssd_training.data.records import Record
 from ssd_training.errors import DataError
 from ssd_training.experiments.data_schema import AugmentationSettings
+
+logger = logging.getLogger(__name__)
 
 
 class TrainingBatches:
@@ -56,6 +59,9 @@ def training_batches(
     first_step: int = 0,
     shard_index: int = 0,
     num_shards: int = 1,
+    skips_unreadable: bool = False,
+    num_workers: int | None = None,
+    prefetch_batches: int = 2,
 ) -> TrainingBatches:
     """
     Build the batches of a training, from one of its steps on.
@@ -69,6 +75,10 @@ def training_batches(
     :param first_step: global step of the first batch; earlier ones are neither read nor drawn
     :param shard_index: number of this worker
     :param num_shards: workers; each gets its part of every batch, batch_size / num_shards images
+    :param skips_unreadable: take the next record instead of one that can't be read, and log it;
+        otherwise that is an error
+    :param num_workers: images prepared at the same time; None lets TensorFlow choose
+    :param prefetch_batches: batches that wait to be taken, at most
     :return: the batches
     :raises DataError: when the split does not fill a batch, or a batch can not be divided
     """
@@ -79,19 +89,28 @@ def training_batches(
                 f'workers; give a multiple of {num_shards}'
             ]
         )
-    order, reader = EpochOrder(len(records), batch_size, seed), _Reader(records)
+    order, reader = EpochOrder(len(records), batch_size, seed), _Reader(records, skips_unreadable)
     own_size = batch_size // num_shards
 
     def make_sample(number: tf.Tensor) -> Sample:
         step, within = number // own_size, number % own_size
         index, sample_seed = order.index_at(step * batch_size + shard_index * own_size + within)
-        return augment(reader.read(index), settings, size_hw=size_hw, seed=sample_seed)
+        sample = reader.read(index)
+        if settings.mosaic.probability == 0:
+            return augment(sample, settings, size_hw=size_hw, seed=sample_seed)
+        return augment_mosaic(
+            sample, settings, size_hw=size_hw, seed=sample_seed, read_other=reader.read_any
+        )
 
     num_steps = epochs * order.steps_per_epoch
-    numbers = tf.data.Dataset.range(first_step * own_size, num_steps * own_size)
-    samples = numbers.map(make_sample, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
-    padded_shapes = Sample((*size_hw, 3), (None, 4), (None,), (None,))
-    batches = samples.padded_batch(own_size, padded_shapes, drop_remainder=True).prefetch(2)
+    batches = (
+        tf.data.Dataset.range(first_step * own_size, num_steps * own_size)
+        .map(make_sample, num_parallel_calls=num_workers or tf.data.AUTOTUNE, deterministic=True)
+        .padded_batch(
+            own_size, Sample((*size_hw, 3), (None, 4), (None,), (None,)), drop_remainder=True
+        )
+        .prefetch(prefetch_batches)
+    )
     options = tf.data.Options()
     # The parts of the workers are made here.
     options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.OFF
@@ -101,8 +120,10 @@ def training_batches(
 class _Reader:
     """Reads the record of an index, in graph mode; keeps the first error."""
 
-    def __init__(self, records: Sequence[Record]) -> None:
+    def __init__(self, records: Sequence[Record], skips_unreadable: bool) -> None:
         self._records = records
+        self._skips_unreadable = skips_unreadable
+        self._unreadable: set[int] = set()
         counts = [len(record.ground_truths.class_ids) for record in records]
         truths = [record.ground_truths for record in records]
         sizes = np.repeat([[*r.size_wh, *r.size_wh] for r in records], counts, axis=0)
@@ -120,8 +141,9 @@ class _Reader:
         :param index: () int64
         :return: image uint8
         """
+        image, index = tf.numpy_function(self._load, [index], (tf.uint8, tf.int64), stateful=False)
+        index = tf.ensure_shape(index, ())
         first, last = tf.gather(self._splits, index), tf.gather(self._splits, index + 1)
-        image = tf.numpy_function(self._load_image, [index], tf.uint8, stateful=False)
         return Sample(
             image_rgb=tf.ensure_shape(image, (None, None, 3)),
             boxes_xyxy=tf.constant(self._boxes_xyxy)[first:last],
@@ -129,9 +151,30 @@ class _Reader:
             is_difficult=tf.constant(self._is_difficult)[first:last],
         )
 
-    def _load_image(self, index: np.int64) -> NDArray[np.uint8]:
-        try:
-            return self._records[int(index)].load_image()
-        except DataError as error:
-            self.error = self.error or error
-            raise
+    def read_any(self, seed: tf.Tensor) -> Sample:
+        """
+        Read a record by chance.
+
+        :param seed: (2,) int
+        :return: image uint8
+        """
+        return self.read(tf.random.stateless_uniform((), seed, 0, len(self._records), tf.int64))
+
+    def _load(self, index: np.int64) -> tuple[NDArray[np.uint8], np.int64]:
+        """Load an image; of those that can't be read, the first readable one behind."""
+        for place in range(int(index), int(index) + len(self._records)):
+            found = place % len(self._records)
+            try:
+                return self._records[found].load_image(), np.int64(found)
+            except DataError as error:
+                if not self._skips_unreadable:
+                    self.error = self.error or error
+                    raise
+                self._count_unreadable(found, error)
+        self.error = DataError(['data.train_split: not one image can be read'])
+        raise self.error
+
+    def _count_unreadable(self, index: int, error: DataError) -> None:
+        if index not in self._unreadable:
+            self._unreadable.add(index)
+            logger.warning('%s; skipped, %d so far', error, len(self._unreadable))

@@ -41,6 +41,13 @@ class ImageSource(Protocol):
         :raises DataError: when it can not be read
         """
 
+    def version(self) -> str:
+        """
+        Tell what the pixels depend on, for caches.
+
+        :return: text that differs when the pixels do
+        """
+
 
 @dataclass(frozen=True)
 class ImageFile:
@@ -73,6 +80,19 @@ class ImageFile:
             return self.path.read_bytes()
         except OSError as error:
             raise DataError([f'{self.path}: can not be read ({error.strerror})']) from error
+
+    def version(self) -> str:
+        """
+        Tell path, size and time of the last change.
+
+        :return: text that differs when the pixels do
+        :raises DataError: when there is no such file
+        """
+        try:
+            state = self.path.stat()
+        except OSError as error:
+            raise DataError([f'{self.path}: can not be read ({error.strerror})']) from error
+        return f'{self.path.absolute()} {state.st_size} {state.st_mtime_ns}'
 
 
 @dataclass(frozen=True, eq=False)

@@ -46,7 +46,7 @@ def write_model_card(
         f'priors {config.priors.layout}, input {size_px}x{size_px} RGB in [0, 1], '
         f'{len(data.labels)} classes: {", ".join(data.labels)}.',
         '## Training',
-        f'Run `{training_run}`: {config.train.epochs} epochs on {Path(data.root).name} '
+        f'Run `{training_run}`: {config.train.epochs} epochs on {data.title} '
         f'`{data.train_split}`, batch {config.train.batch_size}, {config.optimizer.name}, '
         f'learning rate {config.scheduler.base_lr:g}, seed {config.train.seed}.',
         '## Result',
@@ -72,7 +72,7 @@ def _describe_metrics(config: ExperimentConfig, metrics: Mapping[str, float]) ->
         return 'Not evaluated.'
     rows = [f'| {tag.removeprefix("val/")} | {value:.4f} |' for tag, value in scores.items()]
     head = (
-        f'{Path(config.data.root).name} `{config.data.val_split}`, {config.eval.interpolation} AP '
+        f'{config.data.title} `{config.data.val_split}`, {config.eval.interpolation} AP '
         f'at IoU {config.eval.iou_threshold:g}, difficult objects ignored, by the float32 network:'
     )
     return '\n'.join([head, '', '| metric | value |', '| --- | --- |', *rows])

@@ -3,7 +3,6 @@
 from contextlib import nullcontext
 from dataclasses import dataclass
 import logging
-from pathlib import Path
 import time
 
 import keras
@@ -11,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 import tensorflow as tf
 
+from ssd_training.data.datasets import read_splits
 from ssd_training.data.order import EpochOrder
 from ssd_training.data.pipeline import training_batches
 from ssd_training.data.records import Record
-from ssd_training.data.voc import check_disjoint, read_voc
 from ssd_training.engine.evaluation import evaluate_split, Predict
 from ssd_training.engine.run_folder import RunFolder, WEIGHTS
 from ssd_training.engine.schedule import build_schedule, Schedule
@@ -89,7 +88,7 @@ def prepare(config: ExperimentConfig) -> Training:
     :return: what run takes
     """
     keras.utils.set_random_seed(config.train.seed)
-    train_records, val_records = _read_splits(config)
+    train_records, val_records = read_splits(config.data)
     steps_per_epoch = EpochOrder(
         len(train_records), config.train.batch_size, config.train.seed
     ).steps_per_epoch
@@ -134,6 +133,9 @@ def run(training: Training, folder: RunFolder) -> dict[str, float]:
             batch_size=config.train.batch_size,
             epochs=config.train.epochs,
             seed=config.train.seed,
+            skips_unreadable=config.data.unreadable_images == 'skip',
+            num_workers=config.data.num_workers,
+            prefetch_batches=config.data.prefetch_batches,
         )
     )
     metrics: dict[str, float] = {}
@@ -177,16 +179,6 @@ def make_predict(training: Training) -> Predict:
         return boxes.numpy(), scores.numpy()
 
     return predict
-
-
-def _read_splits(config: ExperimentConfig) -> tuple[list[Record], list[Record]]:
-    data = config.data
-    train_records, val_records = (
-        read_voc(Path(data.root), split, labels=data.labels, max_boxes=data.max_boxes)
-        for split in (data.train_split, data.val_split)
-    )
-    check_disjoint(train_records, val_records)
-    return train_records, val_records
 
 
 def _train_epoch(training: Training, batches, epoch: int) -> dict[str, float]:  # type: ignore[no-untyped-def]

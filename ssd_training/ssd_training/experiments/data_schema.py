@@ -2,13 +2,65 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field
 
 from ssd_detector.config import STRICT
 from ssd_detector.errors import ConfigError
+from ssd_training.data.shapes import SHAPES
 from ssd_training.experiments.ranges import Count, Positive, Share
+
+
+@dataclass(frozen=True)
+class CocoSettings:
+    """
+    The section `data.coco`: paths below data.root; {split} stands for the split's name.
+
+    :param annotations: the JSON file
+    :param images: folder that the file names in it start from
+    """
+
+    __pydantic_config__ = STRICT
+
+    annotations: str
+    images: str
+
+
+@dataclass(frozen=True)
+class ShapesSettings:
+    """
+    The section `data.shapes`: images that are generated.
+
+    :param num_train: images of the split train
+    :param num_val: images of the split val; no image is in both
+    :param size_px: side of the images
+    :param seed: of everything random in them
+    """
+
+    __pydantic_config__ = STRICT
+
+    num_train: Count
+    num_val: Count
+    size_px: Annotated[int, Field(ge=32)]
+    seed: Annotated[int, Field(ge=0)]
+
+
+@dataclass(frozen=True)
+class TfRecordsSettings:
+    """
+    The section `data.tfrecords`.
+
+    :param enabled: read shards instead of the raw files; `python -m ssd_training.data tfrecords`
+        writes them
+    :param dir: folder of the shards; null is shards/ below data.root
+    """
+
+    __pydantic_config__ = STRICT
+
+    enabled: bool
+    dir: str | None
 
 
 @dataclass(frozen=True)
@@ -16,31 +68,78 @@ class DataSettings:
     """
     The section `data`.
 
-    :param root: folder with JPEGImages, Annotations and ImageSets; a relative one starts at the
-        working directory
+    :param root: folder of the data set (VOC: with JPEGImages, Annotations and ImageSets, or with
+        several such folders); a relative one starts at the working directory; shapes needs none
+    :param train_split: VOC: name of a list, such as train or VOC2012/train; + joins several
+    :param val_split: in the same way
     :param labels: names of the classes 1, 2, ...
     :param max_boxes: objects of one image at most; more are an error
+    :param invalid_boxes: boxes that leave the image or are degenerate: an error, or cut at the
+        edge (and left out if degenerate then), and counted
+    :param min_box_size_px: a box with a smaller side is degenerate
+    :param unknown_classes: objects that are not in labels: an error, or left out and counted
+    :param empty_images: images without objects: kept as background, or skipped and counted
+    :param unreadable_images: stop the training, or take the next image instead and count
+    :param cache: of decoded training images: none, memory, or a folder
+    :param num_workers: images prepared at the same time; null lets TensorFlow choose
+    :param prefetch_batches: batches that wait for the training step at most
     """
 
     __pydantic_config__ = STRICT
 
-    dataset_name: Literal['voc']
-    root: str
+    dataset_name: Literal['voc', 'coco', 'shapes']
+    root: str | None
     train_split: str
     val_split: str
     labels: Annotated[tuple[str, ...], Field(min_length=1)]
     max_boxes: Count
+    invalid_boxes: Literal['error', 'repair']
+    min_box_size_px: Positive
+    unknown_classes: Literal['error', 'ignore']
+    empty_images: Literal['keep', 'skip']
+    unreadable_images: Literal['error', 'skip']
+    cache: str
+    num_workers: Count | None
+    prefetch_batches: Count
+    tfrecords: TfRecordsSettings
+    coco: CocoSettings | None = None
+    shapes: ShapesSettings | None = None
 
     def __post_init__(self) -> None:
-        findings = []
-        if twice := sorted({label for label in self.labels if self.labels.count(label) > 1}):
-            findings.append(f'labels: {", ".join(twice)} given more than once')
-        if 'background' in self.labels:
-            findings.append('labels: background is class 0 and is not listed')
+        findings = [*self._check_labels(), *self._check_sections()]
         if self.train_split == self.val_split:
             findings.append(f'val_split: {self.val_split} is the train_split too; choose another')
         if findings:
             raise ConfigError(findings)
+
+    @property
+    def title(self) -> str:
+        """What people call the data set."""
+        return Path(self.root).name if self.root else self.dataset_name
+
+    def _check_labels(self) -> Iterable[str]:
+        if twice := sorted({label for label in self.labels if self.labels.count(label) > 1}):
+            yield f'labels: {", ".join(twice)} given more than once'
+        if 'background' in self.labels:
+            yield 'labels: background is class 0 and is not listed'
+        others = [label for label in self.labels if label not in SHAPES]
+        if self.dataset_name == 'shapes' and others:
+            yield f'labels: {", ".join(others)}: can not be drawn; shapes are {", ".join(SHAPES)}'
+
+    def _check_sections(self) -> Iterable[str]:
+        for name in ('coco', 'shapes'):
+            is_given, is_own = getattr(self, name) is not None, name == self.dataset_name
+            if is_given and not is_own:
+                yield f'{name}: not for dataset_name {self.dataset_name}; remove it (null)'
+            elif is_own and not is_given:
+                yield f'{name}: missing; dataset_name {self.dataset_name} needs it'
+        if self.dataset_name == 'shapes':
+            if {self.train_split, self.val_split} != {'train', 'val'}:
+                yield 'train_split, val_split: shapes has the splits train and val only'
+            if self.tfrecords.enabled and self.tfrecords.dir is None:
+                yield 'tfrecords.dir: missing; shapes has no root to put them below'
+        elif self.root is None:
+            yield f'root: missing; dataset_name {self.dataset_name} needs a folder'
 
 
 @dataclass(frozen=True)
@@ -68,12 +167,18 @@ class PhotometricSettings:
 
 @dataclass(frozen=True)
 class ExpandSettings:
-    """The section `augmentation.expand`: zoom out on a grey canvas."""
+    """
+    The section `augmentation.expand`: zoom out on a canvas of one colour.
+
+    :param max_ratio: sides of the canvas to those of the image, at most
+    :param fill_rgb: colour of the canvas, of the range [0, 1]
+    """
 
     __pydantic_config__ = STRICT
 
     probability: Share
     max_ratio: Annotated[float, Field(ge=1)]
+    fill_rgb: tuple[Share, Share, Share]
 
 
 @dataclass(frozen=True)
@@ -84,6 +189,7 @@ class CropSettings:
     :param min_ious: one is drawn; some object overlaps the crop at least so much; 0 is any crop
     :param scale: of the crop's sides, as shares of the image's, from and to
     :param aspect_ratio: of the crop to that of the image, from and to
+    :param tries: windows drawn; if none will do, the whole image stays
     """
 
     __pydantic_config__ = STRICT
@@ -92,6 +198,7 @@ class CropSettings:
     min_ious: Annotated[tuple[Share, ...], Field(min_length=1)]
     scale: tuple[Share, Share]
     aspect_ratio: tuple[Positive, Positive]
+    tries: Count
 
     def __post_init__(self) -> None:
         _check_rising(self, 'scale', 'aspect_ratio')
@@ -107,6 +214,25 @@ class FlipSettings:
 
 
 @dataclass(frozen=True)
+class MosaicSettings:
+    """
+    The section `augmentation.mosaic`: four images in one (YOLOv4, arXiv:2004.10934, section 3.3).
+
+    :param center: the point where they meet lies there, of the sides, from and to
+    """
+
+    __pydantic_config__ = STRICT
+
+    probability: Share
+    center: tuple[Share, Share]
+
+    def __post_init__(self) -> None:
+        _check_rising(self, 'center')
+        if not 0 < self.center[0] <= self.center[1] < 1:
+            raise ConfigError([f'center: {list(self.center)} touches the edge of the image'])
+
+
+@dataclass(frozen=True)
 class AugmentationSettings:
     """The section `augmentation`."""
 
@@ -116,6 +242,7 @@ class AugmentationSettings:
     expand: ExpandSettings
     crop: CropSettings
     flip: FlipSettings
+    mosaic: MosaicSettings
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,10 @@ _LEFT_OUT = (
     ('logging',),
     ('runtime',),
     ('data', 'root'),
+    ('data', 'cache'),
+    ('data', 'num_workers'),
+    ('data', 'prefetch_batches'),
+    ('data', 'tfrecords'),
     ('backbone', 'weights'),
 )
 

@@ -10,7 +10,6 @@ _ACTIVATION = 'loss.classification.type decides between softmax and sigmoid'
 _FILTERS = 'boxes are checked when they are read: python -m ssd_training.data check'
 _AUGMENTATION = 'the section augmentation says it, with a probability for each change'
 _EXPORT = 'nothing is exported while training; python -m ssd_training.export does it'
-_LOADER = 'TensorFlow chooses threads and buffers itself; runtime.num_threads bounds them'
 _RUN = 'the run folder is <run.root>/<experiment.id>_<fingerprint>, with fixed names inside'
 _SCHEDULER = 'experiments are run by hand; nothing here reads it'
 _CLOUD = 'nothing here reads it; the bucket is the variable CHECKPOINT_BUCKET'
@@ -76,8 +75,8 @@ REPLACED_KEYS: dict[str, str] = {
     'logging.log_every_steps': 'logging.log_interval_steps says it',
     'logging.wandb': 'metric_history.json and TensorBoard hold all metrics',
     'export': _EXPORT,
-    'runtime.num_workers': _LOADER,
-    'runtime.prefetch_batches': _LOADER,
+    'runtime.num_workers': 'data.num_workers says it',
+    'runtime.prefetch_batches': 'data.prefetch_batches says it',
     'runtime.mixed_precision': 'train.amp says it',
     'augmentation.enabled': 'a probability of 0 switches a change off',
     'augmentation.output_box_format': 'boxes are always normalized corners',

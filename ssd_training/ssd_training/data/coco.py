@@ -1,0 +1,113 @@
+"""COCO: one JSON file with all images and objects of a split (cocodataset.org/#format-data)."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, TypeAdapter, ValidationError
+from typing_extensions import NotRequired, TypedDict
+
+from ssd_training.data.annotations import AnnotatedObject, Annotation, Finding
+from ssd_training.data.records import ImageFile
+from ssd_training.errors import DataError
+
+
+class _Image(TypedDict):
+    id: int | str
+    file_name: str
+    width: Annotated[int, Field(gt=0)]
+    height: Annotated[int, Field(gt=0)]
+
+
+class _Object(TypedDict):
+    id: NotRequired[int | str]
+    image_id: int | str
+    category_id: int
+    bbox: tuple[float, float, float, float]
+    iscrowd: NotRequired[Literal[0, 1]]
+
+
+class _Category(TypedDict):
+    id: int
+    name: str
+
+
+class _Content(TypedDict):
+    images: Annotated[list[_Image], Field(min_length=1)]
+    annotations: list[_Object]
+    categories: list[_Category]
+
+
+def read_coco_annotations(
+    annotation_path: Path, image_folder: Path
+) -> tuple[list[Annotation], list[Finding]]:
+    """
+    Read what a COCO file says; every image is looked for now and decoded later.
+
+    Boxes become edges: (x, y, x + width, y + height). A crowd is difficult: neither learnt nor
+    counted as hit or miss.
+
+    :param annotation_path: instances_*.json
+    :param image_folder: folder that the file names start from
+    :return: the annotations in the order of the file, and what is missing
+    :raises DataError: when the file can not be read, or objects name what is not there
+    """
+    content = _read_json(annotation_path)
+    labels = {category['id']: category['name'] for category in content['categories']}
+    objects: dict[int | str, list[AnnotatedObject]] = {
+        image['id']: [] for image in content['images']
+    }
+    wrong = []
+    for found in content['annotations']:
+        if found['image_id'] not in objects or found['category_id'] not in labels:
+            wrong.append(
+                f'{annotation_path}: annotation {found.get("id")}: image {found["image_id"]} or '
+                f'category {found["category_id"]} is not in the file'
+            )
+        else:
+            x, y, width, height = found['bbox']
+            box = (x, y, x + width, y + height)
+            is_crowd = found.get('iscrowd') == 1
+            objects[found['image_id']].append(
+                AnnotatedObject(labels[found['category_id']], box, is_crowd)
+            )
+    if len(objects) < len(content['images']):
+        wrong.append(f'{annotation_path}: images: some id stands there twice')
+    if wrong:
+        raise DataError(wrong[:20])
+    annotations, findings = [], []
+    for image in content['images']:
+        path = image_folder / image['file_name']
+        place = f'{annotation_path.name}: {image["file_name"]}'
+        if not path.is_file():
+            text = f'missing, but listed in {annotation_path.name}'
+            findings.append(Finding('missing file', str(path), text))
+        size_wh = (image['width'], image['height'])
+        annotations.append(
+            Annotation(
+                str(image['id']), ImageFile(path), place, size_wh, tuple(objects[image['id']])
+            )
+        )
+    return annotations, findings
+
+
+def _read_json(path: Path) -> _Content:
+    try:
+        tree = json.loads(path.read_bytes())
+    except OSError as error:
+        raise DataError(
+            [
+                f'{path}: can not be read ({error.strerror}); check data.root (DATA_ROOT) and '
+                f'data.annotations'
+            ]
+        ) from error
+    except ValueError as error:
+        raise DataError([f'{path}: no valid JSON ({error})']) from error
+    try:
+        return TypeAdapter(_Content).validate_python(tree)
+    except ValidationError as error:
+        findings = [
+            f'{path}: {".".join(map(str, details["loc"]))}: {details["msg"].lower()}'
+            for details in error.errors()[:20]
+        ]
+        raise DataError(findings) from error

@@ -1,0 +1,135 @@
+"""From the section `data` to the records of its splits."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from ssd_training.data.annotations import (
+    AnnotatedObject,
+    Annotation,
+    check_disjoint,
+    Finding,
+    Policy,
+    to_records,
+)
+from ssd_training.data.cache import cache_images
+from ssd_training.data.coco import read_coco_annotations
+from ssd_training.data.records import Record
+from ssd_training.data.shapes import generate_shapes
+from ssd_training.data.voc import read_voc_annotations
+from ssd_training.experiments.data_schema import DataSettings
+
+
+def read_splits(settings: DataSettings) -> tuple[list[Record], list[Record]]:
+    """
+    Read what is trained on and what is scored.
+
+    :param settings: the section `data`
+    :return: records of train_split, with the cache, and of val_split
+    :raises DataError: with everything that is missing or wrong; when an image is in both
+    """
+    train = read_split(settings, settings.train_split)
+    val = read_split(settings, settings.val_split)
+    check_disjoint(train, val)
+    return cache_images(train, settings.cache), val
+
+
+def read_split(settings: DataSettings, split: str) -> list[Record]:
+    """
+    Read one split; images are decoded later.
+
+    :param settings: the section `data`
+    :param split: its name
+    :return: the records
+    :raises DataError: with everything that is missing or wrong
+    """
+    if settings.tfrecords.enabled:
+        # TensorFlow, which takes seconds.
+        from ssd_training.data.shards import read_shards, shard_folder
+
+        folder = shard_folder(shards_root(settings), split)
+        return read_shards(folder, labels=settings.labels, max_boxes=settings.max_boxes)
+    if settings.shapes is not None:
+        return _generate(settings, split)
+    annotations, findings = _read_files(settings, split)
+    return to_records(annotations, policy_of(settings), findings=findings, name=split)
+
+
+def read_annotations(
+    settings: DataSettings, split: str
+) -> tuple[Sequence[Annotation], Sequence[Finding]]:
+    """
+    Read one split as it was annotated, right or wrong.
+
+    :param settings: the section `data`
+    :param split: its name
+    :return: the annotations, and what can not be read
+    :raises DataError: when the split can not be read at all
+    """
+    if settings.tfrecords.enabled or settings.shapes is not None:
+        records = read_split(settings, split)
+        return [_to_annotation(record, settings.labels) for record in records], []
+    return _read_files(settings, split)
+
+
+def shards_root(settings: DataSettings) -> Path:
+    """
+    Tell where the shards of all splits are.
+
+    :param settings: the section `data`
+    :return: the folder
+    """
+    return Path(settings.tfrecords.dir or Path(settings.root or '.') / 'shards')
+
+
+def policy_of(settings: DataSettings) -> Policy:
+    """
+    Pick what is done about wrong annotations.
+
+    :param settings: the section `data`
+    :return: the policy
+    """
+    return Policy(
+        labels=settings.labels,
+        max_boxes=settings.max_boxes,
+        invalid_boxes=settings.invalid_boxes,
+        min_box_size_px=settings.min_box_size_px,
+        unknown_classes=settings.unknown_classes,
+        empty_images=settings.empty_images,
+    )
+
+
+def _read_files(settings: DataSettings, split: str) -> tuple[list[Annotation], list[Finding]]:
+    root = Path(settings.root or '.')
+    if settings.coco is None:
+        return read_voc_annotations(root, split)
+    return read_coco_annotations(
+        root / settings.coco.annotations.format(split=split),
+        root / settings.coco.images.format(split=split),
+    )
+
+
+def _generate(settings: DataSettings, split: str) -> list[Record]:
+    assert settings.shapes is not None
+    is_train = split == 'train'
+    return generate_shapes(
+        split,
+        labels=settings.labels,
+        num_images=settings.shapes.num_train if is_train else settings.shapes.num_val,
+        size_px=settings.shapes.size_px,
+        seed=settings.shapes.seed,
+    )
+
+
+def _to_annotation(record: Record, labels: Sequence[str]) -> Annotation:
+    truths = record.ground_truths
+    objects = zip(truths.boxes_xyxy.tolist(), truths.class_ids, truths.is_difficult, strict=True)
+    return Annotation(
+        record.image_id,
+        record.image,
+        record.image.name,
+        record.size_wh,
+        tuple(
+            AnnotatedObject(labels[class_id - 1], (x1, y1, x2, y2), bool(is_difficult))
+            for (x1, y1, x2, y2), class_id, is_difficult in objects
+        ),
+    )

@@ -1,0 +1,233 @@
+"""TFRecord shards: a split in a few large files, pixels and objects together."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+import json
+import os
+from pathlib import Path
+import shutil
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+import tensorflow as tf
+
+from ssd_detector.evaluation.voc import GroundTruths
+from ssd_training.data.records import decode_image, Record
+from ssd_training.errors import DataError
+
+IMAGES_PER_SHARD = 500
+METADATA = 'metadata.json'
+_FORMAT = 1
+# Before the content of a record stand its length (8 bytes) and a checksum (4), after it one (4).
+_BEFORE, _AFTER = 12, 4
+
+
+@dataclass(frozen=True)
+class ShardImage:
+    """An encoded image inside a shard."""
+
+    path: Path
+    offset: int
+    size_bytes: int
+
+    @property
+    def name(self) -> str:
+        """Name the shard and the place in it."""
+        return f'{self.path} at byte {self.offset}'
+
+    def load(self) -> NDArray[np.uint8]:
+        """
+        Decode the image.
+
+        :return: (H, W, 3) uint8, RGB
+        :raises DataError: when it can not be read or decoded
+        """
+        return decode_image(self.read_bytes(), self.name)
+
+    def read_bytes(self) -> bytes:
+        """
+        Read the image as it was encoded.
+
+        :return: JPEG or PNG
+        :raises DataError: when it can not be read
+        """
+        try:
+            with self.path.open('rb') as file:
+                return os.pread(file.fileno(), self.size_bytes, self.offset)
+        except OSError as error:
+            raise DataError([f'{self.name}: can not be read ({error.strerror})']) from error
+
+    def version(self) -> str:
+        """
+        Tell shard, place and time of the last change.
+
+        :return: text that differs when the pixels do
+        """
+        return f'{self.path.absolute()} {self.offset} {self.path.stat().st_mtime_ns}'
+
+
+def shard_folder(root: Path, split: str) -> Path:
+    """
+    Tell where a split's shards are.
+
+    :param root: folder of the shards of all splits
+    :param split: as in data.train_split
+    :return: the folder
+    """
+    return root / split.replace('/', '_').replace(' ', '')
+
+
+def write_shards(records: Sequence[Record], folder: Path, *, labels: Sequence[str]) -> int:
+    """
+    Write a split; it appears under its name when it is complete.
+
+    :param records: of the split
+    :param folder: where NNN.tfrecord and metadata.json will be; must not exist
+    :param labels: names of the classes 1, 2, ...
+    :return: the number of shards
+    :raises DataError: when the folder exists or can not be written
+    """
+    if folder.exists():
+        raise DataError([f'{folder}: exists already; give --overwrite or remove it'])
+    aside = folder.with_name(f'{folder.name}.part')
+    try:
+        shutil.rmtree(aside, ignore_errors=True)
+        aside.mkdir(parents=True)
+        shards: list[dict[str, str | int]] = []
+        for first in range(0, len(records), IMAGES_PER_SHARD):
+            path = aside / f'{len(shards):03d}.tfrecord'
+            part = records[first : first + IMAGES_PER_SHARD]
+            with tf.io.TFRecordWriter(str(path)) as writer:
+                for record in part:
+                    writer.write(_to_example(record).SerializeToString(deterministic=True))
+            shards.append(
+                {
+                    'file': path.name,
+                    'num_images': len(part),
+                    'size_bytes': path.stat().st_size,
+                }
+            )
+        metadata = {'format': _FORMAT, 'labels': list(labels), 'shards': shards}
+        (aside / METADATA).write_text(json.dumps(metadata, indent=1) + '\n')
+        aside.rename(folder)
+    except OSError as error:
+        raise DataError([f'{aside}: can not be written ({error})']) from error
+    return len(shards)
+
+
+def read_shards(folder: Path, *, labels: Sequence[str], max_boxes: int) -> list[Record]:
+    """
+    Read a split; the checksum of every record is checked, images are decoded later.
+
+    :param folder: from write_shards
+    :param labels: names of the classes 1, 2, ...; those that were written
+    :param max_boxes: objects of an image at most
+    :return: the records, in the order in which they were written
+    :raises DataError: when shards are missing, damaged, or of other labels
+    """
+    metadata = _read_metadata(folder)
+    findings = []
+    if metadata['labels'] != list(labels):
+        findings.append(
+            f'{folder / METADATA}: the shards have the labels {", ".join(metadata["labels"])}; '
+            f'data.labels has {", ".join(labels)}; write the shards again'
+        )
+    for shard in metadata['shards']:
+        path = folder / shard['file']
+        size_bytes = path.stat().st_size if path.is_file() else None
+        if size_bytes != shard['size_bytes']:
+            findings.append(
+                f'{path}: has {size_bytes} bytes, expected {shard["size_bytes"]}; copy it again'
+            )
+    if findings:
+        raise DataError(findings)
+    records = [
+        record for shard in metadata['shards'] for record in _read_shard(folder / shard['file'])
+    ]
+    if crowded := [r for r in records if len(r.ground_truths.class_ids) > max_boxes]:
+        raise DataError(
+            [
+                f'{crowded[0].image.name}: has {len(crowded[0].ground_truths.class_ids)} objects; '
+                f'data.max_boxes is {max_boxes}, raise it'
+            ]
+        )
+    return records
+
+
+def _to_example(record: Record) -> tf.train.Example:
+    truths = record.ground_truths
+    width, height = record.size_wh
+    features: dict[str, list[Any]] = {
+        'image/encoded': [record.image.read_bytes()],
+        'image/height': [height],
+        'image/width': [width],
+        'image/boxes': [float(value) for value in truths.boxes_xyxy.ravel()],
+        'image/boxes_count': [len(truths.class_ids)],
+        'image/labels': [int(value) for value in truths.class_ids],
+        'image/difficult': [int(value) for value in truths.is_difficult],
+        'image/image_id': [record.image_id.encode()],
+        'image/path': [record.image.name.encode()],
+    }
+    return tf.train.Example(
+        features=tf.train.Features(
+            feature={name: _to_feature(name, values) for name, values in features.items()}
+        )
+    )
+
+
+def _to_feature(name: str, values: list[Any]) -> tf.train.Feature:
+    if name == 'image/boxes':
+        return tf.train.Feature(float_list=tf.train.FloatList(value=values))
+    if values and isinstance(values[0], bytes):
+        return tf.train.Feature(bytes_list=tf.train.BytesList(value=values))
+    return tf.train.Feature(int64_list=tf.train.Int64List(value=values))
+
+
+def _read_metadata(folder: Path) -> dict[str, Any]:
+    path = folder / METADATA
+    try:
+        metadata: dict[str, Any] = json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise DataError(
+            [
+                f'{path}: can not be read ({error}); write the shards first: '
+                f'python -m ssd_training.data tfrecords'
+            ]
+        ) from error
+    if metadata.get('format') != _FORMAT:
+        raise DataError(
+            [f'{path}: format {metadata.get("format")}, expected {_FORMAT}; write them again']
+        )
+    return metadata
+
+
+def _read_shard(path: Path) -> Iterator[Record]:
+    offset = 0
+    try:
+        for content in tf.data.TFRecordDataset(str(path)).as_numpy_iterator():
+            yield _to_record(content, path, offset + _BEFORE)
+            offset += _BEFORE + len(content) + _AFTER
+    except tf.errors.DataLossError as error:
+        raise DataError(
+            [f'{path}: damaged after byte {offset} ({error.message}); copy it again']
+        ) from error
+
+
+def _to_record(content: bytes, path: Path, offset: int) -> Record:
+    feature = tf.train.Example.FromString(content).features.feature
+    encoded = feature['image/encoded'].bytes_list.value[0]
+    class_ids = np.array(feature['image/labels'].int64_list.value, np.int64)
+    return Record(
+        image_id=feature['image/image_id'].bytes_list.value[0].decode(),
+        image=ShardImage(path, offset + content.index(encoded), len(encoded)),
+        size_wh=(
+            feature['image/width'].int64_list.value[0],
+            feature['image/height'].int64_list.value[0],
+        ),
+        ground_truths=GroundTruths(
+            np.array(feature['image/boxes'].float_list.value, np.float32).reshape(-1, 4),
+            class_ids,
+            np.array(feature['image/difficult'].int64_list.value, bool),
+        ),
+    )
