@@ -105,3 +105,12 @@ def test_freezing_until_a_block_freezes_it_and_all_before(load):
 def test_an_unknown_block_is_named_with_its_nearest_neighbour(load):
     with pytest.raises(ConfigError, match=r'freeze_until: blok_6: .*did you mean block_6'):
         build_model(load('tiny', 'backbone.freeze_until=blok_6'))
+
+
+def test_every_batch_norm_has_the_momentum_that_is_set(load):
+    model = build_model(load('tiny', 'backbone.bn_momentum=0.9'))
+
+    momenta = [layer.momentum for layer in model.layers if hasattr(layer, 'momentum')]
+
+    assert len(momenta) > 50
+    assert set(momenta) == {0.9}

@@ -24,6 +24,8 @@ class BackboneSettings:
     :param freeze: train extra levels and heads only
     :param freeze_until: the last block that does not train, such as block_6; null trains all
     :param freeze_bn: keep the statistics of every BatchNorm, of extras and heads too
+    :param bn_momentum: of the statistics of every BatchNorm; from random weights a short training
+        needs less than the 0.999 that fits a long one
     :param grad_scale: factor of the learning rate for the backbone; it makes the steps smaller
         under AdamW, too, where a factor on the gradients does nothing
     """
@@ -37,6 +39,7 @@ class BackboneSettings:
     freeze: bool
     freeze_until: str | None
     freeze_bn: bool
+    bn_momentum: Annotated[float, Field(ge=0, lt=1)]
     grad_scale: NotNegative
 
     def __post_init__(self) -> None:

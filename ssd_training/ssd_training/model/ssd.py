@@ -15,7 +15,6 @@ from ssd_training.model.backbone import batch_norm_name, build_backbone
 INPUT_NAME = 'input_image'
 # As in keras.applications.MobileNetV2.
 BATCH_NORM_EPSILON = 1e-3
-_BATCH_NORM_MOMENTUM = 0.999
 # A score of 0.01 (RetinaNet, arXiv:1708.02002, section 4.1).
 _IMPROBABLE = -math.log(99)
 
@@ -130,7 +129,11 @@ def _build(
         ]
         join = layers.Concatenate(axis=1, name=f'{kind}_rows', dtype='float32')
         outputs[kind] = join(rows)
-    return keras.Model(images, [outputs['box'], outputs['cls']], name='ssd')
+    model = keras.Model(images, [outputs['box'], outputs['cls']], name='ssd')
+    for layer in model.layers:
+        if isinstance(layer, layers.BatchNormalization):
+            layer.momentum = backbone.bn_momentum
+    return model
 
 
 def _add_extra_level(features: Any, level: LevelSettings, name: str) -> Any:
@@ -175,7 +178,6 @@ def _add_head(
 def _normalize_and_activate(features: Any, layer_name: str) -> Any:
     normalized = layers.BatchNormalization(
         epsilon=BATCH_NORM_EPSILON,
-        momentum=_BATCH_NORM_MOMENTUM,
         name=batch_norm_name(layer_name),
     )(features)
     return layers.ReLU(6.0, name=f'{layer_name}_relu')(normalized)
