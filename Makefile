@@ -3,7 +3,7 @@ SHELL := bash
 .DEFAULT_GOAL := help
 # One target after the other: they share install/ and, on small machines, two cores.
 .NOTPARALLEL:
-.PHONY: help build lint format test test-slow demo bench clean
+.PHONY: help build lint format test test-slow demo bench bench-ros soak clean
 
 # colcon's setup files read unset variables, so no `-u` above.
 SOURCED = source install/setup.bash &&
@@ -41,6 +41,12 @@ demo: build  ## real photographs through the node; writes demo_out/
 bench: build  ## time of the core, and what the node adds
 	@$(SOURCED) $(TEST_ENVIRONMENT) python bench/core.py
 	@$(SOURCED) $(TEST_ENVIRONMENT) python bench/node.py
+
+soak: build  ## half an hour of everything at once on the node
+	@$(SOURCED) $(TEST_ENVIRONMENT) python -m tests.ros.soak
+
+bench-ros: build  ## throughput and latency of the node, as ratios to the core
+	@$(SOURCED) $(TEST_ENVIRONMENT) python bench/ros.py
 
 clean:  ## remove what was built, but not .venv
 	@rm -rf build install log demo_out .venv/stamps/workspace

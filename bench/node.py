@@ -12,6 +12,7 @@ from pathlib import Path
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 
 from core import load_frame, RELEASED_BUNDLE
@@ -23,6 +24,7 @@ from rclpy.qos import qos_profile_sensor_data
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 from vision_msgs.msg import Detection2DArray
+import yaml
 
 from ssd_detector_ros.messages import to_image
 from ssd_msgs.msg import DetectorStatistics
@@ -62,16 +64,28 @@ def main(argv: list[str] | None = None) -> int:
 
 
 @contextmanager
-def running_node(bundle: Path) -> Iterator[None]:
+def running_node(bundle: Path, model: str = 'auto') -> Iterator[None]:
     """
     Run the node as a process of its own.
 
     :param bundle: its bundle
+    :param model: a file of it
     """
     command = ['ros2', 'launch', 'ssd_detector_ros', 'detector.launch.py', 'log_level:=warn']
     command += [f'namespace:={NAMESPACE}', f'bundle:={bundle}']
-    parameters = Path(__file__).with_name('node.yaml')
-    process = subprocess.Popen([*command, f'params_file:={parameters}'], stderr=subprocess.DEVNULL)
+    with tempfile.NamedTemporaryFile('w', suffix='.yaml') as parameters:
+        # One thread, as in bench/core.py.
+        own = {'num_threads': 1, 'model': model}
+        yaml.safe_dump({'/**': {'ros__parameters': own}}, parameters)
+        parameters.flush()
+        command.append(f'params_file:={parameters.name}')
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+        with _ending(process):
+            yield
+
+
+@contextmanager
+def _ending(process: subprocess.Popen[bytes]) -> Iterator[None]:
     try:
         yield
     finally:
@@ -114,20 +128,37 @@ class Camera:
             self._spin(0.1)
         return bool(self._trips_ms)
 
-    def run(self, *, seconds: float, period_s: float) -> None:
+    def run(self, *, seconds: float, period_s: float) -> list[float]:
         """
         Send at a steady rate; what was measured before is forgotten.
 
         :param seconds: how long
         :param period_s: between two frames
+        :return: ms from image to detections, of each frame that was answered
         """
         self._spin(1.0)
         for measured in (self._periods, self._trips_ms, self._sent_s):
             measured.clear()
+        next_s = time.monotonic()
         for _ in range(round(seconds / period_s)):
             self._send()
-            self._spin(period_s)
+            next_s += period_s
+            self._spin(next_s - time.monotonic())
         self._spin(1.0)
+        return list(self._trips_ms)
+
+    def saturate(self, *, seconds: float, rate_hz: float) -> float:
+        """
+        Send faster than the node is.
+
+        :param seconds: how long
+        :param rate_hz: of the frames
+        :return: frames answered per second
+        """
+        self.run(seconds=seconds, period_s=1 / rate_hz)
+        # The first and the last period are not full ones.
+        rates_hz = [one.processed_rate_hz for one in self._periods[2:-2]]
+        return float(np.mean(rates_hz))
 
     def print_report(self) -> None:
         """Print the time of each stage, and what the node and DDS add to the core's."""

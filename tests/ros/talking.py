@@ -248,9 +248,13 @@ class Peer:
         """
         return self.answer_to(self.send(message))
 
+    def answers_to(self, header: Header) -> list[Detection2DArray]:
+        """List the messages that arrived for an image so far."""
+        return [one for one in self._answers if one.header == header]
+
     def num_answers_to(self, header: Header) -> int:
         """Count the messages that arrived for an image so far."""
-        return sum(one.header == header for one in self._answers)
+        return len(self.answers_to(header))
 
     def answered_since(self, header: Header) -> list[Header]:
         """

@@ -1,0 +1,132 @@
+"""/diagnostics: each state is told with what to do about it."""
+
+from importlib.util import find_spec
+
+import pytest
+
+if find_spec('rclpy') is None:
+    pytest.skip('ROS 2 is not sourced (no rclpy); run `make test`', allow_module_level=True)
+
+from lifecycle_msgs.msg import Transition
+from lifecycle_msgs.srv import ChangeState
+from rclpy.qos import QoSProfile, ReliabilityPolicy
+from sensor_msgs.msg import CompressedImage, Image
+
+from ssd_detector_ros.diagnostics import ERROR, judge_images, judge_speed, OK, WARN
+from ssd_detector_ros.statistics import STAGES, Statistics
+from tests.ros.talking import detector_command, peer, plain_image, running
+from tests.tiny_bundle import write_tiny_bundle
+
+BEST_EFFORT = QoSProfile(depth=5, reliability=ReliabilityPolicy.BEST_EFFORT)
+
+
+@pytest.fixture(scope='module')
+def bundle(tmp_path_factory):
+    return write_tiny_bundle(tmp_path_factory.mktemp('bundles') / 'tiny')
+
+
+def test_a_camera_is_followed_from_silence_to_images_to_staleness(bundle, tmp_path):
+    command = detector_command('test_states', bundle=bundle)
+    with running(command, tmp_path / 'log'), peer('test_states') as one:
+        silent = one.diagnosis('images', lambda status: True)
+        assert (silent.level, silent.name) == (
+            WARN,
+            'test_states/ssd_detector: images /test_states/image',
+        )
+        assert 'nobody publishes /test_states/image' in silent.message
+
+        publisher = one.publisher('image', CompressedImage)
+        wrong = one.diagnosis('images', lambda status: status.level == ERROR)
+        assert 'set image_transport to compressed' in wrong.message
+        one.drop_publisher()
+        del publisher
+
+        one.wait_until_active()
+        assert one.diagnosis('images', lambda status: status.level == OK)
+        # Stamps of 1970 are told from a lag.
+        one.ask(plain_image())
+        speed = one.diagnosis('speed', lambda status: 'use_sim_time' in status.message)
+        assert speed.level == WARN
+
+        one.send(plain_image_with(encoding='h264'))
+        bad = one.diagnosis('images', lambda status: status.level == ERROR)
+        assert "received 'h264'" in bad.message and 'rgb8' in bad.message
+
+        stale = one.diagnosis('images', lambda status: 'stale' in status.message)
+        assert stale.level == ERROR and 'ros2 topic hz' in stale.message
+
+
+def plain_image_with(**fields):
+    message = plain_image()
+    for name, value in fields.items():
+        setattr(message, name, value)
+    return message
+
+
+def test_a_qos_that_does_not_fit_is_told_with_the_parameter_that_helps(bundle, tmp_path):
+    policy = 'qos_overrides./test_misfit/image.subscription.reliability'
+    command = detector_command('test_misfit', bundle=bundle, **{policy: 'reliable'})
+    log = tmp_path / 'log'
+    with running(command, log), peer('test_misfit') as one:
+        one.publisher('image', Image, BEST_EFFORT)
+        misfit = one.diagnosis('images', lambda status: status.level == ERROR)
+        assert 'QoS incompatible' in misfit.message and 'BEST_EFFORT' in misfit.message
+        assert policy in misfit.message
+        assert f'Set {policy}' in log.read_text()
+
+
+def test_a_node_that_could_not_configure_says_what_was_wrong(bundle, tmp_path):
+    command = detector_command('test_unfit', bundle='/no/such/bundle', autostart='false')
+    with running(command, tmp_path / 'log'), peer('test_unfit') as one:
+        idle = one.diagnosis('model', lambda status: status.level == WARN)
+        assert 'no model is loaded' in idle.message
+        transition = Transition(id=Transition.TRANSITION_CONFIGURE)
+        request = ChangeState.Request(transition=transition)
+        assert not one.call(ChangeState, 'change_state', request).success
+        failed = one.diagnosis('model', lambda status: status.level == ERROR)
+        assert '/no/such/bundle: no such bundle folder' in failed.message
+
+
+def report(*, received, processed, drops, age_ms=10.0):
+    now_s = [0.0]
+    statistics = Statistics(clock=lambda: now_s[0])
+    for _ in range(received):
+        statistics.count_received()
+    for _ in range(processed):
+        statistics.count_processed(
+            dict.fromkeys(STAGES, 1.0), ages_ms=dict.fromkeys(('receive', *STAGES), age_ms)
+        )
+    for reason, count in drops.items():
+        for _ in range(count):
+            statistics.count_drop(reason)
+    now_s[0] = 1.0
+    return statistics.end_period()
+
+
+@pytest.mark.parametrize(
+    ('figures', 'level', 'words'),
+    [
+        ({'received': 30, 'processed': 30, 'drops': {}}, OK, 'keeps up'),
+        ({'received': 30, 'processed': 28, 'drops': {'superseded': 2}}, OK, 'keeps up'),
+        ({'received': 30, 'processed': 15, 'drops': {'superseded': 15}}, WARN, '15.0 of 30.0 Hz'),
+        ({'received': 30, 'processed': 15, 'drops': {'rate_limit': 15}}, OK, 'keeps up'),
+        ({'received': 0, 'processed': 0, 'drops': {}}, OK, 'keeps up'),
+        ({'received': 3, 'processed': 3, 'drops': {}, 'age_ms': 9e6}, WARN, 'use_sim_time'),
+        ({'received': 3, 'processed': 3, 'drops': {}, 'age_ms': -5e3}, WARN, 'chrony'),
+    ],
+)
+def test_the_detector_is_compared_with_its_camera(figures, level, words):
+    verdict = judge_speed(report(**figures))
+    assert verdict.level == level
+    assert words in verdict.message
+
+
+def test_images_lost_on_the_way_come_with_the_dds_profile():
+    from types import SimpleNamespace
+
+    camera = SimpleNamespace(
+        last_received_s=10.0, last_error=None, num_lost=7, name=SimpleNamespace(topic='/image')
+    )
+    verdict = judge_images(camera, now_s=10.5, new_lost=7)
+    assert verdict.level == WARN
+    assert 'fastdds_images.xml' in verdict.message
