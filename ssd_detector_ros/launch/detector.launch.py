@@ -1,7 +1,8 @@
 """
 Start the detector; it configures and activates itself unless autostart is false.
 
-ros2 launch exits with an error when the node does, such as when configure fails.
+ros2 launch exits with an error when the node does, such as when configure fails. Launch files that
+include this one with autostart:=false drive its transitions by lifecycle events.
 """
 
 import os
@@ -9,7 +10,6 @@ import os
 from launch import LaunchDescription
 from launch.actions import (
     DeclareLaunchArgument,
-    LogInfo,
     OpaqueFunction,
     RegisterEventHandler,
     SetEnvironmentVariable,
@@ -17,7 +17,6 @@ from launch.actions import (
 from launch.event_handlers import OnProcessExit
 from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
 from launch_ros.actions import LifecycleNode
-from launch_ros.event_handlers import OnStateTransition
 from launch_ros.parameter_descriptions import ParameterValue
 from launch_ros.substitutions import FindPackageShare
 
@@ -87,16 +86,10 @@ def _start_node(context):
         respawn=respawn,
         respawn_delay=float(LaunchConfiguration('respawn_delay').perform(context)),
     )
-    is_active = OnStateTransition(
-        target_lifecycle_node=detector,
-        goal_state='active',
-        entities=[LogInfo(msg='the detector is active')],
-    )
-    handlers = [is_active]
-    if not respawn:
-        handlers.append(OnProcessExit(target_action=detector, on_exit=_fail_with_node))
-    # Before the node: a quick one is active before the launcher gets to the handlers.
-    return [*_fastdds_profile(), *map(RegisterEventHandler, handlers), detector]
+    if respawn:
+        return [*_fastdds_profile(), detector]
+    on_exit = OnProcessExit(target_action=detector, on_exit=_fail_with_node)
+    return [*_fastdds_profile(), RegisterEventHandler(on_exit), detector]
 
 
 def _fastdds_profile():

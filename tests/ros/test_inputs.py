@@ -82,13 +82,33 @@ def test_cameras_take_turns(slow_bundle, tmp_path):
         assert one.num_dropped('superseded') > 0
 
 
-def test_keep_all_answers_a_burst_in_order(slow_bundle, tmp_path):
+def broken(**fields):
+    message = plain_image(red=255)
+    for name, value in fields.items():
+        setattr(message, name, value)
+    return message
+
+
+BAD_FRAMES = [
+    broken(encoding='h264'),
+    broken(data=b'1234'),
+    broken(step=100),
+    broken(height=0, width=0),
+]
+
+
+def test_keep_all_answers_a_burst_in_order_and_counts_its_bad_frames(slow_bundle, tmp_path):
     command = detector_command('test_keep', bundle=slow_bundle, drop_policy='keep_all')
     with running(command, tmp_path / 'log'), peer('test_keep') as one:
         one.wait_until_active()
-        headers = [one.send(plain_image()) for _ in range(8)]
+        headers = []
+        for bad_frame in BAD_FRAMES:
+            headers += [one.send(plain_image()), one.send(plain_image())]
+            one.send(bad_frame)
+        headers.append(one.send(plain_image()))
         one.answer_to(headers[-1])
         assert one.answered_since(headers[0]) == headers
+        assert one.num_dropped('bad_image') == len(BAD_FRAMES)
 
 
 def test_max_age_drops_what_is_too_old_when_its_turn_comes(slow_bundle, tmp_path):

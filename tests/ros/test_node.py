@@ -160,23 +160,6 @@ def broken(**fields):
     return message
 
 
-@pytest.mark.parametrize(
-    'message',
-    [
-        pytest.param(broken(encoding='h264'), id='encoding'),
-        pytest.param(broken(data=b'1234'), id='truncated'),
-        pytest.param(broken(step=100), id='step'),
-        pytest.param(broken(height=0, width=0), id='empty'),
-    ],
-)
-def test_a_bad_frame_is_dropped_and_the_next_one_answered(detector, message):
-    before = detector.num_dropped('bad_image')
-    bad_header = detector.send(message)
-    assert detector.num_dropped('bad_image') == before + 1
-    assert len(detector.ask(plain_image(red=255)).detections) == 1
-    assert detector.num_answers_to(bad_header) == 0
-
-
 def test_bad_frames_are_logged_but_not_each(detector, log):
     target = detector.num_dropped('bad_image') + 2
 
