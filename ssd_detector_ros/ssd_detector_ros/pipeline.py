@@ -14,7 +14,7 @@ from ssd_detector_ros.cameras import Camera, MESSAGE_TYPES
 from ssd_detector_ros.conversion_choice import Converter
 from ssd_detector_ros.frames import FrameQueue
 from ssd_detector_ros.processing import age_ms, Arrival, FrameProcessor, Operation, stamp_ns
-from ssd_detector_ros.qos_events import subscription_events
+from ssd_detector_ros.qos_events import subscribe_with_events
 from ssd_detector_ros.statistics import Statistics
 from ssd_detector_ros.worker import Worker
 
@@ -102,11 +102,15 @@ class Pipeline:
         transport = self._node.get_parameter('image_transport').value
         # Best effort fits whatever a camera offers; no deeper than the frames that may wait.
         qos = QoSProfile(depth=self._capacity, reliability=ReliabilityPolicy.BEST_EFFORT)
-        return self._node.create_subscription(
-            MESSAGE_TYPES[transport],
-            camera.name.topic,
-            partial(self.on_image, camera),
-            qos,
-            event_callbacks=subscription_events(camera, self._node.get_logger()),
-            qos_overriding_options=QoSOverridingOptions.with_default_policies(),
+        return subscribe_with_events(
+            lambda events: self._node.create_subscription(
+                MESSAGE_TYPES[transport],
+                camera.name.topic,
+                partial(self.on_image, camera),
+                qos,
+                event_callbacks=events,
+                qos_overriding_options=QoSOverridingOptions.with_default_policies(),
+            ),
+            camera,
+            self._node.get_logger(),
         )

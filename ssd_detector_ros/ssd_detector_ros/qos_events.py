@@ -1,25 +1,42 @@
 """What DDS reports about a subscription: messages lost, publishers that do not fit."""
 
+from collections.abc import Callable
 from typing import Any
 
 from rclpy.impl.rcutils_logger import RcutilsLogger
+from rclpy.subscription import Subscription
 
 try:
-    from rclpy.event_handler import SubscriptionEventCallbacks
+    from rclpy.event_handler import SubscriptionEventCallbacks, UnsupportedEventTypeError
 except ImportError:  # Humble
-    from rclpy.qos_event import SubscriptionEventCallbacks
+    from rclpy.qos_event import SubscriptionEventCallbacks, UnsupportedEventTypeError
 
 from ssd_detector_ros.cameras import Camera
 
 
-def subscription_events(camera: Camera, logger: RcutilsLogger) -> SubscriptionEventCallbacks:
+def subscribe_with_events(
+    subscribe: Callable[[SubscriptionEventCallbacks], Subscription],
+    camera: Camera,
+    logger: RcutilsLogger,
+) -> Subscription:
     """
-    Build the callbacks of a camera's subscription.
+    Subscribe, and hear of as much as the middleware reports.
 
+    :param subscribe: makes the subscription with the callbacks given
     :param camera: counts what was lost
     :param logger: told of publishers that do not fit
-    :return: for create_subscription
+    :return: the subscription
     """
+    events = _build_events(camera, logger)
+    try:
+        return subscribe(events)
+    except UnsupportedEventTypeError:
+        # Not every middleware counts what was lost; rclpy itself bears the lack of the other one.
+        events.message_lost = None
+        return subscribe(events)
+
+
+def _build_events(camera: Camera, logger: RcutilsLogger) -> SubscriptionEventCallbacks:
 
     def on_message_lost(event: Any) -> None:
         camera.num_lost = int(event.total_count)

@@ -12,7 +12,9 @@ import rclpy
 from rclpy._rclpy_pybind11 import RCLError
 from rclpy.parameter import Parameter
 
+from ssd_detector_ros.image_conversion import to_rgb
 from ssd_detector_ros.node import DetectorNode, main
+from ssd_detector_ros.qos_events import subscribe_with_events, UnsupportedEventTypeError
 from tests.ros.talking import plain_image, TIMEOUT_S
 from tests.tiny_bundle import write_tiny_bundle
 
@@ -48,6 +50,36 @@ def test_every_frame_is_either_processed_or_dropped_for_a_reason(node):
     assert report.num_received == num_sent
     # The last frame may still wait when the worker is stopped.
     assert num_sent - report.num_processed - report.drops['superseded'] in (0, 1)
+
+
+def test_only_frames_that_are_answered_are_converted(context, tmp_path, monkeypatch):
+    converted = []
+    monkeypatch.setattr(
+        'ssd_detector_ros.node.make_converter',
+        lambda kind: lambda message: [converted.append(message), to_rgb(message)][1],
+    )
+    bundle = Parameter('bundle', value=str(write_tiny_bundle(tmp_path / 'b', num_delays=10)))
+    node = DetectorNode(context=context, parameter_overrides=[bundle])
+    assert node.start()
+    for _ in range(20):
+        node._pipeline.on_image(node._cameras[0], plain_image())
+    statistics = node._pipeline.statistics
+    node.trigger_deactivate()
+    assert len(converted) == statistics.end_period().num_processed < 20
+    node.destroy_node()
+
+
+def test_a_middleware_that_counts_no_losses_is_subscribed_to_all_the_same():
+    heard = []
+
+    def subscribe(events):
+        heard.append((events.message_lost is None, events.incompatible_qos is None))
+        if events.message_lost is not None:
+            raise UnsupportedEventTypeError('as rmw_zenoh or others may')
+        return 'subscription'
+
+    assert subscribe_with_events(subscribe, None, None) == 'subscription'
+    assert heard == [(False, False), (True, False)]
 
 
 def end_of_worker(node):
