@@ -44,6 +44,14 @@ def test_a_centre_is_ignored_where_opencv_finds_it_inside(polygon, centre):
     assert is_ignored == (distance > 0)
 
 
+def test_each_of_several_polygons_is_ignored():
+    left = ((0, 0), (0.4, 0), (0.4, 1), (0, 1))
+    right = ((0.6, 0), (1, 0), (1, 1), (0.6, 1))
+    boxes = np.array([[0, 0, 20, 20], [45, 0, 55, 20], [80, 0, 100, 20]], np.float32)
+    ignored = Regions(ignore_polygons=(left, right)).are_ignored(boxes, (100, 100))
+    assert ignored.tolist() == [True, False, True]
+
+
 @pytest.mark.parametrize(
     'region', [(0.5, 0, 0.5, 1), (0.6, 0, 0.4, 1), (-0.1, 0, 1, 1), (0, 0, 1, float('nan'))]
 )

@@ -1,10 +1,16 @@
 """Hand-over of frames between threads, the worker behind it, and the limit before it."""
 
+from importlib.util import find_spec
 from threading import Event, Thread
 
 from hypothesis import given
 from hypothesis import strategies as st
+import pytest
 
+if find_spec('rclpy') is None:
+    pytest.skip('ROS 2 is not sourced (no rclpy); run `make test`', allow_module_level=True)
+
+from ssd_detector_ros.background import InBackground
 from ssd_detector_ros.frames import FrameQueue
 from ssd_detector_ros.rate_limit import RateLimit
 from ssd_detector_ros.worker import Worker
@@ -147,3 +153,34 @@ def test_a_higher_limit_counts_at_once():
     assert not limit.admits(10.0)
     now_s[0] += 0.11
     assert limit.admits(10.0)
+
+
+def test_a_pause_is_not_made_up_for():
+    now_s = [0.0]
+    limit = RateLimit(lambda: now_s[0])
+    assert limit.admits(10.0)
+    now_s[0] += 60.0
+    admitted = [limit.admits(10.0) for _ in range(5)]
+    assert admitted == [True, False, False, False, False]
+
+
+def run_to_end(background):
+    """Do as an executor that is woken: ask again until there is a result."""
+    steps = background.__await__()
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            return end.value
+
+
+def test_work_in_the_background_gives_its_result_after_waking_the_executor():
+    is_awake = Event()
+    background = InBackground(lambda: 42, on_end=is_awake.set)
+    assert is_awake.wait(TIMEOUT_S)
+    assert run_to_end(background) == 42
+
+
+def test_an_error_in_the_background_is_raised_where_it_is_awaited():
+    with pytest.raises(ZeroDivisionError):
+        run_to_end(InBackground(lambda: 1 / 0, on_end=lambda: None))
