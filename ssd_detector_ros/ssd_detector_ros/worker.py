@@ -1,7 +1,7 @@
 """Runs the detector on a thread of its own: the node answers while a frame is processed."""
 
 from collections.abc import Callable
-from threading import Thread
+from threading import current_thread, Thread
 from typing import Generic, TypeVar
 
 from ssd_detector_ros.frames import FrameQueue
@@ -34,7 +34,9 @@ class Worker(Generic[Frame]):
     def stop(self) -> None:
         """Finish the frame at hand and end the thread."""
         self._frames.close()
-        self._thread.join()
+        # From Kilted on a shutdown destroys the node at once, also one that a failed frame asks for.
+        if current_thread() is not self._thread:
+            self._thread.join()
 
     def _run(self) -> None:
         try:

@@ -15,6 +15,7 @@ from diagnostic_msgs.msg import DiagnosticArray
 import numpy as np
 import rclpy
 from rclpy.duration import Duration
+from rclpy.event_handler import PublisherEventCallbacks
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.parameter import Parameter
 from rclpy.parameter_client import AsyncParameterClient
@@ -27,6 +28,8 @@ from ssd_detector_ros.messages import to_image
 from ssd_msgs.msg import DetectorStatistics
 
 LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+# rclpy's own callbacks log, which is a deprecated call in Kilted.
+NO_EVENTS = PublisherEventCallbacks(use_default_callbacks=False)
 # Discovery alone may take 3 s, on a busy machine more.
 TIMEOUT_S = 20.0
 
@@ -192,7 +195,9 @@ class Peer:
         :return: the publisher
         """
         if topic not in self._publishers:
-            self._publishers[topic] = self.node.create_publisher(message_type, topic, qos)
+            self._publishers[topic] = self.node.create_publisher(
+                message_type, topic, qos, event_callbacks=NO_EVENTS
+            )
         return self._publishers[topic]
 
     def drop_publisher(self, topic: str = 'image') -> None:

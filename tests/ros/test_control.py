@@ -115,7 +115,7 @@ def test_frames_above_the_highest_rate_are_dropped(detector):
         ('candidate_score_threshold', 2.0, 'candidate_score_threshold'),
         ('backend', 'gpu', 'onnxruntime'),
         ('drop_policy', 'keep_all', 'cleanup'),
-        ('only_if_subscribed', 1, 'BOOL'),
+        ('only_if_subscribed', 1, 'Wrong parameter type'),
     ],
 )
 def test_a_live_value_that_can_not_apply_is_rejected_with_a_reason(detector, name, value, reason):

@@ -82,24 +82,26 @@ def test_a_middleware_that_counts_no_losses_is_subscribed_to_all_the_same():
     assert heard == [(False, False), (True, False)]
 
 
-def end_of_worker(node):
+def end_of_worker(pipeline):
     """Wait until an exception has ended the worker's thread."""
-    thread = node._pipeline._worker._thread
+    thread = pipeline._worker._thread
     thread.join(TIMEOUT_S)
     return not thread.is_alive()
 
 
 def test_a_frame_that_is_overtaken_by_an_interrupt_is_no_failure(node, context):
+    pipeline, camera = node._pipeline, node._cameras[0]
     context.try_shutdown()
-    node._pipeline.on_image(node._cameras[0], plain_image(red=255))
-    assert end_of_worker(node)
+    pipeline.on_image(camera, plain_image(red=255))
+    assert end_of_worker(pipeline)
     assert node.failure is None
 
 
 def test_an_unforeseen_exception_ends_the_node_with_a_failure(node, context, monkeypatch):
     monkeypatch.setattr(node._cameras[0], 'outputs', None)
-    node._pipeline.on_image(node._cameras[0], plain_image(red=255))
-    assert end_of_worker(node)
+    pipeline = node._pipeline
+    pipeline.on_image(node._cameras[0], plain_image(red=255))
+    assert end_of_worker(pipeline)
     assert isinstance(node.failure, AttributeError)
     assert not context.ok()
 

@@ -26,6 +26,8 @@ from tests.ros.talking import detector_command, peer, plain_image, running, TIME
 from tests.tiny_bundle import DEPLOY_YAML, write_tiny_bundle
 
 RUN = ['ros2', 'run', 'ssd_detector_ros', 'detector', '--ros-args']
+# Up to Jazzy, and from Kilted on.
+PROFILE_VARIABLES = ('FASTRTPS_DEFAULT_PROFILES_FILE', 'FASTDDS_DEFAULT_PROFILES_FILE')
 LAUNCH = ['ros2', 'launch', 'ssd_detector_ros', 'detector.launch.py']
 
 
@@ -120,7 +122,8 @@ def test_a_launched_node_answers_in_its_namespace_on_the_topic_given(bundle, tmp
     command = [*LAUNCH, f'bundle:={bundle.name}', 'namespace:=front/left', 'image_topic:=image']
     log = tmp_path / 'log'
     environment = dict(os.environ)
-    environment.pop('FASTRTPS_DEFAULT_PROFILES_FILE', None)
+    for name in PROFILE_VARIABLES:
+        environment.pop(name, None)
     options = {'environment': environment, 'folder': bundle.parent}
     with running(command, log, **options) as process, peer('front/left') as one:
         one.wait_until_active()
@@ -171,7 +174,7 @@ def profile_of_child(pid):
     """Read the Fast DDS profile from the environment of the process that launch started."""
     content = Path(f'/proc/{children_of(pid)[0]}/environ').read_text()
     variables = dict(entry.split('=', 1) for entry in content.split('\0') if '=' in entry)
-    return variables['FASTRTPS_DEFAULT_PROFILES_FILE']
+    return next(variables[name] for name in PROFILE_VARIABLES if name in variables)
 
 
 @pytest.mark.parametrize('signal_number', [signal.SIGINT, signal.SIGTERM])
