@@ -34,7 +34,7 @@ class Worker(Generic[Frame]):
     def stop(self) -> None:
         """Finish the frame at hand and end the thread."""
         self._frames.close()
-        # From Kilted on a shutdown destroys the node at once, also one that a failed frame asks for.
+        # From Kilted on a shutdown destroys the node at once, also one that a failure asks for.
         if current_thread() is not self._thread:
             self._thread.join()
 
