@@ -11,8 +11,8 @@ from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackRet
 
 from ssd_detector import SsdDetectorError
 from ssd_detector_ros import parameters
-from ssd_detector_ros.cameras import Camera, name_cameras
-from ssd_detector_ros.conversion_choice import make_converter
+from ssd_detector_ros.cameras import Camera, CameraName, name_cameras
+from ssd_detector_ros.conversion_choice import Converter, make_converter
 from ssd_detector_ros.health import Health
 from ssd_detector_ros.model_slot import describe, ModelSlot
 from ssd_detector_ros.outputs import CameraOutputs, NodeOutputs
@@ -38,6 +38,8 @@ class DetectorNode(LifecycleNode):
         findings = parameters.declare_parameters(self)
         self._models = ModelSlot(self, findings, self._publish_label_info)
         self._outputs = NodeOutputs(self)
+        self._convert: Converter = make_converter('builtin')
+        self._camera_names: list[CameraName] = []
         self._cameras: list[Camera] = []
         self._pipeline: Pipeline | None = None
         self._health = Health(self, self._outputs, self._models)
@@ -70,24 +72,21 @@ class DetectorNode(LifecycleNode):
         :param state: the state before
         :return: SUCCESS or FAILURE
         """
-        try:
-            self._models.configure()
-            self._convert = make_converter(self.get_parameter('image_conversion').value)
-            names = name_cameras(
-                self,
-                image_topic=self.get_parameter('image_topic').value,
-                image_topics=self.get_parameter_or('image_topics').value or (),
-                image_transport=self.get_parameter('image_transport').value,
-            )
-        except SsdDetectorError as error:
+        findings: list[str] = []
+        for step in (self._models.configure, self._choose_converter, self._name_cameras):
+            try:
+                step()
+            except SsdDetectorError as error:
+                findings += str(error).splitlines()
+        if findings:
             self._models.release()
-            self._models.failure = '; '.join(str(error).splitlines())
-            for finding in str(error).splitlines():
+            self._models.failure = '; '.join(findings)
+            for finding in findings:
                 self.get_logger().error(finding)
             return TransitionCallbackReturn.FAILURE
         self._cameras = [
             Camera(index, name, CameraOutputs(self, name.prefix))
-            for index, name in enumerate(names)
+            for index, name in enumerate(self._camera_names)
         ]
         detector = self._operation().detector
         self.get_logger().info(f'loaded {detector.bundle.path}: {describe(detector)}')
@@ -163,6 +162,17 @@ class DetectorNode(LifecycleNode):
         """Stop the worker before its publishers go."""
         self._stop()
         super().destroy_node()
+
+    def _choose_converter(self) -> None:
+        self._convert = make_converter(self.get_parameter('image_conversion').value)
+
+    def _name_cameras(self) -> None:
+        self._camera_names = name_cameras(
+            self,
+            image_topic=self.get_parameter('image_topic').value,
+            image_topics=self.get_parameter_or('image_topics').value or (),
+            image_transport=self.get_parameter('image_transport').value,
+        )
 
     def _operation(self) -> Operation:
         operation = self._models.operation

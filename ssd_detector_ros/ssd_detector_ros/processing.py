@@ -85,7 +85,7 @@ class FrameProcessor:
 
         :param arrival: the frame
         """
-        operation, camera, header = self._operation(), arrival.camera, arrival.message.header
+        operation = self._operation()
         if self._is_too_old(arrival, operation.settings):
             self._statistics.count_drop('too_old')
             return
@@ -102,21 +102,29 @@ class FrameProcessor:
             detections = self._postprocess(operation, image_rgb, outputs)
             watch.lap('postprocess')
         except SsdDetectorError as error:
-            self._drop(camera, error)
+            self._drop(arrival.camera, error)
             return
-        class_id_format = operation.settings.class_id_format
-        camera.outputs.publish_detections(detections, header, class_id_format)
-        watch.lap('publish')
-        self._statistics.count_processed(
-            watch.laps_ms(), ages_ms=watch.ages_ms, camera_index=camera.index
-        )
+        self._answer(arrival, detections, operation.settings, watch)
+        camera, header = arrival.camera, arrival.message.header
         camera.last_answered = AnsweredFrame(
             image_rgb, detections, camera.name.topic, arrival.stamp_ns
         )
         if camera.outputs.candidates_are_read():
             candidates = self._postprocess(operation, image_rgb, outputs, are_candidates=True)
+            class_id_format = operation.settings.class_id_format
             camera.outputs.publish_candidates(candidates, header, class_id_format)
         camera.outputs.publish_pictures(image_rgb, detections, header)
+
+    def _answer(
+        self, arrival: Arrival, detections: Detections, settings: Settings, watch: Stopwatch
+    ) -> None:
+        arrival.camera.outputs.publish_detections(
+            detections, arrival.message.header, settings.class_id_format
+        )
+        watch.lap('publish')
+        self._statistics.count_processed(
+            watch.laps_ms(), ages_ms=watch.ages_ms, camera_index=arrival.camera.index
+        )
 
     def _is_too_old(self, arrival: Arrival, settings: Settings) -> bool:
         if not self._has_age_limit or arrival.stamp_ns == 0:

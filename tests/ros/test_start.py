@@ -81,6 +81,7 @@ def test_run_reports_everything_that_is_wrong_at_once(bundle, tmp_path):
     params_file.write_text(
         '/**:\n  ros__parameters:\n    score_treshold: 0.5\n    nms_iou_threshold: 1.5\n'
         '    max_detections: many\n    class_id_format: number\n    class_thresholds: [cat]\n'
+        '    image_topic: camera/compressed\n    drop_policy: all\n'
     )
     command = [*RUN, '--params-file', params_file, '-p', f'bundle:={damage(bundle, tmp_path)}']
     code, output = outcome(command)
@@ -90,6 +91,9 @@ def test_run_reports_everything_that_is_wrong_at_once(bundle, tmp_path):
         'nms_iou_threshold',
         'max_detections',
         "class_id_format: received 'number'",
+        "class_thresholds: received 'cat'",
+        'expected camera, with image_transport compressed',
+        "drop_policy: received 'all'; expected one of newest, max_age, keep_all",
         'model.onnx: has sha256',
     ):
         assert finding in output
