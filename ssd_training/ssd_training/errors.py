@@ -4,7 +4,9 @@ The errors of the training package.
     ssd_detector.errors.FindingsError
     ├── DataError       a data set that can't be used
     ├── WeightsError    a weights file that can't be used, or does not fit the model
-    ├── RunError        a run folder that can't be written or read
+    ├── RunError        a run folder that can't be written or read, a training that failed
+    │   ├── CheckpointError   a checkpoint that can't be written, read or used here
+    │   └── InterruptedRun    a signal; the state was saved
     └── ExportError     a model that was exported and is not what was trained
 """
 
@@ -20,7 +22,24 @@ class WeightsError(FindingsError):
 
 
 class RunError(FindingsError):
-    """A run folder that can't be written or read."""
+    """A run folder that can't be written or read, or a training that failed."""
+
+
+class CheckpointError(RunError):
+    """A checkpoint that can't be written, read or used here."""
+
+
+class InterruptedRun(RunError):
+    """
+    A training that a signal ended; its state was saved.
+
+    :param signal_number: 2 for SIGINT, 15 for SIGTERM
+    :param finding: what happened, and how to go on
+    """
+
+    def __init__(self, signal_number: int, finding: str) -> None:
+        super().__init__([finding])
+        self.signal_number = signal_number
 
 
 class ExportError(FindingsError):

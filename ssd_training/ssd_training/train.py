@@ -1,13 +1,21 @@
-"""Train a detector: `python -m ssd_training.train --experiment_path experiments/smoke.yaml`."""
+"""
+Train a detector: `python -m ssd_training.train --experiment_path experiments/smoke.yaml`.
+
+Exit codes: 0 the training is complete; 1 it failed, stderr and status.json say why; 2 wrong
+usage or configuration; 130 (SIGINT) and 143 (SIGTERM) it was interrupted and saved its state.
+"""
 
 import argparse
 from collections.abc import Sequence
+import json
 import logging
 import os
 from pathlib import Path
 import sys
+from typing import Any
 
 CONFIG_ROOT = Path(__file__).parent / 'configs'
+_OVERFIT_STEPS = 100
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -15,23 +23,34 @@ def main(argv: Sequence[str] | None = None) -> int:
     Train one experiment; its folder's path goes to stdout.
 
     :param argv: the arguments; those of the process by default
-    :return: 0 good, 1 failed, 2 wrong usage
+    :return: 0 good, 1 failed, 2 wrong usage, 128 + n after signal n
     """
     arguments = _parse(argv)
     # These take seconds; --help must not wait for them.
     from ssd_detector.errors import ConfigError, FindingsError
+    from ssd_training.errors import InterruptedRun
 
-    logging.basicConfig(level=logging.INFO, format='%(asctime)s %(message)s', stream=sys.stderr)
     try:
         _train(arguments)
     except FindingsError as error:
+        if arguments.debug:
+            logging.getLogger(__name__).exception('%s', type(error).__name__)
         print(error, file=sys.stderr)
+        if isinstance(error, InterruptedRun):
+            return 128 + error.signal_number
         return 2 if isinstance(error, ConfigError) else 1
+    except KeyboardInterrupt:
+        print('SIGINT before the first step: nothing was trained', file=sys.stderr)
+        return 130
     return 0
 
 
 def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog='python -m ssd_training.train', description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog='python -m ssd_training.train',
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument(
         '--experiment_path',
         type=Path,
@@ -44,7 +63,13 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
         default=CONFIG_ROOT,
         help='folder of the component files (default: the configs of this package)',
     )
-    parser.add_argument('--git_commit', help='recorded, and part of the fingerprint')
+    parser.add_argument(
+        '--git_commit',
+        default=os.environ.get('GIT_COMMIT') or None,
+        help='recorded, and part of the fingerprint (default: $GIT_COMMIT)',
+    )
+    parser.add_argument('--seed', type=int, help='the same as train.seed=SEED')
+    _add_start_arguments(parser)
     parser.add_argument(
         '--print_config', action='store_true', help='show the values and their origin, and stop'
     )
@@ -52,40 +77,110 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
         '--dry_run', action='store_true', help='build everything, train and write nothing'
     )
     parser.add_argument(
+        '--overfit_batch',
+        nargs='?',
+        type=int,
+        const=_OVERFIT_STEPS,
+        metavar='STEPS',
+        help='train on the first batch alone, write nothing, and fail unless its loss halves '
+        f'(default: {_OVERFIT_STEPS} steps)',
+    )
+    parser.add_argument('--json', action='store_true', help='the result as JSON on stdout')
+    parser.add_argument('--debug', action='store_true', help='log everything, show tracebacks')
+    parser.add_argument(
+        '--local_rank',
+        type=int,
+        default=0,
+        help='only 0: workers are told apart by TF_CONFIG (runtime.strategy=multi_worker)',
+    )
+    parser.add_argument(
         'overrides', nargs='*', metavar='key.path=value', help='values that replace those in YAML'
     )
-    return parser.parse_args(argv)
+    arguments = parser.parse_intermixed_args(argv)
+    _check(parser, arguments)
+    return arguments
+
+
+def _add_start_arguments(parser: argparse.ArgumentParser) -> None:
+    start = parser.add_mutually_exclusive_group()
+    start.add_argument(
+        '--resume',
+        action='store_true',
+        help='go on with the newest run of this recipe; an error when there is none',
+    )
+    start.add_argument(
+        '--run_from',
+        metavar='PATH',
+        help='go on from a run folder, a folder of checkpoints or one checkpoint; also s3://...',
+    )
+    parser.add_argument(
+        '--checkpoint_step', type=int, metavar='N', help='with one of the two: not the newest'
+    )
+
+
+def _check(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> None:
+    if arguments.checkpoint_step is not None and not (arguments.resume or arguments.run_from):
+        parser.error('--checkpoint_step: needs --resume or --run_from')
+    if arguments.local_rank != 0:
+        parser.error(
+            f'--local_rank: {arguments.local_rank}: workers are told apart by TF_CONFIG '
+            f'(task.index) with runtime.strategy=multi_worker; leave it out'
+        )
 
 
 def _train(arguments: argparse.Namespace) -> None:
     from ssd_training.experiments.fingerprint import compute_fingerprint
     from ssd_training.experiments.merge import format_tree, load_experiment
 
+    overrides = list(arguments.overrides)
+    if arguments.seed is not None:
+        overrides.append(f'train.seed={arguments.seed}')
     config, merged = load_experiment(
         arguments.experiment_path,
         arguments.config_root,
-        overrides=arguments.overrides,
+        overrides=overrides,
         environment=os.environ,
     )
     if arguments.print_config:
         print(format_tree(merged))
         return
     fingerprint = compute_fingerprint(config, git_commit=arguments.git_commit)
-    from ssd_training.engine import trainer
-    from ssd_training.engine.run_folder import RunFolder
 
-    training = trainer.prepare(config)
+    from ssd_training.engine import session
+
+    console = session.open_console(config.logging, debug=arguments.debug)
+    start = session.Start(
+        resume=arguments.resume,
+        run_from=arguments.run_from,
+        checkpoint_step=arguments.checkpoint_step,
+        git_commit=arguments.git_commit,
+        arguments=_plain(arguments),
+    )
     if arguments.dry_run:
-        print(f'{config.experiment.id}_{fingerprint}: everything fits; nothing was written')
-        return
-    folder = RunFolder.create(config, fingerprint, vars(arguments) | _as_text(arguments))
-    with folder.running():
-        trainer.run(training, folder)
-    print(folder.path)
+        session.check(config, fingerprint, start)
+        name = f'{config.experiment.id}_{fingerprint}'
+        _show(
+            {'run': name, 'status': 'dry run'},
+            f'{name}: everything fits; nothing was written',
+            arguments,
+        )
+    elif arguments.overfit_batch is not None:
+        result = session.overfit(config, num_steps=arguments.overfit_batch)
+        _show(result, f'loss {result["first_loss"]:.4f} -> {result["last_loss"]:.4f}', arguments)
+    else:
+        result = session.train(config, fingerprint, start, console=console)
+        _show(result, result['run'], arguments)
 
 
-def _as_text(arguments: argparse.Namespace) -> dict[str, str]:
-    return {name: str(getattr(arguments, name)) for name in ('experiment_path', 'config_root')}
+def _show(result: dict[str, Any], text: str, arguments: argparse.Namespace) -> None:
+    print(json.dumps(result) if arguments.json else text)
+
+
+def _plain(arguments: argparse.Namespace) -> dict[str, Any]:
+    return {
+        name: str(value) if isinstance(value, Path) else value
+        for name, value in vars(arguments).items()
+    }
 
 
 if __name__ == '__main__':

@@ -3,16 +3,30 @@
 import json
 import os
 from pathlib import Path
+import random
+import re
+import signal
 import subprocess
 import sys
+import time
 
+import numpy as np
 import pytest
 import yaml
 
 from ssd_detector import Detector
 from ssd_training.data.records import ImageFile
+from ssd_training.engine.checkpoint_source import open_source
+from ssd_training.engine.checkpoints import read_checkpoint
 from ssd_training.train import CONFIG_ROOT
 from tests.training.conftest import TINY
+
+# Eight steps, a checkpoint after 2, 3, 4, 6 and 8.
+RECIPE = (
+    *('train.epochs=4', 'train.eval_every=4', 'train.batch_size=4', 'scheduler.warmup.steps=2'),
+    *('checkpoint.save_every_steps=3', 'logging.log_interval_steps=1'),
+)
+NUM_STEPS = 8
 
 
 def run(*arguments, **environment):
@@ -33,17 +47,42 @@ def work(tmp_path_factory):
 def train(data_root, work):
     """Run the small experiment with more arguments."""
 
-    def run_with(*arguments):
+    def run_with(*arguments, runs_root=None):
         return run(
             'ssd_training.train',
-            '--experiment_path',
-            str(TINY),
+            *('--experiment_path', str(TINY)),
+            *RECIPE,
             *arguments,
             DATA_ROOT=data_root,
-            RUNS_ROOT=work / 'runs',
+            RUNS_ROOT=runs_root or work / 'runs',
         )
 
     return run_with
+
+
+@pytest.fixture(scope='module')
+def kill_at(data_root):
+    """Start the small experiment and end it as soon as it says that it has done some step."""
+
+    def run_until(step, number, *arguments, runs_root):
+        process = subprocess.Popen(
+            [
+                *(sys.executable, '-m', 'ssd_training.train'),
+                *('--experiment_path', str(TINY), *RECIPE, *arguments),
+            ],
+            env=os.environ | {'DATA_ROOT': str(data_root), 'RUNS_ROOT': str(runs_root)},
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for line in process.stderr:
+            if f'step {step}/{NUM_STEPS}:' in line:
+                process.send_signal(number)
+                break
+        start_s = time.monotonic()
+        _, rest = process.communicate()
+        return process.returncode, time.monotonic() - start_s, rest
+
+    return run_until
 
 
 @pytest.fixture(scope='module')
@@ -85,23 +124,74 @@ def test_a_dry_run_builds_everything_and_writes_nothing(train, tmp_path):
     assert not (tmp_path / 'runs').exists()
 
 
-def test_a_training_leaves_a_complete_run_folder(run_folder):
-    files = {str(path.relative_to(run_folder)) for path in run_folder.rglob('*') if path.is_file()}
+def test_a_training_says_every_step_and_starts_no_server(run_folder):
+    log = next(run_folder.glob('logs/*/training.log')).read_text()
 
-    assert files == {
-        'args.json',
-        'config.json',
-        'fingerprint.json',
-        'metric_history.json',
-        'status.json',
-        'training.log',
-        'weights/final_weights.weights.h5',
-    }
     assert json.loads((run_folder / 'status.json').read_text())['status'] == 'success'
+    assert f'step 1/{NUM_STEPS}: loss ' in log
+    assert 'TensorBoard' not in log
     history = json.loads((run_folder / 'metric_history.json').read_text())
-    assert [entry['step'] for entry in history] == [2, 4]
+    assert [entry['step'] for entry in history] == [2, 4, 6, 8]
     assert 0 <= history[-1]['val/voc_ap_50/mAP'] <= 1
-    assert 'epoch 2: loss' in (run_folder / 'training.log').read_text()
+
+
+def test_a_run_killed_at_a_random_step_and_resumed_equals_an_unbroken_one_bit_for_bit(
+    run_folder, kill_at, train, tmp_path
+):
+    step = random.SystemRandom().randint(1, NUM_STEPS - 1)
+    code, _, _ = kill_at(step, signal.SIGKILL, runs_root=tmp_path)
+    assert code == -signal.SIGKILL
+    killed = tmp_path / run_folder.name
+    assert json.loads((killed / 'status.json').read_text())['status'] == 'running'
+
+    process = train('--resume', '--json', runs_root=tmp_path)
+
+    assert process.returncode == 0, process.stderr
+    assert json.loads(process.stdout)['run'] == str(killed)
+    assert_equal_runs(killed, run_folder, f'killed after step {step}')
+    again = train('--resume', runs_root=tmp_path)
+    assert again.returncode == 1
+    assert 'is finished (status: success); nothing is left' in again.stderr
+
+
+@pytest.mark.slow
+def test_a_run_killed_ten_times_equals_an_unbroken_one_bit_for_bit(
+    run_folder, kill_at, train, tmp_path
+):
+    random_numbers = random.SystemRandom()
+    steps = sorted(random_numbers.choices(range(1, NUM_STEPS), k=10))
+    for number, step in enumerate(steps):
+        kill_at(step, signal.SIGKILL, *['--resume'] * (number > 0), runs_root=tmp_path)
+
+    process = train('--resume', runs_root=tmp_path)
+
+    assert process.returncode == 0, process.stderr
+    assert_equal_runs(tmp_path / run_folder.name, run_folder, f'killed after steps {steps}')
+
+
+def assert_equal_runs(one, other, message):
+    states = [read_checkpoint(run / 'checkpoints/last', NUM_STEPS).arrays for run in (one, other)]
+    assert states[0].keys() == states[1].keys()
+    for name, array in states[0].items():
+        np.testing.assert_array_equal(array, states[1][name], err_msg=f'{message}: {name}')
+    losses = [
+        [entry['train/loss'] for entry in json.loads((run / 'metric_history.json').read_text())]
+        for run in (one, other)
+    ]
+    assert losses[0] == losses[1], message
+
+
+def test_sigterm_saves_the_state_and_says_so_within_thirty_seconds(kill_at, tmp_path):
+    code, seconds, stderr = kill_at(3, signal.SIGTERM, runs_root=tmp_path)
+
+    assert code == 128 + signal.SIGTERM
+    assert seconds < 30
+    assert 'go on with --resume' in stderr
+    (status,) = tmp_path.glob('*/status.json')
+    reason = json.loads(status.read_text())['reason']
+    step = int(re.fullmatch(r'SIGTERM: stopped at step (\d), .*', reason)[1])
+    assert 3 <= step <= 5
+    assert open_source(str(status.parent)).position.step == step
 
 
 def test_training_the_same_recipe_again_exits_with_1_and_one_sentence(train, run_folder):
@@ -118,6 +208,11 @@ def test_training_the_same_recipe_again_exits_with_1_and_one_sentence(train, run
         (['train.batch_sise=3'], 2, 'did you mean train.batch_size?'),
         (['data.train_split=nothing'], 1, 'nothing.txt: can not be read'),
         (['data.val_split=train'], 2, 'val_split: train is the train_split too'),
+        (['--resume', 'train.seed=9'], 1, '--resume: '),
+        (['--run_from', 'nowhere'], 1, 'nowhere: no checkpoint there'),
+        (['--checkpoint_step', '3'], 2, '--checkpoint_step: needs --resume or --run_from'),
+        (['--resume', '--run_from', 'x'], 2, 'not allowed with argument --resume'),
+        (['--local_rank', '1'], 2, 'workers are told apart by TF_CONFIG'),
     ],
 )
 def test_a_mistake_is_one_sentence_and_an_exit_code(train, arguments, code, message):

@@ -1,6 +1,9 @@
 """The run folder."""
 
+from datetime import datetime, timedelta, timezone
 import json
+import logging
+import time
 
 import pytest
 
@@ -35,7 +38,7 @@ def test_the_same_recipe_again_is_an_error_and_touches_nothing(config, folder):
         folder.add_metrics(1, {'train/loss': 1.0})
     before = {path: path.read_bytes() for path in folder.path.rglob('*.json')}
 
-    with pytest.raises(RunError, match=r'tiny_0123456789ab: .*status: success.*move or delete'):
+    with pytest.raises(RunError, match=r'tiny_0123456789ab: .*status: success.*--resume'):
         RunFolder.create(config, '0123456789ab', {})
 
     assert {path: path.read_bytes() for path in folder.path.rglob('*.json')} == before
@@ -57,6 +60,54 @@ def test_metrics_are_appended(folder):
 
     history = json.loads((folder.path / 'metric_history.json').read_text())
     assert [(entry['step'], entry['train/loss']) for entry in history] == [(5, 2.0), (10, 1.0)]
+
+
+def test_metrics_of_steps_that_are_trained_again_are_replaced(folder):
+    for step in (5, 10, 15):
+        folder.add_metrics(step, {'train/loss': float(step)})
+
+    again = RunFolder.open(folder.path, {})
+    again.forget_metrics_after(5)
+    again.add_metrics(10, {'train/loss': 0.5})
+
+    history = json.loads((folder.path / 'metric_history.json').read_text())
+    assert [(entry['step'], entry['train/loss']) for entry in history] == [(5, 5.0), (10, 0.5)]
+
+
+def test_two_processes_never_train_in_one_folder(folder):
+    """The lock belongs to the open file: a second one in this process meets it, too."""
+    with folder.running():
+        with pytest.raises(RunError, match='another process is training there'):
+            with RunFolder(folder.path).running():
+                pass
+
+    assert status_of(folder)['status'] == 'success'
+
+
+def test_times_are_utc(folder, monkeypatch):
+    monkeypatch.setenv('TZ', 'Asia/Tokyo')
+    time.tzset()
+    try:
+        with folder.running():
+            logging.getLogger('ssd_training').warning('now')
+        line = (folder.logs / 'training.log').read_text()
+        logged = datetime.strptime(line[:19], '%Y-%m-%d %H:%M:%S').replace(tzinfo=timezone.utc)
+        times = [logged, datetime.fromisoformat(status_of(folder)['updated_at'])]
+        started = datetime.strptime(folder.logs.name, '%Y%m%d_%H%M%S_%f')
+        times.append(started.replace(tzinfo=timezone.utc))
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+    for moment in times:
+        assert abs(datetime.now(timezone.utc) - moment) < timedelta(minutes=5)
+
+
+def test_a_full_disk_at_the_end_does_not_hide_what_ended_the_run(folder):
+    with pytest.raises(ValueError, match='bad luck'), folder.running():
+        (folder.path / '.status.json.partial').symlink_to('/dev/full')
+        raise ValueError('bad luck')
+
+    assert 'No space left on device' in (folder.logs / 'training.log').read_text()
 
 
 def test_a_finished_run_gives_back_the_configuration_that_was_trained(config, folder):

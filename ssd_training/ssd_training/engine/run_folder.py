@@ -3,21 +3,29 @@ The run folder: what a training leaves behind.
 
     runs/<id>_<fingerprint>/
       config.json  fingerprint.json  args.json  status.json
-      metric_history.json  training.log  weights/final_weights.weights.h5
+      metric_history.json  training_summary.json
+      checkpoints/last/ckpt-<step>.npz  checkpoints/best/ckpt-<step>.npz
+      weights/final_weights.weights.h5  weights/best_weights.weights.h5
+      logs/<start>/  training.log  environment.json  tensorboard/
+
+Each start of a training has a folder of its own under logs; everything else goes on where the
+start before ended. Times are UTC.
 """
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 import dataclasses
 from datetime import datetime, timezone
 from enum import Enum
-import json
+import fcntl
 import logging
 from pathlib import Path
+import time
 from typing import Any
 
 from ssd_detector.config import parse_config
 from ssd_detector.errors import ConfigError
+from ssd_training.engine.files import read_json, write_json
 from ssd_training.errors import RunError
 from ssd_training.experiments.fingerprint import SCHEMA_VERSION
 from ssd_training.experiments.schema import ExperimentConfig
@@ -27,8 +35,16 @@ FINGERPRINT = 'fingerprint.json'
 STATUS = 'status.json'
 ARGUMENTS = 'args.json'
 METRICS = 'metric_history.json'
-LOG = 'training.log'
+SUMMARY = 'training_summary.json'
+CHECKPOINTS = 'checkpoints'
 WEIGHTS = 'weights/final_weights.weights.h5'
+BEST_WEIGHTS = 'weights/best_weights.weights.h5'
+LOGS = 'logs'
+LOG = 'training.log'
+ENVIRONMENT = 'environment.json'
+_LOCK = '.lock'
+
+logger = logging.getLogger(__name__)
 
 
 class Status(str, Enum):
@@ -44,11 +60,14 @@ class RunFolder:
     """
     Writes the files of one run; each of them aside first, so that a reader never sees half a file.
 
-    :param path: an existing run folder, from create
+    :param path: an existing run folder, from create or open
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.last = path / CHECKPOINTS / 'last'
+        self.best = path / CHECKPOINTS / 'best'
+        self.logs = path / LOGS / datetime.now(timezone.utc).strftime('%Y%m%d_%H%M%S_%f')
         self._history: list[dict[str, Any]] = []
 
     @classmethod
@@ -64,14 +83,15 @@ class RunFolder:
         :return: the folder, with status initialized
         :raises RunError: when there is a folder of this name: nothing is ever overwritten
         """
-        path = Path(config.run.root) / f'{config.experiment.id}_{fingerprint}'
+        path = run_path(config, fingerprint)
         try:
             path.mkdir(parents=True)
         except FileExistsError as error:
             raise RunError(
                 [
-                    f'{path}: holds a run of this very recipe (status: {_status_of(path)}); '
-                    f'move or delete the folder, or change the recipe (train.seed)'
+                    f'{path}: holds a run of this very recipe (status: {read_status(path)}); go '
+                    f'on with --resume, move or delete the folder, or change the recipe '
+                    f'(train.seed)'
                 ]
             ) from error
         except OSError as error:
@@ -81,16 +101,32 @@ class RunFolder:
         (path / WEIGHTS).parent.mkdir()
         folder = cls(path)
         folder.set_status(Status.INITIALIZED)
-        folder._write(CONFIG, dataclasses.asdict(config))
-        folder._write(ARGUMENTS, arguments)
-        folder._write(
-            FINGERPRINT,
+        write_json(path / CONFIG, dataclasses.asdict(config))
+        write_json(path / ARGUMENTS, arguments)
+        write_json(
+            path / FINGERPRINT,
             {
                 'fingerprint': fingerprint,
                 'schema_version': SCHEMA_VERSION,
                 'created_at': _now(),
+                'short': fingerprint[:8],
             },
         )
+        return folder
+
+    @classmethod
+    def open(cls, path: Path, arguments: Mapping[str, Any]) -> 'RunFolder':
+        """
+        Go on in a folder that an earlier start made.
+
+        :param path: of the folder
+        :param arguments: of the command line
+        :return: the folder
+        """
+        folder = cls(path)
+        if (path / METRICS).is_file():
+            folder._history = read_json(path / METRICS)
+        write_json(path / ARGUMENTS, arguments)
         return folder
 
     def set_status(self, status: Status, *, reason: str | None = None) -> None:
@@ -100,7 +136,9 @@ class RunFolder:
         :param status: the new one
         :param reason: of a failure
         """
-        self._write(STATUS, {'status': status.value, 'reason': reason, 'updated_at': _now()})
+        write_json(
+            self.path / STATUS, {'status': status.value, 'reason': reason, 'updated_at': _now()}
+        )
 
     def add_metrics(self, step: int, metrics: Mapping[str, float]) -> None:
         """
@@ -109,37 +147,72 @@ class RunFolder:
         :param step: training steps done
         :param metrics: tag -> value
         """
+        self.forget_metrics_after(step - 1)
         self._history.append({'step': step, 'timestamp': _now(), **metrics})
-        self._write(METRICS, self._history)
+        write_json(self.path / METRICS, self._history)
+
+    def forget_metrics_after(self, step: int) -> None:
+        """
+        Leave out entries of steps that are going to be trained again.
+
+        :param step: that the training goes on from
+        """
+        self._history = [entry for entry in self._history if entry['step'] <= step]
 
     @contextmanager
-    def running(self) -> Iterator[None]:
+    def running(self, *, logs_to_file: bool = True) -> Iterator[None]:
         """
-        Keep status.json and training.log while the block runs.
+        Keep the lock, status.json and training.log while the block runs.
 
+        :param logs_to_file: write training.log
         :return: nothing
+        :raises RunError: when another process trains in this folder
         """
-        handler = logging.FileHandler(self.path / LOG, encoding='utf-8')
-        handler.setFormatter(logging.Formatter('%(asctime)s %(levelname)s %(message)s'))
-        logger = logging.getLogger('ssd_training')
-        logger.addHandler(handler)
-        self.set_status(Status.RUNNING)
+        with self._locked(), self._logging() if logs_to_file else nullcontext():
+            self.set_status(Status.RUNNING)
+            try:
+                yield
+            # Whatever ended the run, Ctrl-C included, its status must not stay `running`.
+            except BaseException as error:
+                self._set_failed(str(error) or type(error).__name__)
+                raise
+            else:
+                self.set_status(Status.SUCCESS)
+
+    def _set_failed(self, reason: str) -> None:
+        logger.error('%s', reason)
+        try:
+            self.set_status(Status.FAILED, reason=reason)
+        except RunError as error:
+            # On a full disk; what ended the run is the error to tell.
+            logger.error('%s', error)
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        with (self.path / _LOCK).open('w') as lock:
+            try:
+                # The system lets go of it, however the process ends.
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise RunError(
+                    [f'{self.path}: another process is training there; wait for it or end it']
+                ) from error
+            yield
+
+    @contextmanager
+    def _logging(self) -> Iterator[None]:
+        self.logs.mkdir(parents=True, exist_ok=True)
+        handler = logging.FileHandler(self.logs / LOG, encoding='utf-8')
+        formatter = logging.Formatter('%(asctime)sZ %(levelname)s %(message)s')
+        formatter.converter = time.gmtime
+        handler.setFormatter(formatter)
+        package_logger = logging.getLogger('ssd_training')
+        package_logger.addHandler(handler)
         try:
             yield
-        # Whatever ended the run, Ctrl-C included, its status must not stay `running`.
-        except BaseException as error:
-            self.set_status(Status.FAILED, reason=str(error) or type(error).__name__)
-            raise
-        else:
-            self.set_status(Status.SUCCESS)
         finally:
-            logger.removeHandler(handler)
+            package_logger.removeHandler(handler)
             handler.close()
-
-    def _write(self, name: str, content: Any) -> None:
-        aside = self.path / f'.{name}.partial'
-        aside.write_text(json.dumps(content, indent=2) + '\n', encoding='utf-8')
-        aside.replace(self.path / name)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -169,35 +242,45 @@ def read_finished_run(path: Path) -> FinishedRun:
     :return: what is in it
     :raises RunError: when files are missing, unreadable, or the run did not succeed
     """
-    status = _status_of(path)
+    status = read_status(path)
     if status != Status.SUCCESS.value:
         raise RunError([f'{path}: status is {status}; only a run with status success is used'])
-    last = _read_json(path / METRICS)[-1]
+    last = read_json(path / METRICS)[-1]
     try:
-        config = parse_config(_read_json(path / CONFIG), ExperimentConfig, str(path / CONFIG))
+        config = parse_config(read_json(path / CONFIG), ExperimentConfig, str(path / CONFIG))
     except ConfigError as error:
         raise RunError(error.findings) from error
     return FinishedRun(
         name=path.name,
         config=config,
-        fingerprint=_read_json(path / FINGERPRINT)['fingerprint'],
+        fingerprint=read_json(path / FINGERPRINT)['fingerprint'],
         metrics={tag: value for tag, value in last.items() if isinstance(value, float)},
         weights_path=path / WEIGHTS,
     )
 
 
-def _status_of(path: Path) -> str:
+def run_path(config: ExperimentConfig, fingerprint: str) -> Path:
+    """
+    Name the folder of a run.
+
+    :param config: the experiment
+    :param fingerprint: 12 hex digits
+    :return: below run.root
+    """
+    return Path(config.run.root) / f'{config.experiment.id}_{fingerprint}'
+
+
+def read_status(path: Path) -> str:
+    """
+    Tell what status.json says.
+
+    :param path: a run folder
+    :return: a value of Status, or unknown
+    """
     try:
-        return str(_read_json(path / STATUS)['status'])
+        return str(read_json(path / STATUS)['status'])
     except RunError:
         return 'unknown'
-
-
-def _read_json(path: Path) -> Any:
-    try:
-        return json.loads(path.read_text(encoding='utf-8'))
-    except (OSError, ValueError) as error:
-        raise RunError([f'{path}: can not be read ({error})']) from error
 
 
 def _now() -> str:

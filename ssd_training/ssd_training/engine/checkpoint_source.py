@@ -1,0 +1,237 @@
+"""Where a training goes on from: `--resume`, `--run_from`, `--checkpoint_step`."""
+
+from collections.abc import Mapping
+import logging
+from pathlib import Path
+import tempfile
+from typing import Any, Protocol
+
+from ssd_training.engine.checkpoints import Checkpoint, file_name, list_steps, read_checkpoint
+from ssd_training.engine.files import read_json
+from ssd_training.engine.run_folder import CHECKPOINTS, CONFIG, FINGERPRINT, read_status, Status
+from ssd_training.errors import CheckpointError, RunError
+from ssd_training.experiments.architecture import flatten, list_misfits
+
+LAST = 'last'
+_SHOWN = 5
+
+logger = logging.getLogger(__name__)
+
+
+class Folder(Protocol):
+    """A folder of checkpoints, here or elsewhere."""
+
+    @property
+    def name(self) -> str:
+        """Give its path or address."""
+
+    def list_names(self) -> list[str]:
+        """
+        List its files.
+
+        :return: names; empty when there is no such folder
+        """
+
+    def read(self, step: int) -> Checkpoint:
+        """
+        Read one checkpoint.
+
+        :param step: its number
+        :return: the checkpoint
+        :raises CheckpointError: when it can not be had, or is damaged
+        """
+
+
+class LocalFolder:
+    """
+    A folder of this machine.
+
+    :param path: its path
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    @property
+    def name(self) -> str:
+        """Give its path."""
+        return str(self._path)
+
+    def list_names(self) -> list[str]:
+        """
+        List its files.
+
+        :return: names; empty when there is no such folder
+        """
+        return [path.name for path in self._path.iterdir()] if self._path.is_dir() else []
+
+    def read(self, step: int) -> Checkpoint:
+        """
+        Read one checkpoint.
+
+        :param step: its number
+        :return: the checkpoint
+        :raises CheckpointError: when it can not be read, or is damaged
+        """
+        return read_checkpoint(self._path, step)
+
+
+class RemoteFolder:
+    """
+    A folder that fsspec reaches, such as s3://bucket/prefix.
+
+    :param address: with its protocol
+    :raises RunError: when fsspec, or what it needs for this protocol, is not installed
+    """
+
+    def __init__(self, address: str) -> None:
+        protocol = address.partition('://')[0]
+        try:
+            # An extra of its own: only who trains from elsewhere needs it.
+            import fsspec
+
+            self._filesystem = fsspec.filesystem(protocol)
+        except (ImportError, ValueError) as error:
+            raise RunError(
+                [f'{address}: needs fsspec and s3fs ({error}); pip install "ssd_training[s3]"']
+            ) from error
+        self.name = address.rstrip('/')
+
+    def list_names(self) -> list[str]:
+        """
+        List its files.
+
+        :return: names; empty when there is no such folder
+        :raises RunError: when the store can not be reached or refuses
+        """
+        try:
+            found = self._filesystem.ls(self.name, detail=False)
+        except FileNotFoundError:
+            return []
+        except OSError as error:
+            raise RunError([f'{self.name}: can not be listed ({error})']) from error
+        return [path.rstrip('/').rpartition('/')[2] for path in found]
+
+    def read(self, step: int) -> Checkpoint:
+        """
+        Download and read one checkpoint.
+
+        :param step: its number
+        :return: the checkpoint
+        :raises CheckpointError: when it can not be had, or is damaged
+        """
+        name = file_name(step)
+        with tempfile.TemporaryDirectory(prefix='checkpoint-') as scratch:
+            try:
+                self._filesystem.get_file(f'{self.name}/{name}', f'{scratch}/{name}')
+            except OSError as error:
+                raise CheckpointError(
+                    [f'{self.name}/{name}: can not be downloaded ({error})']
+                ) from error
+            return read_checkpoint(Path(scratch), step)
+
+
+def find_run(root: Path, fingerprint: str, config: Mapping[str, Any]) -> Path:
+    """
+    Find the run that `--resume` goes on with: the newest of this fingerprint.
+
+    :param root: where the run folders are
+    :param fingerprint: 12 hex digits
+    :param config: of this experiment, to tell what differs in other runs
+    :return: its folder
+    :raises RunError: when there is none, or it is finished
+    """
+    runs = sorted(root.glob(f'*_{fingerprint}'), key=_started_at)
+    if not runs:
+        raise RunError([f'--resume: {root} has no run of {fingerprint}', *_others(root, config)])
+    if read_status(runs[-1]) == Status.SUCCESS.value:
+        raise RunError([f'--resume: {runs[-1]} is finished (status: success); nothing is left'])
+    return runs[-1]
+
+
+def open_source(location: str, step: int | None = None) -> Checkpoint:
+    """
+    Read the checkpoint that `--run_from` names.
+
+    :param location: a run folder, its checkpoints, one of `last` and `best`, or one checkpoint
+        (with or without suffix); a path, or an address such as s3://bucket/runs/name
+    :param step: of the checkpoint; the newest one by default
+    :return: the checkpoint; when the newest is damaged, the one before, which is logged
+    :raises CheckpointError: when there is none
+    """
+    location, named_step = _split_step(location.rstrip('/'))
+    if named_step is not None and step is not None and named_step != step:
+        raise CheckpointError(
+            [f'--checkpoint_step: {step}, but --run_from names ckpt-{named_step}; give one']
+        )
+    step = named_step if step is None else step
+    for suffix in ('', f'/{LAST}', f'/{CHECKPOINTS}/{LAST}'):
+        folder = _open_folder(f'{location}{suffix}')
+        if steps := list_steps(folder.list_names()):
+            return _read(folder, steps, step)
+    raise CheckpointError(
+        [
+            f'{location}: no checkpoint there; looked for ckpt-<step>.npz in it, in {LAST} and in '
+            f'{CHECKPOINTS}/{LAST}; check the path'
+        ]
+    )
+
+
+def _open_folder(location: str) -> Folder:
+    return RemoteFolder(location) if '://' in location else LocalFolder(Path(location))
+
+
+def _split_step(location: str) -> tuple[str, int | None]:
+    """Take `ckpt-<step>` off the end of a location."""
+    parent, separator, name = location.rpartition('/')
+    steps = list_steps([f'{name.removesuffix(".npz")}.npz'])
+    if not steps:
+        return location, None
+    return (parent or ('/' if separator else '.')), steps[0]
+
+
+def _read(folder: Folder, steps: list[int], step: int | None) -> Checkpoint:
+    if step is not None and step not in steps:
+        raise CheckpointError(
+            [f'{folder.name}: has no ckpt-{step}; there are {", ".join(map(str, steps))}']
+        )
+    damaged: list[str] = []
+    for candidate in [step] if step is not None else reversed(steps):
+        try:
+            checkpoint = folder.read(candidate)
+        except CheckpointError as error:
+            damaged += error.findings
+            continue
+        for finding in damaged:
+            logger.warning('%s; going on from ckpt-%d instead', finding, candidate)
+        logger.info('%s: read ckpt-%d', folder.name, candidate)
+        return checkpoint
+    raise CheckpointError(damaged)
+
+
+def _started_at(run: Path) -> str:
+    try:
+        return str(read_json(run / FINGERPRINT)['created_at'])
+    except (RunError, KeyError):
+        return ''
+
+
+def _others(root: Path, config: Mapping[str, Any]) -> list[str]:
+    """Tell for other runs which keys make them another recipe."""
+    wanted = flatten(config)
+    findings = []
+    for path in sorted(root.glob(f'*/{CONFIG}'))[:_SHOWN]:
+        try:
+            found = flatten(read_json(path))
+        except RunError:
+            continue
+        misfits = [
+            misfit
+            for misfit in list_misfits(found, wanted)
+            if not misfit.startswith(
+                ('experiment.', 'run.', 'checkpoint.', 'logging.', 'runtime.')
+            )
+        ]
+        shown = '; '.join(misfits[:_SHOWN]) or 'nothing but paths or --git_commit'
+        findings.append(f'{path.parent.name} differs in {shown}')
+    return findings

@@ -1,0 +1,352 @@
+"""The loop: whole trainings, interrupted ones, and how they go on."""
+
+import dataclasses
+from dataclasses import dataclass
+import json
+import os
+import signal
+from typing import Any
+
+import numpy as np
+import pytest
+from rich.console import Console
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from ssd_training.engine import loop, trainer
+from ssd_training.engine.checkpoint_source import open_source
+from ssd_training.engine.checkpoints import list_steps, Position, read_checkpoint
+from ssd_training.engine.run_folder import RunFolder
+from ssd_training.engine.starting import go_on
+from ssd_training.engine.state import read_state
+from ssd_training.errors import CheckpointError, InterruptedRun, RunError
+
+FINGERPRINT = '0' * 12
+TIMES = ('timestamp', 'train/images_per_s', 'train/data_wait_share')
+
+
+@dataclass(frozen=True)
+class Signalling:
+    """A step that has this process receive a real signal when it has run so many times."""
+
+    step: Any
+    signal: signal.Signals
+    after: int
+
+    def __call__(self, *arguments):
+        loss = self.step(*arguments)
+        if self.step.num_steps == self.after:
+            os.kill(os.getpid(), self.signal)
+        return loss
+
+    def __getattr__(self, name):
+        return getattr(self.step, name)
+
+
+@dataclass(frozen=True)
+class SignallingRecord:
+    """A record whose image brings a signal."""
+
+    record: Any
+
+    def load_image(self):
+        os.kill(os.getpid(), signal.SIGTERM)
+        return self.record.load_image()
+
+    def __getattr__(self, name):
+        return getattr(self.record, name)
+
+
+def run(training, root, position=None):
+    """Run a training in a folder below root, or go on in the one that is there."""
+    config = dataclasses.replace(
+        training.config, run=dataclasses.replace(training.config.run, root=str(root))
+    )
+    path = root / f'{config.experiment.id}_{FINGERPRINT}'
+    is_new = not path.exists()
+    folder = RunFolder.create(config, FINGERPRINT, {}) if is_new else RunFolder.open(path, {})
+    loop.run(
+        training,
+        folder,
+        position=position or Position(seed=config.train.seed),
+        fingerprint=FINGERPRINT,
+        console=Console(quiet=True),
+        environment={'host': 'here'},
+    )
+    return folder
+
+
+def resume(training, root):
+    path = root / f'{training.config.experiment.id}_{FINGERPRINT}'
+    position = go_on(training, open_source(str(path)), fingerprint=FINGERPRINT)
+    return run(training, root, position)
+
+
+def history_of(folder):
+    entries = json.loads((folder.path / 'metric_history.json').read_text())
+    return [{tag: entry[tag] for tag in entry if tag not in TIMES} for entry in entries]
+
+
+def status_of(root):
+    return json.loads((root / f'tiny_{FINGERPRINT}/status.json').read_text())
+
+
+def assert_equal_states(one, other):
+    assert one.keys() == other.keys()
+    for name, array in one.items():
+        np.testing.assert_array_equal(array, other[name], err_msg=name)
+
+
+@pytest.fixture(scope='module')
+def built(load):
+    """Three epochs of two steps; the statistics of BatchNorm train, too."""
+    training = trainer.prepare(
+        load(
+            'tiny',
+            'backbone.freeze_until=block_12',
+            'train.epochs=3',
+            'train.eval_every=2',
+            'train.batch_size=4',
+            'logging.log_interval_steps=2',
+            'checkpoint.keep_last_k=2',
+            'scheduler.warmup.steps=2',
+        )
+    )
+    return training, read_state(training.step.state)
+
+
+@pytest.fixture
+def training(built):
+    """Give the training as it was before its first step."""
+    training, start = built
+    for name, variable in training.step.state.items():
+        variable.assign(start[name])
+    return training
+
+
+@pytest.fixture(scope='module')
+def unbroken(built, tmp_path_factory):
+    training, start = built
+    for name, variable in training.step.state.items():
+        variable.assign(start[name])
+    return run(training, tmp_path_factory.mktemp('unbroken'))
+
+
+def test_a_training_leaves_everything_that_the_interface_promises(unbroken):
+    files = {str(path.relative_to(unbroken.path)) for path in unbroken.path.rglob('*.*')}
+
+    start = unbroken.logs.relative_to(unbroken.path)
+    assert {
+        'config.json',
+        'fingerprint.json',
+        'args.json',
+        'status.json',
+        'metric_history.json',
+        'training_summary.json',
+        'checkpoints/last/ckpt-4.npz',
+        'checkpoints/last/ckpt-6.npz',
+        'weights/final_weights.weights.h5',
+        'weights/best_weights.weights.h5',
+        f'{start}/training.log',
+        f'{start}/environment.json',
+    } <= files
+    assert 'checkpoints/last/ckpt-2.npz' not in files
+    assert not any(name.endswith('.partial') for name in files)
+    summary = json.loads((unbroken.path / 'training_summary.json').read_text())
+    assert summary['primary_metric'] == 'val/voc_ap_50/mAP'
+    assert summary['global_step'] == 6
+    environment = json.loads((unbroken.logs / 'environment.json').read_text())
+    assert len(environment['data_sha256']) == 64
+
+
+def test_the_metrics_of_each_epoch_are_written_and_each_interval_is_evaluated_once(unbroken):
+    history = history_of(unbroken)
+
+    assert [(entry['step'], entry['epoch']) for entry in history] == [(2, 1), (4, 2), (6, 3)]
+    assert all(np.isfinite(entry['train/loss']) for entry in history)
+    has_metric = ['val/voc_ap_50/mAP' in entry for entry in history]
+    assert has_metric == [False, True, True]
+
+
+def test_tensorboard_has_scalars_and_pictures_and_no_server(unbroken):
+    events = EventAccumulator(str(unbroken.logs / 'tensorboard'), size_guidance={'tensors': 0})
+    events.Reload()
+
+    steps = {
+        tag: [event.step for event in events.Tensors(tag)] for tag in events.Tags()['tensors']
+    }
+    # Those of the interval and the mean of the epoch.
+    assert sorted(set(steps['train/loss'])) == [2, 4, 6]
+    assert steps['val/voc_ap_50/mAP'] == [4, 6]
+    assert steps['val/inference_image/0'] == [4, 6]
+    assert {'train/lr', 'train/num_pos', 'train/data_wait_share'} <= steps.keys()
+
+
+@pytest.mark.parametrize('number', [signal.SIGTERM, signal.SIGINT])
+def test_an_interrupted_training_that_goes_on_equals_an_unbroken_one(
+    training, unbroken, tmp_path, number
+):
+    """In the middle of an epoch, with every variable spoilt before it goes on."""
+    killed = dataclasses.replace(training, step=Signalling(training.step, number, after=3))
+    with pytest.raises(InterruptedRun) as caught:
+        run(killed, tmp_path)
+    assert caught.value.signal_number == number
+    assert status_of(tmp_path)['status'] == 'failed'
+    assert status_of(tmp_path)['reason'].startswith(f'{number.name}: stopped at step 3, which is')
+    for variable in training.step.state.values():
+        variable.assign(np.full(variable.shape, 7))
+
+    folder = resume(training, tmp_path)
+
+    assert_equal_states(
+        read_checkpoint(folder.last, 6).arrays, read_checkpoint(unbroken.last, 6).arrays
+    )
+    assert history_of(folder) == history_of(unbroken)
+    assert status_of(tmp_path)['status'] == 'success'
+    assert list_steps(os.listdir(folder.best)) == list_steps(os.listdir(unbroken.best))
+
+
+def test_a_signal_in_an_evaluation_saves_the_weights_and_not_their_average(training, tmp_path):
+    records = [SignallingRecord(training.val_records[0]), *training.val_records[1:]]
+    with pytest.raises(InterruptedRun):
+        run(dataclasses.replace(training, val_records=records), tmp_path)
+
+    checkpoint = open_source(str(tmp_path / f'tiny_{FINGERPRINT}'))
+
+    assert (checkpoint.position.step, checkpoint.position.epochs_done) == (4, 1)
+    assert_equal_states(checkpoint.arrays, read_state(training.step.state))
+    kernel = 'model/head_0_cls/kernel'
+    average = checkpoint.arrays[kernel.replace('model', 'average/weights')]
+    assert np.any(checkpoint.arrays[kernel] != average)
+
+
+def test_a_fresh_model_gets_every_variable(training, unbroken):
+    checkpoint = read_checkpoint(unbroken.last, 6)
+    fresh = trainer.prepare(training.config)
+
+    go_on(fresh, checkpoint, fingerprint=FINGERPRINT)
+
+    assert_equal_states(read_state(fresh.step.state), checkpoint.arrays)
+    names = {f'model/{weight.path}' for weight in fresh.model.weights}
+    assert names <= checkpoint.arrays.keys()
+    assert len(names) == len(fresh.model.weights)
+
+
+@pytest.mark.parametrize('part', ['model/head_0_cls/bias', 'average/weights/head_0_cls/bias'])
+def test_a_checkpoint_that_lacks_a_variable_is_refused(training, unbroken, part):
+    checkpoint = read_checkpoint(unbroken.last, 6)
+    arrays = {name: array for name, array in checkpoint.arrays.items() if name != part}
+
+    with pytest.raises(CheckpointError, match=f'{part}: is \\(nothing\\)'):
+        go_on(training, dataclasses.replace(checkpoint, arrays=arrays), fingerprint=FINGERPRINT)
+
+
+def test_a_checkpoint_of_changed_data_is_refused(training, unbroken):
+    checkpoint = dataclasses.replace(read_checkpoint(unbroken.last, 6), data_sha256='0' * 64)
+
+    with pytest.raises(CheckpointError, match='the annotations have changed since the checkpoint'):
+        go_on(training, checkpoint, fingerprint=FINGERPRINT)
+
+
+def test_another_recipe_goes_on_at_the_step_with_a_best_of_its_own(training, unbroken):
+    checkpoint = read_checkpoint(unbroken.last, 4)
+
+    position = go_on(training, checkpoint, fingerprint='1' * 12)
+
+    assert position == Position(step=4, epochs_done=2, seed=training.config.train.seed)
+    with pytest.raises(CheckpointError, match='has 6 steps, this training has 6: nothing is left'):
+        go_on(training, read_checkpoint(unbroken.last, 6), fingerprint='1' * 12)
+
+
+def test_another_optimizer_starts_from_the_averaged_weights(training, unbroken):
+    checkpoint = read_checkpoint(unbroken.last, 6)
+    arrays = {
+        name: array
+        for name, array in checkpoint.arrays.items()
+        if not name.startswith('optimizer/')
+    }
+
+    position = go_on(
+        training, dataclasses.replace(checkpoint, arrays=arrays), fingerprint='1' * 12
+    )
+
+    assert position == Position(seed=training.config.train.seed)
+    expected = checkpoint.arrays['average/weights/head_0_cls/kernel']
+    np.testing.assert_array_equal(training.model.get_layer('head_0_cls').kernel, expected)
+
+
+def test_a_loss_that_is_no_number_names_step_and_files_and_keeps_the_checkpoint_before(
+    training, tmp_path
+):
+    class Spoilt(Signalling):
+        def __call__(self, *arguments):
+            if self.step.num_steps == self.after:
+                training.model.get_layer('head_0_cls').bias.assign(np.full(12, np.nan))
+            return self.step(*arguments)
+
+    spoilt = dataclasses.replace(training, step=Spoilt(training.step, signal.SIGTERM, after=3))
+    with pytest.raises(RunError, match='step 4: the loss is nan') as caught:
+        run(spoilt, tmp_path)
+
+    assert status_of(tmp_path)['status'] == 'failed'
+    assert 'step 4: the loss is nan' in status_of(tmp_path)['reason']
+    names = [training.train_records[i].image.name for i in training.order.indices_of_step(3)]
+    assert len(names) == 4
+    assert all(name in str(caught.value) for name in names)
+    assert open_source(str(tmp_path / f'tiny_{FINGERPRINT}')).position.step == 2
+
+
+def test_going_back_to_an_earlier_checkpoint_leaves_the_later_ones_behind(
+    training, unbroken, tmp_path
+):
+    killed = dataclasses.replace(training, step=Signalling(training.step, signal.SIGTERM, after=3))
+    with pytest.raises(InterruptedRun):
+        run(killed, tmp_path)
+    checkpoint = open_source(str(tmp_path / f'tiny_{FINGERPRINT}'), 2)
+    position = go_on(training, checkpoint, fingerprint=FINGERPRINT)
+    killed = dataclasses.replace(training, step=Signalling(training.step, signal.SIGTERM, after=3))
+
+    with pytest.raises(InterruptedRun):
+        run(killed, tmp_path, position)
+
+    assert position.step == 2
+    last = tmp_path / f'tiny_{FINGERPRINT}/checkpoints/last'
+    assert list_steps(os.listdir(last)) == [2, 3]
+
+
+@pytest.mark.parametrize(
+    ('value', 'best', 'mode', 'expected'),
+    [
+        (0.5, None, 'max', True),
+        (0.5, 0.6, 'max', False),
+        (0.7, 0.6, 'max', True),
+        (0.6, 0.6, 'max', False),
+        (0.5, 0.6, 'min', True),
+        (0.7, 0.6, 'min', False),
+        (float('nan'), None, 'max', False),
+    ],
+)
+def test_best_is_what_the_mode_says_and_no_number_is_never_best(value, best, mode, expected):
+    assert loop.is_better(value, best, mode=mode) is expected
+
+
+def test_after_going_on_a_worse_value_does_not_become_best(training, unbroken, tmp_path):
+    checkpoint = read_checkpoint(unbroken.last, 4)
+    better = dataclasses.replace(checkpoint.position, best_metric=2.0, best_step=4)
+    go_on(training, checkpoint, fingerprint=FINGERPRINT)
+
+    folder = run(training, tmp_path, better)
+
+    summary = json.loads((folder.path / 'training_summary.json').read_text())
+    assert (summary['best_metric'], summary['best_step']) == (2.0, 4)
+    assert not folder.best.exists()
+
+
+def test_without_the_monitored_metric_nothing_is_best(training, tmp_path):
+    checkpoint = dataclasses.replace(training.config.checkpoint, monitor='val/nothing')
+    config = dataclasses.replace(training.config, checkpoint=checkpoint)
+
+    folder = run(dataclasses.replace(training, config=config), tmp_path)
+
+    summary = json.loads((folder.path / 'training_summary.json').read_text())
+    assert summary['best_metric'] is None
+    assert not folder.best.exists()
