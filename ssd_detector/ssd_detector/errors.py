@@ -4,7 +4,8 @@ The errors of the core, and of nobody else.
     SsdDetectorError
     ├── FindingsError          several findings, reported at once
     │   ├── ConfigError        a YAML file, an override, a threshold
-    │   └── BundleError        a bundle folder
+    │   ├── BundleError        a bundle folder
+    │   └── EvaluationError    detections or ground truths that can't be scored
     ├── ImageError             an image that can't be used
     └── BackendError           a model that can't be loaded or run
 """
@@ -34,6 +35,10 @@ class ConfigError(FindingsError, ValueError):
 
 class BundleError(FindingsError):
     """A bundle that can't be used."""
+
+
+class EvaluationError(FindingsError):
+    """Detections or ground truths that can't be scored."""
 
 
 class ImageError(SsdDetectorError):

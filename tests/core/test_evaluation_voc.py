@@ -1,11 +1,12 @@
 """VOC average precision against an independent slow implementation of the devkit's rules."""
 
-from hypothesis import given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 import numpy as np
 import pytest
 
 from ssd_detector.detections import Detections
+from ssd_detector.errors import EvaluationError
 from ssd_detector.evaluation.voc import evaluate_voc, GroundTruths
 from tests import reference
 from tests.strategies import boxes_xyxy, scores
@@ -47,8 +48,10 @@ def data_sets(draw):
 
 
 @given(data_sets(), st.sampled_from(['11point', 'area']), st.sampled_from([0.5, 0.75]))
+@settings(max_examples=1000, deadline=None)
 def test_ap_equals_the_slow_reference(data, interpolation, iou_threshold):
     found, truths = data
+    assume(any(not np.all(truth.is_difficult) for truth in truths.values()))
     result = evaluate_voc(
         found, truths, labels=LABELS, iou_threshold=iou_threshold, interpolation=interpolation
     )
@@ -91,6 +94,45 @@ def test_a_class_without_objects_is_not_part_of_the_mean():
     assert result.mean_ap == 0
 
 
-def test_detections_for_an_unknown_image_are_an_error():
-    with pytest.raises(ValueError, match='1 images are not in the ground truth, such as b'):
-        evaluate_voc({'b': Detections.empty()}, {}, labels=LABELS)
+SIZES = {'a': (100, 80)}
+
+
+@pytest.mark.parametrize(
+    ('boxes', 'values', 'class_ids', 'message'),
+    [
+        ([[5, 5, 2, 9]], [0.5], [1], 'is empty, inverted or not finite'),
+        ([[5, 5, 5, 9]], [0.5], [1], 'is empty, inverted or not finite'),
+        ([[np.nan, 5, 6, 9]], [0.5], [1], 'is empty, inverted or not finite'),
+        ([[90, 5, 110, 9]], [0.5], [1], 'leaves the image of 100x80 px'),
+        ([[5, 5, 6, 9]], [np.nan], [1], 'score of box 0 is nan'),
+        ([[5, 5, 6, 9]], [1.5], [1], 'score of box 0 is 1.5'),
+    ],
+)
+def test_what_can_not_be_scored_is_named(boxes, values, class_ids, message):
+    truths = to_truths([CAT], [1], [False])
+    with pytest.raises(EvaluationError, match=f'detections: a: .*{message}'):
+        evaluate_voc(
+            {'a': to_detections(boxes, values, class_ids)},
+            {'a': truths},
+            labels=LABELS,
+            sizes_wh=SIZES,
+        )
+
+
+def test_class_lists_that_do_not_match_are_an_error():
+    found, truths = to_detections([CAT], [0.5], [1]), to_truths([CAT], [1], [False])
+    with pytest.raises(EvaluationError, match='labelled cat; the class list says bird'):
+        evaluate_voc({'a': found}, {'a': truths}, labels=('bird', 'dog'))
+    with pytest.raises(EvaluationError, match='class 3 of box 0: the class list has 1..2'):
+        evaluate_voc({'a': to_detections([CAT], [0.5], [3])}, {'a': truths}, labels=LABELS[:2])
+
+
+def test_everything_wrong_is_reported_at_once():
+    found = {'b': Detections.empty(), 'a': to_detections([[5, 5, 2, 9]], [np.nan], [1])}
+    with pytest.raises(EvaluationError) as caught:
+        evaluate_voc(found, {'a': to_truths([CAT], [1], [True])}, labels=LABELS)
+    text = str(caught.value)
+    assert '1 images are not in the ground truth, such as b' in text
+    assert 'no object to find in 1 images' in text
+    assert 'is empty, inverted' in text
+    assert 'score of box 0 is nan' in text

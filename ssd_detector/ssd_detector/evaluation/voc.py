@@ -1,10 +1,4 @@
-"""
-Average precision as PASCAL VOC measures it (VOCdevkit, VOCevaldet.m).
-
-The devkit counts pixels of boxes that include both ends: width = x2 - x1 + 1, from 1. Boxes here
-are continuous with exclusive ends, (xmin - 1, ymin - 1, xmax, ymax) of the XML, whose width
-x2 - x1 is the same number: plain IoU on them is the devkit's overlap.
-"""
+"""Average precision as PASCAL VOC measures it (VOCdevkit, VOCevaldet.m and VOCap.m)."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,35 +7,23 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from ssd_detector.boxes import iou_matrix
 from ssd_detector.detections import Detections
+from ssd_detector.evaluation.checks import check_inputs, Sizes
+from ssd_detector.evaluation.ground_truths import GroundTruths
+from ssd_detector.evaluation.matching import judge, Judgement, match, Matching
+
+__all__ = [
+    'Curve',
+    'GroundTruths',
+    'Interpolation',
+    'VocResult',
+    'average_precision',
+    'evaluate_voc',
+    'precision_recall',
+    'score_voc',
+]
 
 Interpolation = Literal['11point', 'area']
-
-
-@dataclass(frozen=True, eq=False)
-class GroundTruths:
-    """
-    The objects annotated in one image.
-
-    :param boxes_xyxy: (G, 4) float32, px, continuous: (xmin - 1, ymin - 1, xmax, ymax) of the XML
-    :param class_ids: (G,) int64, from 1
-    :param is_difficult: (G,) bool; such an object is neither hit nor miss
-    :raises ValueError: when shapes do not belong together
-    """
-
-    boxes_xyxy: NDArray[np.float32]
-    class_ids: NDArray[np.int64]
-    is_difficult: NDArray[np.bool_]
-
-    def __post_init__(self) -> None:
-        count = len(self.class_ids)
-        shapes = (self.boxes_xyxy.shape, self.class_ids.shape, self.is_difficult.shape)
-        if shapes != ((count, 4), (count,), (count,)):
-            raise ValueError(
-                f'boxes_xyxy, class_ids, is_difficult have shapes {shapes}; '
-                f'expected (G, 4), (G,), (G,)'
-            )
 
 
 @dataclass(frozen=True)
@@ -57,6 +39,21 @@ class VocResult:
     ap_by_label: dict[str, float]
 
 
+@dataclass(frozen=True, eq=False)
+class Curve:
+    """
+    What one class reaches as its score threshold falls, detection by detection.
+
+    :param scores: (N,) float32, falling
+    :param precision: (N,) float64
+    :param recall: (N,) float64, rising
+    """
+
+    scores: NDArray[np.float32]
+    precision: NDArray[np.float64]
+    recall: NDArray[np.float64]
+
+
 def evaluate_voc(
     detections: Mapping[str, Detections],
     ground_truths: Mapping[str, GroundTruths],
@@ -64,6 +61,7 @@ def evaluate_voc(
     labels: Sequence[str],
     iou_threshold: float = 0.5,
     interpolation: Interpolation = '11point',
+    sizes_wh: Sizes | None = None,
 ) -> VocResult:
     """
     Score detections of a data set.
@@ -73,22 +71,47 @@ def evaluate_voc(
     :param labels: C texts, the names of classes 1..C
     :param iou_threshold: a hit overlaps its object at least so much
     :param interpolation: 11point (VOC2007) or area (from VOC2010 on)
+    :param sizes_wh: image id -> width and height, px; where given, boxes must lie inside
     :return: AP by label and its mean
-    :raises ValueError: when detections name an image that has no ground truths
+    :raises EvaluationError: with everything that can't be scored
     """
-    if unknown := sorted(set(detections) - set(ground_truths)):
-        raise ValueError(
-            f'detections: {len(unknown)} images are not in the ground truth, such as '
-            f'{unknown[0]}; evaluate on the split that was detected'
-        )
+    check_inputs(detections, ground_truths, labels=labels, sizes_wh=sizes_wh)
+    matching = match(detections, ground_truths, labels)
+    return score_voc(matching, judge(matching, iou_threshold), interpolation)
+
+
+def score_voc(matching: Matching, judgement: Judgement, interpolation: Interpolation) -> VocResult:
+    """
+    Score what was matched already.
+
+    :param matching: from match
+    :param judgement: from judge
+    :param interpolation: 11point or area
+    :return: AP by label and its mean
+    """
     ap_by_label = {}
-    for class_id, label in enumerate(labels, start=1):
-        scores, is_hit, num_objects = _collect(detections, ground_truths, class_id, iou_threshold)
-        precision, recall = _precision_recall(scores, is_hit, num_objects)
-        ap = average_precision(precision, recall, interpolation)
-        ap_by_label[label] = ap if num_objects else float('nan')
+    for class_id, label in enumerate(matching.labels, start=1):
+        curve = precision_recall(matching, judgement, class_id)
+        ap = average_precision(curve.precision, curve.recall, interpolation)
+        ap_by_label[label] = ap if judgement.num_objects[class_id] else float('nan')
     known = [ap for ap in ap_by_label.values() if not np.isnan(ap)]
     return VocResult(float(np.mean(known)) if known else float('nan'), ap_by_label)
+
+
+def precision_recall(matching: Matching, judgement: Judgement, class_id: int) -> Curve:
+    """
+    Follow one class down its scores.
+
+    :param matching: from match
+    :param judgement: from judge
+    :param class_id: the class
+    :return: one point for each detection that counts
+    """
+    members = np.flatnonzero((matching.class_ids == class_id) & judgement.is_counted)
+    hits = np.cumsum(judgement.is_hit[members])
+    precision = hits / np.arange(1, len(hits) + 1)
+    recall = hits / max(int(judgement.num_objects[class_id]), 1)
+    return Curve(matching.scores[members], precision, recall)
 
 
 def average_precision(
@@ -105,64 +128,8 @@ def average_precision(
     # The best precision at this recall or any higher one.
     envelope = np.maximum.accumulate(precision[::-1])[::-1]
     if interpolation == '11point':
-        # The devkit's own grid: its sums of 0.1 decide ties as the devkit decides them.
+        # k * 0.1, as all Python ports have it: the rounding decides recalls of exactly 0.6 or 0.7.
         first = np.searchsorted(recall, np.arange(0, 1.1, 0.1), side='left')
         return float(np.sum(np.append(envelope, 0.0)[first]) / 11)
     steps = np.diff(recall, prepend=0.0)
     return float(np.sum(steps * envelope))
-
-
-def _collect(
-    detections: Mapping[str, Detections],
-    ground_truths: Mapping[str, GroundTruths],
-    class_id: int,
-    iou_threshold: float,
-) -> tuple[NDArray[np.float32], NDArray[np.bool_], int]:
-    """Gather one class over all images: scores, hit or not, number of objects to find."""
-    all_scores, all_hits, num_objects = [np.zeros(0, np.float32)], [np.zeros(0, bool)], 0
-    for image_id, truth in ground_truths.items():
-        is_member = truth.class_ids == class_id
-        is_difficult = truth.is_difficult[is_member]
-        num_objects += int(np.sum(~is_difficult))
-        found = detections.get(image_id)
-        if found is None or not np.any(mine := found.class_ids == class_id):
-            continue
-        ious = iou_matrix(
-            found.boxes_xyxy[mine].astype(np.float64),
-            truth.boxes_xyxy[is_member].astype(np.float64),
-        )
-        is_counted, is_hit = _judge(ious, is_difficult, iou_threshold)
-        all_scores.append(found.scores[mine][is_counted])
-        all_hits.append(is_hit[is_counted])
-    return np.concatenate(all_scores), np.concatenate(all_hits), num_objects
-
-
-def _judge(
-    ious: NDArray[np.float64], is_difficult: NDArray[np.bool_], iou_threshold: float
-) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """
-    Decide for the detections of one image and class, best first, which count and which hit.
-
-    A detection belongs to the object that it overlaps most, taken or not: so the devkit has it.
-    """
-    is_counted, is_hit = np.ones(len(ious), bool), np.zeros(len(ious), bool)
-    if ious.shape[1] == 0:
-        return is_counted, is_hit
-    is_taken = np.zeros(ious.shape[1], bool)
-    for index, best in enumerate(np.argmax(ious, axis=1)):
-        if ious[index, best] < iou_threshold:
-            continue
-        if is_difficult[best]:
-            is_counted[index] = False
-        elif not is_taken[best]:
-            is_hit[index] = is_taken[best] = True
-    return is_counted, is_hit
-
-
-def _precision_recall(
-    scores: NDArray[np.float32], is_hit: NDArray[np.bool_], num_objects: int
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    order = np.argsort(-scores, kind='stable')
-    hits = np.cumsum(is_hit[order])
-    precision = hits / np.arange(1, len(hits) + 1)
-    return precision, hits / max(num_objects, 1)
