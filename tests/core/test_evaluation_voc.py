@@ -33,15 +33,19 @@ def to_detections(boxes, values, class_ids):
     )
 
 
+def not_empty(boxes):
+    return boxes[np.all(boxes[:, 2:] > boxes[:, :2], axis=1)]
+
+
 @st.composite
 def data_sets(draw):
     truths, found = {}, {}
     for image in range(draw(st.integers(1, 4))):
-        boxes = draw(boxes_xyxy(max_size=5, scale=16))
+        boxes = not_empty(draw(boxes_xyxy(max_size=5, scale=16)))
         class_ids = draw(st.lists(st.integers(1, 3), min_size=len(boxes), max_size=len(boxes)))
         flags = draw(st.lists(st.booleans(), min_size=len(boxes), max_size=len(boxes)))
         truths[f'{image:06}'] = to_truths(boxes, class_ids, flags)
-        boxes = draw(boxes_xyxy(max_size=6, scale=16))
+        boxes = not_empty(draw(boxes_xyxy(max_size=6, scale=16)))
         class_ids = draw(st.lists(st.integers(1, 3), min_size=len(boxes), max_size=len(boxes)))
         found[f'{image:06}'] = to_detections(boxes, draw(scores(len(boxes))), class_ids)
     return found, truths
