@@ -1,6 +1,6 @@
 """Refuses what can't be scored: every finding at once, nothing dropped in silence."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -115,24 +115,23 @@ def _check_boxes(
         return
     width, height = size_wh or (np.inf, np.inf)
     # Written so that a NaN, which compares as false, is found, too.
-    is_box = (boxes_xyxy[:, 2:] > boxes_xyxy[:, :2]).all(axis=1)
-    is_inside = (boxes_xyxy[:, :2] >= -_TOLERANCE_PX).all(axis=1) & (
-        boxes_xyxy[:, 2:] <= (width + _TOLERANCE_PX, height + _TOLERANCE_PX)
-    ).all(axis=1)
-    if size_wh is None:
-        is_inside[:] = np.isfinite(boxes_xyxy).all(axis=1)
-    for index in _first(~(is_box & is_inside)):
+    is_box = np.all(boxes_xyxy[:, 2:] > boxes_xyxy[:, :2], axis=1)
+    is_box &= np.all(np.isfinite(boxes_xyxy), axis=1)
+    low, high = -_TOLERANCE_PX, np.array([width, height]) + _TOLERANCE_PX
+    starts_inside = np.all(boxes_xyxy[:, :2] >= low, axis=1) | (size_wh is None)
+    is_wrong = ~(is_box & starts_inside & np.all(boxes_xyxy[:, 2:] <= high, axis=1))
+    for index in np.flatnonzero(is_wrong):
         text = ', '.join(f'{value:g}' for value in boxes_xyxy[index])
         what = (
             f'leaves the image of {width}x{height} px'
-            if is_box[index] and size_wh
+            if is_box[index]
             else 'is empty, inverted or not finite'
         )
         yield f'{where}: box {index} ({text}) {what}; expected x1 < x2, y1 < y2 in pixels'
 
 
 def _check_scores(where: str, scores: NDArray[np.float32]) -> Iterator[str]:
-    for index in _first(~((scores >= 0) & (scores <= 1))):
+    for index in np.flatnonzero(~((scores >= 0) & (scores <= 1))):
         yield f'{where}: score of box {index} is {scores[index]:g}; expected a number in [0, 1]'
 
 
@@ -144,7 +143,3 @@ def _check_names(where: str, found: Detections, names: Sequence[str]) -> Iterato
             f'{where}: box {index} of class {found.class_ids[index]} is labelled '
             f'{found.labels[index]}; the class list says {expected[index]}: the lists do not match'
         )
-
-
-def _first(is_wrong: NDArray[np.bool_]) -> Iterable[int]:
-    return (int(index) for index in np.flatnonzero(is_wrong))
