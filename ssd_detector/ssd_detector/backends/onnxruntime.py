@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 import os
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +18,7 @@ SCORES_NAME = 'scores'
 MAX_AUTO_THREADS = 4
 
 Shape = tuple[int | str | None, ...]
+GraphOptimization = Literal['all', 'off']
 
 
 class OnnxRuntimeBackend:
@@ -26,6 +28,7 @@ class OnnxRuntimeBackend:
     :param model_path: the ONNX file
     :param num_threads: threads of one inference; 0 takes the cores of this process, at most 4
     :param providers: in order of preference; the first is what was asked for
+    :param graph_optimization: `off` runs the graph as it is written, to judge a file for TensorRT
     :raises BackendError: when the file can't be loaded, or when ONNX Runtime would have run it
         with another provider than the first
     """
@@ -36,12 +39,13 @@ class OnnxRuntimeBackend:
         *,
         num_threads: int = 0,
         providers: Sequence[str] = CPU_PROVIDERS,
+        graph_optimization: GraphOptimization = 'all',
     ) -> None:
         if num_threads < 0:
             raise BackendError(
                 f'num_threads: received {num_threads}; expected 0 (automatic) or a count'
             )
-        self._session = _open_session(model_path, num_threads, providers)
+        self._session = _open_session(model_path, num_threads, providers, graph_optimization)
 
     def run(
         self, input_image: NDArray[np.float32]
@@ -76,7 +80,10 @@ def read_shapes(model_path: Path) -> dict[str, Shape]:
 
 
 def _open_session(
-    model_path: Path, num_threads: int, providers: Sequence[str]
+    model_path: Path,
+    num_threads: int,
+    providers: Sequence[str],
+    graph_optimization: GraphOptimization,
 ) -> onnxruntime.InferenceSession:
     available = onnxruntime.get_available_providers()
     if unknown := [name for name in providers if name not in available]:
@@ -85,6 +92,8 @@ def _open_session(
             f'available: {", ".join(available)}'
         )
     options = onnxruntime.SessionOptions()
+    if graph_optimization == 'off':
+        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     options.intra_op_num_threads = num_threads or min(_usable_cores(), MAX_AUTO_THREADS)
     # Threads that spin while they wait make two threads on a busy machine slower than one.
     options.add_session_config_entry('session.intra_op.allow_spinning', '0')

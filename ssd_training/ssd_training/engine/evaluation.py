@@ -1,19 +1,14 @@
 """Average precision of a model on a split, in pixels of the original images."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 
-import numpy as np
-from numpy.typing import NDArray
-
-from ssd_detector.detections import Detections
+from ssd_detector.evaluation.running import detect_all, Model, OnProgress, Picture, Predict, Run
 from ssd_detector.evaluation.voc import evaluate_voc, VocResult
-from ssd_detector.postprocess import postprocess, Thresholds
-from ssd_detector.preprocess import preprocess
+from ssd_detector.postprocess import Thresholds
 from ssd_training.data.records import Record
-from ssd_training.experiments.data_schema import EvalSettings
+from ssd_training.experiments.data_schema import EvalSettings, NmsSettings
 
-# Images (B, S, S, 3) float32 in [0, 1] -> boxes (B, P, 4) xyxy normalized, scores (B, P, C + 1).
-Predict = Callable[[NDArray[np.float32]], tuple[NDArray[np.float32], NDArray[np.float32]]]
+__all__ = ['Predict', 'detect_records', 'evaluate_split', 'score_run']
 
 
 def evaluate_split(
@@ -36,50 +31,56 @@ def evaluate_split(
     :param batch_size: images given to the model at once
     :return: AP by label and its mean
     """
-    thresholds = Thresholds(
-        score_threshold=settings.nms.score_threshold,
-        nms_iou_threshold=settings.nms.iou_threshold,
-        per_class_top_k=settings.nms.per_class_top_k,
-        max_detections=settings.nms.max_detections_per_image,
-    )
-    found = _detect(
-        predict,
-        records,
-        labels=labels,
-        thresholds=thresholds,
-        size_px=size_px,
-        batch_size=batch_size,
-    )
+    model = Model(predict, size_px, batch_size, tuple(labels))
+    return score_run(detect_records(model, records, settings), records, settings, labels)
+
+
+def detect_records(
+    model: Model,
+    records: Sequence[Record],
+    settings: EvalSettings,
+    on_progress: OnProgress | None = None,
+) -> Run:
+    """
+    Detect in every image of a split.
+
+    :param model: the model
+    :param records: of the split
+    :param settings: the section `eval`
+    :param on_progress: called with images done and images in all
+    :return: detections by image id, and times
+    """
+    pictures = [Picture(one.image_id, one.size_wh, one.load_image) for one in records]
+    return detect_all(model, pictures, _thresholds(settings.nms), on_progress=on_progress)
+
+
+def score_run(
+    run: Run, records: Sequence[Record], settings: EvalSettings, labels: Sequence[str]
+) -> VocResult:
+    """
+    Score what was detected.
+
+    :param run: from detect_records
+    :param records: of the split
+    :param settings: the section `eval`
+    :param labels: names of the classes 1, 2, ...
+    :return: AP by label and its mean
+    :raises EvaluationError: with everything that can't be scored
+    """
     return evaluate_voc(
-        dict(found),
+        run.detections,
         {record.image_id: record.ground_truths for record in records},
         labels=labels,
         iou_threshold=settings.iou_threshold,
         interpolation=settings.interpolation,
+        sizes_wh={record.image_id: record.size_wh for record in records},
     )
 
 
-def _detect(
-    predict: Predict,
-    records: Sequence[Record],
-    *,
-    labels: Sequence[str],
-    thresholds: Thresholds,
-    size_px: int,
-    batch_size: int,
-) -> Iterator[tuple[str, Detections]]:
-    for first in range(0, len(records), batch_size):
-        batch = records[first : first + batch_size]
-        images = [preprocess(record.load_image(), size_px) for record in batch]
-        boxes, scores = predict(np.concatenate(images))
-        for index, record in enumerate(batch):
-            yield (
-                record.image_id,
-                postprocess(
-                    boxes[index],
-                    scores[index],
-                    size_wh=record.size_wh,
-                    labels=labels,
-                    thresholds=thresholds,
-                ),
-            )
+def _thresholds(nms: NmsSettings) -> Thresholds:
+    return Thresholds(
+        score_threshold=nms.score_threshold,
+        nms_iou_threshold=nms.iou_threshold,
+        per_class_top_k=nms.per_class_top_k,
+        max_detections=nms.max_detections_per_image,
+    )
