@@ -52,11 +52,11 @@ def draw_detections(image_rgb: NDArray[np.uint8], detections: Detections) -> NDA
         color_rgb = class_color_rgb(int(detections.class_ids[index]))
         text = f'{detections.labels[index]} {detections.scores[index]:.2f}'
         corners = np.rint(detections.boxes_xyxy[index]).astype(int)
-        _draw_box(canvas, corners, text, color_rgb=color_rgb, scale=scale)
+        draw_box(canvas, corners, text, color_rgb=color_rgb, scale=scale)
     return canvas
 
 
-def _draw_box(
+def draw_box(
     canvas: NDArray[np.uint8],
     corners_xyxy: NDArray[np.int64],
     text: str,
@@ -64,7 +64,15 @@ def _draw_box(
     color_rgb: tuple[int, int, int],
     scale: float,
 ) -> None:
-    """Draw one box on the canvas; its label stands inside the image, at the top of the box."""
+    """
+    Draw one box on the canvas; its label stands inside the image, at the top of the box.
+
+    :param canvas: (H, W, 3) uint8, RGB; is drawn on
+    :param corners_xyxy: (4,) px
+    :param text: the label
+    :param color_rgb: of the box
+    :param scale: of letters and lines; 1 suits 700 px
+    """
     x1, y1, x2, y2 = (int(edge) for edge in corners_xyxy)
     thickness = max(round(2 * scale), 1)
     # A light line under the coloured one: one of the two stands out on any background.

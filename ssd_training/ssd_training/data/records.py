@@ -119,15 +119,27 @@ class Record:
         :raises DataError: when they can not be read or have another size than annotated
         """
         image_rgb = self.image.load()
-        size_wh = (image_rgb.shape[1], image_rgb.shape[0])
-        if size_wh != self.size_wh:
-            raise DataError(
-                [
-                    f'{self.image.name}: has {size_wh[0]}x{size_wh[1]} px; its annotation says '
-                    f'{self.size_wh[0]}x{self.size_wh[1]}; the boxes belong to another image'
-                ]
-            )
+        check_size(image_rgb, self.size_wh, self.image.name)
         return image_rgb
+
+
+def check_size(image_rgb: NDArray[np.uint8], size_wh: tuple[int, int], name: str) -> None:
+    """
+    Refuse pixels that the boxes can not belong to.
+
+    :param image_rgb: (H, W, 3)
+    :param size_wh: px, as the annotation says
+    :param name: of the image, for the message
+    :raises DataError: when it has another size
+    """
+    found_wh = (image_rgb.shape[1], image_rgb.shape[0])
+    if found_wh != size_wh:
+        raise DataError(
+            [
+                f'{name}: has {found_wh[0]}x{found_wh[1]} px; its annotation says '
+                f'{size_wh[0]}x{size_wh[1]}; the boxes belong to another image'
+            ]
+        )
 
 
 def decode_image(encoded: bytes, name: str) -> NDArray[np.uint8]:

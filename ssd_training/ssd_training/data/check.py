@@ -1,0 +1,146 @@
+"""Everything that is wrong with a data set, found before it is trained on."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+import hashlib
+from typing import Any
+
+from ssd_training.data.annotations import Annotation, check_objects, Finding, Kind, Policy
+from ssd_training.data.datasets import policy_of, read_annotations
+from ssd_training.data.records import check_size
+from ssd_training.errors import DataError
+from ssd_training.experiments.data_schema import DataSettings
+
+
+@dataclass(frozen=True)
+class CheckResult:
+    """
+    What was found.
+
+    :param num_images: split -> its annotated images
+    :param findings: split -> everything that is wrong; leakage is found in the val split
+    :param allowed: kinds that the section `data` repairs, leaves out or keeps
+    """
+
+    num_images: Mapping[str, int]
+    findings: Mapping[str, Sequence[Finding]]
+    allowed: frozenset[Kind]
+
+    @property
+    def is_good(self) -> bool:
+        """Whether a training may start."""
+        return all(f.kind in self.allowed for found in self.findings.values() for f in found)
+
+    def rows(self) -> Iterator[tuple[str, Kind, int, bool, Finding]]:
+        """
+        Count the findings of each split and kind.
+
+        :return: split, kind, count, whether it is allowed, the first one
+        """
+        for split, findings in self.findings.items():
+            for kind, count in Counter(finding.kind for finding in findings).most_common():
+                first = next(finding for finding in findings if finding.kind == kind)
+                yield split, kind, count, kind in self.allowed, first
+
+    def as_tree(self) -> dict[str, Any]:
+        """
+        Give everything as JSON has it.
+
+        :return: the tree
+        """
+        return {
+            'good': self.is_good,
+            'allowed': sorted(self.allowed),
+            'splits': {
+                split: {
+                    'images': self.num_images[split],
+                    'findings': [vars(finding) for finding in findings],
+                }
+                for split, findings in self.findings.items()
+            },
+        }
+
+
+def check_data(settings: DataSettings) -> CheckResult:
+    """
+    Read all annotations and decode all images of both splits.
+
+    :param settings: the section `data`
+    :return: everything that is wrong
+    :raises DataError: when a split can not be read at all
+    """
+    splits = (settings.train_split, settings.val_split)
+    findings: dict[str, list[Finding]] = {}
+    num_images: dict[str, int] = {}
+    seen: dict[str, Mapping[str, str]] = {}
+    for split in splits:
+        annotations, unread = read_annotations(settings, split)
+        num_images[split] = len(annotations)
+        findings[split] = [*unread, *_check_annotations(annotations, policy_of(settings))]
+        seen[split] = _check_images(annotations, findings[split])
+    train, val = splits
+    findings[val] += _check_leakage(seen[train], seen[val], train)
+    return CheckResult(num_images, findings, _allowed_kinds(settings))
+
+
+def _check_annotations(annotations: Sequence[Annotation], policy: Policy) -> Iterator[Finding]:
+    for annotation in annotations:
+        yield from check_objects(annotation, policy)
+        if not annotation.objects:
+            yield Finding('empty image', annotation.place, 'has no object')
+        counts = Counter((found.label, found.box_xyxy) for found in annotation.objects)
+        for (label, box), count in counts.items():
+            if count > 1:
+                edges = ', '.join(f'{value:g}' for value in box)
+                text = f'{label}: {count} equal boxes {edges}'
+                yield Finding('duplicate box', annotation.place, text)
+
+
+def _check_images(annotations: Sequence[Annotation], findings: list[Finding]) -> dict[str, str]:
+    """Decode all images; add to findings; give a hash of the pixels -> image id."""
+
+    def load(annotation: Annotation) -> tuple[Annotation, str, str]:
+        try:
+            image_rgb = annotation.image.load()
+            check_size(image_rgb, annotation.size_wh, annotation.image.name)
+        except DataError as error:
+            return annotation, '', str(error)
+        return annotation, hashlib.sha256(image_rgb.tobytes()).hexdigest(), ''
+
+    known = {finding.place for finding in findings if finding.kind == 'missing file'}
+    present = [annotation for annotation in annotations if annotation.image.name not in known]
+    seen = {}
+    # Decoding and hashing leave Python alone, so that threads do.
+    with ThreadPoolExecutor() as executor:
+        for annotation, digest, error in executor.map(load, present):
+            if error:
+                text = error.removeprefix(f'{annotation.image.name}: ')
+                findings.append(Finding('unreadable image', annotation.image.name, text))
+            else:
+                seen[digest] = annotation.image_id
+    return seen
+
+
+def _check_leakage(
+    train: Mapping[str, str], val: Mapping[str, str], train_split: str
+) -> Iterator[Finding]:
+    train_ids = set(train.values())
+    for digest, image_id in val.items():
+        if image_id in train_ids:
+            yield Finding('leakage', image_id, f'is in {train_split}, too')
+        elif digest in train:
+            text = f'has the pixels of {train[digest]} in {train_split}'
+            yield Finding('leakage', image_id, text)
+
+
+def _allowed_kinds(settings: DataSettings) -> frozenset[Kind]:
+    allowed: set[Kind] = {'empty image'}
+    if settings.invalid_boxes == 'repair':
+        allowed |= {'box outside image', 'degenerate box'}
+    if settings.unknown_classes == 'ignore':
+        allowed |= {'unknown class'}
+    if settings.unreadable_images == 'skip':
+        allowed |= {'unreadable image'}
+    return frozenset(allowed)

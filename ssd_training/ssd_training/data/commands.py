@@ -1,0 +1,180 @@
+"""What `python -m ssd_training.data` does, and how it says it."""
+
+from collections.abc import Iterator
+import io
+from pathlib import Path
+import shutil
+from typing import Any
+
+import cv2
+from rich.console import Console, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from ssd_training.data.annotations import check_disjoint
+from ssd_training.data.check import check_data, CheckResult
+from ssd_training.data.datasets import read_split, shards_root
+from ssd_training.data.statistics import describe_split
+from ssd_training.errors import DataError
+from ssd_training.experiments.schema import ExperimentConfig
+
+
+def check(config: ExperimentConfig) -> CheckResult:
+    """
+    Find everything that is wrong with an experiment's data.
+
+    :param config: the experiment
+    :return: the findings
+    """
+    return check_data(config.data)
+
+
+def describe(config: ExperimentConfig) -> dict[str, Any]:
+    """
+    Count what is in an experiment's data, and match it with its priors.
+
+    :param config: the experiment
+    :return: split -> see describe_split
+    """
+    # Keras, which takes seconds.
+    from ssd_training.targets.priors import generate_priors
+
+    priors_cxcywh = generate_priors(config.priors, config.input_size)
+    return {
+        split: describe_split(
+            read_split(config.data, split),
+            labels=config.data.labels,
+            priors_cxcywh=priors_cxcywh,
+            input_size_px=config.input_size[0],
+            iou_threshold_pos=config.matcher.iou_threshold_pos,
+        )
+        for split in (config.data.train_split, config.data.val_split)
+    }
+
+
+def write_preview(config: ExperimentConfig, path: Path, num_images: int) -> None:
+    """
+    Draw the first samples of an experiment's training.
+
+    :param config: the experiment
+    :param path: of the PNG
+    :param num_images: samples
+    :raises DataError: when it can not be written
+    """
+    from ssd_training.data.preview import draw_preview
+
+    sheet_rgb = draw_preview(
+        read_split(config.data, config.data.train_split),
+        config.augmentation,
+        labels=config.data.labels,
+        size_px=config.input_size[0],
+        num_images=num_images,
+        seed=config.train.seed,
+    )
+    _, encoded = cv2.imencode('.png', cv2.cvtColor(sheet_rgb, cv2.COLOR_RGB2BGR))
+    try:
+        path.write_bytes(encoded.tobytes())
+    except OSError as error:
+        raise DataError([f'{path}: can not be written ({error.strerror})']) from error
+
+
+def write_tfrecords(config: ExperimentConfig, *, overwrite: bool) -> Iterator[Path]:
+    """
+    Write both splits as shards.
+
+    :param config: the experiment
+    :param overwrite: replace shards that are there
+    :return: the folders
+    :raises DataError: when the data are wrong or shards are there already
+    """
+    from ssd_training.data.shards import shard_folder, write_shards
+
+    if config.data.tfrecords.enabled:
+        raise DataError(
+            ['data.tfrecords.enabled: is true, so that shards are read; give false to write them']
+        )
+    splits = (config.data.train_split, config.data.val_split)
+    records = {split: read_split(config.data, split) for split in splits}
+    check_disjoint(*records.values())
+    for split in splits:
+        folder = shard_folder(shards_root(config.data), split)
+        if overwrite:
+            shutil.rmtree(folder, ignore_errors=True)
+        write_shards(records[split], folder, labels=config.data.labels)
+        yield folder
+
+
+def format_check(result: CheckResult) -> str:
+    """
+    Show findings as a table.
+
+    :param result: from check
+    :return: lines of text
+    """
+    table = Table('split', 'finding', 'count', 'verdict', 'for example')
+    for split, kind, count, is_allowed, first in result.rows():
+        verdict = 'allowed' if is_allowed else 'wrong'
+        table.add_row(split, kind, str(count), verdict, Text(str(first)))
+    images = ', '.join(f'{split} {count}' for split, count in result.num_images.items())
+    verdict = 'nothing is wrong' if result.is_good else 'see "wrong" above'
+    parts: list[RenderableType] = [table] if table.row_count else []
+    return _render(*parts, f'images: {images}; {verdict}')
+
+
+def format_stats(splits: dict[str, Any]) -> str:
+    """
+    Show statistics as tables.
+
+    :param splits: from describe
+    :return: lines of text
+    """
+    parts: list[RenderableType] = []
+    for split, stats in splits.items():
+        quantiles = ', '.join(f'{q}: {side}' for q, side in stats['side_px_quantiles'].items())
+        parts += [
+            f'{split}: {stats["images"]} images ({stats["images_without_objects"]} without '
+            f'objects), {stats["objects"]} objects ({stats["difficult"]} difficult)',
+            f'side, px of the input, quantiles {quantiles}',
+            _class_table(stats['classes']),
+            _recall_table(stats['prior_recall']),
+        ]
+    return _render(*parts)
+
+
+def _class_table(classes: dict[str, Any]) -> Table:
+    table = Table('class', 'images', 'objects', 'difficult')
+    for label, counts in classes.items():
+        numbers = (counts['images'], counts['objects'], counts['difficult'])
+        table.add_row(label, *map(str, numbers))
+    return table
+
+
+def _recall_table(rows: list[dict[str, Any]]) -> Table:
+    columns = ('side, px', 'objects', 'mean best IoU', 'prior recall', 'with forced priors')
+    table = Table(*columns, title='not difficult objects that the priors match')
+    for row in rows:
+        low, high = row['side_px']
+        name = (
+            'all'
+            if low == 0 and high > 1000
+            else f'{low} to {high}'
+            if high <= 1000
+            else f'{low} +'
+        )
+        table.add_row(
+            name,
+            str(row['objects']),
+            *(
+                '-' if row[key] is None else f'{row[key]:.3f}'
+                for key in ('mean_best_iou', 'reach_threshold', 'with_forced_priors')
+            ),
+        )
+    return table
+
+
+def _render(*parts: RenderableType) -> str:
+    # Plain text of one width, whatever the terminal.
+    console = Console(file=io.StringIO(), width=118, highlight=False)
+    for part in parts:
+        console.print(part)
+    return str(console.file.getvalue()).rstrip()  # type: ignore[attr-defined]
