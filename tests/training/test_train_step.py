@@ -24,7 +24,7 @@ def make_step(load):
     """Make a step with its model; nothing is compiled before it is called."""
 
     def make(*overrides):
-        config = load('smoke', *SMALL, *overrides)
+        config = load('tiny', *SMALL, *overrides)
         keras.utils.set_random_seed(config.train.seed)
         model = trainer.build_model(config, layer_policy=config.train.amp.layer_policy)
         schedule = build_schedule(config.scheduler, steps_per_epoch=50, epochs=2)
@@ -175,7 +175,7 @@ def test_training_in_float16_makes_the_loss_fall_and_keeps_the_scale(make_step):
 
 def test_a_network_at_another_size_is_the_one_that_is_built_for_it(load):
     """Sides of 96 px are even on all maps, those of 75 px are not."""
-    config, other = load('smoke', 'input_size=[96, 96]'), load('smoke', 'input_size=[75, 75]')
+    config, other = load('tiny', 'input_size=[96, 96]'), load('tiny', 'input_size=[75, 75]')
     model, expected = trainer.build_model(config), trainer.build_model(other)
     expected.set_weights(model.get_weights())
     images = np.random.default_rng(0).random((2, 75, 75, 3), np.float32)
