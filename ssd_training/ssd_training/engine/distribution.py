@@ -59,16 +59,11 @@ class Distribution:
         """
         if self._strategy is None:
             return iter(make_batches(0, 1))
-        if not self._is_multi_worker:
-            batches = make_batches(0, 1)
-            return iter(self._strategy.experimental_distribute_dataset(batches.dataset))
-        return iter(
-            self._strategy.distribute_datasets_from_function(
-                lambda context: (
-                    make_batches(context.input_pipeline_id, context.num_input_pipelines).dataset
-                )
-            )
-        )
+        if self._is_multi_worker:
+            # One device a worker: its part of the batch needs no packing.
+            return iter(make_batches(self.worker_index, self.num_replicas))
+        batches = make_batches(0, 1)
+        return iter(self._strategy.experimental_distribute_dataset(batches.dataset))
 
     def agree(self, wants: bool) -> bool:
         """
@@ -114,7 +109,15 @@ def open_distribution(settings: RuntimeSettings, environment: Mapping[str, str])
     cluster = environment.get('TF_CONFIG')
     if settings.strategy == 'multi_worker':
         _check_cluster(cluster)
-        return Distribution(tf.distribute.MultiWorkerMirroredStrategy())
+        strategy = tf.distribute.MultiWorkerMirroredStrategy()
+        if (num_devices := len(strategy.extended.worker_devices)) > 1:
+            raise RunError(
+                [
+                    f'runtime.strategy: multi_worker with {num_devices} devices in one worker; '
+                    f'start a worker for each device (CUDA_VISIBLE_DEVICES)'
+                ]
+            )
+        return Distribution(strategy)
     if cluster:
         raise RunError(
             [
