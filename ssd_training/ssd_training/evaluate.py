@@ -33,7 +33,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog='python -m ssd_training.evaluate', description=__doc__)
     what = parser.add_mutually_exclusive_group(required=True)
-    what.add_argument('source', nargs='?', type=Path, help='bundle, run folder, *.weights.h5')
+    what.add_argument(
+        'source',
+        nargs='?',
+        type=Path,
+        help='bundle, run, *.weights.h5, *.onnx, COCO *.json',
+    )
     what.add_argument('--chain', type=Path, metavar='BUNDLE', help='every stage of a bundle')
     parser.add_argument('--checkpoint', type=Path, help='with --chain: run folder or *.weights.h5')
     parser.add_argument('--max-loss', type=float, default=0.01, help='mAP a stage may lose (0.01)')
@@ -51,6 +56,7 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
 
 def _evaluate(arguments: argparse.Namespace) -> int:
     from ssd_detector.bundle import load_bundle
+    from ssd_detector.errors import EvaluationError
     from ssd_training.data.datasets import read_split
     from ssd_training.engine.evaluation import detect_records, score_run
     from ssd_training.engine.stages import chain_stages, open_checkpoint, open_onnx, Stage
@@ -65,9 +71,15 @@ def _evaluate(arguments: argparse.Namespace) -> int:
     elif bundle:
         model_path, labels = bundle.model_path(), bundle.labels
         stages = [Stage('ONNX', None, lambda: open_onnx(model_path, labels))]
+    elif path.suffix == '.onnx':
+        stages = [Stage('ONNX', None, lambda: open_onnx(path, config.data.labels))]
+    elif path.suffix in ('.engine', '.plan'):
+        raise EvaluationError([f'{path}: needs the TensorRT backend, which is not there'])
     else:
         stages = [Stage('checkpoint', None, lambda: open_checkpoint(path, config))]
     records = read_split(config.data, config.data.val_split)
+    if path.suffix == '.json':
+        return _score_file(path, records, config, arguments)
     rows: list[dict[str, Any]] = []
     for stage in stages:
         row: dict[str, Any] = {'stage': stage.name, 'absent': stage.reason or None}
@@ -85,6 +97,28 @@ def _evaluate(arguments: argparse.Namespace) -> int:
             }
         rows.append(row)
     return _report(rows, arguments, len(records))
+
+
+def _score_file(
+    path: Path, records: Sequence[Any], config: Any, arguments: argparse.Namespace
+) -> int:
+    from ssd_detector.evaluation.detections_file import read_detections
+    from ssd_detector.evaluation.running import Run
+    from ssd_training.engine.evaluation import score_run
+
+    image_ids = [record.image_id for record in records]
+    run = Run(read_detections(path, image_ids, config.data.labels), {'inference': 0.0})
+    result = score_run(run, records, config.eval, config.data.labels)
+    row = {
+        'stage': 'detections',
+        'absent': None,
+        'mAP': result.mean_ap,
+        'before': None,
+        'loss': None,
+        'stage_ms': run.stage_ms,
+        'ap_by_label': {k: v if v == v else None for k, v in result.ap_by_label.items()},
+    }
+    return _report([row], arguments, len(records))
 
 
 def _read_config(arguments: argparse.Namespace, path: Path, bundle: Any) -> Any:

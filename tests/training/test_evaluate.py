@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from ssd_detector.bundle import load_bundle
+from ssd_training.data.datasets import read_split
 from ssd_training.engine.stages import chain_stages
 from ssd_training.evaluate import CONFIG_ROOT, main
 from tests.tiny_bundle import DEPLOY_YAML, write_tiny_bundle
@@ -106,3 +107,31 @@ def test_help_needs_no_heavy_library():
     process = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True)
 
     assert process.stdout.splitlines()[-1] == '0 []'
+
+
+def test_perfect_detections_in_a_coco_file_score_1(evaluate, tiny_config, tmp_path):
+    entries = []
+    for record in read_split(tiny_config.data, tiny_config.data.val_split):
+        truths = record.ground_truths
+        for (x1, y1, x2, y2), class_id in zip(
+            truths.boxes_xyxy.tolist(), truths.class_ids.tolist(), strict=True
+        ):
+            box = [x1, y1, x2 - x1, y2 - y1]
+            entries.append(
+                {'image_id': int(record.image_id), 'category_id': class_id, 'bbox': box}
+                | {'score': 0.5}
+            )
+    path = tmp_path / 'detections.json'
+    path.write_text(json.dumps(entries))
+
+    code, out, _ = evaluate(path, '--experiment_path', TINY, '--json')
+
+    assert code == 0
+    assert json.loads(out)['stages'][0]['mAP'] == pytest.approx(1)
+
+
+def test_an_engine_needs_the_tensorrt_backend(evaluate):
+    code, _, err = evaluate('model.engine', '--experiment_path', TINY)
+
+    assert code == 1
+    assert 'needs the TensorRT backend' in err
