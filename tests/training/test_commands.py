@@ -223,6 +223,18 @@ def test_a_mistake_is_one_sentence_and_an_exit_code(train, arguments, code, mess
     assert 'Traceback' not in process.stderr
 
 
+@pytest.mark.slow
+def test_a_batch_that_can_be_learnt_by_heart_exits_with_0_and_writes_nothing(train, tmp_path):
+    arguments = ('--overfit_batch', '40', '--json', 'scheduler.base_lr=0.01', 'train.epochs=30')
+
+    process = train(*arguments, runs_root=tmp_path / 'runs')
+
+    assert process.returncode == 0, process.stderr
+    result = json.loads(process.stdout)
+    assert result['last_loss'] < 0.5 * result['first_loss']
+    assert not (tmp_path / 'runs').exists()
+
+
 def test_print_config_shows_values_and_origins(train):
     process = train('--print_config', 'train.seed=5')
 
