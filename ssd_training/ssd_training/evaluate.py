@@ -58,7 +58,7 @@ def _evaluate(arguments: argparse.Namespace) -> int:
     from ssd_detector.bundle import load_bundle
     from ssd_detector.errors import EvaluationError
     from ssd_training.data.datasets import read_split
-    from ssd_training.engine.evaluation import detect_records, score_run
+    from ssd_training.engine.evaluation import analyse_run, detect_records, score_run
     from ssd_training.engine.stages import chain_stages, open_checkpoint, open_onnx, Stage
 
     path: Path = arguments.chain or arguments.source
@@ -95,6 +95,7 @@ def _evaluate(arguments: argparse.Namespace) -> int:
                 'stage_ms': run.stage_ms,
                 'ap_by_label': {k: v if v == v else None for k, v in result.ap_by_label.items()},
             }
+            row |= analyse_run(run, records, config.eval, config.data.labels)
         rows.append(row)
     return _report(rows, arguments, len(records))
 
@@ -104,7 +105,7 @@ def _score_file(
 ) -> int:
     from ssd_detector.evaluation.detections_file import read_detections
     from ssd_detector.evaluation.running import Run
-    from ssd_training.engine.evaluation import score_run
+    from ssd_training.engine.evaluation import analyse_run, score_run
 
     image_ids = [record.image_id for record in records]
     run = Run(read_detections(path, image_ids, config.data.labels), {'inference': 0.0})
@@ -118,6 +119,7 @@ def _score_file(
         'stage_ms': run.stage_ms,
         'ap_by_label': {k: v if v == v else None for k, v in result.ap_by_label.items()},
     }
+    row |= analyse_run(run, records, config.eval, config.data.labels)
     return _report([row], arguments, len(records))
 
 
@@ -189,8 +191,22 @@ def _print_table(rows: list[dict[str, Any]], num_images: int) -> None:
             f'{inference_ms:.1f} ms'
         )
     if len(rows) == 1:
-        for label, ap in rows[0]['ap_by_label'].items():
-            print(f'  {label:<14}{"-" if ap is None else f"{ap:.4f}":>8}')
+        _print_classes(rows[0])
+
+
+def _print_classes(row: dict[str, Any]) -> None:
+    def number(value: float | None) -> str:
+        return f'{"-" if value is None else f"{value:.4f}":>11}'
+
+    print(
+        f'\n{"class":<14}{"AP":>11}{"best F1":>11}{"threshold":>11}{"precision":>11}{"recall":>11}'
+    )
+    for point in row['best_f1']:
+        values = (point[key] for key in ('f1', 'score_threshold', 'precision', 'recall'))
+        label = point['label']
+        print(f'{label:<14}{number(row["ap_by_label"][label])}', *map(number, values), sep='')
+    errors = ', '.join(f'{kind} {count}' for kind, count in row['errors'].items())
+    print(f'\nerrors among all detections: {errors}')
 
 
 if __name__ == '__main__':

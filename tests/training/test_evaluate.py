@@ -127,7 +127,10 @@ def test_perfect_detections_in_a_coco_file_score_1(evaluate, tiny_config, tmp_pa
     code, out, _ = evaluate(path, '--experiment_path', TINY, '--json')
 
     assert code == 0
-    assert json.loads(out)['stages'][0]['mAP'] == pytest.approx(1)
+    stage = json.loads(out)['stages'][0]
+    assert stage['mAP'] == pytest.approx(1)
+    assert not any(stage['errors'].values())
+    assert all(point['f1'] in (1, None) for point in stage['best_f1'])
 
 
 def test_an_engine_needs_the_tensorrt_backend(evaluate):
@@ -135,3 +138,10 @@ def test_an_engine_needs_the_tensorrt_backend(evaluate):
 
     assert code == 1
     assert 'needs the TensorRT backend' in err
+
+
+def test_the_table_of_one_model_names_classes_and_errors(evaluate, bundle):
+    _, out, _ = evaluate(bundle)
+
+    assert 'errors among all detections: localization' in out
+    assert {'red', 'green', 'blue'} <= {line.split(' ')[0] for line in out.splitlines()}

@@ -1,14 +1,18 @@
 """Average precision of a model on a split, in pixels of the original images."""
 
 from collections.abc import Sequence
+import dataclasses
+from typing import Any
 
+from ssd_detector.evaluation.analysis import best_operating_points, classify_errors
+from ssd_detector.evaluation.matching import judge, match
 from ssd_detector.evaluation.running import detect_all, Model, OnProgress, Picture, Predict, Run
 from ssd_detector.evaluation.voc import evaluate_voc, VocResult
 from ssd_detector.postprocess import Thresholds
 from ssd_training.data.records import Record
 from ssd_training.experiments.data_schema import EvalSettings, NmsSettings
 
-__all__ = ['Predict', 'detect_records', 'evaluate_split', 'score_run']
+__all__ = ['Predict', 'analyse_run', 'detect_records', 'evaluate_split', 'score_run']
 
 
 def evaluate_split(
@@ -75,6 +79,29 @@ def score_run(
         interpolation=settings.interpolation,
         sizes_wh={record.image_id: record.size_wh for record in records},
     )
+
+
+def analyse_run(
+    run: Run, records: Sequence[Record], settings: EvalSettings, labels: Sequence[str]
+) -> dict[str, Any]:
+    """
+    Say more about a run that score_run accepted.
+
+    :param run: from detect_records
+    :param records: of the split
+    :param settings: the section `eval`
+    :param labels: names of the classes 1, 2, ...
+    :return: plain values for JSON; None where there is no number
+    """
+    truths = {record.image_id: record.ground_truths for record in records}
+    matching = match(run.detections, truths, labels)
+    judgement = judge(matching, settings.iou_threshold)
+    points = [dataclasses.asdict(one) for one in best_operating_points(matching, judgement)]
+    return {
+        'errors': classify_errors(matching, judgement),
+        # NaN is no JSON.
+        'best_f1': [{k: v if v == v else None for k, v in one.items()} for one in points],
+    }
 
 
 def _thresholds(nms: NmsSettings) -> Thresholds:
