@@ -59,6 +59,7 @@ augmentation.photometric_distort enabled prob brightness contrast saturation hue
 augmentation.random_expand enabled prob max_ratio fill value
 augmentation.random_iou_crop enabled prob min_iou_choices min_scale max_scale max_attempts fallback
 augmentation.random_flip enabled prob direction
+data tfrecords num_workers prefetch_batches
 data dataset_name root use_difficult train_split val_split classes_file num_classes shuffle_buffer
 data num_workers prefetch_batches max_boxes
 data.tfrecords enabled
