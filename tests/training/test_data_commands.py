@@ -4,6 +4,8 @@ import dataclasses
 import json
 import os
 import shutil
+import subprocess
+import sys
 
 import cv2
 import numpy as np
@@ -262,3 +264,25 @@ def test_a_union_of_lists_has_every_image_once_and_shares_none_with_val(tmp_path
     twice = dataclasses.replace(base, train_split='VOC2007/trainval+VOC2007/val')
     with pytest.raises(DataError, match='lists 000001 more than once'):
         read_split(twice, twice.train_split)
+
+
+def test_help_needs_no_heavy_library():
+    code = (
+        'import sys\nfrom ssd_training.data.__main__ import main\n'
+        'heavy = {"cv2", "numpy", "pydantic", "rich", "tensorflow"}\n'
+        'try:\n    main(["check", "--help"])\n'
+        'except SystemExit as end:\n    print(end.code, sorted(heavy & set(sys.modules)))'
+    )
+
+    process = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True)
+
+    assert process.stdout.splitlines()[-1] == '0 []'
+
+
+@pytest.mark.parametrize('name', ['exp001_baseline', 'exp002_ssdlite'])
+def test_all_changes_but_mosaic_are_on_in_shipped_experiments(name, load):
+    settings = load(name).augmentation
+
+    changes = (settings.photometric, settings.expand, settings.crop, settings.flip)
+    assert all(change.probability > 0 for change in changes)
+    assert settings.mosaic.probability == 0
