@@ -2,10 +2,11 @@
 A bundle: the folder that holds everything a robot needs to detect. Read, checked, written here.
 
     deploy.yaml  labels.txt  model.onnx  priors_cxcywh.npy  MODEL_CARD.md  manifest.json
+    model_int8_cpu.onnx  model_int8_trt.onnx  calibration.json  parity.npz     where they were made
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 import hashlib
 import json
 from pathlib import Path
@@ -15,14 +16,10 @@ from typing import Any, Literal
 
 import numpy as np
 
-from ssd_detector.backends.onnxruntime import (
-    BOXES_NAME,
-    INPUT_NAME,
-    read_shapes,
-    SCORES_NAME,
-    Shape,
-)
+from ssd_detector.backends.backend import BOXES_NAME, INPUT_NAME, SCORES_NAME
+from ssd_detector.backends.onnxruntime import read_shapes, Shape
 from ssd_detector.config import load_yaml, parse_config, STRICT
+from ssd_detector.deploy_config import DeployConfig
 from ssd_detector.errors import BackendError, BundleError, ConfigError
 from ssd_detector.postprocess import Thresholds
 
@@ -31,65 +28,13 @@ DEPLOY = 'deploy.yaml'
 LABELS = 'labels.txt'
 PRIORS = 'priors_cxcywh.npy'
 MODEL = 'model.onnx'
+INT8_CPU = 'model_int8_cpu.onnx'
+INT8_TRT = 'model_int8_trt.onnx'
+CALIBRATION = 'calibration.json'
+PARITY = 'parity.npz'
+MODEL_CARD = 'MODEL_CARD.md'
 AUTO = 'auto'
 _REQUIRED = (DEPLOY, LABELS, MODEL, PRIORS)
-
-
-@dataclass(frozen=True)
-class InputSettings:
-    """The section `deploy.input`: what the model takes."""
-
-    __pydantic_config__ = STRICT
-
-    size: tuple[int, int, int]
-    format: Literal['NHWC'] = 'NHWC'
-    color_space: Literal['RGB'] = 'RGB'
-
-    def __post_init__(self) -> None:
-        height, width, channels = self.size
-        if height != width or channels != 3 or height < 1:
-            raise ConfigError(
-                [f'size: {list(self.size)} is no square RGB input; expected [S, S, 3]']
-            )
-
-
-@dataclass(frozen=True)
-class RuntimeSettings:
-    """The section `deploy.runtime`: how the model is exported and run."""
-
-    __pydantic_config__ = STRICT
-
-    precision: Literal['FP32'] = 'FP32'
-    batch_size: Literal[1] = 1
-    opset: int = 17
-
-
-@dataclass(frozen=True)
-class DeploySettings:
-    """The section `deploy`."""
-
-    __pydantic_config__ = STRICT
-
-    input: InputSettings
-    post_processing: Thresholds = field(default_factory=Thresholds)
-    runtime: RuntimeSettings = field(default_factory=RuntimeSettings)
-
-
-@dataclass(frozen=True)
-class DeployConfig:
-    """
-    A deploy config: what the exporter is given and the bundle keeps as deploy.yaml.
-
-    :param model_name: the bundle's name
-    :param deploy: input, thresholds, runtime
-    :param experiment_path: the experiment that trains the model, relative to the config root
-    """
-
-    __pydantic_config__ = STRICT
-
-    model_name: str
-    deploy: DeploySettings
-    experiment_path: str | None = None
 
 
 @dataclass(frozen=True)
@@ -153,19 +98,20 @@ class Bundle:
         """The thresholds that the bundle recommends."""
         return self.config.deploy.post_processing
 
-    def model_path(self, model: str = AUTO) -> Path:
+    def model_path(self, model: str = AUTO, auto_name: str = MODEL) -> Path:
         """
         Find a model file.
 
-        :param model: a file of the bundle, or `auto` for the one that fits the deploy precision
+        :param model: a file of the bundle, or `auto`
+        :param auto_name: the file that `auto` stands for
         :return: its path
         :raises BundleError: when the bundle holds no such model
         """
-        name = MODEL if model == AUTO else model
+        name = auto_name if model == AUTO else model
         if name not in self.manifest.models:
             raise BundleError(
                 [
-                    f'{self.path}: model: {model} is not in the bundle; '
+                    f'{self.path}: model: {name} is not in the bundle; '
                     f'it holds {", ".join(self.manifest.models)}'
                 ]
             )
@@ -351,7 +297,13 @@ def _check_model(path: Path, manifest: Manifest) -> Iterator[str]:
         BOXES_NAME: (1, num_priors, 4),
         SCORES_NAME: (1, num_priors, manifest.num_classes + 1),
     }
-    if shapes != expected:
+    # A free first dimension takes a batch of 1, too.
+    received = {
+        name: shape if isinstance(shape[0], int) else (1, *shape[1:])
+        for name, shape in shapes.items()
+        if shape
+    }
+    if received != expected:
         yield (
             f'{path}: has tensors {_describe(shapes)}; the manifest says {_describe(expected)}; '
             f'export the bundle again'

@@ -7,7 +7,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ssd_detector.backends.onnxruntime import CPU_PROVIDERS, OnnxRuntimeBackend
+from ssd_detector.backends.backend import Backend
+from ssd_detector.backends.onnxruntime import CPU_PROVIDERS
+from ssd_detector.backends.selection import BackendRequest, open_backend
 from ssd_detector.bundle import AUTO, Bundle, load_bundle
 from ssd_detector.detections import Detections
 from ssd_detector.postprocess import postprocess, Thresholds
@@ -26,9 +28,7 @@ class Detector:
     :param thresholds: what is reported
     """
 
-    def __init__(
-        self, bundle: Bundle, backend: OnnxRuntimeBackend, thresholds: Thresholds
-    ) -> None:
+    def __init__(self, bundle: Bundle, backend: Backend, thresholds: Thresholds) -> None:
         self.bundle = bundle
         self.thresholds = thresholds
         self.regions = Regions()
@@ -44,8 +44,11 @@ class Detector:
         max_detections: int | None = None,
         class_thresholds: Mapping[str, float] | None = None,
         model: str = AUTO,
+        backend: str = AUTO,
+        precision: str = AUTO,
         num_threads: int = 0,
         providers: Sequence[str] = CPU_PROVIDERS,
+        require_gpu: bool = False,
     ) -> 'Detector':
         """
         Load a bundle; what is not given here is as the bundle's deploy.yaml says.
@@ -55,9 +58,12 @@ class Detector:
         :param nms_iou_threshold: in [0, 1]
         :param max_detections: at least 1
         :param class_thresholds: score thresholds of single labels
-        :param model: a model file of the bundle, or `auto`
+        :param model: a model file of the bundle, or `auto` for the one of the precision
+        :param backend: onnxruntime, tensorrt, openvino or `auto`, see BackendRequest
+        :param precision: FP32, FP16, INT8, or `auto` for the bundle's
         :param num_threads: threads of one inference; 0 takes the cores of this process, at most 4
         :param providers: ONNX Runtime providers in order of preference
+        :param require_gpu: an error instead of a warning and the CPU
         :return: the detector
         :raises BundleError: when the bundle is not valid, with everything that is wrong
         :raises ConfigError: when a threshold is out of range or names an unknown label
@@ -73,10 +79,20 @@ class Detector:
         given = {name: value for name, value in overrides.items() if value is not None}
         thresholds = dataclasses.replace(bundle.thresholds, **given)  # type: ignore[arg-type]
         thresholds.by_class(bundle.labels)
-        backend = OnnxRuntimeBackend(
-            bundle.model_path(model), num_threads=num_threads, providers=providers
+        request = BackendRequest(
+            backend=backend,
+            model=model,
+            precision=precision,
+            num_threads=num_threads,
+            providers=providers,
+            require_gpu=require_gpu,
         )
-        return cls(bundle, backend, thresholds)
+        return cls(bundle, open_backend(bundle, request), thresholds)
+
+    @property
+    def backend(self) -> Backend:
+        """What runs the model."""
+        return self._backend
 
     @property
     def labels(self) -> tuple[str, ...]:

@@ -4,8 +4,8 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from ssd_detector.bundle import DeployConfig
 from ssd_detector.config import load_yaml, parse_config, STRICT
+from ssd_detector.deploy_config import DeployConfig
 from ssd_detector.errors import ConfigError
 
 GOOD = {'model_name': 'voc', 'deploy': {'input': {'size': [300, 300, 3]}}}
@@ -52,7 +52,8 @@ def test_all_errors_are_reported_at_once_with_file_and_key_path():
         "received '0.5'",
         'voc.yaml: deploy.post_processing.score_treshold: unknown key; '
         'did you mean deploy.post_processing.score_threshold?',
-        "voc.yaml: deploy.runtime.precision: input should be 'FP32'; received 'FP64'",
+        "voc.yaml: deploy.runtime.precision: input should be 'FP32', 'FP16' or 'INT8'; "
+        "received 'FP64'",
         'voc.yaml: model_name: missing; add it',
         'voc.yaml: modelname: unknown key; did you mean model_name?',
     ]

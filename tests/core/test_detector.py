@@ -75,11 +75,24 @@ def test_a_model_that_is_not_in_the_bundle_is_named(bundle_path):
         Detector.from_bundle(bundle_path, model='model_int8_cpu.onnx')
 
 
-def test_a_provider_that_is_not_there_is_an_error_not_a_fallback(bundle_path):
-    with pytest.raises(BackendError, match='TensorrtExecutionProvider not in this onnxruntime'):
+GPU_FIRST = ('CUDAExecutionProvider', 'CPUExecutionProvider')
+
+
+def test_a_provider_that_is_not_there_is_a_warning_and_the_cpu(bundle_path, caplog):
+    detector = Detector.from_bundle(bundle_path, providers=GPU_FIRST)
+
+    assert 'CUDAExecutionProvider not in this onnxruntime' in caplog.text
+    assert 'the CPU serves instead' in caplog.text
+    assert detector.backend.description == 'ONNX Runtime CPUExecutionProvider, model.onnx'
+
+
+def test_a_required_gpu_that_is_not_there_is_an_error(bundle_path):
+    with pytest.raises(BackendError, match='CUDAExecutionProvider not in this onnxruntime'):
         Detector.from_bundle(
-            bundle_path, providers=('TensorrtExecutionProvider', 'CPUExecutionProvider')
+            bundle_path, backend='onnxruntime', providers=GPU_FIRST, require_gpu=True
         )
+    with pytest.raises(BackendError, match='require_gpu'):
+        Detector.from_bundle(bundle_path, require_gpu=True)
 
 
 def test_a_negative_thread_count_is_an_error(bundle_path):

@@ -1,6 +1,7 @@
 """Runs a model file with ONNX Runtime."""
 
 from collections.abc import Sequence
+import logging
 import os
 from pathlib import Path
 from typing import Literal
@@ -9,16 +10,16 @@ import numpy as np
 from numpy.typing import NDArray
 import onnxruntime
 
+from ssd_detector.backends.backend import BOXES_NAME, INPUT_NAME, SCORES_NAME
 from ssd_detector.errors import BackendError
 
 CPU_PROVIDERS = ('CPUExecutionProvider',)
-INPUT_NAME = 'input_image'
-BOXES_NAME = 'boxes'
-SCORES_NAME = 'scores'
 MAX_AUTO_THREADS = 4
 
 Shape = tuple[int | str | None, ...]
 GraphOptimization = Literal['all', 'off']
+
+logger = logging.getLogger(__name__)
 
 
 class OnnxRuntimeBackend:
@@ -29,8 +30,9 @@ class OnnxRuntimeBackend:
     :param num_threads: threads of one inference; 0 takes the cores of this process, at most 4
     :param providers: in order of preference; the first is what was asked for
     :param graph_optimization: `off` runs the graph as it is written, to judge a file for TensorRT
-    :raises BackendError: when the file can't be loaded, or when ONNX Runtime would have run it
-        with another provider than the first
+    :param require_gpu: refuse to run with another provider than the first, instead of warning
+    :raises BackendError: when the file can't be loaded, or the first provider is not to be had and
+        require_gpu is set
     """
 
     def __init__(
@@ -40,12 +42,20 @@ class OnnxRuntimeBackend:
         num_threads: int = 0,
         providers: Sequence[str] = CPU_PROVIDERS,
         graph_optimization: GraphOptimization = 'all',
+        require_gpu: bool = False,
     ) -> None:
         if num_threads < 0:
             raise BackendError(
                 f'num_threads: received {num_threads}; expected 0 (automatic) or a count'
             )
-        self._session = _open_session(model_path, num_threads, providers, graph_optimization)
+        self._session, complaint = _open_session(
+            model_path, num_threads, providers, graph_optimization
+        )
+        if complaint and require_gpu:
+            raise BackendError(f'{complaint}; install what it needs, or set require_gpu to false')
+        if complaint:
+            logger.warning('%s; the CPU serves instead, several times slower', complaint)
+        self.description = f'ONNX Runtime {self._session.get_providers()[0]}, {model_path.name}'
 
     def run(
         self, input_image: NDArray[np.float32]
@@ -84,27 +94,29 @@ def _open_session(
     num_threads: int,
     providers: Sequence[str],
     graph_optimization: GraphOptimization,
-) -> onnxruntime.InferenceSession:
+) -> tuple[onnxruntime.InferenceSession, str]:
+    """Open a session; the text says why it does not run with the first provider, or is empty."""
     available = onnxruntime.get_available_providers()
-    if unknown := [name for name in providers if name not in available]:
-        raise BackendError(
-            f'providers: {", ".join(unknown)} not in this onnxruntime {onnxruntime.__version__}; '
-            f'available: {", ".join(available)}'
-        )
+    usable = [name for name in providers if name in available]
     options = onnxruntime.SessionOptions()
     if graph_optimization == 'off':
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     options.intra_op_num_threads = num_threads or min(_usable_cores(), MAX_AUTO_THREADS)
     # Threads that spin while they wait make two threads on a busy machine slower than one.
     options.add_session_config_entry('session.intra_op.allow_spinning', '0')
-    session = _create_session(model_path, options, providers)
+    session = _create_session(model_path, options, usable or CPU_PROVIDERS)
+    if missing := [name for name in providers if name not in available]:
+        return session, (
+            f'providers: {", ".join(missing)} not in this onnxruntime {onnxruntime.__version__} '
+            f'(available: {", ".join(available)})'
+        )
     # ONNX Runtime falls back to the CPU without an exception when a provider fails to start.
     if session.get_providers()[0] != providers[0]:
-        raise BackendError(
+        return session, (
             f'{model_path}: asked for {providers[0]}, ONNX Runtime took '
-            f'{session.get_providers()[0]}; install what {providers[0]} needs or ask for another'
+            f'{session.get_providers()[0]}'
         )
-    return session
+    return session, ''
 
 
 def _create_session(

@@ -1,0 +1,29 @@
+"""What every backend offers, and the names of the tensors that all of them speak of."""
+
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+INPUT_NAME = 'input_image'
+BOXES_NAME = 'boxes'
+SCORES_NAME = 'scores'
+
+
+class Backend(Protocol):
+    """Runs a model on one image."""
+
+    @property
+    def description(self) -> str:
+        """Who runs what, for people: `ONNX Runtime CPUExecutionProvider, model.onnx`."""
+
+    def run(
+        self, input_image: NDArray[np.float32]
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """
+        Run the model.
+
+        :param input_image: (1, S, S, 3) float32, RGB in [0, 1]
+        :return: boxes (P, 4) float32, normalized xyxy, decoded; scores (P, C + 1) float32
+        :raises BackendError: when the runtime refuses the input or fails
+        """

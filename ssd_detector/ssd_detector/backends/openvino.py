@@ -1,0 +1,54 @@
+"""Runs a model file with OpenVINO: on Intel and AMD CPUs the fastest for the INT8 file."""
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ssd_detector.backends.backend import BOXES_NAME, INPUT_NAME, SCORES_NAME
+from ssd_detector.errors import BackendError
+
+
+class OpenVinoBackend:
+    """
+    A model file, ready to run.
+
+    :param model_path: the ONNX file
+    :param num_threads: threads of one inference; 0 leaves it to OpenVINO
+    :raises BackendError: when openvino is not installed or can't load the file
+    """
+
+    def __init__(self, model_path: Path, *, num_threads: int = 0) -> None:
+        try:
+            import openvino
+        except ImportError as error:
+            raise BackendError(
+                'backend openvino: not installed; pip install openvino, or take onnxruntime'
+            ) from error
+        # The default takes bfloat16 where the CPU has it: scores are off by up to 0.28 then.
+        options = {'INFERENCE_PRECISION_HINT': 'f32', 'PERFORMANCE_HINT': 'LATENCY'}
+        if num_threads:
+            options['INFERENCE_NUM_THREADS'] = str(num_threads)
+        try:
+            compiled = openvino.Core().compile_model(str(model_path), 'CPU', options)
+        except RuntimeError as error:
+            raise BackendError(f'{model_path}: OpenVINO can not load it ({error})') from error
+        self._request = compiled.create_infer_request()
+        self.description = f'OpenVINO {openvino.__version__}, {model_path.name}'
+
+    def run(
+        self, input_image: NDArray[np.float32]
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """
+        Run the model on one image.
+
+        :param input_image: (1, S, S, 3) float32, RGB in [0, 1]
+        :return: boxes (P, 4) float32, normalized xyxy, decoded; scores (P, C + 1) float32
+        :raises BackendError: when OpenVINO refuses the input or fails
+        """
+        try:
+            results = self._request.infer({INPUT_NAME: input_image})
+        except RuntimeError as error:
+            raise BackendError(f'inference failed on {input_image.shape}: {error}') from error
+        # Copies: the next image overwrites the buffers.
+        return results[BOXES_NAME][0].copy(), results[SCORES_NAME][0].copy()

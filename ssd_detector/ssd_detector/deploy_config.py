@@ -1,0 +1,71 @@
+"""The schema of a deploy config: what the exporter is given and a bundle keeps as deploy.yaml."""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from ssd_detector.config import STRICT
+from ssd_detector.errors import ConfigError
+from ssd_detector.postprocess import Thresholds
+
+
+@dataclass(frozen=True)
+class InputSettings:
+    """The section `deploy.input`: what the model takes."""
+
+    __pydantic_config__ = STRICT
+
+    size: tuple[int, int, int]
+    format: Literal['NHWC'] = 'NHWC'
+    color_space: Literal['RGB'] = 'RGB'
+
+    def __post_init__(self) -> None:
+        height, width, channels = self.size
+        if height != width or channels != 3 or height < 1:
+            raise ConfigError(
+                [f'size: {list(self.size)} is no square RGB input; expected [S, S, 3]']
+            )
+
+
+@dataclass(frozen=True)
+class RuntimeSettings:
+    """
+    The section `deploy.runtime`: how the model is exported and run.
+
+    :param precision: of the file that `auto` means; FP16 exists with TensorRT only
+    :param batch_size: 1, or `dynamic` for a free first dimension
+    :param opset: of ONNX
+    """
+
+    __pydantic_config__ = STRICT
+
+    precision: Literal['FP32', 'FP16', 'INT8'] = 'FP32'
+    batch_size: Literal[1, 'dynamic'] = 1
+    opset: int = 17
+
+
+@dataclass(frozen=True)
+class DeploySettings:
+    """The section `deploy`."""
+
+    __pydantic_config__ = STRICT
+
+    input: InputSettings
+    post_processing: Thresholds = field(default_factory=Thresholds)
+    runtime: RuntimeSettings = field(default_factory=RuntimeSettings)
+
+
+@dataclass(frozen=True)
+class DeployConfig:
+    """
+    A deploy config: what the exporter is given and the bundle keeps as deploy.yaml.
+
+    :param model_name: the bundle's name
+    :param deploy: input, thresholds, runtime
+    :param experiment_path: the experiment that trains the model, relative to the config root
+    """
+
+    __pydantic_config__ = STRICT
+
+    model_name: str
+    deploy: DeploySettings
+    experiment_path: str | None = None
