@@ -20,7 +20,8 @@ def test_untouched_coco_weights_reach_ap50_of_0_66_on_voc2007_val(tmp_path):
     if not (DATA_ROOT / 'VOCdevkit/VOC2007/ImageSets/Main/val.txt').is_file():
         pytest.skip(f'no VOCdevkit/VOC2007 in {DATA_ROOT}; unpack VOC2007 and set DATA_ROOT')
     from ssd_training.data.voc import read_voc
-    from ssd_training.deploy.onnx_export import export_onnx, Serving
+    from ssd_training.deploy.conversion import export_onnx
+    from ssd_training.deploy.serving import Serving
     from ssd_training.engine.evaluation import evaluate_split
     from ssd_training.engine.trainer import build_model
     from ssd_training.experiments.merge import load_experiment

@@ -62,3 +62,11 @@ def pretrained_path() -> Callable[[str], Path]:
         return path
 
     return find
+
+
+@pytest.fixture(scope='session')
+def built(tiny_config, tmp_path_factory):
+    """Export, convert, quantize and validate the small network, once."""
+    from tests.training.deploying import build_everything
+
+    return build_everything(tiny_config, tmp_path_factory.mktemp('deploy'))

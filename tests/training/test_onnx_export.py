@@ -10,8 +10,11 @@ import yaml
 from ssd_detector.backends.onnxruntime import OnnxRuntimeBackend
 from ssd_detector.errors import ConfigError
 from ssd_detector.preprocess import preprocess
-from ssd_training.deploy.bundle_export import export_bundle, load_deploy_config, Source
-from ssd_training.deploy.onnx_export import compare, export_onnx, Serving
+from ssd_training.deploy.chain import Build, export_bundle
+from ssd_training.deploy.conversion import export_onnx
+from ssd_training.deploy.serving import Serving
+from ssd_training.deploy.source import load_deploy_config, Source
+from ssd_training.deploy.validation import compare, keras_runner
 from ssd_training.engine.trainer import build_model
 from ssd_training.errors import WeightsError
 from ssd_training.model.weights import load_archive, save_weights
@@ -52,10 +55,12 @@ def coco(load, pretrained_path, tmp_path_factory):
 def test_onnx_equals_keras_within_1e_5_on_photographs(coco, name):
     serving, path = coco
 
-    boxes, scores = compare(serving, path, [preprocess(photograph(name), 300)])
+    run = OnnxRuntimeBackend(path, num_threads=1).run
+    images = [preprocess(photograph(name), 300)]
+    difference = compare('model.onnx', run, keras_runner(serving), images)
 
-    assert boxes <= 1e-5
-    assert scores <= 1e-5
+    assert difference.boxes <= 1e-5
+    assert difference.scores <= 1e-5
 
 
 @pytest.mark.parametrize(
@@ -115,7 +120,7 @@ def deploy(tmp_path):
 def test_a_bundle_holds_what_was_trained_and_loads(small, deploy, tmp_path):
     config, merged = deploy
 
-    bundle = export_bundle(small, config, merged.tree, tmp_path / 'bundle')
+    bundle = export_bundle(small, Build(config, merged.tree, tmp_path / 'bundle'))
 
     assert bundle.labels == ('red', 'green', 'blue')
     manifest = bundle.manifest
@@ -149,7 +154,7 @@ def test_another_input_size_than_the_experiments_is_an_error(small, deploy, tmp_
     with pytest.raises(
         ConfigError, match=r'deploy.input.size: \[96, 96, 3\]; the experiment tiny'
     ):
-        export_bundle(other, config, merged.tree, tmp_path / 'bundle')
+        export_bundle(other, Build(config, merged.tree, tmp_path / 'bundle'))
 
 
 def test_weights_of_another_architecture_are_an_error_and_write_nothing(
@@ -159,6 +164,6 @@ def test_weights_of_another_architecture_are_an_error_and_write_nothing(
     other = dataclasses.replace(small, config=load('tiny', 'data.labels=[red, green]'))
 
     with pytest.raises(WeightsError, match='another architecture'):
-        export_bundle(other, config, merged.tree, tmp_path / 'bundle')
+        export_bundle(other, Build(config, merged.tree, tmp_path / 'bundle'))
 
     assert not (tmp_path / 'bundle').exists()

@@ -1,0 +1,133 @@
+"""What the deploy commands have in common; imports nothing heavy, so that --help is quick."""
+
+import argparse
+from collections.abc import Callable
+import logging
+import os
+from pathlib import Path
+import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ssd_training.deploy.chain import Build
+
+CONFIG_ROOT = Path(__file__).parent / 'configs'
+
+
+def deploy_parser(program: str, description: str) -> argparse.ArgumentParser:
+    """
+    Make the parser of a step; each takes these arguments.
+
+    :param program: name of the module, such as `quantize`
+    :param description: of the command
+    :return: the parser
+    """
+    parser = argparse.ArgumentParser(
+        prog=f'python -m ssd_training.{program}', description=description
+    )
+    parser.add_argument(
+        '--deploy_config',
+        type=Path,
+        required=True,
+        help='YAML file; a relative path may start at the config root',
+    )
+    parser.add_argument(
+        '--output_dir', type=Path, help='the bundle (default: exported_model/<model_name>)'
+    )
+    parser.add_argument(
+        '--config_root',
+        type=Path,
+        default=CONFIG_ROOT,
+        help='folder of the component files (default: the configs of this package)',
+    )
+    parser.add_argument(
+        '--print_config', action='store_true', help='show the values and their origin, and stop'
+    )
+    return parser
+
+
+def add_checkpoint(parser: argparse.ArgumentParser) -> None:
+    """
+    Let a command take what was trained.
+
+    :param parser: of the command
+    """
+    parser.add_argument(
+        '--checkpoint',
+        type=Path,
+        required=True,
+        help='run folder, or a file *.weights.h5 of the experiment that the deploy config names',
+    )
+
+
+def add_quantization(parser: argparse.ArgumentParser) -> None:
+    """
+    Let a command take how to quantize.
+
+    :param parser: of the command
+    """
+    parser.add_argument(
+        '--calibration_images',
+        type=Path,
+        help='a folder (default: a class-balanced sample of the training split)',
+    )
+    parser.add_argument('--num_calibration', type=int, default=200, help='images (200)')
+    parser.add_argument(
+        '--method',
+        choices=('minmax', 'entropy', 'percentile'),
+        default='percentile',
+        help='how ranges are found (percentile)',
+    )
+    parser.add_argument('--seed', type=int, default=0, help='of the calibration sample (0)')
+    parser.add_argument(
+        '--num_evaluated',
+        type=int,
+        help='validation images that the loss is measured on (default: all; 0: not measured)',
+    )
+    parser.add_argument(
+        '--max_loss', type=float, default=0.5, help='allowed loss of mAP, in points (0.5)'
+    )
+    parser.add_argument(
+        '--auto-exclude',
+        action='store_true',
+        help='keep the most sensitive layers in float until the loss is allowed',
+    )
+
+
+def run_command(action: Callable[[], None]) -> int:
+    """
+    Run a command; an error of ours is one sentence a finding.
+
+    :param action: does the work
+    :return: 0 good, 1 failed, 2 wrong usage
+    """
+    from ssd_detector.errors import ConfigError, SsdDetectorError
+
+    logging.basicConfig(level=logging.WARNING, format='%(message)s', stream=sys.stderr)
+    logging.getLogger('ssd_training').setLevel(logging.INFO)
+    try:
+        action()
+    except SsdDetectorError as error:
+        print(error, file=sys.stderr)
+        return 2 if isinstance(error, ConfigError) else 1
+    return 0
+
+
+def read_build(arguments: argparse.Namespace) -> 'Build | None':
+    """
+    Read the deploy config and name the folders; print the config where that was asked for.
+
+    :param arguments: of deploy_parser
+    :return: the build, or None when nothing is left to do
+    :raises ConfigError: with everything that is wrong
+    """
+    from ssd_training.deploy.chain import Build
+    from ssd_training.deploy.source import load_deploy_config
+    from ssd_training.experiments.merge import format_tree
+
+    deploy, merged = load_deploy_config(arguments.deploy_config, arguments.config_root, os.environ)
+    if arguments.print_config:
+        print(format_tree(merged))
+        return None
+    path = arguments.output_dir or Path('exported_model', deploy.model_name)
+    return Build(deploy, merged.tree, path)

@@ -1,0 +1,269 @@
+"""The quantize step: calibrate, write both INT8 files, measure what they lost."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+import json
+import logging
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ssd_detector.backends.onnxruntime import OnnxRuntimeBackend
+from ssd_detector.bundle import CALIBRATION, INT8_CPU, MODEL
+from ssd_detector.preprocess import preprocess
+from ssd_training.data.datasets import read_split
+from ssd_training.data.records import ImageSource
+from ssd_training.deploy.calibration import (
+    find_images,
+    hash_images,
+    load_images,
+    measure_ranges,
+    Method,
+    Range,
+    sample_balanced,
+)
+from ssd_training.deploy.chain import Build, SOURCE
+from ssd_training.deploy.quantization import CALIBRATED_OPS, FILE_NAMES, quantize_model
+from ssd_training.deploy.sensitivity import (
+    add_costs,
+    format_table,
+    measure_sensitivity,
+    write_html,
+)
+from ssd_training.deploy.source import read_recorded_source
+from ssd_training.engine.evaluation import evaluate_split
+from ssd_training.errors import DataError, ExportError
+from ssd_training.experiments.schema import ExperimentConfig
+
+_MAX_FLOAT_LAYERS = 8
+_NUM_SENSITIVITY_IMAGES = 8
+_NUM_TIMED_LAYERS = 10
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class QuantizeOptions:
+    """
+    How to quantize.
+
+    :param calibration_images: a folder; None takes a class-balanced sample of the training split
+    :param num_calibration: images
+    :param method: how ranges are found
+    :param seed: of the sample
+    :param num_evaluated: images of the validation split that the loss is measured on; None takes
+        all, 0 measures nothing
+    :param max_loss: allowed loss of mAP, in points (1 point is 0.01)
+    :param float_nodes: layers that stay in float
+    :param auto_exclude: keep the most sensitive layers in float until the loss is allowed
+    """
+
+    calibration_images: Path | None = None
+    num_calibration: int = 200
+    method: Method = 'percentile'
+    seed: int = 0
+    num_evaluated: int | None = None
+    max_loss: float = 0.5
+    float_nodes: tuple[str, ...] = ()
+    auto_exclude: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class Calibration:
+    """
+    What was learned from the images.
+
+    :param sources: of the images, in the order of the draw
+    :param inputs: each (1, S, S, 3) float32
+    :param ranges: tensor name -> range
+    """
+
+    sources: Sequence[ImageSource]
+    inputs: Sequence[NDArray[np.float32]]
+    ranges: dict[str, Range]
+
+
+def quantize(build: Build, options: QuantizeOptions) -> dict[str, float]:
+    """
+    Write the INT8 files and calibration.json.
+
+    :param build: exported and converted
+    :param options: see QuantizeOptions
+    :return: metrics: mAP of each file, when it was measured
+    :raises DataError: when images are missing or broken
+    :raises ExportError: when more is lost than allowed; no INT8 file is left then
+    """
+    config = read_recorded_source(build.file(SOURCE)).config
+    calibration = calibrate(build.file(MODEL), config, options)
+    build.forget_from(INT8_CPU)
+    float_nodes = list(options.float_nodes)
+    candidates: list[str] | None = None
+    while True:
+        _write_files(build, calibration, float_nodes)
+        metrics = _measure(build, config, options)
+        losses = _find_losses(metrics, options)
+        if not losses:
+            break
+        if candidates is None and options.auto_exclude:
+            candidates = _rank(build, calibration)
+        if not candidates or len(float_nodes) == _MAX_FLOAT_LAYERS:
+            build.forget_from(INT8_CPU)
+            raise ExportError(losses)
+        float_nodes.append(candidates.pop(0))
+        logger.info('%s; keeping %s in float', '; '.join(losses), float_nodes[-1])
+    _write_record(build, options, calibration, float_nodes=float_nodes, metrics=metrics)
+    return metrics
+
+
+def report_sensitivity(build: Build, options: QuantizeOptions) -> str:
+    """
+    Write sensitivity.html into the build folder.
+
+    :param build: exported and converted
+    :param options: how to calibrate
+    :return: the table of the worst layers, as text
+    :raises DataError: when images are missing or broken
+    """
+    config = read_recorded_source(build.file(SOURCE)).config
+    calibration = calibrate(build.file(MODEL), config, options)
+    ranges = calibration.ranges
+    images = calibration.inputs[:_NUM_SENSITIVITY_IMAGES]
+    rows = measure_sensitivity(build.file(MODEL), ranges, images)
+    timed = add_costs(rows[:_NUM_TIMED_LAYERS], build.file(MODEL), ranges, images[0])
+    path = build.path / 'sensitivity.html'
+    write_html([*timed, *rows[_NUM_TIMED_LAYERS:]], path, build.deploy.model_name)
+    return f'{format_table(timed)}\n{path}'
+
+
+def calibrate(model_path: Path, config: ExperimentConfig, options: QuantizeOptions) -> Calibration:
+    """
+    Choose images, read them with the core's own preprocessing, find the ranges.
+
+    :param model_path: the float32 ONNX file
+    :param config: the experiment
+    :param options: see QuantizeOptions
+    :return: what was learned
+    :raises DataError: when images are missing or broken
+    """
+    sources = _choose_images(config, options)
+    size_px = config.input_size[0]
+    inputs = [preprocess(image, size_px) for image in load_images(sources)]
+    ranges = measure_ranges(model_path, inputs, method=options.method, op_types=CALIBRATED_OPS)
+    logger.info('calibrated with %d images, %s', len(sources), options.method)
+    return Calibration(sources, inputs, ranges)
+
+
+def measure_map(path: Path, config: ExperimentConfig, num_images: int | None) -> float:
+    """
+    Measure the mAP of an ONNX file on the validation split.
+
+    :param path: the file
+    :param config: the experiment
+    :param num_images: None takes all; fewer are drawn, always the same ones
+    :return: mean AP, in [0, 1]
+    """
+    records = read_split(config.data, config.data.val_split)
+    order = np.random.default_rng(0).permutation(len(records))[:num_images]
+    backend = OnnxRuntimeBackend(path)
+
+    def predict(
+        images: NDArray[np.float32],
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        boxes, scores = backend.run(images)
+        return boxes[None], scores[None]
+
+    return evaluate_split(
+        predict,
+        [records[index] for index in sorted(order)],
+        config.eval,
+        labels=config.data.labels,
+        size_px=config.input_size[0],
+        batch_size=1,
+    ).mean_ap
+
+
+def _choose_images(config: ExperimentConfig, options: QuantizeOptions) -> list[ImageSource]:
+    if options.calibration_images is None:
+        records = read_split(config.data, config.data.train_split)
+        sample = sample_balanced(records, options.num_calibration, options.seed)
+        return [record.image for record in sample]
+    try:
+        tested = read_split(config.data, config.data.val_split)
+    except DataError as error:
+        logger.warning('images are not compared with the validation split: %s', error.findings[0])
+        tested = []
+    return find_images(
+        options.calibration_images,
+        options.num_calibration,
+        options.seed,
+        excluded=[record.image.name for record in tested],
+    )
+
+
+def _write_files(build: Build, calibration: Calibration, float_nodes: Sequence[str]) -> None:
+    for target, name in FILE_NAMES.items():
+        aside = build.path / f'.{name}.{os.getpid()}'
+        quantize_model(
+            build.file(MODEL),
+            aside,
+            target=target,
+            ranges=calibration.ranges,
+            float_nodes=float_nodes,
+        )
+        aside.replace(build.path / name)
+        logger.info('%s: %d bytes', build.path / name, (build.path / name).stat().st_size)
+
+
+def _measure(build: Build, config: ExperimentConfig, options: QuantizeOptions) -> dict[str, float]:
+    if options.num_evaluated == 0:
+        return {}
+    metrics = {}
+    for name in (MODEL, *FILE_NAMES.values()):
+        metrics[f'{name}/mAP'] = measure_map(build.file(name), config, options.num_evaluated)
+        logger.info('%s: mAP %.4f', name, metrics[f'{name}/mAP'])
+    return metrics
+
+
+def _find_losses(metrics: dict[str, float], options: QuantizeOptions) -> list[str]:
+    findings = []
+    for name in FILE_NAMES.values():
+        if metrics:
+            loss = 100 * (metrics[f'{MODEL}/mAP'] - metrics[f'{name}/mAP'])
+            if loss > options.max_loss:
+                findings.append(
+                    f'{name}: loses {loss:.2f} points of mAP; {options.max_loss:g} are allowed; '
+                    f'try another --method, or --auto-exclude'
+                )
+    return findings
+
+
+def _rank(build: Build, calibration: Calibration) -> list[str]:
+    rows = measure_sensitivity(
+        build.file(MODEL), calibration.ranges, calibration.inputs[:_NUM_SENSITIVITY_IMAGES]
+    )
+    return [row.layer for row in rows]
+
+
+def _write_record(
+    build: Build,
+    options: QuantizeOptions,
+    calibration: Calibration,
+    *,
+    float_nodes: Sequence[str],
+    metrics: dict[str, float],
+) -> None:
+    record: dict[str, Any] = {
+        'method': options.method,
+        'seed': options.seed,
+        'images': [Path(source.name).name for source in calibration.sources],
+        'images_sha256': hash_images(calibration.sources),
+        'max_loss': options.max_loss,
+        'num_evaluated': options.num_evaluated,
+        'float_layers': list(float_nodes),
+        'metrics': metrics,
+        'ranges': {name: asdict(found) for name, found in sorted(calibration.ranges.items())},
+    }
+    (build.path / CALIBRATION).write_text(json.dumps(record, indent=1), encoding='utf-8')

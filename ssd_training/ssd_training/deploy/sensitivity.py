@@ -1,0 +1,182 @@
+"""Which layers quantization hurts, and what keeping them in float costs: a table and a page."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from html import escape
+import logging
+from pathlib import Path
+import tempfile
+import time
+
+import numpy as np
+from numpy.typing import NDArray
+import onnx
+
+from ssd_detector.backends.onnxruntime import OnnxRuntimeBackend
+from ssd_training.deploy.calibration import Range
+from ssd_training.deploy.quantization import quantize_model
+
+_NUM_TIMED_RUNS = 30
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class LayerSensitivity:
+    """
+    One layer.
+
+    :param layer: name of the Conv
+    :param score_error: mean change of the scores when this layer alone is quantized
+    :param box_error: mean change of the boxes, normalized
+    :param cost_ms: what keeping it in float adds to an inference on this CPU; None: not timed
+    """
+
+    layer: str
+    score_error: float
+    box_error: float
+    cost_ms: float | None = None
+
+
+def measure_sensitivity(
+    model_path: Path, ranges: Mapping[str, Range], inputs: Sequence[NDArray[np.float32]]
+) -> list[LayerSensitivity]:
+    """
+    Quantize one layer after the other, alone, and compare with the float model.
+
+    :param model_path: the float32 ONNX file
+    :param ranges: tensor name -> range
+    :param inputs: each (1, S, S, 3) float32
+    :return: one row a Conv, the worst (by the sum of both errors) first
+    """
+    layers, rest = list_layers(model_path), _rest(model_path)
+    expected = _run(model_path, inputs)
+    rows = []
+    with tempfile.TemporaryDirectory() as scratch:
+        path = Path(scratch, 'one_layer.onnx')
+        for layer in layers:
+            others = [*rest, *(name for name in layers if name != layer)]
+            quantize_model(
+                model_path,
+                path,
+                target='cpu',
+                ranges=ranges,
+                float_nodes=others,
+            )
+            errors = [
+                float(np.abs(found - wanted).mean())
+                for found, wanted in zip(_run(path, inputs), expected, strict=True)
+            ]
+            rows.append(LayerSensitivity(layer, score_error=errors[1], box_error=errors[0]))
+            logger.info('%d/%d %s', len(rows), len(layers), layer)
+    return sorted(rows, key=lambda row: -(row.score_error + row.box_error))
+
+
+def add_costs(
+    rows: Sequence[LayerSensitivity],
+    model_path: Path,
+    ranges: Mapping[str, Range],
+    image: NDArray[np.float32],
+) -> list[LayerSensitivity]:
+    """
+    Time the INT8 file with each of these layers in float.
+
+    :param rows: of the layers that are worth it
+    :param model_path: the float32 ONNX file
+    :param ranges: tensor name -> range
+    :param image: (1, S, S, 3) float32
+    :return: the rows with cost_ms, one thread
+    """
+    with tempfile.TemporaryDirectory() as scratch:
+        path = Path(scratch, 'int8.onnx')
+        quantize_model(model_path, path, target='cpu', ranges=ranges)
+        base_ms = _time_ms(path, image)
+        timed = []
+        for row in rows:
+            quantize_model(model_path, path, target='cpu', ranges=ranges, float_nodes=[row.layer])
+            cost_ms = _time_ms(path, image) - base_ms
+            timed.append(LayerSensitivity(row.layer, row.score_error, row.box_error, cost_ms))
+    return timed
+
+
+def list_layers(model_path: Path) -> list[str]:
+    """
+    Name the layers that can stay in float.
+
+    :param model_path: the float32 ONNX file
+    :return: the names of its Conv nodes, in order
+    """
+    return [node.name for node in onnx.load(model_path).graph.node if node.op_type == 'Conv']
+
+
+def format_table(rows: Sequence[LayerSensitivity]) -> str:
+    """
+    Write the rows for a terminal.
+
+    :param rows: from measure_sensitivity or add_costs
+    :return: the table
+    """
+    lines = [f'{"score error":>12} {"box error":>12} {"float costs":>12}  layer']
+    lines += [
+        f'{row.score_error:12.2e} {row.box_error:12.2e} {_cost_text(row):>12}  {row.layer}'
+        for row in rows
+    ]
+    return '\n'.join(lines)
+
+
+def write_html(rows: Sequence[LayerSensitivity], path: Path, title: str) -> None:
+    """
+    Write the rows as one page that needs nothing else.
+
+    :param rows: the worst first
+    :param path: the file
+    :param title: of the page
+    """
+    worst = max((row.score_error + row.box_error for row in rows), default=1.0) or 1.0
+    body = ''.join(_html_row(row, worst) for row in rows)
+    path.write_text(
+        f'<!doctype html><meta charset="utf-8"><title>{escape(title)}</title>'
+        '<style>body{font-family:sans-serif}td,th{padding:0 1em;text-align:left}'
+        'i{display:block;background:#c33;height:1em}</style>'
+        f'<h1>{escape(title)}</h1><p>Mean change of the outputs when this layer alone is INT8, '
+        'and what keeping it in float adds to an inference of the CPU file.</p><table>'
+        '<tr><th>layer<th>score error<th>box error<th>float costs<th></tr>'
+        f'{body}</table>\n',
+        encoding='utf-8',
+    )
+
+
+def _html_row(row: LayerSensitivity, worst: float) -> str:
+    width_px = round(300 * (row.score_error + row.box_error) / worst)
+    return (
+        f'<tr><td>{escape(row.layer)}<td>{row.score_error:.2e}<td>{row.box_error:.2e}'
+        f'<td>{_cost_text(row)}<td><i style="width:{width_px}px"></i></tr>\n'
+    )
+
+
+def _cost_text(row: LayerSensitivity) -> str:
+    return '-' if row.cost_ms is None else f'{row.cost_ms:+.2f} ms'
+
+
+def _rest(model_path: Path) -> list[str]:
+    """Name the nodes that quantization would take besides the Conv."""
+    nodes = onnx.load(model_path).graph.node
+    return [node.name for node in nodes if node.op_type in ('Add', 'Clip')]
+
+
+def _run(
+    path: Path, inputs: Sequence[NDArray[np.float32]]
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    backend = OnnxRuntimeBackend(path)
+    outputs = [backend.run(image) for image in inputs]
+    return np.stack([boxes for boxes, _ in outputs]), np.stack([scores for _, scores in outputs])
+
+
+def _time_ms(path: Path, image: NDArray[np.float32]) -> float:
+    backend = OnnxRuntimeBackend(path, num_threads=1)
+    durations = []
+    for _ in range(_NUM_TIMED_RUNS):
+        start = time.perf_counter()
+        backend.run(image)
+        durations.append(time.perf_counter() - start)
+    return float(1000 * np.median(durations))

@@ -1,0 +1,145 @@
+"""What is deployed: deploy config, experiment, weights, and their record in a build."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+import json
+from pathlib import Path
+from typing import Any
+
+from ssd_detector.config import parse_config
+from ssd_detector.deploy_config import DeployConfig
+from ssd_detector.errors import ConfigError
+from ssd_training.engine.run_folder import read_finished_run
+from ssd_training.errors import ExportError
+from ssd_training.experiments.fingerprint import compute_fingerprint
+from ssd_training.experiments.merge import find_config, load_experiment, load_tree, MergedTree
+from ssd_training.experiments.schema import ExperimentConfig
+
+WEIGHTS_SUFFIX = '.weights.h5'
+
+
+@dataclass(frozen=True)
+class Source:
+    """
+    What is exported.
+
+    :param config: the experiment that trained it
+    :param fingerprint: 12 hex digits
+    :param training_run: name of the run folder, or of the weights file
+    :param weights_path: the file
+    :param metrics: tag -> value; empty for a bare weights file
+    """
+
+    config: ExperimentConfig
+    fingerprint: str
+    training_run: str
+    weights_path: Path
+    metrics: Mapping[str, float]
+
+
+def load_deploy_config(
+    path: Path, config_root: Path, environment: Mapping[str, str]
+) -> tuple[DeployConfig, MergedTree]:
+    """
+    Read a deploy config.
+
+    :param path: the YAML file; a relative one is looked for in config_root, too
+    :param config_root: as in load_experiment
+    :param environment: variables for `${NAME:-default}`
+    :return: the checked configuration and the tree that it was made of
+    :raises ConfigError: with everything that is wrong
+    """
+    merged = load_tree(find_config(path, config_root), environment)
+    return parse_config(merged.tree, DeployConfig, merged.origins), merged
+
+
+def read_source(
+    checkpoint: Path, deploy: DeployConfig, config_root: Path, environment: Mapping[str, str]
+) -> Source:
+    """
+    Find out what a checkpoint is and which experiment trained it.
+
+    :param checkpoint: a run folder, or a weights file of the deploy config's experiment, with or
+        without its suffix .weights.h5
+    :param deploy: the deploy config
+    :param config_root: as in load_experiment
+    :param environment: as in load_experiment
+    :return: what the export takes
+    :raises ConfigError: when the experiment can't be read or is not the run's
+    :raises RunError: when the run folder can't be used
+    """
+    if deploy.experiment_path is None:
+        raise ConfigError(['experiment_path: missing in the deploy config; add it'])
+    config, _ = load_experiment(Path(deploy.experiment_path), config_root, environment=environment)
+    if not checkpoint.is_dir():
+        if not checkpoint.name.endswith(WEIGHTS_SUFFIX):
+            checkpoint = checkpoint.with_name(checkpoint.name + WEIGHTS_SUFFIX)
+        return Source(config, compute_fingerprint(config), checkpoint.name, checkpoint, {})
+    run = read_finished_run(checkpoint)
+    if run.config.experiment.id != config.experiment.id:
+        raise ConfigError(
+            [
+                f'{checkpoint}: is a run of {run.config.experiment.id}; the deploy config is for '
+                f'{config.experiment.id} (experiment_path: {deploy.experiment_path})'
+            ]
+        )
+    return Source(run.config, run.fingerprint, run.name, run.weights_path, run.metrics)
+
+
+def check_fit(source: Source, deploy: DeployConfig) -> None:
+    """
+    Check that a deploy config is for an experiment.
+
+    :param source: what is exported
+    :param deploy: the deploy config
+    :raises ConfigError: with everything that does not fit
+    """
+    config = source.config
+    expected = (*config.input_size, 3)
+    findings = []
+    if deploy.deploy.input.size != expected:
+        findings.append(
+            f'deploy.input.size: {list(deploy.deploy.input.size)}; the experiment '
+            f'{config.experiment.id} has {list(expected)} (input_size); make them equal'
+        )
+    try:
+        deploy.deploy.post_processing.by_class(config.data.labels)
+    except ConfigError as error:
+        findings += [f'deploy.post_processing.{finding}' for finding in error.findings]
+    if findings:
+        raise ConfigError(findings)
+
+
+def write_source(source: Source, path: Path) -> None:
+    """
+    Record what a build was made of, for the steps that come after the export.
+
+    :param source: what was exported
+    :param path: the JSON file
+    """
+    record = asdict(source) | {'weights_path': str(source.weights_path)}
+    path.write_text(json.dumps(record, indent=2, default=str), encoding='utf-8')
+
+
+def read_recorded_source(path: Path) -> Source:
+    """
+    Read what write_source wrote.
+
+    :param path: the JSON file
+    :return: what was exported
+    :raises ExportError: when it is missing or can't be read
+    """
+    try:
+        record: dict[str, Any] = json.loads(path.read_text(encoding='utf-8'))
+        config = parse_config(record['config'], ExperimentConfig, str(path))
+        return Source(
+            config,
+            record['fingerprint'],
+            record['training_run'],
+            Path(record['weights_path']),
+            record['metrics'],
+        )
+    except (OSError, ValueError, KeyError) as error:
+        raise ExportError(
+            [f'{path}: can not be read ({error}); run python -m ssd_training.export first']
+        ) from error

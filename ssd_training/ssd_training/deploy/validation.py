@@ -1,0 +1,248 @@
+"""
+Each stage against the one before, in values: Keras, SavedModel, ONNX, INT8.
+
+Tolerances and their origin. Stages in float32 compute the same sums in another order: 1e-6 to 1e-5
+on photographs; a wrong graph is off by far more than 1e-4. TF32, the default of GPUs from Ampere
+on, rounds products to 10 bits: 1e-3. FP16 keeps 11 bits: a pixel of 300, and scores near a
+decision move by hundredths. What INT8 may do is measured on the machine that quantizes.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+import logging
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+import onnx
+
+from ssd_detector.backends.backend import BOXES_NAME, INPUT_NAME, SCORES_NAME
+from ssd_detector.backends.onnxruntime import OnnxRuntimeBackend
+from ssd_detector.deploy_config import DeployConfig
+from ssd_detector.preprocess import preprocess
+from ssd_detector.verify import measure_difference, Parity, Tolerance
+from ssd_training.data.datasets import read_split
+from ssd_training.deploy.calibration import load_images, sample_balanced
+from ssd_training.deploy.conversion import find_avoidable
+from ssd_training.deploy.serving import load_saved_model, Serving
+from ssd_training.errors import DataError, ExportError
+from ssd_training.experiments.schema import ExperimentConfig
+
+FLOAT_TOLERANCE = 1e-4
+TOLERANCES = {'FP32': Tolerance(0.3, 1e-3), 'FP16': Tolerance(1.5, 0.03)}
+# Another CPU rounds INT8 sums in other places than the one that measured.
+_INT8_MARGIN = 1.5
+_NUM_IMAGES = 4
+_SEED = 0
+
+# (1, S, S, 3) float32 -> boxes (P, 4), scores (P, C + 1).
+Run = Callable[[NDArray[np.float32]], tuple[NDArray[np.float32], NDArray[np.float32]]]
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Difference:
+    """
+    How far a stage is from the one before.
+
+    :param stage: its name
+    :param boxes: largest difference, normalized
+    :param scores: largest difference
+    """
+
+    stage: str
+    boxes: float
+    scores: float
+
+    @property
+    def is_good(self) -> bool:
+        """Both are within FLOAT_TOLERANCE; NaN is not."""
+        return bool(max(self.boxes, self.scores) <= FLOAT_TOLERANCE)
+
+    def __str__(self) -> str:
+        return f'{self.stage}: boxes within {self.boxes:.1e}, scores within {self.scores:.1e}'
+
+
+def read_sample(config: ExperimentConfig) -> list[NDArray[np.uint8]]:
+    """
+    Read a few real images to validate with; coloured clouds where there is no data set.
+
+    :param config: the experiment
+    :return: each (H, W, 3) uint8
+    """
+    try:
+        records = read_split(config.data, config.data.val_split)
+        sample = sample_balanced(records, _NUM_IMAGES, _SEED)
+        return load_images([record.image for record in sample])
+    except DataError as error:
+        logger.warning('no photographs, so drawn images: %s', error.findings[0])
+        return [draw_image(config.input_size[0], seed) for seed in range(_NUM_IMAGES)]
+
+
+def draw_image(size_px: int, seed: int) -> NDArray[np.uint8]:
+    """
+    Draw coloured clouds.
+
+    :param size_px: side
+    :param seed: of the drawing
+    :return: (S, S, 3) uint8
+    """
+    coarse = np.random.default_rng(seed).integers(0, 256, (9, 9, 3)).astype(np.uint8)
+    return cv2.resize(coarse, (size_px, size_px), interpolation=cv2.INTER_LINEAR).astype(np.uint8)
+
+
+def keras_runner(serving: Serving) -> Run:
+    """
+    Run the network as it was trained.
+
+    :param serving: what is deployed
+    :return: the function
+    """
+
+    def run(image: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        boxes, scores = serving.detect(image)
+        return boxes[0].numpy(), scores[0].numpy()
+
+    return run
+
+
+def saved_model_runner(path: Path) -> Run:
+    """
+    Run a SavedModel.
+
+    :param path: its folder
+    :return: the function
+    :raises ExportError: when it can't be read
+    """
+    serve, _ = load_saved_model(path)
+
+    def run(image: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        outputs: Any = serve(image)
+        return outputs[BOXES_NAME][0].numpy(), outputs[SCORES_NAME][0].numpy()
+
+    return run
+
+
+def compare(
+    stage: str, run: Run, before: Run, images: Sequence[NDArray[np.float32]]
+) -> Difference:
+    """
+    Compare two stages.
+
+    :param stage: name of the later one
+    :param run: the later one
+    :param before: the earlier one
+    :param images: each (1, S, S, 3) float32, in [0, 1]
+    :return: the largest differences
+    :raises ExportError: when the shapes differ
+    """
+    largest = np.zeros(2)
+    for image in images:
+        for index, (received, expected) in enumerate(zip(run(image), before(image), strict=True)):
+            if received.shape != expected.shape:
+                raise ExportError(
+                    [f'{stage}: gives {received.shape}; the stage before {expected.shape}']
+                )
+            # The sum hands NaN on, which maximum would not for all positions.
+            largest[index] = np.maximum(largest[index], np.abs(received - expected).max())
+    return Difference(stage, float(largest[0]), float(largest[1]))
+
+
+def check_stages(differences: Sequence[Difference]) -> None:
+    """
+    Refuse stages that do not agree.
+
+    :param differences: of all stages
+    :raises ExportError: with each that is too large
+    """
+    findings = [
+        f'{one}; expected at most {FLOAT_TOLERANCE:.0e}; nothing was written'
+        for one in differences
+        if not one.is_good
+    ]
+    if findings:
+        raise ExportError(findings)
+
+
+def check_onnx(path: Path, deploy: DeployConfig, *, num_priors: int, num_classes: int) -> None:
+    """
+    Check names, shapes, dtypes, opset and structure of an ONNX file.
+
+    :param path: the file
+    :param deploy: the deploy config
+    :param num_priors: P
+    :param num_classes: C, without the background
+    :raises ExportError: with everything that is wrong
+    """
+    model = onnx.load(path)
+    batch = deploy.deploy.runtime.batch_size
+    expected = {
+        INPUT_NAME: (batch, *deploy.deploy.input.size),
+        BOXES_NAME: (batch, num_priors, 4),
+        SCORES_NAME: (batch, num_priors, num_classes + 1),
+    }
+    received = {
+        value.name: value.type.tensor_type for value in (*model.graph.input, *model.graph.output)
+    }
+    findings = [
+        f'{path}: {name} is missing; the file has {", ".join(sorted(received))}'
+        for name in expected.keys() - received.keys()
+    ]
+    findings += [
+        f'{path}: {name} is one tensor too many' for name in received.keys() - expected.keys()
+    ]
+    for name in sorted(expected.keys() & received.keys()):
+        shape = tuple(one.dim_value or 'dynamic' for one in received[name].shape.dim)
+        if shape != expected[name]:
+            findings.append(f'{path}: {name} has shape {shape}; expected {expected[name]}')
+        if received[name].elem_type != onnx.TensorProto.FLOAT:
+            findings.append(f'{path}: {name} is not float32')
+    opset = {one.domain: one.version for one in model.opset_import}.get('')
+    if opset != deploy.deploy.runtime.opset:
+        findings.append(
+            f'{path}: has opset {opset}; deploy.runtime.opset is {deploy.deploy.runtime.opset}'
+        )
+    findings += find_avoidable(path)
+    if findings:
+        raise ExportError(findings)
+
+
+def record_parity(
+    run: Run, images_rgb: Sequence[NDArray[np.uint8]], size_px: int, int8_paths: Sequence[Path]
+) -> Parity:
+    """
+    Record what every backend has to give.
+
+    :param run: the network as it was trained
+    :param images_rgb: of any size
+    :param size_px: S
+    :param int8_paths: quantized files, whose differences set the tolerance of INT8
+    :return: the content of parity.npz
+    """
+    stretched = [
+        cv2.resize(image, (size_px, size_px), interpolation=cv2.INTER_LINEAR)
+        for image in images_rgb
+    ]
+    outputs = [run(preprocess(image.astype(np.uint8), size_px)) for image in stretched]
+    parity = Parity(
+        images_rgb=np.stack(stretched).astype(np.uint8),
+        boxes_normalized_xyxy=np.stack([boxes for boxes, _ in outputs]),
+        scores=np.stack([scores for _, scores in outputs]),
+        tolerances=TOLERANCES,
+    )
+    if not int8_paths:
+        return parity
+    found = [measure_difference(_run_all(path, parity), parity) for path in int8_paths]
+    box_px, score = np.max(found, axis=0) * _INT8_MARGIN
+    tolerances = {**TOLERANCES, 'INT8': Tolerance(round(float(box_px), 3), round(float(score), 4))}
+    return Parity(parity.images_rgb, parity.boxes_normalized_xyxy, parity.scores, tolerances)
+
+
+def _run_all(path: Path, parity: Parity) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    backend = OnnxRuntimeBackend(path)
+    size_px = parity.images_rgb.shape[1]
+    outputs = [backend.run(preprocess(image, size_px)) for image in parity.images_rgb]
+    return np.stack([boxes for boxes, _ in outputs]), np.stack([scores for _, scores in outputs])

@@ -1,0 +1,68 @@
+"""Write the INT8 files of an exported bundle: `python -m ssd_training.quantize`."""
+
+import argparse
+from collections.abc import Sequence
+import sys
+from typing import TYPE_CHECKING
+
+from ssd_training.command_line import add_quantization, deploy_parser, read_build, run_command
+from ssd_training.validate import add_parity_images
+
+if TYPE_CHECKING:
+    from ssd_training.deploy.int8 import QuantizeOptions
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """
+    Quantize one model, validate it, write the bundle; its path goes to stdout.
+
+    :param argv: the arguments; those of the process by default
+    :return: 0 good, 1 failed, 2 wrong usage
+    """
+    parser = deploy_parser('quantize', __doc__ or '')
+    add_quantization(parser)
+    add_parity_images(parser)
+    parser.add_argument(
+        '--sensitivity',
+        action='store_true',
+        help='only report which layers quantization hurts: a table, and sensitivity.html beside '
+        'the bundle; minutes',
+    )
+    arguments = parser.parse_args(argv)
+    return run_command(lambda: _quantize(arguments))
+
+
+def read_options(arguments: argparse.Namespace) -> 'QuantizeOptions':
+    """
+    Read how to quantize.
+
+    :param arguments: of add_quantization
+    :return: the options
+    """
+    from dataclasses import fields
+
+    from ssd_training.deploy.int8 import QuantizeOptions
+
+    given = vars(arguments)
+    names = [one.name for one in fields(QuantizeOptions)]
+    return QuantizeOptions(**{name: given[name] for name in names if name in given})
+
+
+def _quantize(arguments: argparse.Namespace) -> None:
+    build = read_build(arguments)
+    if build is None:
+        return
+    from ssd_training.deploy.chain import assemble, read_parity_images, validate
+    from ssd_training.deploy.int8 import quantize, report_sensitivity
+
+    options = read_options(arguments)
+    if arguments.sensitivity:
+        print(report_sensitivity(build, options))
+        return
+    quantize(build, options)
+    validate(build, read_parity_images(arguments.parity_images))
+    print(assemble(build).path)
+
+
+if __name__ == '__main__':
+    sys.exit(main())

@@ -1,0 +1,79 @@
+"""A small network, exported and quantized once for all tests of the deploy chain."""
+
+from pathlib import Path
+
+import yaml
+
+from ssd_training.deploy import chain
+from ssd_training.deploy.chain import Build
+from ssd_training.deploy.int8 import quantize, QuantizeOptions
+from ssd_training.deploy.source import load_deploy_config, Source
+from ssd_training.engine.trainer import build_model
+from ssd_training.experiments.schema import ExperimentConfig
+from ssd_training.model.weights import save_weights
+from ssd_training.train import CONFIG_ROOT
+
+TINY = Path(__file__).with_name('tiny.yaml')
+SIZE_PX = 96
+NUM_PRIORS = 204
+
+
+def write_deploy_config(path: Path, **deploy) -> Path:
+    """
+    Write the shipped deploy config, made for the small experiment.
+
+    :param path: the file
+    :param deploy: sections of `deploy` that are changed
+    :return: the file
+    """
+    tree = yaml.safe_load((CONFIG_ROOT / 'deploy/mobilenetv2_ssd_voc.yaml').read_text())
+    tree['model_name'], tree['experiment_path'] = 'shapes', str(TINY)
+    tree['deploy']['input']['size'] = [SIZE_PX, SIZE_PX, 3]
+    for section, values in deploy.items():
+        tree['deploy'][section] |= values
+    path.write_text(yaml.safe_dump(tree))
+    return path
+
+
+def make_build(folder: Path, **deploy) -> Build:
+    """
+    Name the folders of a deployment.
+
+    :param folder: where
+    :param deploy: sections of `deploy` that are changed
+    :return: the build, nothing made yet
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    path = write_deploy_config(folder / 'deploy.yaml', **deploy)
+    config, merged = load_deploy_config(path, CONFIG_ROOT, {})
+    return Build(config, merged.tree, folder / 'bundle')
+
+
+def build_everything(config: ExperimentConfig, folder: Path) -> Build:
+    """
+    Run every step on an untrained network.
+
+    :param config: the experiment
+    :param folder: where
+    :return: the build; its bundle is complete
+    """
+    build = make_build(folder)
+    chain.export(make_source(config, folder), build)
+    chain.convert(build)
+    quantize(build, QuantizeOptions(num_calibration=6, num_evaluated=0))
+    chain.validate(build)
+    chain.assemble(build)
+    return build
+
+
+def make_source(config: ExperimentConfig, folder: Path) -> Source:
+    """
+    Save the weights of an untrained network.
+
+    :param config: the experiment
+    :param folder: where
+    :return: what the export takes
+    """
+    path = folder / 'untrained.weights.h5'
+    save_weights(build_model(config), path)
+    return Source(config, '0123456789ab', 'smoke_0123456789ab', path, {'val/voc_ap_50/mAP': 0.25})

@@ -1,0 +1,308 @@
+"""The deploy chain: SavedModel, ONNX, INT8, parity, and what stops it."""
+
+import json
+import shutil
+
+import h5py
+import numpy as np
+import onnx
+import pytest
+import tensorflow as tf
+
+from ssd_detector.backends.onnxruntime import OnnxRuntimeBackend
+from ssd_detector.backends.selection import BackendRequest, open_backend
+from ssd_detector.bundle import load_bundle
+from ssd_detector.errors import BundleError, ConfigError
+from ssd_detector.verify import read_parity, verify_bundle
+from ssd_training.deploy import chain, raw_heads
+from ssd_training.deploy.conversion import count_operations, find_avoidable
+from ssd_training.deploy.int8 import quantize, QuantizeOptions
+from ssd_training.deploy.serving import load_saved_model
+from ssd_training.deploy.source import read_recorded_source
+from ssd_training.deploy.validation import compare, draw_image, saved_model_runner
+from ssd_training.errors import DataError, ExportError, WeightsError
+from ssd_training.targets.box_coding import cxcywh_to_xyxy, decode_offsets
+from tests.training.deploying import make_build, NUM_PRIORS, SIZE_PX
+
+
+@pytest.fixture(scope='module')
+def source(built):
+    return read_recorded_source(built.path / 'source.json')
+
+
+@pytest.fixture
+def copy(built, tmp_path):
+    """Give a build of one's own to break."""
+    shutil.copytree(built.path, tmp_path / 'bundle_build')
+    return chain.Build(built.deploy, built.tree, tmp_path / 'bundle')
+
+
+def image(seed=0):
+    return draw_image(SIZE_PX, seed).astype(np.float32)[None] / 255
+
+
+def test_the_bundle_has_every_file_of_the_design(built):
+    files = {path.name for path in built.bundle_path.iterdir()}
+
+    assert files == {
+        'MODEL_CARD.md',
+        'calibration.json',
+        'deploy.yaml',
+        'labels.txt',
+        'manifest.json',
+        'model.onnx',
+        'model_int8_cpu.onnx',
+        'model_int8_trt.onnx',
+        'parity.npz',
+        'priors_cxcywh.npy',
+    }
+
+
+def test_the_saved_model_has_the_names_shapes_and_types_of_the_contract(built):
+    _, signature = load_saved_model(built.path / 'saved_model')
+    module = tf.saved_model.load(built.path / 'saved_model')
+    outputs = module.signatures['serving_default'].structured_outputs
+
+    assert (signature.shape.as_list(), signature.dtype) == ([1, SIZE_PX, SIZE_PX, 3], tf.float32)
+    assert outputs['boxes'].shape.as_list() == [1, NUM_PRIORS, 4]
+    assert outputs['scores'].shape.as_list() == [1, NUM_PRIORS, 4]
+
+
+def test_the_onnx_graph_has_no_batch_norm_and_no_avoidable_chain(built):
+    counts = count_operations(built.path / 'model.onnx')
+
+    assert find_avoidable(built.path / 'model.onnx') == []
+    # One at the input, one for each of two outputs of the maps with more than one cell.
+    assert counts['Transpose'] <= 1 + 2 * 6
+    assert counts['Mul'] < 10
+
+
+def test_a_graph_that_was_not_slimmed_is_named(built, tmp_path):
+    model = onnx.load(built.path / 'model.onnx')
+    name = model.graph.node[5].input[0]
+    model.graph.node.append(onnx.helper.make_node('Shape', [name], ['a_shape'], name='a_shape'))
+    onnx.save(model, tmp_path / 'raw.onnx')
+
+    (finding,) = find_avoidable(tmp_path / 'raw.onnx')
+    assert 'holds 1 Shape; expected none' in finding
+
+
+def test_every_file_passes_where_it_will_serve(built):
+    bundle = load_bundle(built.bundle_path)
+
+    for name in bundle.manifest.models:
+        result = verify_bundle(bundle, BackendRequest(backend='onnxruntime', model=name))
+        assert result.is_good, str(result)
+
+
+def test_parity_holds_what_the_network_gives_not_what_a_file_gives(built):
+    parity = read_parity(load_bundle(built.bundle_path))
+    serving = chain.load_serving(read_recorded_source(built.path / 'source.json'), built.deploy)
+
+    boxes, scores = serving.detect(parity.images_rgb[:1].astype(np.float32) / 255)
+
+    np.testing.assert_allclose(parity.boxes_normalized_xyxy[0], boxes[0], atol=1e-5)
+    np.testing.assert_allclose(parity.scores[0], scores[0], atol=1e-5)
+    assert set(parity.tolerances) == {'FP32', 'FP16', 'INT8'}
+
+
+def test_auto_takes_the_file_of_the_precision(built):
+    bundle = load_bundle(built.bundle_path)
+
+    def opened(precision, backend='onnxruntime'):
+        request = BackendRequest(precision=precision, backend=backend)
+        return open_backend(bundle, request).description
+
+    assert opened('auto') == 'ONNX Runtime CPUExecutionProvider, model.onnx'
+    assert opened('INT8') == 'ONNX Runtime CPUExecutionProvider, model_int8_cpu.onnx'
+    assert opened('INT8', 'openvino').startswith('OpenVINO')
+
+
+def test_openvino_gives_the_same_boxes(built):
+    bundle = load_bundle(built.bundle_path)
+
+    assert verify_bundle(bundle, BackendRequest(backend='openvino')).is_good
+
+
+def test_the_calibration_sample_is_recorded(built):
+    record = json.loads((built.bundle_path / 'calibration.json').read_text())
+
+    assert len(record['images']) == 6 and len(record['images_sha256']) == 64
+    assert (record['method'], record['seed']) == ('percentile', 0)
+
+
+@pytest.mark.slow
+def test_a_dynamic_batch_takes_several_images(source, tmp_path):
+    build = make_build(tmp_path, runtime={'batch_size': 'dynamic'})
+
+    bundle = chain.export_bundle(source, build)
+
+    backend = OnnxRuntimeBackend(bundle.model_path())
+    boxes, _ = backend.run(image())
+    both = backend._session.run(['boxes'], {'input_image': np.concatenate([image(), image(1)])})
+    np.testing.assert_allclose(both[0][0], boxes, atol=1e-5)
+    assert both[0].shape == (2, NUM_PRIORS, 4)
+    assert find_avoidable(bundle.model_path()) == []
+
+
+def test_uint8_pixels_give_what_floats_give(source, copy):
+    chain.export_uint8(source, copy)
+    pixels = draw_image(SIZE_PX, 0)[None]
+
+    session = OnnxRuntimeBackend(copy.path / 'model_uint8.onnx')._session
+    boxes = session.run(['boxes'], {'input_image': pixels})[0][0]
+
+    expected, _ = OnnxRuntimeBackend(copy.path / 'model.onnx').run(image())
+    np.testing.assert_allclose(boxes, expected, atol=1e-5)
+
+
+def test_weights_without_one_variable_are_an_error(source, tmp_path):
+    path = tmp_path / 'cut.weights.h5'
+    shutil.copyfile(source.weights_path, path)
+    with h5py.File(path, 'r+') as file:
+        names = []
+        file.visititems(lambda name, item: names.append(name) if hasattr(item, 'shape') else None)
+        del file[names[3]]
+    cut = type(source)(source.config, 'f' * 12, 'run', path, {})
+
+    with pytest.raises(WeightsError, match=f'{names[3]}: received nothing'):
+        chain.export(cut, make_build(tmp_path))
+    assert not (tmp_path / 'bundle').exists()
+
+
+def test_a_deploy_config_for_other_classes_is_an_error(source, tmp_path):
+    build = make_build(tmp_path, post_processing={'class_thresholds': {'aeroplane': 0.5}})
+
+    with pytest.raises(ConfigError, match='class_thresholds.aeroplane: no such label'):
+        chain.export(source, build)
+
+
+def test_a_step_before_its_predecessor_names_it(tmp_path):
+    with pytest.raises(ExportError, match='run export, then convert'):
+        chain.convert(make_build(tmp_path))
+
+
+def test_another_network_in_the_onnx_file_fails_validation(copy):
+    model = onnx.load(copy.path / 'model.onnx')
+    for constant in list(model.graph.initializer):
+        array = onnx.numpy_helper.to_array(constant)
+        if array.size == 2 * NUM_PRIORS:  # centres or sizes of the priors
+            moved = onnx.numpy_helper.from_array(array + np.float32(0.01), constant.name)
+            constant.CopyFrom(moved)
+    onnx.save(model, copy.path / 'model.onnx')
+
+    with pytest.raises(ExportError, match=r'model.onnx: boxes within .* expected at most'):
+        chain.validate(copy)
+
+
+def test_other_outputs_another_opset_and_shapes_are_found_at_once(copy):
+    model = onnx.load(copy.path / 'model.onnx')
+    model.opset_import[0].version = 18
+    model.graph.output[0].type.tensor_type.shape.dim[1].dim_value = 7
+    model.graph.output[1].name = model.graph.node[-1].output[0] + '_other'
+    onnx.save(model, copy.path / 'model.onnx')
+
+    with pytest.raises(ExportError) as error:
+        chain.validate(copy)
+
+    text = str(error.value)
+    assert 'has shape (1, 7, 4); expected (1, 204, 4)' in text
+    assert 'scores is missing' in text and 'is one tensor too many' in text
+    assert 'has opset 18; deploy.runtime.opset is 17' in text
+
+
+def test_nan_is_no_agreement():
+    def run(image):
+        return np.full((3, 4), np.nan, np.float32), np.zeros((3, 2), np.float32)
+
+    difference = compare('onnx', run, run, [image()])
+
+    assert not difference.is_good
+
+
+def test_a_step_forgets_what_later_steps_made_of_its_old_result(copy):
+    copy.forget_from('model.onnx')
+
+    left = {path.name for path in copy.path.iterdir()}
+    assert left == {'saved_model', 'priors_cxcywh.npy', 'source.json'}
+
+
+def test_a_bundle_that_would_be_wrong_leaves_the_old_one(copy):
+    chain.assemble(copy)
+    (copy.path / 'model_int8_cpu.onnx').write_bytes(b'half a mod')
+
+    with pytest.raises(BundleError):
+        chain.assemble(copy)
+
+    assert len(load_bundle(copy.bundle_path).manifest.models) == 3
+
+
+def test_a_calibration_folder_without_images_is_named(copy, tmp_path):
+    (tmp_path / 'empty').mkdir()
+
+    with pytest.raises(DataError, match='empty: holds no image'):
+        quantize(copy, QuantizeOptions(calibration_images=tmp_path / 'empty'))
+
+
+def test_every_corrupt_calibration_image_is_named(copy, tmp_path):
+    for name in ('a.jpg', 'b.png'):
+        (tmp_path / name).write_bytes(b'no image')
+
+    with pytest.raises(DataError) as error:
+        quantize(copy, QuantizeOptions(calibration_images=tmp_path))
+
+    assert 'a.jpg' in str(error.value) and 'b.png' in str(error.value)
+
+
+def test_more_loss_than_allowed_leaves_no_int8_file(copy):
+    with pytest.raises(ExportError, match='points of mAP; -200 are allowed'):
+        quantize(copy, QuantizeOptions(num_calibration=2, num_evaluated=2, max_loss=-200))
+
+    assert not (copy.path / 'model_int8_cpu.onnx').exists()
+
+
+def test_the_core_decodes_raw_heads_to_the_same_boxes(source, copy):
+    folder = raw_heads.export_raw_heads(source, copy)
+    model = onnx.load(folder / 'model.onnx')
+    priors = np.load(folder / 'priors_cxcywh.npy')
+    config = json.loads((folder / 'nms_config.json').read_text())
+
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(folder / 'model.onnx')
+    outputs = dict(
+        zip(
+            [one.name for one in model.graph.output],
+            session.run(None, {'input_image': image()}),
+            strict=True,
+        )
+    )
+    offsets, logits = (
+        np.concatenate(
+            [
+                outputs[decoder[layer]].transpose(0, 2, 3, 1).reshape(-1, columns)
+                for decoder in config['bbox_decoders']
+            ]
+        )
+        for layer, columns in (('reg_layer', 4), ('cls_layer', 4))
+    )
+
+    variances = (1 / config['centers_scale_factor'], 1 / config['bbox_dimensions_scale_factor'])
+    boxes = np.asarray(cxcywh_to_xyxy(decode_offsets(offsets, priors, variances)))
+    scores = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    expected_boxes, expected_scores = OnnxRuntimeBackend(copy.path / 'model.onnx').run(image())
+    np.testing.assert_allclose(boxes, expected_boxes, atol=1e-5)
+    np.testing.assert_allclose(scores, expected_scores, atol=1e-5)
+    assert np.load(folder / 'calibration.npy').shape[1:] == (SIZE_PX, SIZE_PX, 3)
+    assert [len(decoder['w']) for decoder in config['bbox_decoders']]
+
+
+def test_the_saved_model_is_what_was_trained(built, source):
+    serving = chain.load_serving(source, built.deploy)
+    run = saved_model_runner(built.path / 'saved_model')
+
+    boxes, scores = run(image())
+
+    expected_boxes, expected_scores = serving.detect(image())
+    np.testing.assert_allclose(boxes, expected_boxes[0], atol=1e-5)
+    np.testing.assert_allclose(scores, expected_scores[0], atol=1e-5)

@@ -1,0 +1,266 @@
+"""INT8 files by structure: what TensorRT takes, what makes ONNX Runtime fast, what stays exact."""
+
+import collections
+import shutil
+
+import numpy as np
+import onnx
+from onnx import numpy_helper
+import onnxruntime
+import pytest
+
+from ssd_detector.evaluation.voc import GroundTruths
+from ssd_training.data.records import ImageFile, Record
+from ssd_training.deploy.calibration import (
+    find_images,
+    hash_images,
+    measure_ranges,
+    Range,
+    sample_balanced,
+)
+from ssd_training.deploy.quantization import CALIBRATED_OPS, find_float_nodes, quantize_model
+from ssd_training.deploy.sensitivity import (
+    add_costs,
+    format_table,
+    LayerSensitivity,
+    measure_sensitivity,
+    write_html,
+)
+from ssd_training.deploy.validation import draw_image
+from ssd_training.errors import ExportError
+from tests.training.deploying import SIZE_PX
+
+
+@pytest.fixture(scope='module')
+def float_path(built, tmp_path_factory):
+    path = tmp_path_factory.mktemp('quantize') / 'model.onnx'
+    shutil.copyfile(built.path / 'model.onnx', path)
+    return path
+
+
+@pytest.fixture(scope='module')
+def inputs():
+    return [draw_image(SIZE_PX, seed).astype(np.float32)[None] / 255 for seed in range(10)]
+
+
+@pytest.fixture(scope='module')
+def ranges(float_path, inputs):
+    return measure_ranges(float_path, inputs, method='minmax', op_types=CALIBRATED_OPS)
+
+
+@pytest.fixture(scope='module')
+def files(float_path, ranges):
+    paths = {target: float_path.with_name(f'{target}.onnx') for target in ('cpu', 'trt')}
+    for target, path in paths.items():
+        quantize_model(float_path, path, target=target, ranges=ranges)
+    return paths
+
+
+def constants(model):
+    return {one.name: numpy_helper.to_array(one) for one in model.graph.initializer}
+
+
+def quantizers(model):
+    return [
+        node for node in model.graph.node if node.op_type in ('QuantizeLinear', 'DequantizeLinear')
+    ]
+
+
+def test_every_zero_point_of_the_tensorrt_file_is_int8_0(files):
+    model = onnx.load(files['trt'])
+    values = constants(model)
+
+    points = [values[node.input[2]] for node in quantizers(model)]
+
+    assert points
+    assert all(point.dtype == np.int8 and not point.any() for point in points)
+
+
+def test_the_tensorrt_file_dequantizes_no_int32(files):
+    model = onnx.load(files['trt'])
+    values = constants(model)
+
+    assert all(
+        values[node.input[0]].dtype == np.int8
+        for node in model.graph.node
+        if node.op_type == 'DequantizeLinear' and node.input[0] in values
+    )
+
+
+@pytest.mark.parametrize('target', ['cpu', 'trt'])
+def test_weights_have_a_scale_for_each_output_channel(files, target):
+    model = onnx.load(files[target])
+    values = constants(model)
+    makers = {node.output[0]: node for node in model.graph.node}
+
+    scales = []
+    for conv in (node for node in model.graph.node if node.op_type == 'Conv'):
+        dequantize = makers[conv.input[1]]
+        weights = values[dequantize.input[0]]
+        scales.append((values[dequantize.input[1]].shape, (weights.shape[0],)))
+
+    assert scales and all(found == expected for found, expected in scales)
+
+
+def test_nothing_parts_a_conv_from_its_relu6_in_the_tensorrt_file(files):
+    nodes = onnx.load(files['trt']).graph.node
+    takers = collections.defaultdict(list)
+    for node in nodes:
+        for name in node.input:
+            takers[name].append(node.op_type)
+
+    followers = [takers[node.output[0]] for node in nodes if node.op_type == 'Conv']
+
+    assert ['Clip'] in followers
+    assert not any('QuantizeLinear' in one and 'Clip' in one for one in followers)
+
+
+@pytest.mark.parametrize('target', ['cpu', 'trt'])
+def test_decoding_softmax_and_outputs_stay_in_float(files, float_path, target):
+    """Fault 17 of the reference: boxes in steps of 2.2 px."""
+    model = onnx.load(files[target])
+    makers = {name: node for node in model.graph.node for name in node.output}
+    pending, seen = ['boxes', 'scores'], set()
+    while pending:
+        node = makers.get(pending.pop())
+        if node is None or node.name in seen or node.op_type == 'Conv':
+            continue
+        seen.add(node.name)
+        pending += node.input
+    behind_heads = {node.op_type for node in model.graph.node if node.name in seen}
+
+    # The outputs of the heads themselves may have been quantized; nothing behind them is.
+    assert {'Softmax', 'Concat', 'Slice'} <= behind_heads
+    assert len([n for n in quantizers(model) if n.name in seen]) <= (24 if target == 'cpu' else 0)
+    assert all(
+        makers[node.input[0]].op_type in ('Conv', 'QuantizeLinear')
+        for node in quantizers(model)
+        if node.name in seen
+    )
+
+
+def count_optimized(path, tmp_path):
+    options = onnxruntime.SessionOptions()
+    options.optimized_model_filepath = str(tmp_path / 'optimized.onnx')
+    options.log_severity_level = 3
+    onnxruntime.InferenceSession(path, options)
+    model = onnx.load(tmp_path / 'optimized.onnx')
+    return collections.Counter(node.op_type for node in model.graph.node)
+
+
+def test_onnx_runtime_computes_every_conv_and_add_of_the_cpu_file_in_int8(
+    files, float_path, tmp_path
+):
+    """What makes the file twice as fast, without a stopwatch."""
+    convs = sum(node.op_type == 'Conv' for node in onnx.load(float_path).graph.node)
+
+    counts = count_optimized(files['cpu'], tmp_path)
+
+    assert counts['QLinearConv'] == convs
+    assert counts['Conv'] == counts['FusedConv'] == counts['Clip'] == 0
+    assert counts['QLinearAdd'] == 10
+    assert counts['QuantizeLinear'] == 1
+
+
+def test_the_input_normalization_is_not_quantized(float_path):
+    names = find_float_nodes(onnx.load(float_path))
+    types = {node.name: node.op_type for node in onnx.load(float_path).graph.node}
+
+    assert sorted(types[name] for name in names if 'normalize' in name) == ['Add', 'Mul']
+    assert not any(types[name] == 'Clip' for name in names)
+
+
+def test_a_layer_kept_in_float_is_not_quantized(float_path, ranges, tmp_path):
+    conv = next(n.name for n in onnx.load(float_path).graph.node if n.op_type == 'Conv')
+
+    quantize_model(
+        float_path, tmp_path / 'q.onnx', target='cpu', ranges=ranges, float_nodes=[conv]
+    )
+
+    counts = count_optimized(tmp_path / 'q.onnx', tmp_path)
+    assert counts['Conv'] + counts['FusedConv'] == 1
+
+
+def test_an_unknown_layer_to_keep_in_float_is_an_error(float_path, ranges, tmp_path):
+    with pytest.raises(ExportError, match='has no node block_99'):
+        quantize_model(
+            float_path, tmp_path / 'q.onnx', target='cpu', ranges=ranges, float_nodes=['block_99']
+        )
+
+
+@pytest.mark.parametrize('method', ['minmax', 'percentile'])
+def test_ranges_do_not_depend_on_where_chunks_are_cut(float_path, inputs, method):
+    """More images than a chunk holds, in the other order, give nearly the same ranges."""
+    op_types = ('Clip',)
+
+    there = measure_ranges(float_path, inputs, method=method, op_types=op_types)
+    back = measure_ranges(float_path, inputs[::-1], method=method, op_types=op_types)
+
+    assert there.keys() == back.keys()
+    for name, found in there.items():
+        assert found.low <= 0 <= found.high
+        assert back[name].high == pytest.approx(found.high, rel=0.25, abs=0.05)
+
+
+def test_no_image_to_calibrate_with_is_an_error(float_path):
+    with pytest.raises(ExportError, match='no calibration image'):
+        measure_ranges(float_path, [], method='minmax', op_types=CALIBRATED_OPS)
+
+
+def record(name, class_ids):
+    count = len(class_ids)
+    truths = GroundTruths(
+        boxes_xyxy=np.zeros((count, 4), np.float32),
+        class_ids=np.array(class_ids, np.int64),
+        is_difficult=np.zeros(count, bool),
+    )
+    return Record(name, ImageFile(name), (10, 10), truths)
+
+
+def test_the_sample_holds_rare_classes_too():
+    records = [record(f'common{number}', [1]) for number in range(95)]
+    records += [record(f'rare{number}', [2]) for number in range(5)]
+
+    sample = sample_balanced(records, 8, seed=0)
+
+    names = [one.image_id for one in sample]
+    assert sum(name.startswith('rare') for name in names) == 4
+    assert len(set(names)) == 8
+    assert names == [one.image_id for one in sample_balanced(records, 8, seed=0)]
+    assert names != [one.image_id for one in sample_balanced(records, 8, seed=1)]
+
+
+def test_the_sample_ends_where_there_are_no_more_images():
+    records = [record('a', [1, 2]), record('b', [1]), record('empty', [])]
+
+    assert {one.image_id for one in sample_balanced(records, 9, seed=0)} == {'a', 'b'}
+
+
+def test_images_that_are_tested_with_are_not_calibrated_with(tmp_path):
+    for name in ('train.jpg', 'val.jpg'):
+        (tmp_path / name).write_bytes(name.encode())
+
+    found = find_images(tmp_path, 9, 0, excluded=[str(tmp_path / 'val.jpg')])
+
+    assert [source.name for source in found] == [str(tmp_path / 'train.jpg')]
+    assert hash_images(found) != hash_images(find_images(tmp_path, 9, 0))
+
+
+@pytest.mark.slow
+def test_sensitivity_names_the_layer_whose_range_is_wrong(float_path, inputs, ranges, tmp_path):
+    convs = [n for n in onnx.load(float_path).graph.node if n.op_type == 'Conv']
+    broken = dict(ranges)
+    broken[convs[20].input[0]] = Range(0.0, 1000.0)
+
+    rows = measure_sensitivity(float_path, broken, inputs[:1])
+    timed = add_costs(rows[:1], float_path, broken, inputs[0])
+    write_html([*timed, *rows[1:]], tmp_path / 'sensitivity.html', 'shapes')
+
+    assert convs[20].name in {row.layer for row in rows[:3]}
+    assert len(rows) == len(convs)
+    assert ' ms' in format_table(timed)
+    assert (tmp_path / 'sensitivity.html').read_text().count('<tr><td>') == len(convs)
+
+
+def test_the_table_says_where_nothing_was_timed():
+    assert format_table([LayerSensitivity('conv', 0.1, 0.2)]).endswith('           -  conv')

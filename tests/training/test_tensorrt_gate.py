@@ -1,0 +1,61 @@
+"""The gate without a GPU: TensorRT's parser and builder on what goes to a Jetson."""
+
+from pathlib import Path
+
+import numpy as np
+from onnxruntime.quantization import QuantFormat, quantize_static, QuantType
+import pytest
+
+from ssd_detector import BackendError
+from ssd_detector.backends.tensorrt_api import build_engine, BuildOptions
+from ssd_detector.bundle import MODEL
+from ssd_training.deploy.calibration import InputReader, measure_ranges
+from ssd_training.deploy.quantization import CALIBRATED_OPS, quantize_model
+
+RELEASED = Path(__file__).parents[2] / 'ssd_detector_ros/models/mobilenetv2_ssd_voc'
+
+
+@pytest.fixture(scope='module')
+def trt():
+    return pytest.importorskip('tensorrt_rtx', reason='tensorrt-rtx is not installed')
+
+
+@pytest.fixture(scope='module')
+def image():
+    return np.random.default_rng(0).random((1, 300, 300, 3), np.float32)
+
+
+@pytest.fixture(scope='module')
+def model_path():
+    return RELEASED / MODEL
+
+
+def test_tensorrt_builds_the_released_float_file(trt, model_path):
+    assert build_engine(trt, model_path, BuildOptions())
+
+
+def test_tensorrt_builds_the_int8_file_and_refuses_the_one_for_cpus(
+    trt, model_path, image, tmp_path
+):
+    ranges = measure_ranges(model_path, [image], method='minmax', op_types=CALIBRATED_OPS)
+    for target in ('cpu', 'trt'):
+        quantize_model(model_path, tmp_path / target, target=target, ranges=ranges)
+
+    assert build_engine(trt, tmp_path / 'trt', BuildOptions(precision='INT8'))
+    with pytest.raises(BackendError, match='can not read it'):
+        build_engine(trt, tmp_path / 'cpu', BuildOptions(precision='INT8'))
+
+
+def test_tensorrt_refuses_what_the_options_of_the_reference_make(trt, model_path, image, tmp_path):
+    """Fault 16: QDQ, int8, all defaults: asymmetric, int32 biases, everything quantized."""
+    quantize_static(
+        model_path,
+        tmp_path / 'q.onnx',
+        InputReader([image]),
+        quant_format=QuantFormat.QDQ,
+        activation_type=QuantType.QInt8,
+        weight_type=QuantType.QInt8,
+    )
+
+    with pytest.raises(BackendError, match='can not read it'):
+        build_engine(trt, tmp_path / 'q.onnx', BuildOptions(precision='INT8'))
