@@ -6,7 +6,7 @@ import shutil
 import pytest
 
 from ssd_detector.errors import ConfigError
-from ssd_training.deploy.bundle_export import load_deploy_config
+from ssd_training.deploy.source import load_deploy_config
 from ssd_training.errors import WeightsError
 from ssd_training.experiments.fingerprint import compute_fingerprint
 from ssd_training.experiments.merge import format_tree, load_experiment

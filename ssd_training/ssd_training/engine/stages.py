@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ssd_detector.backends.onnxruntime import INPUT_NAME, OnnxRuntimeBackend, read_shapes
+from ssd_detector.backends.backend import INPUT_NAME
+from ssd_detector.backends.onnxruntime import OnnxRuntimeBackend, read_shapes
 from ssd_detector.bundle import Bundle
 from ssd_detector.evaluation.running import Model
 from ssd_training.engine.run_folder import read_finished_run
@@ -95,7 +96,7 @@ def open_checkpoint(path: Path, config: ExperimentConfig) -> Model:
     :raises WeightsError: when the weights do not fit
     """
     # TensorFlow, which takes seconds.
-    from ssd_training.deploy.onnx_export import Serving
+    from ssd_training.deploy.serving import Serving
     from ssd_training.engine.trainer import build_model
     from ssd_training.model.weights import load_weights
     from ssd_training.targets.priors import generate_priors
