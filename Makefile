@@ -29,8 +29,9 @@ lint: build  ## ruff, mypy, import-linter
 format: build  ## let ruff format the sources
 	@$(SOURCED) ruff check --fix . && ruff format .
 
+# A file runs in one worker: its tests share what they start.
 test: build  ## every test that needs neither a GPU nor the training data
-	@$(SOURCED) $(TEST_ENVIRONMENT) python -m pytest -m 'not slow'
+	@$(SOURCED) $(TEST_ENVIRONMENT) python -m pytest -p xdist -n 2 --dist loadfile -m 'not slow'
 
 test-slow: build  ## tests that take minutes or need the training data
 	@$(SOURCED) $(TEST_ENVIRONMENT) python -m pytest -m slow

@@ -1,4 +1,4 @@
-"""A DDS domain of this run's own, and checked message fields, before rclpy is imported."""
+"""A DDS domain for each test process, and checked message fields, before rclpy is imported."""
 
 from importlib.util import find_spec
 import os
@@ -6,7 +6,10 @@ import random
 import warnings
 
 # `make test` sets both; a bare `pytest` in a sourced shell is no different.
-os.environ.setdefault('ROS_DOMAIN_ID', str(random.randint(1, 101)))
+domain_id = int(os.environ.get('ROS_DOMAIN_ID', random.randint(1, 101)))
+# Files run side by side, in workers called gw0, gw1, ...: they must not hear each other.
+worker_index = int(os.environ.get('PYTEST_XDIST_WORKER', 'gw0').removeprefix('gw'))
+os.environ['ROS_DOMAIN_ID'] = str((domain_id + worker_index - 1) % 101 + 1)
 # Without it a wrong type in a message field crashes or arrives as garbage.
 os.environ.setdefault('ROS_PYTHON_CHECK_FIELDS', '1')
 
