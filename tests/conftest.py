@@ -1,9 +1,15 @@
-"""A DDS domain for each test process, and checked message fields, before rclpy is imported."""
+"""A DDS domain for each test process, checked message fields, and no stopwatch in properties."""
 
 from importlib.util import find_spec
 import os
 import random
 import warnings
+
+from hypothesis import HealthCheck, settings
+
+# On a busy machine a slow example says nothing about the code: speed is measured by `make bench`.
+settings.register_profile('suite', deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile('suite')
 
 # `make test` sets both; a bare `pytest` in a sourced shell is no different.
 domain_id = int(os.environ.get('ROS_DOMAIN_ID', random.randint(1, 101)))

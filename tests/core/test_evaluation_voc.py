@@ -52,7 +52,7 @@ def data_sets(draw):
 
 
 @given(data_sets(), st.sampled_from(['11point', 'area']), st.sampled_from([0.5, 0.75]))
-@settings(max_examples=1000, deadline=None)
+@settings(max_examples=1000)
 def test_ap_equals_the_slow_reference(data, interpolation, iou_threshold):
     found, truths = data
     assume(any(not np.all(truth.is_difficult) for truth in truths.values()))

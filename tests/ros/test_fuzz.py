@@ -16,9 +16,7 @@ from ssd_detector_ros.parameters import LIVE
 from tests.ros.talking import detector_command, peer, plain_image, running
 from tests.tiny_bundle import write_tiny_bundle
 
-FUZZ = settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+FUZZ = settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 sides = st.integers(0, 9) | st.sampled_from([1, 2**16, 2**31, 2**32 - 1])
 values = st.one_of(
     st.floats(),

@@ -150,7 +150,7 @@ def red_edges(image):
 
 @pytest.mark.parametrize('name', CHANGES)
 # The first call of a function initializes it.
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(rectangle=rectangles(), seed=seeds)
 def test_a_red_rectangle_stays_under_its_box(name, rectangle, seed):
     changed = COMPILED[name](draw_red(*rectangle), np.array(seed))

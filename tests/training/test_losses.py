@@ -57,7 +57,7 @@ def gradient_of(function, point):
 
 
 @pytest.mark.parametrize('kind', ['softmax_ce', 'sigmoid_ce', 'focal'])
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(logit_rows, st.integers(0, 2), st.sampled_from([0.0, 0.1]))
 def test_class_losses_and_their_gradients_equal_the_slow_reference(kind, row, class_id, smoothing):
     def fast(logits):
@@ -86,7 +86,7 @@ def test_ignored_priors_have_the_loss_of_background():
     assert losses[0, 0] == losses[0, 1]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(corners, corners)
 def test_giou_and_ciou_and_their_gradients_equal_the_slow_reference(box, wanted):
     # On an edge that both share there is no derivative.
@@ -133,7 +133,6 @@ def test_descending_the_gradient_of_a_box_loss_reaches_the_wanted_offsets(kind):
     np.testing.assert_allclose(offsets, wanted, atol=0.02)
 
 
-@settings(deadline=None)
 @given(st.floats(-4, 4), st.sampled_from([0.1, 1.0, 2.0]))
 def test_smooth_l1_equals_the_slow_reference(difference, beta):
     loss = float(smooth_l1(np.float32(difference), beta))

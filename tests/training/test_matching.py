@@ -52,7 +52,7 @@ def batches(draw):
     )
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(
     boxes_xyxy(min_size=1, max_size=7),
     batches(),

@@ -70,7 +70,6 @@ def loss_of(offsets, logits, targets, *, loss=LOSS, sampler=SAMPLER):
     )
 
 
-@settings(deadline=None)
 @given(
     minings(),
     st.sampled_from([0.0, 0.5, 1.5, 3.0]),
@@ -86,7 +85,7 @@ def test_hard_negatives_equal_the_slow_reference(mining, ratio, min_neg, more):
     )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(losses(), st.sampled_from([0.5, 1.0]), st.sampled_from([0.0, 3.0]), st.integers(0, 2))
 def test_the_loss_equals_the_slow_reference(arrays, beta, ratio, min_neg):
     offsets, logits, wanted_offsets, class_ids = arrays
