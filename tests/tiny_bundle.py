@@ -8,6 +8,7 @@ import onnx
 from onnx import helper, numpy_helper, TensorProto
 
 from ssd_detector.bundle import write_bundle
+from ssd_detector.verify import Parity, Tolerance, write_parity
 
 LABELS = ('red', 'green', 'blue')
 SIZE_PX = 32
@@ -54,6 +55,38 @@ def write_tiny_bundle(
         'MODEL_CARD.md': '# tiny\n\nFor tests.\n',
     }
     write_bundle(folder, contents, manifest_fields())
+    return folder
+
+
+def write_verifiable_bundle(
+    folder: Path,
+    *,
+    box_shift: float = 0.0,
+    score_change: float = 0.0,
+    deploy_yaml: str = DEPLOY_YAML,
+) -> Path:
+    """
+    Write the bundle with parity.npz: what it gives for a red image, moved by something.
+
+    :param folder: where; its name is free
+    :param box_shift: added to the recorded boxes, normalized
+    :param score_change: added to the recorded scores
+    :param deploy_yaml: the deploy config's text
+    :return: the folder
+    """
+    plain = write_tiny_bundle(folder.parent / f'{folder.name}_plain', deploy_yaml=deploy_yaml)
+    images = np.full((2, SIZE_PX, SIZE_PX, 3), (255, 0, 0), np.uint8)
+    scores = np.array([[0, 1, 0, 0], [1, 0, 0, 0], [1, 0, 0, 0]], np.float32)
+    parity = Parity(
+        images,
+        np.stack([BOXES_NORMALIZED_XYXY + np.float32(box_shift)] * 2),
+        np.stack([scores + np.float32(score_change)] * 2),
+        {'FP32': Tolerance(0.1, 0.01)},
+    )
+    parity_path = folder.parent / f'{folder.name}_parity.npz'
+    write_parity(parity_path, parity)
+    contents = {path.name: path for path in plain.iterdir() if path.name != 'manifest.json'}
+    write_bundle(folder, contents | {'parity.npz': parity_path}, manifest_fields())
     return folder
 
 

@@ -33,7 +33,7 @@ ARGUMENTS = (
         'topics of several cameras, such as "[front, rear]"; empty: as in params_file',
     ),
     ('image_transport', '', 'raw or compressed; empty: as in params_file'),
-    ('backend', '', 'auto, onnxruntime or tensorrt; empty: as in params_file'),
+    ('backend', '', 'auto, onnxruntime, openvino or tensorrt; empty: as in params_file'),
     ('autostart', '', 'configure and activate itself, true or false; empty: as in params_file'),
     ('use_sim_time', '', 'take the time from /clock, true or false; empty: as in params_file'),
     ('namespace', '', 'namespace of the node'),

@@ -84,6 +84,9 @@ class Health:
         text = describe(operation.detector)
         if failure:
             return Verdict(WARN, f'load_model refused, {text} goes on: {failure}', values)
+        if self._models.warning:
+            advice = 'export the bundle again, or choose another backend or model'
+            return Verdict(WARN, f'{text}: {self._models.warning}; {advice}', values)
         return Verdict(OK, text, values)
 
     def _hardware(self) -> str:

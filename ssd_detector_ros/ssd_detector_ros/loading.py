@@ -1,18 +1,16 @@
-"""From parameters to a detector that has run once."""
+"""From parameters to a detector that has run once and gives what it was trained to give."""
 
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 
-from ssd_detector import BackendError, Detector
-from ssd_detector.bundle import AUTO
+from ssd_detector import BackendError, Detector, SsdDetectorError
+from ssd_detector.backends.selection import resolve_precision
+from ssd_detector.bundle import AUTO, INT8_CPU, INT8_TRT, PARITY
+from ssd_detector.verify import read_parity, verify_backend
 
-BACKENDS = ('auto', 'onnxruntime', 'tensorrt')
-PRECISIONS = ('auto', 'FP32', 'FP16', 'INT8')
-# What ONNX Runtime runs on a CPU; auto leaves the choice to the bundle.
-_MODEL_BY_PRECISION = {'FP32': 'model.onnx', 'INT8': 'model_int8_cpu.onnx'}
+VERIFY_MODES = ('off', 'warn', 'refuse')
 
 
 @dataclass(frozen=True)
@@ -25,49 +23,71 @@ class ModelRequest:
 
     bundle: Path
     model: str = AUTO
-    backend: str = 'auto'
-    precision: str = 'auto'
+    backend: str = AUTO
+    precision: str = AUTO
     num_threads: int = 0
+    verify: str = 'off'
 
 
-def load_detector(request: ModelRequest) -> Detector:
+@dataclass(frozen=True)
+class LoadedModel:
     """
-    Load a bundle, check all of it, and run it once: the first inference takes longer.
+    A detector that works.
+
+    :param detector: has run once
+    :param warning: what somebody should know of it; empty when all is well
+    """
+
+    detector: Detector
+    warning: str = ''
+
+
+def load_model(request: ModelRequest) -> LoadedModel:
+    """
+    Load a bundle, check all of it, run it once (the first inference takes longer), and verify it.
 
     :param request: what to load
-    :return: the detector
-    :raises SsdDetectorError: with everything that is wrong
+    :return: the detector; the warning says where its outputs are not those of the training
+    :raises SsdDetectorError: with everything that is wrong; of wrong outputs with verify `refuse`
     """
-    _check_backend(request)
+    if request.precision == 'FP16' and request.backend != 'tensorrt':
+        raise BackendError(
+            'precision: received FP16, which gains nothing on a CPU; '
+            'expected FP32 or INT8, or backend tensorrt'
+        )
     detector = Detector.from_bundle(
-        request.bundle, model=_model_name(request), num_threads=request.num_threads
+        request.bundle,
+        model=request.model,
+        backend=request.backend,
+        precision=request.precision,
+        num_threads=request.num_threads,
     )
     size_px = detector.input_size_px
     boxes, scores = detector.infer(np.zeros((1, size_px, size_px, 3), np.float32))
     detector.postprocess(boxes, scores, (size_px, size_px))
-    return detector
+    return LoadedModel(detector, _verify(detector, request))
 
 
-def _check_backend(request: ModelRequest) -> None:
-    if request.backend == 'tensorrt':
-        is_there = find_spec('tensorrt') is not None
-        raise BackendError(
-            'backend: received tensorrt, '
-            + (
-                'which this version does not run yet'
-                if is_there
-                else 'but the Python package tensorrt is not installed (JetPack 6 brings 10.3)'
-            )
-            + '; set backend to auto or onnxruntime'
+def _verify(detector: Detector, request: ModelRequest) -> str:
+    """Return what is wrong with the outputs, or refuse the model."""
+    is_recorded = PARITY in detector.bundle.manifest.files
+    if request.verify == 'off' or (request.verify == 'warn' and not is_recorded):
+        return ''
+    is_int8 = request.model in (INT8_CPU, INT8_TRT)
+    precision = 'INT8' if is_int8 else resolve_precision(detector.bundle, request.precision)
+    try:
+        verification = verify_backend(
+            detector.backend,
+            read_parity(detector.bundle),
+            precision=precision,
+            path=detector.bundle.path,
         )
-    if request.precision == 'FP16':
+        finding = '' if verification.is_good else f'parity failed: {verification}'
+    except SsdDetectorError as error:
+        finding = f'parity failed: {error}'
+    if finding and request.verify == 'refuse':
         raise BackendError(
-            'precision: received FP16, which ONNX Runtime does not gain from on a CPU; '
-            'expected FP32 or INT8, or backend tensorrt'
+            f'{finding}; the boxes would not be those of the trained network: export the bundle '
+            f'again, choose another backend or model, or set verify to warn'
         )
-
-
-def _model_name(request: ModelRequest) -> str:
-    if request.model != AUTO:
-        return request.model
-    return _MODEL_BY_PRECISION.get(request.precision, AUTO)
+    return finding

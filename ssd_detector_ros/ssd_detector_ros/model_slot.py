@@ -11,7 +11,7 @@ from rclpy.parameter import Parameter
 from ssd_detector import ConfigError, Detector, SsdDetectorError, Thresholds
 from ssd_detector_ros import parameters
 from ssd_detector_ros.background import InBackground, waker_of
-from ssd_detector_ros.loading import load_detector, ModelRequest
+from ssd_detector_ros.loading import load_model, LoadedModel, ModelRequest
 from ssd_detector_ros.processing import Operation
 from ssd_detector_ros.settings import parse_settings, Settings, THRESHOLD_NAMES, threshold_values
 
@@ -31,6 +31,8 @@ class ModelSlot:
         self.operation: Operation | None = None
         # Why the last attempt to load failed; empty after one that did not.
         self.failure = ''
+        # What somebody should know of the model at work.
+        self.warning = ''
         self._node = node
         self._declaration_findings = declaration_findings
         self._on_change = on_change
@@ -46,20 +48,20 @@ class ModelSlot:
         """
         findings = list(self._declaration_findings.values())
         findings += parameters.check_choices(self._values(parameters.STATIC))
-        detector = None
+        loaded = None
         try:
-            detector = load_detector(self._request())
+            loaded = load_model(self._request())
         except SsdDetectorError as error:
             findings += str(error).splitlines()
         try:
-            settings = self._check_settings(detector, {})
+            settings = self._check_settings(loaded and loaded.detector, {})
         except ConfigError as error:
             findings += error.findings
         self.failure = '; '.join(findings)
         if findings:
             raise ConfigError(findings)
-        assert detector is not None, 'a finding otherwise'
-        self.operation = Operation(detector, settings)
+        assert loaded is not None, 'a finding otherwise'
+        self._start(loaded, settings)
         self._show_thresholds(settings.thresholds)
 
     def release(self) -> None:
@@ -84,24 +86,22 @@ class ModelSlot:
             request = replace(request, bundle=parameters.bundle_path(bundle))
         self._is_loading = True
         try:
-            detector = await InBackground(
-                lambda: load_detector(request), on_end=waker_of(self._node)
-            )
-            self._take(detector, request, bundle or self._node.get_parameter('bundle').value)
+            loaded = await InBackground(lambda: load_model(request), on_end=waker_of(self._node))
+            self._take(loaded, request, bundle or self._node.get_parameter('bundle').value)
         except SsdDetectorError as error:
             self.failure = '; '.join(str(error).splitlines())
             raise
         finally:
             self._is_loading = False
         self.failure = ''
-        return f'loaded {detector.bundle.path}: {describe(detector)}'
+        return f'loaded {loaded.detector.bundle.path}: {describe(loaded.detector)}'
 
-    def _take(self, detector: Detector, request: ModelRequest, bundle: str) -> None:
+    def _take(self, loaded: LoadedModel, request: ModelRequest, bundle: str) -> None:
         """Put a loaded detector in place of the old one."""
         if self.operation is None:
             raise ConfigError(['the node was cleaned up while the model was being loaded'])
-        settings = self._check_settings(detector, {})
-        self.operation = Operation(detector, settings)
+        settings = self._check_settings(loaded.detector, {})
+        self._start(loaded, settings)
         self._is_swapping = True
         try:
             shown = {'bundle': bundle, 'model': request.model}
@@ -111,8 +111,13 @@ class ModelSlot:
         self._show_thresholds(settings.thresholds)
         self._on_change()
 
+    def _start(self, loaded: LoadedModel, settings: Settings) -> None:
+        self.operation, self.warning = Operation(loaded.detector, settings), loaded.warning
+        if self.warning:
+            self._node.get_logger().warning(self.warning)
+
     def _request(self) -> ModelRequest:
-        values = self._values(('model', 'backend', 'precision', 'num_threads'))
+        values = self._values(('model', 'backend', 'precision', 'num_threads', 'verify'))
         bundle = parameters.bundle_path(self._node.get_parameter('bundle').value)
         return ModelRequest(bundle=bundle, **values)
 

@@ -12,9 +12,10 @@ from rclpy.exceptions import InvalidParameterTypeException, InvalidParameterValu
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
+from ssd_detector.backends.selection import BACKENDS, PRECISIONS
 from ssd_detector.bundle import AUTO
 from ssd_detector_ros.conversion_choice import IMAGE_CONVERSIONS
-from ssd_detector_ros.loading import BACKENDS, PRECISIONS
+from ssd_detector_ros.loading import VERIFY_MODES
 from ssd_detector_ros.messages import CLASS_ID_FORMATS
 
 RELEASED_BUNDLE = 'mobilenetv2_ssd_voc'
@@ -134,6 +135,13 @@ STATIC = {
         "Of the model that auto chooses; auto: as the bundle's deploy.yaml says.",
         default='auto',
         choices=PRECISIONS,
+    ),
+    'verify': Declaration(
+        _TYPE.STRING,
+        "Compare the model's outputs with those of the trained network: warn in the log and the "
+        'diagnostics, refuse to start, or off.',
+        default='warn',
+        choices=VERIFY_MODES,
     ),
     'num_threads': Declaration(
         _TYPE.INTEGER,

@@ -1,22 +1,15 @@
 """A bundle is verified by what it gives, on the machine and backend that will serve."""
 
 import json
-import shutil
 
 import numpy as np
 import pytest
 
 from ssd_detector import BundleError
 from ssd_detector.backends.selection import BackendRequest
-from ssd_detector.bundle import load_bundle, write_bundle
-from ssd_detector.verify import main, Parity, Tolerance, verify_bundle, write_parity
-from tests.tiny_bundle import (
-    BOXES_NORMALIZED_XYXY,
-    DEPLOY_YAML,
-    manifest_fields,
-    SIZE_PX,
-    write_tiny_bundle,
-)
+from ssd_detector.bundle import load_bundle
+from ssd_detector.verify import main, verify_bundle
+from tests.tiny_bundle import DEPLOY_YAML, SIZE_PX, write_tiny_bundle, write_verifiable_bundle
 
 ONNX_RUNTIME = BackendRequest(backend='onnxruntime')
 
@@ -25,22 +18,8 @@ ONNX_RUNTIME = BackendRequest(backend='onnxruntime')
 def make(tmp_path):
     """Write the tiny bundle with what it shall give, moved by something."""
 
-    def write(box_shift=0.0, score_change=0.0, deploy_yaml=DEPLOY_YAML):
-        plain = write_tiny_bundle(tmp_path / 'plain', deploy_yaml=deploy_yaml)
-        images = np.full((2, SIZE_PX, SIZE_PX, 3), (255, 0, 0), np.uint8)
-        scores = np.array([[0, 1, 0, 0], [1, 0, 0, 0], [1, 0, 0, 0]], np.float32)
-        parity = Parity(
-            images,
-            np.stack([BOXES_NORMALIZED_XYXY + np.float32(box_shift)] * 2),
-            np.stack([scores + np.float32(score_change)] * 2),
-            {'FP32': Tolerance(0.1, 0.01)},
-        )
-        write_parity(tmp_path / 'parity.npz', parity)
-        contents = {path.name: path for path in plain.iterdir() if path.name != 'manifest.json'}
-        contents['parity.npz'] = tmp_path / 'parity.npz'
-        write_bundle(tmp_path / 'bundle', contents, manifest_fields())
-        shutil.rmtree(plain)
-        return tmp_path / 'bundle'
+    def write(**differences):
+        return write_verifiable_bundle(tmp_path / 'bundle', **differences)
 
     return write
 

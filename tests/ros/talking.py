@@ -68,6 +68,26 @@ def running(
                 raise
 
 
+def outcome(command: list[str | Path], **options: Any) -> tuple[int, str]:
+    """
+    Run a command that ends by itself.
+
+    :param command: program and arguments
+    :param options: of subprocess.run
+    :return: its exit code and all that it printed
+    """
+    done = subprocess.run(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=TIMEOUT_S,
+        check=False,
+        **options,
+    )
+    return done.returncode, done.stdout
+
+
 def detector_command(namespace: str = '', **parameters: object) -> list[str | Path]:
     """
     Build the command line of the node.
