@@ -54,7 +54,7 @@ class ModelSlot:
         except SsdDetectorError as error:
             findings += str(error).splitlines()
         try:
-            settings = self._check_settings(loaded and loaded.detector, {})
+            settings = self._check_settings(loaded.detector if loaded else None, {})
         except ConfigError as error:
             findings += error.findings
         self.failure = '; '.join(findings)
