@@ -169,6 +169,12 @@ def test_strides_that_do_not_fit_the_feature_maps_are_an_error():
     assert 'priors.strides: 4 strides; the model has 3 feature maps' in findings[0]
 
 
+def test_replicas_want_batch_norm_to_keep_its_statistics():
+    findings = findings_of('runtime.strategy=mirrored', 'backbone.freeze_bn=false')
+
+    assert 'backbone.freeze_bn: false with runtime.strategy mirrored' in findings[0]
+
+
 def test_a_missing_component_and_a_missing_experiment_are_errors(tmp_path):
     shutil.copytree(CONFIG_ROOT, tmp_path / 'configs')
     (tmp_path / 'configs/base/losses/ssd_loss.yaml').unlink()

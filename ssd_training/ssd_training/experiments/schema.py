@@ -78,6 +78,12 @@ class ExperimentConfig:
             )
         if self.input_size[0] != self.input_size[1]:
             findings.append(f'input_size: {list(self.input_size)} is no square; give S, S')
+        # Each replica would have statistics of its own, and tf.distribute can't assign them.
+        if self.runtime.strategy != 'none' and not self.backbone.freeze_bn:
+            findings.append(
+                f'backbone.freeze_bn: false with runtime.strategy {self.runtime.strategy}; '
+                f'set it to true: replicas do not share BatchNorm statistics'
+            )
         if findings:
             raise ConfigError(findings)
 
