@@ -3,7 +3,7 @@
 import colorsys
 import dataclasses
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 import numpy as np
 import pytest
@@ -152,6 +152,8 @@ def red_edges(image):
 # The first call of a function initializes it.
 @settings(max_examples=60)
 @given(rectangle=rectangles(), seed=seeds)
+# Its centre fell on the edge of the crop, which then showed no object.
+@example(rectangle=((47, 40), (0, 12, 12, 24)), seed=(7233, 1_337_032_204))
 def test_a_red_rectangle_stays_under_its_box(name, rectangle, seed):
     changed = COMPILED[name](draw_red(*rectangle), np.array(seed))
 

@@ -84,7 +84,7 @@ def test_two_workers_with_half_the_batch_follow_the_curve_of_one(tmp_path, data_
     ],
 )
 def test_a_cluster_that_is_not_described_well_is_an_error(load, strategy, tf_config, message):
-    settings = load('tiny', f'runtime.strategy={strategy}').runtime
+    settings = load('tiny', f'runtime.strategy={strategy}', 'backbone.freeze_bn=true').runtime
     environment = {} if tf_config is None else {'TF_CONFIG': tf_config}
 
     with pytest.raises(RunError, match=message):

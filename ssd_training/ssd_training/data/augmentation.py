@@ -21,6 +21,7 @@ from ssd_training.experiments.data_schema import (
     PhotometricSettings,
 )
 
+_EDGE_PX = 0.25
 _WHOLE = (0.0, 0.0, 1.0, 1.0)
 _LUMA = (0.299, 0.587, 0.114)
 # From RGB to YIQ: hue is the angle in the plane of I and Q.
@@ -189,7 +190,9 @@ def crop_window(
     index = tf.random.stateless_uniform((), choice, 0, len(settings.min_ious), tf.int32)
     min_iou = tf.gather(tf.constant(settings.min_ious, tf.float32), index)
     is_valid = tf.reduce_any(_iou(candidates, sample.boxes_xyxy) >= min_iou, axis=1)
-    is_valid &= tf.reduce_any(_holds_center(candidates, sample.boxes_xyxy), axis=1)
+    # A centre on an edge is in or out by rounding: here it is out, so that some object stays.
+    inner = candidates + tf.constant([1.0, 1.0, -1.0, -1.0]) * _EDGE_PX / size_px
+    is_valid &= tf.reduce_any(_holds_center(inner, sample.boxes_xyxy), axis=1)
     chosen = tf.gather(candidates, tf.argmax(tf.cast(is_valid, tf.int32)))
     return tf.where(is_used & tf.reduce_any(is_valid), chosen, window)
 
