@@ -145,6 +145,15 @@ def test_a_card_of_a_model_that_started_from_coco_says_so(load):
     assert 'Flickr' in card
 
 
+def test_a_card_tells_what_each_file_reaches(load):
+    from ssd_training.deploy.model_card import write_model_card
+
+    metrics = {'val/voc_ap_50/mAP': 0.5, 'model_int8_cpu.onnx/mAP': 0.4321}
+    card = write_model_card('m', load('exp002_ssdlite'), training_run='run', metrics=metrics)
+
+    assert '| model_int8_cpu.onnx | 0.4321 |' in card
+
+
 def test_another_input_size_than_the_experiments_is_an_error(small, deploy, tmp_path):
     config, merged = deploy
     other = dataclasses.replace(

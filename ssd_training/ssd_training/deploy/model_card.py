@@ -75,4 +75,18 @@ def _describe_metrics(config: ExperimentConfig, metrics: Mapping[str, float]) ->
         f'{config.data.title} `{config.data.val_split}`, {config.eval.interpolation} AP '
         f'at IoU {config.eval.iou_threshold:g}, difficult objects ignored, by the float32 network:'
     )
-    return '\n'.join([head, '', '| metric | value |', '| --- | --- |', *rows])
+    files = [
+        f'| {tag.removesuffix("/mAP")} | {value:.4f} |'
+        for tag, value in metrics.items()
+        if tag.endswith('.onnx/mAP')
+    ]
+    table = [head, '', '| metric | value |', '| --- | --- |', *rows]
+    if files:
+        table += [
+            '',
+            'mAP of each file on the same images:',
+            '',
+            '| file | mAP |',
+            '| --- | --- |',
+        ]
+    return '\n'.join([*table, *files])
