@@ -72,9 +72,12 @@ CAT = [0, 0, 10, 10]
 
 
 def test_a_hit_on_a_difficult_object_is_neither_hit_nor_miss():
-    truths = to_truths([CAT, [20, 20, 30, 30]], [1, 1], [False, True])
-    with_it = to_detections([[20, 20, 30, 30], CAT], [0.9, 0.8], [1, 1])
-    assert evaluate_one(with_it, truths) == 1.0
+    difficult, other, nothing = [20, 20, 30, 30], [40, 40, 50, 50], [60, 60, 70, 70]
+    truths = to_truths([CAT, other, difficult], [1, 1, 1], [False, False, True])
+    found = to_detections([difficult, nothing, CAT], [0.9, 0.8, 0.7], [1, 1, 1])
+    # Without the first: a miss, then a hit, precision 1/2 at recall 1/2, six of eleven points.
+    # As a hit it would give 1 at recall 1/2, as a miss 1/3.
+    assert evaluate_one(found, truths) == pytest.approx(6 / 11 / 2)
 
 
 def test_a_second_detection_of_an_object_is_a_miss():
