@@ -20,6 +20,7 @@ Predict = Callable[[NDArray[np.float32]], tuple[NDArray[np.float32], NDArray[np.
 # Images done, images in all.
 OnProgress = Callable[[int, int], None]
 
+STEPS = ('decode', 'preprocess', 'inference', 'postprocess')
 _BATCHES_AHEAD = 4
 
 
@@ -61,11 +62,20 @@ class Run:
     What a model found, and the time that it took.
 
     :param detections: image id -> detections
-    :param stage_ms: mean time of an image in load_and_preprocess, inference, postprocess
+    :param stage_ms: mean time of an image in each of STEPS; those in threads overlap the inference
+    :param wall_s: time of everything together
     """
 
     detections: dict[str, Detections]
     stage_ms: dict[str, float]
+    wall_s: float = 0.0
+
+
+@dataclass(frozen=True, eq=False)
+class _Loaded:
+    images: NDArray[np.float32]
+    decode_s: float
+    preprocess_s: float
 
 
 def detect_all(
@@ -84,12 +94,15 @@ def detect_all(
     :param on_progress: called after each batch
     :return: see Run
     """
-    times_s = {'load_and_preprocess': 0.0, 'inference': 0.0, 'postprocess': 0.0}
+    begin_s = time.perf_counter()
+    times_s = dict.fromkeys(STEPS, 0.0)
 
-    def load(batch: Sequence[Picture]) -> tuple[NDArray[np.float32], float]:
+    def load(batch: Sequence[Picture]) -> _Loaded:
         start_s = time.perf_counter()
-        images = [preprocess(picture.load(), model.size_px) for picture in batch]
-        return np.concatenate(images), time.perf_counter() - start_s
+        pixels = [picture.load() for picture in batch]
+        decoded_s = time.perf_counter()
+        images = np.concatenate([preprocess(one, model.size_px) for one in pixels])
+        return _Loaded(images, decoded_s - start_s, time.perf_counter() - decoded_s)
 
     def select(
         picture: Picture, boxes: NDArray[np.float32], scores: NDArray[np.float32]
@@ -103,11 +116,12 @@ def detect_all(
     selected: dict[str, Future[tuple[Detections, float]]] = {}
     with ThreadPoolExecutor(max_workers=min(os.cpu_count() or 1, 4)) as pool:
         for batch, waiting in _ahead(pool, load, list(_batches(pictures, model.batch_size))):
-            images, load_s = waiting.result()
+            loaded = waiting.result()
             start_s = time.perf_counter()
-            boxes, scores = model.predict(images)
+            boxes, scores = model.predict(loaded.images)
             times_s['inference'] += time.perf_counter() - start_s
-            times_s['load_and_preprocess'] += load_s
+            times_s['decode'] += loaded.decode_s
+            times_s['preprocess'] += loaded.preprocess_s
             for index, picture in enumerate(batch):
                 selected[picture.image_id] = pool.submit(
                     select, picture, boxes[index], scores[index]
@@ -119,6 +133,7 @@ def detect_all(
     return Run(
         detections={image_id: found for image_id, (found, _) in results.items()},
         stage_ms={name: 1e3 * s / max(len(pictures), 1) for name, s in times_s.items()},
+        wall_s=time.perf_counter() - begin_s,
     )
 
 
@@ -129,9 +144,9 @@ def _batches(pictures: Sequence[Picture], batch_size: int) -> Iterator[Sequence[
 
 def _ahead(
     pool: ThreadPoolExecutor,
-    load: Callable[[Sequence[Picture]], tuple[NDArray[np.float32], float]],
+    load: Callable[[Sequence[Picture]], _Loaded],
     batches: Sequence[Sequence[Picture]],
-) -> Iterator[tuple[Sequence[Picture], Future[tuple[NDArray[np.float32], float]]]]:
+) -> Iterator[tuple[Sequence[Picture], Future[_Loaded]]]:
     """Keep a few batches loading, never all: a data set does not fit into memory."""
     rest = iter(batches)
     waiting = deque((b, pool.submit(load, b)) for b in itertools.islice(rest, _BATCHES_AHEAD))
