@@ -8,7 +8,7 @@ import numpy as np
 from ssd_detector import BackendError, Detector, SsdDetectorError
 from ssd_detector.backends.selection import resolve_precision
 from ssd_detector.bundle import AUTO, INT8_CPU, INT8_TRT, PARITY
-from ssd_detector.verify import read_parity, verify_backend
+from ssd_detector.parity import read_parity, verify_backend
 
 VERIFY_MODES = ('off', 'warn', 'refuse')
 

@@ -13,7 +13,8 @@ from ssd_detector.backends.onnxruntime import OnnxRuntimeBackend
 from ssd_detector.backends.selection import BackendRequest, open_backend
 from ssd_detector.bundle import load_bundle
 from ssd_detector.errors import BundleError, ConfigError
-from ssd_detector.verify import read_parity, verify_bundle
+from ssd_detector.parity import read_parity
+from ssd_detector.verify import verify_bundle
 from ssd_training.deploy import chain, raw_heads
 from ssd_training.deploy.conversion import count_operations, find_avoidable
 from ssd_training.deploy.int8 import quantize, QuantizeOptions

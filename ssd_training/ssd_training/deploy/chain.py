@@ -40,8 +40,8 @@ from ssd_detector.bundle import (
     write_bundle,
 )
 from ssd_detector.deploy_config import DeployConfig
+from ssd_detector.parity import write_parity
 from ssd_detector.preprocess import preprocess
-from ssd_detector.verify import write_parity
 from ssd_training.deploy.calibration import find_images, load_images
 from ssd_training.deploy.conversion import convert_saved_model, export_onnx
 from ssd_training.deploy.model_card import write_model_card

@@ -21,8 +21,8 @@ import onnx
 from ssd_detector.backends.backend import BOXES_NAME, INPUT_NAME, SCORES_NAME
 from ssd_detector.backends.onnxruntime import OnnxRuntimeBackend
 from ssd_detector.deploy_config import DeployConfig
+from ssd_detector.parity import measure_difference, Parity, Tolerance
 from ssd_detector.preprocess import preprocess
-from ssd_detector.verify import measure_difference, Parity, Tolerance
 from ssd_training.data.datasets import read_split
 from ssd_training.deploy.calibration import load_images, sample_balanced
 from ssd_training.deploy.conversion import find_avoidable

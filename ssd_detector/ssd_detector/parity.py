@@ -1,0 +1,195 @@
+"""
+What every backend has to give for some recorded images: parity.npz, and how far a backend is off.
+
+It holds what the network that was trained makes of the images; the backend, file and device that
+serve have to give the same, within the tolerance of their precision.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ssd_detector.backends.backend import Backend
+from ssd_detector.bundle import Bundle, PARITY
+from ssd_detector.errors import BundleError
+from ssd_detector.preprocess import preprocess
+
+# Boxes compared in each image: the best ones. What nobody would report may move freely.
+_NUM_COMPARED = 20
+
+
+@dataclass(frozen=True)
+class Tolerance:
+    """
+    What may differ.
+
+    :param box_px: shift of a box's edge, in pixels of the model's input
+    :param score: of any class
+    """
+
+    box_px: float
+    score: float
+
+
+@dataclass(frozen=True, eq=False)
+class Parity:
+    """
+    The content of parity.npz.
+
+    :param images_rgb: (N, S, S, 3) uint8
+    :param boxes_normalized_xyxy: (N, P, 4) float32, of the trained network
+    :param scores: (N, P, C + 1) float32, of the trained network
+    :param tolerances: precision -> tolerance
+    """
+
+    images_rgb: NDArray[np.uint8]
+    boxes_normalized_xyxy: NDArray[np.float32]
+    scores: NDArray[np.float32]
+    tolerances: Mapping[str, Tolerance]
+
+
+@dataclass(frozen=True)
+class Verification:
+    """
+    How far a backend is from the network that was trained.
+
+    :param description: of the backend
+    :param precision: FP32, FP16 or INT8
+    :param box_shift_px: the largest, of each image's 20 best boxes, px of the model's input
+    :param score_change: the largest, of any class
+    :param tolerance: what is allowed
+    :param is_finite: no output is NaN or infinite
+    """
+
+    description: str
+    precision: str
+    box_shift_px: float
+    score_change: float
+    tolerance: Tolerance
+    is_finite: bool
+
+    @property
+    def is_good(self) -> bool:
+        """Everything is within the tolerance."""
+        return (
+            self.is_finite
+            and self.box_shift_px <= self.tolerance.box_px
+            and self.score_change <= self.tolerance.score
+        )
+
+    def __str__(self) -> str:
+        verdict = 'PASS' if self.is_good else 'FAIL'
+        return (
+            f'{verdict} {self.description} ({self.precision}): largest box shift '
+            f'{self.box_shift_px:.3g} px (allowed {self.tolerance.box_px:g}), score change '
+            f'{self.score_change:.3g} (allowed {self.tolerance.score:g})'
+            f'{"" if self.is_finite else ", outputs hold NaN or infinity"}'
+        )
+
+
+def verify_backend(
+    backend: Backend, parity: Parity, *, precision: str, path: Path
+) -> Verification:
+    """
+    Compare an open backend with recorded outputs.
+
+    :param backend: ready to run
+    :param parity: from read_parity
+    :param precision: FP32, FP16 or INT8: decides on the tolerance
+    :param path: of the bundle, for messages
+    :return: the differences
+    :raises BundleError: when there is no tolerance for this precision
+    :raises BackendError: when the backend fails
+    """
+    if precision not in parity.tolerances:
+        raise BundleError(
+            [
+                f'{path / PARITY}: has no tolerance for {precision}; it knows '
+                f'{", ".join(sorted(parity.tolerances))}; validate the bundle again'
+            ]
+        )
+    size_px = parity.images_rgb.shape[1]
+    outputs = [backend.run(preprocess(image, size_px)) for image in parity.images_rgb]
+    boxes = np.stack([one for one, _ in outputs])
+    scores = np.stack([one for _, one in outputs])
+    box_shift_px, score_change = measure_difference((boxes, scores), parity)
+    return Verification(
+        description=backend.description,
+        precision=precision,
+        box_shift_px=box_shift_px,
+        score_change=score_change,
+        tolerance=parity.tolerances[precision],
+        is_finite=bool(np.isfinite(boxes).all() and np.isfinite(scores).all()),
+    )
+
+
+def measure_difference(
+    outputs: tuple[NDArray[np.float32], NDArray[np.float32]], parity: Parity
+) -> tuple[float, float]:
+    """
+    Measure how far outputs are from the recorded ones.
+
+    :param outputs: boxes (N, P, 4) and scores (N, P, C + 1), as in parity
+    :param parity: what is expected
+    :return: largest shift of an edge among each image's best boxes, px of the model's input;
+        largest change of a score
+    """
+    boxes, scores = outputs
+    size_px = parity.images_rgb.shape[1]
+    best = np.argsort(-parity.scores[..., 1:].max(axis=-1), axis=1)[:, :_NUM_COMPARED, None]
+    shifts = np.take_along_axis(np.abs(boxes - parity.boxes_normalized_xyxy), best, axis=1)
+    return float(size_px * shifts.max()), float(np.abs(scores - parity.scores).max())
+
+
+def read_parity(bundle: Bundle) -> Parity:
+    """
+    Read parity.npz.
+
+    :param bundle: from load_bundle
+    :return: its content
+    :raises BundleError: when it is missing or unreadable
+    """
+    path = bundle.path / PARITY
+    if PARITY not in bundle.manifest.files:
+        raise BundleError(
+            [f'{path}: is not in the bundle; run python -m ssd_training.validate for it']
+        )
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            tolerances = {
+                name.removeprefix('tolerance_'): Tolerance(*map(float, arrays[name]))
+                for name in arrays.files
+                if name.startswith('tolerance_')
+            }
+            return Parity(
+                images_rgb=arrays['images_rgb'],
+                boxes_normalized_xyxy=arrays['boxes'],
+                scores=arrays['scores'],
+                tolerances=tolerances,
+            )
+    except (KeyError, TypeError, ValueError) as error:
+        raise BundleError([f'{path}: is no parity file ({error}); validate again']) from error
+
+
+def write_parity(path: Path, parity: Parity) -> None:
+    """
+    Write parity.npz.
+
+    :param path: the file
+    :param parity: its content
+    """
+    arrays: dict[str, Any] = {
+        f'tolerance_{precision}': np.array([one.box_px, one.score])
+        for precision, one in parity.tolerances.items()
+    }
+    np.savez_compressed(
+        path,
+        images_rgb=parity.images_rgb,
+        boxes=parity.boxes_normalized_xyxy,
+        scores=parity.scores,
+        **arrays,
+    )
