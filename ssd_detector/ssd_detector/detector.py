@@ -49,6 +49,7 @@ class Detector:
         num_threads: int = 0,
         providers: Sequence[str] = CPU_PROVIDERS,
         require_gpu: bool = False,
+        engine_build: str = 'background',
     ) -> 'Detector':
         """
         Load a bundle; what is not given here is as the bundle's deploy.yaml says.
@@ -64,6 +65,7 @@ class Detector:
         :param num_threads: threads of one inference; 0 takes the cores of this process, at most 4
         :param providers: ONNX Runtime providers in order of preference
         :param require_gpu: an error instead of a warning and the CPU
+        :param engine_build: background, wait or off: what to do where TensorRT has no engine yet
         :return: the detector
         :raises BundleError: when the bundle is not valid, with everything that is wrong
         :raises ConfigError: when a threshold is out of range or names an unknown label
@@ -86,6 +88,7 @@ class Detector:
             num_threads=num_threads,
             providers=providers,
             require_gpu=require_gpu,
+            engine_build=engine_build,
         )
         return cls(bundle, open_backend(bundle, request), thresholds)
 

@@ -6,6 +6,7 @@ The backend, file and device that will serve are compared with the bundle's pari
 
 import argparse
 from collections.abc import Sequence
+from dataclasses import replace
 import json
 import logging
 from pathlib import Path
@@ -34,8 +35,9 @@ def verify_bundle(bundle: Bundle, request: BackendRequest | None = None) -> Veri
     :raises BundleError: when the bundle has no parity.npz, or none for this precision
     :raises BackendError: when the backend can't be opened or fails
     """
-    request = request or BackendRequest()
-    precision = 'INT8' if 'int8' in request.model else resolve_precision(bundle, request.precision)
+    # What stands in for an engine is not what will serve.
+    request = replace(request or BackendRequest(), engine_build='wait')
+    precision = resolve_precision(bundle, request.precision, request.model)
     backend = open_backend(bundle, request)
     return verify_backend(backend, read_parity(bundle), precision=precision, path=bundle.path)
 

@@ -77,9 +77,11 @@ class Health:
             return Verdict(
                 ERROR if failure else WARN, f'{text}; correct it and configure the node'
             )
+        backend = operation.detector.backend
         values = {
             'bundle': operation.detector.bundle.path,
             'fingerprint': operation.detector.bundle.manifest.fingerprint,
+            'runs on': backend.description,
         }
         text = describe(operation.detector)
         if failure:
@@ -87,7 +89,10 @@ class Health:
         if self._models.warning:
             advice = 'export the bundle again, or choose another backend or model'
             return Verdict(WARN, f'{text}: {self._models.warning}; {advice}', values)
-        return Verdict(OK, text, values)
+        notice = backend.notice
+        if notice.text:
+            text = f'{text}; {notice.text}'
+        return Verdict(WARN if notice.needs_action else OK, text, values)
 
     def _hardware(self) -> str:
         return 'cpu' if self._models.operation is not None else 'none'

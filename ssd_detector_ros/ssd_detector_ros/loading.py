@@ -7,7 +7,7 @@ import numpy as np
 
 from ssd_detector import BackendError, Detector, SsdDetectorError
 from ssd_detector.backends.selection import resolve_precision
-from ssd_detector.bundle import AUTO, INT8_CPU, INT8_TRT, PARITY
+from ssd_detector.bundle import AUTO, PARITY
 from ssd_detector.parity import read_parity, verify_backend
 
 VERIFY_MODES = ('off', 'warn', 'refuse')
@@ -73,8 +73,7 @@ def _verify(detector: Detector, request: ModelRequest) -> str:
     is_recorded = PARITY in detector.bundle.manifest.files
     if request.verify == 'off' or (request.verify == 'warn' and not is_recorded):
         return ''
-    is_int8 = request.model in (INT8_CPU, INT8_TRT)
-    precision = 'INT8' if is_int8 else resolve_precision(detector.bundle, request.precision)
+    precision = resolve_precision(detector.bundle, request.precision, request.model)
     try:
         verification = verify_backend(
             detector.backend,

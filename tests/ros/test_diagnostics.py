@@ -1,6 +1,7 @@
 """/diagnostics: each state is told with what to do about it."""
 
 from importlib.util import find_spec
+import os
 
 import pytest
 
@@ -15,6 +16,7 @@ from sensor_msgs.msg import CompressedImage, Image
 from ssd_detector_ros.diagnostics import ERROR, judge_images, judge_speed, OK, WARN
 from ssd_detector_ros.statistics import STAGES, Statistics
 from tests.ros.talking import detector_command, peer, plain_image, running
+from tests.standing_in import stand_in_environment, STAND_INS
 from tests.tiny_bundle import write_tiny_bundle
 
 BEST_EFFORT = QoSProfile(depth=5, reliability=ReliabilityPolicy.BEST_EFFORT)
@@ -85,6 +87,20 @@ def test_a_node_that_could_not_configure_says_what_was_wrong(bundle, tmp_path):
         assert not one.call(ChangeState, 'change_state', request).success
         failed = one.diagnosis('model', lambda status: status.level == ERROR)
         assert '/no/such/bundle: no such bundle folder' in failed.message
+
+
+def test_an_engine_that_is_built_at_work_is_told_with_the_reason(bundle, tmp_path):
+    paths = os.pathsep.join([str(STAND_INS), os.environ.get('PYTHONPATH', '')])
+    environment = os.environ | stand_in_environment(tmp_path) | {'PYTHONPATH': paths}
+    command = detector_command('test_engine', bundle=bundle)
+    with (
+        running(command, tmp_path / 'log', environment=environment),
+        peer('test_engine') as one,
+    ):
+        status = one.diagnosis('model', lambda status: 'engine built' in status.message)
+        assert status.level == OK and 'no engine was built yet' in status.message
+        values = {pair.key: pair.value for pair in status.values}
+        assert values['runs on'] == 'tensorrt 10.3.0, model_fp32.engine'
 
 
 def report(*, received, processed, drops, age_ms=10.0):

@@ -1,5 +1,6 @@
 """What every backend offers, and the names of the tensors that all of them speak of."""
 
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -10,12 +11,32 @@ BOXES_NAME = 'boxes'
 SCORES_NAME = 'scores'
 
 
+@dataclass(frozen=True)
+class Notice:
+    """
+    What somebody should know of a backend.
+
+    :param text: empty when there is nothing
+    :param needs_action: it will not come right by itself
+    """
+
+    text: str = ''
+    needs_action: bool = False
+
+    def __str__(self) -> str:
+        return self.text
+
+
 class Backend(Protocol):
     """Runs a model on one image."""
 
     @property
     def description(self) -> str:
         """Who runs what, for people: `ONNX Runtime CPUExecutionProvider, model.onnx`."""
+
+    @property
+    def notice(self) -> Notice:
+        """What somebody should know of it: a fall back, an engine being built."""
 
     def run(
         self, input_image: NDArray[np.float32]

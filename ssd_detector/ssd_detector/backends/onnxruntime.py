@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 import onnxruntime
 
-from ssd_detector.backends.backend import BOXES_NAME, INPUT_NAME, SCORES_NAME
+from ssd_detector.backends.backend import BOXES_NAME, INPUT_NAME, Notice, SCORES_NAME
 from ssd_detector.errors import BackendError
 
 CPU_PROVIDERS = ('CPUExecutionProvider',)
@@ -54,7 +54,9 @@ class OnnxRuntimeBackend:
         if complaint and require_gpu:
             raise BackendError(f'{complaint}; install what it needs, or set require_gpu to false')
         if complaint:
-            logger.warning('%s; the CPU serves instead, several times slower', complaint)
+            complaint += '; the CPU serves instead, several times slower'
+            logger.warning('%s', complaint)
+        self.notice = Notice(complaint, needs_action=bool(complaint))
         self.description = f'ONNX Runtime {self._session.get_providers()[0]}, {model_path.name}'
 
     def run(

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ssd_detector.backends.backend import BOXES_NAME, INPUT_NAME, SCORES_NAME
+from ssd_detector.backends.backend import BOXES_NAME, INPUT_NAME, Notice, SCORES_NAME
 from ssd_detector.errors import BackendError
 
 
@@ -34,6 +34,7 @@ class OpenVinoBackend:
         except RuntimeError as error:
             raise BackendError(f'{model_path}: OpenVINO can not load it ({error})') from error
         self._request = compiled.create_infer_request()
+        self.notice = Notice()
         self.description = f'OpenVINO {openvino.__version__}, {model_path.name}'
 
     def run(

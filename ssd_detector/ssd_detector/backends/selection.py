@@ -2,23 +2,24 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-import hashlib
 from importlib.util import find_spec
 import logging
 from pathlib import Path
 
 from ssd_detector.backends.backend import Backend
-from ssd_detector.backends.cuda import find_gpu, Gpu
-from ssd_detector.backends.engine_cache import default_folder, EngineCache, EngineKey
+from ssd_detector.backends.engines import check_engine, find_engine, store_engine
 from ssd_detector.backends.onnxruntime import CPU_PROVIDERS, OnnxRuntimeBackend
 from ssd_detector.backends.openvino import OpenVinoBackend
+from ssd_detector.backends.stand_in import StandInBackend
 from ssd_detector.backends.tensorrt import TensorRtBackend
-from ssd_detector.backends.tensorrt_api import describe_runtime, load_module, MODULES
+from ssd_detector.backends.tensorrt_api import BuildOptions, load_module, MODULES, Progress
 from ssd_detector.bundle import AUTO, Bundle, INT8_CPU, INT8_TRT, MODEL
 from ssd_detector.errors import BackendError
 
 BACKENDS = (AUTO, 'onnxruntime', 'tensorrt', 'openvino')
 PRECISIONS = (AUTO, 'FP32', 'FP16', 'INT8')
+ENGINE_BUILDS = ('background', 'wait', 'off')
+_CHOICES = {'backend': BACKENDS, 'precision': PRECISIONS, 'engine_build': ENGINE_BUILDS}
 
 logger = logging.getLogger(__name__)
 
@@ -36,8 +37,10 @@ class BackendRequest:
     :param providers: of ONNX Runtime, in order of preference
     :param require_gpu: an error instead of a fall back to the CPU
     :param engine_folder: of the TensorRT engines; None is default_folder
+    :param engine_build: one of ENGINE_BUILDS: when no engine fits, where there is a GPU and
+        TensorRT: build one while the CPU serves, build one first, or do without
     :param use_cuda_graph: TensorRT only
-    :raises BackendError: when backend or precision is unknown
+    :raises BackendError: when one of the choices is unknown
     """
 
     backend: str = AUTO
@@ -47,10 +50,11 @@ class BackendRequest:
     providers: Sequence[str] = CPU_PROVIDERS
     require_gpu: bool = False
     engine_folder: Path | None = None
+    engine_build: str = 'background'
     use_cuda_graph: bool = False
 
     def __post_init__(self) -> None:
-        for name, choices in (('backend', BACKENDS), ('precision', PRECISIONS)):
+        for name, choices in _CHOICES.items():
             if getattr(self, name) not in choices:
                 raise BackendError(
                     f'{name}: received {getattr(self, name)}; expected one of {", ".join(choices)}'
@@ -67,33 +71,26 @@ def open_backend(bundle: Bundle, request: BackendRequest) -> Backend:
     :raises BundleError: when the bundle has no such model
     :raises BackendError: when it can't be loaded as asked for
     """
-    precision = resolve_precision(bundle, request.precision)
-    if request.backend in (AUTO, 'tensorrt'):
-        path, reasons = _find_engine(bundle, request, precision)
-        if path is not None:
-            return TensorRtBackend(path, load_module(), use_cuda_graph=request.use_cuda_graph)
-        _complain(bundle, request, precision, reasons)
-    path = bundle.model_path(request.model, cpu_model_name(precision))
-    if request.backend == 'openvino' or (
-        request.backend == AUTO and path.name == INT8_CPU and find_spec('openvino') is not None
-    ):
-        return OpenVinoBackend(path, num_threads=request.num_threads)
-    return OnnxRuntimeBackend(
-        path,
-        num_threads=request.num_threads,
-        providers=request.providers,
-        require_gpu=request.require_gpu,
-    )
+    precision = resolve_precision(bundle, request.precision, request.model)
+    # TensorRT refuses the file for CPUs.
+    if request.backend == 'tensorrt' or (request.backend == AUTO and request.model != INT8_CPU):
+        backend = _open_tensorrt(bundle, request, precision)
+        if backend is not None:
+            return backend
+    return _open_on_cpu(bundle, request, precision)
 
 
-def resolve_precision(bundle: Bundle, precision: str) -> str:
+def resolve_precision(bundle: Bundle, precision: str, model: str = AUTO) -> str:
     """
     Say which precision `auto` is.
 
     :param bundle: what was loaded
     :param precision: one of PRECISIONS
+    :param model: a file of the bundle that is asked for, which decides where it is an INT8 file
     :return: FP32, FP16 or INT8
     """
+    if model in (INT8_CPU, INT8_TRT):
+        return 'INT8'
     return bundle.config.deploy.runtime.precision if precision == AUTO else precision
 
 
@@ -107,59 +104,62 @@ def cpu_model_name(precision: str) -> str:
     return INT8_CPU if precision == 'INT8' else MODEL
 
 
-def gpu_model_name(precision: str) -> str:
-    """
-    Name the file that TensorRT takes.
+def _open_tensorrt(bundle: Bundle, request: BackendRequest, precision: str) -> Backend | None:
+    """Open the engine, or what stands in while it is built; None where it can't be had."""
+    try:
+        trt = load_module()
+        engine = find_engine(
+            bundle,
+            trt,
+            precision=precision,
+            model=request.model,
+            folder=request.engine_folder,
+        )
+    except BackendError as error:
+        _complain(bundle, request, precision, str(error))
+        return None
 
-    :param precision: FP32, FP16 or INT8
-    :return: a file of a bundle
-    """
-    return INT8_TRT if precision == 'INT8' else MODEL
+    def load() -> Backend:
+        return TensorRtBackend(engine.path, trt, use_cuda_graph=request.use_cuda_graph)
+
+    def make(progress: Progress) -> Backend:
+        store_engine(engine, trt, BuildOptions(precision), progress)
+        backend = load()
+        check_engine(backend, bundle, precision)
+        return backend
+
+    if not engine.misfits:
+        return load()
+    reason = '; '.join(engine.misfits)
+    if request.engine_build == 'off':
+        _complain(bundle, request, precision, reason)
+        return None
+    logger.warning('%s; building it', reason)
+    if request.engine_build == 'wait' or request.require_gpu:
+        return make(logger.info)
+    return StandInBackend(_open_on_cpu(bundle, request, precision), make, reason)
 
 
-def engine_key(model_path: Path, *, runtime: str, gpu: Gpu, precision: str) -> EngineKey:
-    """
-    Say what an engine of a model has to be built for on this machine.
-
-    :param model_path: the ONNX file
-    :param runtime: from describe_runtime
-    :param gpu: from find_gpu
-    :param precision: FP32, FP16 or INT8
-    :return: the key
-    """
-    return EngineKey(
-        model_sha256=hashlib.sha256(model_path.read_bytes()).hexdigest(),
-        runtime=runtime,
-        gpu_name=gpu.name,
-        compute_capability=gpu.compute_capability,
-        precision=precision,
+def _open_on_cpu(bundle: Bundle, request: BackendRequest, precision: str) -> Backend:
+    # A file that is named is for TensorRT here; the one of the precision stands in for it.
+    model = AUTO if request.backend == 'tensorrt' else request.model
+    path = bundle.model_path(model, cpu_model_name(precision))
+    if request.backend == 'openvino' or (
+        request.backend != 'onnxruntime'
+        and path.name == INT8_CPU
+        and find_spec('openvino') is not None
+    ):
+        return OpenVinoBackend(path, num_threads=request.num_threads)
+    return OnnxRuntimeBackend(
+        path,
+        num_threads=request.num_threads,
+        providers=request.providers,
+        require_gpu=request.require_gpu,
     )
 
 
-def _find_engine(
-    bundle: Bundle, request: BackendRequest, precision: str
-) -> tuple[Path | None, list[str]]:
-    """Find a fitting engine, or the reasons why there is none."""
-    if not _has_tensorrt():
-        return None, ['the Python package tensorrt is not installed (JetPack brings it)']
-    gpu = find_gpu()
-    if gpu is None:
-        return None, ['no NVIDIA GPU is to be seen (no driver, or a container without --gpus)']
-    model_path = bundle.model_path(request.model, gpu_model_name(precision))
-    cache = EngineCache(request.engine_folder or default_folder(bundle.manifest.name))
-    path = cache.path(model_path.name, precision)
-    key = engine_key(
-        model_path, runtime=describe_runtime(load_module()), gpu=gpu, precision=precision
-    )
-    misfits = cache.find_misfits(path, key)
-    return (None, misfits) if misfits else (path, [])
-
-
-def _complain(
-    bundle: Bundle, request: BackendRequest, precision: str, reasons: Sequence[str]
-) -> None:
+def _complain(bundle: Bundle, request: BackendRequest, precision: str, reason: str) -> None:
     """Refuse to go on without TensorRT where it was asked for; else say how to get it."""
-    reason = '; '.join(reasons)
     command = f'python -m ssd_detector.build_engine {bundle.path} --precision {precision}'
     if request.backend == 'tensorrt':
         raise BackendError(f'backend tensorrt: {reason}; run {command}')
@@ -167,9 +167,5 @@ def _complain(
         raise BackendError(
             f'require_gpu: {reason}; run {command}, or name providers of onnxruntime-gpu'
         )
-    if _has_tensorrt():
+    if any(find_spec(name) is not None for name in MODULES):
         logger.info('no TensorRT engine: %s; run %s', reason, command)
-
-
-def _has_tensorrt() -> bool:
-    return any(find_spec(name) is not None for name in MODULES)

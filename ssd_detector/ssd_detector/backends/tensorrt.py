@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ssd_detector.backends.backend import BOXES_NAME, INPUT_NAME, SCORES_NAME
+from ssd_detector.backends.backend import BOXES_NAME, INPUT_NAME, Notice, SCORES_NAME
 from ssd_detector.backends.cuda import Buffer, Cuda, GraphCapture
 from ssd_detector.backends.tensorrt_api import describe_runtime, get_logger
 from ssd_detector.errors import BackendError
@@ -45,6 +45,7 @@ class TensorRtBackend:
             name: self._bind(name, trt) for name in (INPUT_NAME, BOXES_NAME, SCORES_NAME)
         }
         self._graph = self._record() if use_cuda_graph else None
+        self.notice = Notice()
         self.description = f'{describe_runtime(trt)}, {engine_path.name}'
 
     def run(

@@ -1,0 +1,176 @@
+"""
+TensorRT engines from request to boxes, on stand-ins for the GPU and TensorRT.
+
+What they prove is the order of calls and what is said; no GPU has run this code.
+"""
+
+import sys
+
+import numpy as np
+import pytest
+
+from ssd_detector import BackendError, Detector
+from ssd_detector.backends.engine_cache import default_folder
+from ssd_detector.backends.selection import BackendRequest, open_backend
+from ssd_detector.build_engine import main
+from ssd_detector.bundle import load_bundle
+from tests.standing_in import stand_in_environment, STAND_INS
+from tests.tiny_bundle import write_tiny_bundle, write_verifiable_bundle
+
+
+@pytest.fixture
+def gpu(tmp_path, monkeypatch):
+    """Put a stand-in for the GPU where the core looks; engines go below tmp_path."""
+    for name, value in stand_in_environment(tmp_path).items():
+        monkeypatch.setenv(name, value)
+
+
+@pytest.fixture
+def tensorrt(gpu, monkeypatch):
+    monkeypatch.syspath_prepend(STAND_INS)
+    import tensorrt
+
+    yield tensorrt
+    tensorrt.GATE.set()
+    del sys.modules['tensorrt']
+
+
+@pytest.fixture
+def bundle_path(tmp_path):
+    return write_verifiable_bundle(tmp_path / 'tiny')
+
+
+def image(color=(255, 0, 0)):
+    return np.full((48, 64, 3), color, np.uint8)
+
+
+def test_an_engine_gives_the_boxes_of_the_file_it_was_built_from(tensorrt, bundle_path):
+    engine = Detector.from_bundle(bundle_path, backend='tensorrt', engine_build='wait')
+    expected = Detector.from_bundle(bundle_path, backend='onnxruntime')(image())
+
+    first, other, again = engine(image()), engine(image((0, 0, 255))), engine(image())
+
+    assert engine.backend.description == 'tensorrt 10.3.0, model_fp32.engine'
+    np.testing.assert_array_equal(first.boxes_xyxy, expected.boxes_xyxy)
+    np.testing.assert_array_equal(first.scores, again.scores)
+    assert (first.labels, other.labels) == (['red'], ['blue'])
+
+
+def test_onnx_runtime_serves_while_an_engine_is_built(tensorrt, bundle_path):
+    tensorrt.GATE.clear()
+    detector = Detector.from_bundle(bundle_path)
+
+    assert 'ONNX Runtime' in detector.backend.description
+    assert detector(image()).labels == ['red']
+    assert 'no engine was built yet' in str(detector.backend.notice)
+    assert 'serves until then' in str(detector.backend.notice)
+
+    tensorrt.GATE.set()
+    detector.backend.wait()
+
+    assert detector.backend.description == 'tensorrt 10.3.0, model_fp32.engine'
+    assert str(detector.backend.notice).startswith('TensorRT engine built in')
+    assert detector(image()).labels == ['red']
+
+
+def test_an_engine_of_another_gpu_is_rebuilt_with_the_reason(tensorrt, bundle_path, monkeypatch):
+    request = BackendRequest(engine_build='wait')
+    open_backend(load_bundle(bundle_path), request)
+    assert open_backend(load_bundle(bundle_path), BackendRequest()).notice.text == ''
+
+    monkeypatch.setenv('STAND_IN_GPU', 'Orin')
+    backend = open_backend(load_bundle(bundle_path), BackendRequest())
+    backend.wait()
+
+    assert 'the GPU was Stand-in; it is Orin now' in str(backend.notice)
+    assert backend.description.startswith('tensorrt')
+    assert open_backend(load_bundle(bundle_path), BackendRequest()).notice.text == ''
+
+
+def test_a_truncated_engine_is_rebuilt(tensorrt, bundle_path):
+    open_backend(load_bundle(bundle_path), BackendRequest(engine_build='wait'))
+    path = default_folder('tiny') / 'model_fp32.engine'
+    path.write_bytes(path.read_bytes()[:50])
+
+    backend = open_backend(load_bundle(bundle_path), BackendRequest())
+    backend.wait()
+
+    assert '50 bytes); it was cut off or changed' in str(backend.notice)
+    assert backend.description.startswith('tensorrt')
+
+
+def test_an_engine_with_other_boxes_is_not_swapped_in(tensorrt, tmp_path):
+    path = write_verifiable_bundle(tmp_path / 'shifted', box_shift=0.25)
+
+    detector = Detector.from_bundle(path)
+    detector.backend.wait()
+
+    assert 'FAIL tensorrt 10.3.0' in str(detector.backend.notice)
+    assert detector.backend.description.startswith('ONNX Runtime')
+    assert detector(image()).labels == ['red']
+
+
+def test_a_real_engine_that_can_not_be_loaded_here_leaves_the_cpu(gpu, bundle_path):
+    pytest.importorskip('tensorrt_rtx', reason='tensorrt-rtx is not installed')
+
+    detector = Detector.from_bundle(bundle_path)
+    detector.backend.wait()
+
+    assert 'tensorrt_rtx' in str(detector.backend.notice)
+    assert 'can not load it' in str(detector.backend.notice)
+    assert detector(image()).labels == ['red']
+
+
+def test_a_folder_that_can_not_be_written_leaves_the_stand_in(tensorrt, bundle_path, tmp_path):
+    (tmp_path / 'file').write_text('no folder')
+
+    backend = open_backend(
+        load_bundle(bundle_path), BackendRequest(engine_folder=tmp_path / 'file/engines')
+    )
+    backend.wait()
+
+    assert 'can not be written' in str(backend.notice) and 'goes on' in str(backend.notice)
+    assert backend.notice.needs_action
+
+
+def test_without_a_build_tensorrt_is_an_error_and_auto_the_cpu(tensorrt, bundle_path):
+    bundle = load_bundle(bundle_path)
+
+    with pytest.raises(BackendError, match='no engine was built yet; run python -m'):
+        open_backend(bundle, BackendRequest(backend='tensorrt', engine_build='off'))
+    assert 'ONNX' in open_backend(bundle, BackendRequest(engine_build='off')).description
+
+
+def test_the_command_builds_runs_and_keeps(tensorrt, bundle_path, caplog, capsys):
+    caplog.set_level('INFO')
+
+    assert main([str(bundle_path)]) == 0
+    assert 'no engine was built yet' in caplog.text and 'PASS tensorrt 10.3.0' in caplog.text
+    assert capsys.readouterr().out.strip().endswith('tiny/model_fp32.engine')
+
+    caplog.clear()
+    assert main([str(bundle_path), '--build_only']) == 0
+    assert 'fits; kept' in caplog.text and 'PASS' not in caplog.text
+
+
+def test_the_command_fails_when_the_engine_gives_other_boxes(tensorrt, tmp_path, capsys):
+    path = write_verifiable_bundle(tmp_path / 'shifted', box_shift=0.25)
+
+    assert main([str(path)]) == 1
+    assert 'FAIL tensorrt 10.3.0' in capsys.readouterr().err
+
+
+def test_the_command_needs_no_parity_file(tensorrt, tmp_path, caplog):
+    caplog.set_level('INFO')
+
+    assert main([str(write_tiny_bundle(tmp_path / 'plain'))]) == 0
+    assert 'parity.npz: is not in the bundle' in caplog.text
+
+
+def test_rebuild_builds_again(tensorrt, bundle_path):
+    main([str(bundle_path)])
+    path = default_folder('tiny') / 'model_fp32.engine'
+    first = path.stat().st_mtime_ns
+
+    assert main([str(bundle_path), '--rebuild']) == 0
+    assert path.stat().st_mtime_ns > first
