@@ -15,7 +15,8 @@ from ssd_training.errors import DataError
 
 _JPEG_START, _JPEG_END = b'\xff\xd8', b'\xff\xd9'
 # Boxes are drawn on the pixels as they are stored, whatever a camera says about its position.
-_AS_STORED = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
+AS_STORED = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
+UPRIGHT = cv2.IMREAD_COLOR
 
 
 class ImageSource(Protocol):
@@ -142,7 +143,7 @@ def check_size(image_rgb: NDArray[np.uint8], size_wh: tuple[int, int], name: str
         )
 
 
-def decode_image(encoded: bytes, name: str) -> NDArray[np.uint8]:
+def decode_image(encoded: bytes, name: str, *, flags: int = AS_STORED) -> NDArray[np.uint8]:
     """
     Decode a JPEG or PNG file.
 
@@ -150,11 +151,12 @@ def decode_image(encoded: bytes, name: str) -> NDArray[np.uint8]:
 
     :param encoded: content of the file
     :param name: of the file, for the message
+    :param flags: AS_STORED, or UPRIGHT to turn it as the camera was held
     :return: (H, W, 3) uint8, RGB
     :raises DataError: when it is no image, or only a part of one
     """
     pixels = np.frombuffer(encoded, np.uint8)
-    image_bgr = cv2.imdecode(pixels, _AS_STORED) if len(pixels) else None
+    image_bgr = cv2.imdecode(pixels, flags) if len(pixels) else None
     # OpenCV fills what is missing of a JPEG with grey, and says so on stderr only.
     is_cut = encoded.startswith(_JPEG_START) and _JPEG_END not in encoded[-64:]
     if image_bgr is None or is_cut:

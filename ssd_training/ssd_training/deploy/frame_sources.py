@@ -1,0 +1,223 @@
+"""Where the images to predict come from: a picture, a folder, a video, a camera, a stream."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from ssd_detector.errors import ConfigError
+from ssd_training.data.records import decode_image, ImageFile, UPRIGHT
+from ssd_training.errors import DataError
+
+PICTURE_SUFFIXES = ('.jpg', '.jpeg', '.png', '.bmp', '.webp', '.tif', '.tiff')
+_TIMEOUT_MS = 10_000
+# A video's header may promise a little more than there is.
+_ALLOWED_MISSING = 0.02
+_DEFAULT_RATE_HZ = 25.0
+
+
+@dataclass(frozen=True, eq=False)
+class Frame:
+    """
+    One image.
+
+    :param name: of the file, below the folder that was given; of the video or camera
+    :param image_rgb: (H, W, 3) uint8
+    :param index: in its video, from 0; None for a picture
+    """
+
+    name: str
+    image_rgb: NDArray[np.uint8]
+    index: int | None = None
+
+
+@dataclass(frozen=True)
+class Unreadable:
+    """
+    What can't be read.
+
+    :param name: as of Frame
+    :param reason: in a sentence
+    """
+
+    name: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """
+    Picture files.
+
+    :param paths: of the files
+    :param root: that their names start from
+    """
+
+    paths: tuple[Path, ...]
+    root: Path
+
+    @property
+    def total(self) -> int:
+        """The number of images."""
+        return len(self.paths)
+
+    def frames(self) -> Iterator[Frame | Unreadable]:
+        """
+        Read one after the other.
+
+        :return: each picture, or why it can't be read
+        """
+        for path in self.paths:
+            name = str(path.relative_to(self.root))
+            try:
+                image_rgb = decode_image(ImageFile(path).read_bytes(), name, flags=UPRIGHT)
+                yield Frame(name, image_rgb)
+            except DataError as error:
+                yield Unreadable(name, '; '.join(error.findings))
+
+
+@dataclass(frozen=True)
+class Video:
+    """
+    A video file, a camera or a stream.
+
+    :param address: as OpenCV takes it: a path or URL, or the index of a camera
+    :param name: of the results
+    """
+
+    address: str | int
+    name: str
+
+    @property
+    def total(self) -> int | None:
+        """The number of frames; None when there is no end to be seen."""
+        with _capture(self.address) as capture:
+            return _length(capture)
+
+    @property
+    def rate_hz(self) -> float:
+        """Frames a second, 25 where nobody says it."""
+        with _capture(self.address) as capture:
+            rate_hz = capture.get(cv2.CAP_PROP_FPS)
+        # MJPEG streams claim thousands.
+        return rate_hz if 0 < rate_hz < 1000 else _DEFAULT_RATE_HZ
+
+    def frames(self) -> Iterator[Frame | Unreadable]:
+        """
+        Read one after the other, to the end.
+
+        :return: each frame; at last, that a file ended too early
+        :raises DataError: when it can't be opened
+        """
+        with _capture(self.address) as capture:
+            total, index = _length(capture), 0
+            while True:
+                is_there, image_bgr = capture.read()
+                if not is_there:
+                    break
+                image_rgb = cv2.cvtColor(image_bgr, cv2.COLOR_BGR2RGB)
+                yield Frame(self.name, np.asarray(image_rgb, np.uint8), index)
+                index += 1
+            if index == 0 or (total and index < total * (1 - _ALLOWED_MISSING)):
+                yield Unreadable(
+                    self.name, f'{self.name}: {index} of {total or "?"} frames can be read'
+                )
+
+
+Source = Pictures | Video
+
+
+def open_source(given: str, output_dir: Path) -> Source:
+    """
+    Find out what an argument means.
+
+    :param given: a picture, a folder of them, a video, a camera's index, a URL
+    :param output_dir: of the results; left out when it is below the folder that is searched
+    :return: the source
+    :raises ConfigError: when it is none of them, or the results would replace it
+    :raises DataError: when video, camera or stream can't be opened
+    """
+    path = Path(given)
+    if given.isdigit() and not path.exists():
+        return _check(Video(int(given), f'camera_{given}'))
+    if '://' in given:
+        return _check(Video(given, _name_of(given)))
+    if path.is_dir():
+        _check_root(path, output_dir)
+        return Pictures(_find_pictures(path, output_dir.resolve()), path)
+    if not path.is_file():
+        raise ConfigError(
+            [
+                f'{given}: no such file or folder; expected a picture, a folder of pictures, a '
+                f'video, the index of a camera, or a URL'
+            ]
+        )
+    if path.suffix.lower() in PICTURE_SUFFIXES:
+        _check_root(path.parent, output_dir)
+        return Pictures((path,), path.parent)
+    return _check(Video(given, path.stem))
+
+
+def _check_root(root: Path, output_dir: Path) -> None:
+    if root.resolve() == output_dir.resolve():
+        raise ConfigError(
+            [f'--output_dir: {output_dir}: its pictures would be replaced; give another folder']
+        )
+
+
+def _find_pictures(folder: Path, left_out: Path) -> tuple[Path, ...]:
+    paths = tuple(
+        path
+        for path in sorted(folder.rglob('*'))
+        if path.suffix.lower() in PICTURE_SUFFIXES and left_out not in path.resolve().parents
+    )
+    if not paths:
+        raise ConfigError([f'{folder}: holds no picture ({", ".join(PICTURE_SUFFIXES)})'])
+    return paths
+
+
+def _name_of(url: str) -> str:
+    """Make a file name of host and path, without user and password."""
+    place = url.split('://', 1)[1].split('?')[0].rpartition('@')[2]
+    return ''.join(one if one.isalnum() or one in '.-' else '_' for one in place).strip('_')
+
+
+def _check(video: Video) -> Video:
+    with _capture(video.address):
+        return video
+
+
+@contextmanager
+def _capture(address: str | int) -> Iterator[cv2.VideoCapture]:
+    capture = _open(address)
+    try:
+        if not capture.isOpened():
+            raise DataError([_describe_failure(address)])
+        yield capture
+    finally:
+        capture.release()
+
+
+def _open(address: str | int) -> cv2.VideoCapture:
+    if isinstance(address, int):
+        return cv2.VideoCapture(address)
+    timeouts = (cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, cv2.CAP_PROP_READ_TIMEOUT_MSEC)
+    options = [part for one in timeouts for part in (one, _TIMEOUT_MS)]
+    return cv2.VideoCapture(address, cv2.CAP_FFMPEG, options)
+
+
+def _describe_failure(address: str | int) -> str:
+    if isinstance(address, int):
+        return f'camera {address}: can not be opened; see ls /dev/video*, and whether it is in use'
+    if '://' in address:
+        return f'{_name_of(address)}: no stream there; try the address in a browser or ffplay'
+    return f'{address}: can not be opened as a video; convert it (ffmpeg) or check the file'
+
+
+def _length(capture: cv2.VideoCapture) -> int | None:
+    count = int(capture.get(cv2.CAP_PROP_FRAME_COUNT))
+    return count if count > 0 else None

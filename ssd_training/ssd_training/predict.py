@@ -1,0 +1,144 @@
+"""
+Detect in pictures, a video, a camera or a stream: `python -m ssd_training.predict SOURCE`.
+
+Annotated copies go to inference_out/, what was found to stdout. Needs no TensorFlow.
+"""
+
+import argparse
+from collections.abc import Sequence
+import json
+import os
+from pathlib import Path
+import sys
+from typing import TYPE_CHECKING
+
+from ssd_training.command_line import CONFIG_ROOT, run_command
+
+if TYPE_CHECKING:
+    from ssd_detector import Detector
+    from ssd_training.deploy.frame_sources import Unreadable
+    from ssd_training.deploy.prediction import Prediction
+
+_MODELS = {'auto': 'auto', 'fp32': 'model.onnx', 'int8': 'model_int8_cpu.onnx'}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """
+    Detect in everything that was given.
+
+    :param argv: the arguments; those of the process by default
+    :return: 0 good, 1 something could not be read, 2 wrong usage
+    """
+    arguments = _parse(argv)
+    return run_command(lambda: _predict(arguments))
+
+
+def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog='python -m ssd_training.predict', description=__doc__)
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument(
+        'source', nargs='?', help='picture, folder, video, index of a camera, or URL (MJPEG, RTSP)'
+    )
+    what.add_argument('--image', metavar='PATH', help='the same: a picture or a folder')
+    what.add_argument('--webcam', action='store_true', help='take --camera')
+    parser.add_argument('--camera', default='0', help='with --webcam: index or URL (0)')
+    parser.add_argument(
+        '--bundle', '--model_dir', type=Path, help='its folder (default: the released one)'
+    )
+    parser.add_argument(
+        '--deploy_config',
+        type=Path,
+        help='names the bundle (exported_model/<model_name>) and gives the thresholds',
+    )
+    parser.add_argument('--config_root', type=Path, default=CONFIG_ROOT, help='of --deploy_config')
+    parser.add_argument('--model', default='auto', help='fp32, int8, or a file of the bundle')
+    parser.add_argument('--backend', default='auto', help='auto, onnxruntime, openvino, tensorrt')
+    parser.add_argument('--num_threads', type=int, default=0, help='of one inference (0: auto)')
+    parser.add_argument('--score_threshold', type=float)
+    parser.add_argument('--nms_iou_threshold', type=float)
+    parser.add_argument('--max_detections', type=int)
+    parser.add_argument('--max_frames', type=int, help='of a video or stream (default: all)')
+    parser.add_argument(
+        '--output_dir', type=Path, default=Path('inference_out'), help='(inference_out)'
+    )
+    parser.add_argument('--json', action='store_true', help='one JSON object an image')
+    parser.add_argument('--show', action='store_true', help='in a window, too; q ends')
+    return parser.parse_args(argv)
+
+
+def _predict(arguments: argparse.Namespace) -> None:
+    from contextlib import closing
+
+    from ssd_training.deploy.frame_sources import open_source, Unreadable
+    from ssd_training.deploy.prediction import predict
+    from ssd_training.errors import DataError
+
+    given = arguments.camera if arguments.webcam else arguments.image or arguments.source
+    source = open_source(given, arguments.output_dir)
+    detector = _open_detector(arguments)
+    unreadable: list[str] = []
+    num_good = 0
+    predictions = predict(
+        detector,
+        source,
+        arguments.output_dir,
+        max_frames=arguments.max_frames,
+        is_shown=arguments.show,
+    )
+    try:
+        with closing(predictions):
+            for one in predictions:
+                _print(one, as_json=arguments.json)
+                if isinstance(one, Unreadable):
+                    unreadable.append(one.reason)
+                else:
+                    num_good += 1
+    except KeyboardInterrupt:
+        print('stopped', file=sys.stderr)
+    if unreadable:
+        raise DataError([*unreadable, f'{len(unreadable)} unreadable, {num_good} predicted'])
+
+
+def _print(one: 'Prediction | Unreadable', *, as_json: bool) -> None:
+    from ssd_training.deploy.frame_sources import Unreadable
+
+    if as_json:
+        value = vars(one) if isinstance(one, Unreadable) else one.to_json()
+        print(json.dumps(value), flush=True)
+    elif not isinstance(one, Unreadable):
+        print(one)
+        if one.frame.index is None:
+            print(f'Saved → {one.path}')
+
+
+def _open_detector(arguments: argparse.Namespace) -> 'Detector':
+    from dataclasses import replace
+
+    from ssd_detector import Detector
+    from ssd_training.deploy.bundles import find_released_bundle
+
+    path, thresholds = arguments.bundle, None
+    if arguments.deploy_config is not None:
+        from ssd_training.deploy.source import load_deploy_config
+
+        config, _ = load_deploy_config(arguments.deploy_config, arguments.config_root, os.environ)
+        path = path or Path('exported_model', config.model_name)
+        thresholds = config.deploy.post_processing
+    detector = Detector.from_bundle(
+        path or find_released_bundle(),
+        model=_MODELS.get(arguments.model, arguments.model),
+        backend=arguments.backend,
+        num_threads=arguments.num_threads,
+        engine_build='wait',
+    )
+    names = ('score_threshold', 'nms_iou_threshold', 'max_detections')
+    given = {name: getattr(arguments, name) for name in names}
+    given = {name: value for name, value in given.items() if value is not None}
+    thresholds = replace(thresholds or detector.thresholds, **given)
+    thresholds.by_class(detector.labels)
+    detector.thresholds = thresholds
+    return detector
+
+
+if __name__ == '__main__':
+    sys.exit(main())
