@@ -21,6 +21,6 @@ setup(
         'pydantic>=2.7,<3',
         'pyyaml>=6',
     ],
-    extras_require={'test': ['pytest']},
+    extras_require={'coco': ['faster-coco-eval>=1.6'], 'test': ['pytest']},
     zip_safe=False,
 )

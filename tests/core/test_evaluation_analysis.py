@@ -2,8 +2,9 @@
 
 import pytest
 
-from ssd_detector.evaluation.analysis import best_operating_points, classify_errors
+from ssd_detector.evaluation.errors_by_kind import split_errors
 from ssd_detector.evaluation.matching import judge, match
+from ssd_detector.evaluation.operating_points import best_operating_points
 from tests.core.test_evaluation_voc import LABELS, to_detections, to_truths
 
 CAT, DOG, FAR = [0, 0, 10, 10], [50, 0, 60, 10], [80, 80, 90, 90]
@@ -12,6 +13,11 @@ CAT, DOG, FAR = [0, 0, 10, 10], [50, 0, 60, 10], [80, 80, 90, 90]
 def judged(found, truths):
     matching = match({'a': found}, {'a': truths}, LABELS)
     return matching, judge(matching, 0.5)
+
+
+def count_errors(matching, judgement):
+    kinds = split_errors(matching, judgement, '11point').kinds
+    return {kind.name: kind.count for kind in kinds}
 
 
 @pytest.mark.parametrize(
@@ -25,7 +31,7 @@ def judged(found, truths):
 )
 def test_each_error_has_its_kind(box, class_id, kind, missed):
     truths = to_truths([CAT, DOG], [1, 2], [False, False])
-    counts = classify_errors(*judged(to_detections([box], [0.9], [class_id]), truths))
+    counts = count_errors(*judged(to_detections([box], [0.9], [class_id]), truths))
 
     assert {name for name, count in counts.items() if count} == {kind, 'missed'}
     assert (counts[kind], counts['missed']) == (1, missed)
@@ -33,14 +39,14 @@ def test_each_error_has_its_kind(box, class_id, kind, missed):
 
 def test_a_second_detection_is_a_duplicate_and_nothing_is_missed():
     found = to_detections([CAT, CAT], [0.9, 0.8], [1, 1])
-    counts = classify_errors(*judged(found, to_truths([CAT], [1], [False])))
+    counts = count_errors(*judged(found, to_truths([CAT], [1], [False])))
 
     assert {name: count for name, count in counts.items() if count} == {'duplicate': 1}
 
 
 def test_difficult_objects_are_neither_missed_nor_duplicated():
     found = to_detections([CAT, CAT], [0.9, 0.8], [1, 1])
-    counts = classify_errors(*judged(found, to_truths([CAT, DOG], [1, 2], [True, True])))
+    counts = count_errors(*judged(found, to_truths([CAT, DOG], [1, 2], [True, True])))
 
     assert not any(counts.values())
 

@@ -143,5 +143,5 @@ def test_an_engine_needs_the_tensorrt_backend(evaluate):
 def test_the_table_of_one_model_names_classes_and_errors(evaluate, bundle):
     _, out, _ = evaluate(bundle)
 
-    assert 'errors among all detections: localization' in out
+    assert 'errors among all detections: classification' in out
     assert {'red', 'green', 'blue'} <= {line.split(' ')[0] for line in out.splitlines()}

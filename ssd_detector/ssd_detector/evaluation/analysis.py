@@ -1,89 +1,168 @@
-"""What to do about the score: the threshold of best F1 of each class, and kinds of errors."""
+"""Everything that is told about one set of detections, from one look at it."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from ssd_detector.evaluation.matching import Judgement, Matching
-from ssd_detector.evaluation.voc import precision_recall
+from ssd_detector.detections import Detections
+from ssd_detector.evaluation.calibration import calibrate, Calibration
+from ssd_detector.evaluation.checks import check_inputs, Sizes
+from ssd_detector.evaluation.coco import CocoResult, score_coco
+from ssd_detector.evaluation.confusion import confuse, ConfusionMatrix
+from ssd_detector.evaluation.errors_by_kind import ErrorSplit, split_errors
+from ssd_detector.evaluation.ground_truths import GroundTruths
+from ssd_detector.evaluation.matching import judge, Judgement, match, Matching
+from ssd_detector.evaluation.operating_points import (
+    best_common_point,
+    best_operating_points,
+    OperatingPoint,
+)
+from ssd_detector.evaluation.sizes import SizeBand, split_sizes
+from ssd_detector.evaluation.voc import (
+    Curve,
+    Interpolation,
+    precision_recall,
+    score_voc,
+    VocResult,
+)
+from ssd_detector.evaluation.worst_images import find_worst_images, WorstImage
 
-_BACKGROUND_IOU = 0.1
 
-
-@dataclass(frozen=True)
-class OperatingPoint:
+@dataclass(frozen=True, eq=False)
+class ClassAnalysis:
     """
-    The score threshold at which a class has its best F1; NaN where it has no detection.
+    One class; NaN where a number has no meaning, as AP without objects.
 
-    :param label: of the class
+    :param label: its name
     :param num_objects: to find
-    :param score_threshold: detections from this score on are kept
-    :param precision: there
-    :param recall: there
-    :param f1: there
+    :param num_difficult: objects that are neither hit nor miss
+    :param num_detections: down to the lowest score
+    :param ap: VOC, at the IoU of the analysis
+    :param ap_75: VOC, at IoU 0.75
+    :param best: the score threshold of best F1, with precision and recall there
+    :param curve: precision, recall and F1, detection by detection
     """
 
     label: str
     num_objects: int
-    score_threshold: float
-    precision: float
-    recall: float
-    f1: float
+    num_difficult: int
+    num_detections: int
+    ap: float
+    ap_75: float
+    best: OperatingPoint
+    curve: Curve
 
 
-def best_operating_points(matching: Matching, judgement: Judgement) -> list[OperatingPoint]:
+@dataclass(frozen=True, eq=False)
+class Analysis:
     """
-    Find the best threshold of each class.
+    What one set of detections is worth, and why.
 
-    :param matching: from match
-    :param judgement: from judge
-    :return: one a class
+    :param iou_threshold: of everything here that names no IoU of its own
+    :param interpolation: of every VOC figure: 11point or area
+    :param voc: AP at iou_threshold
+    :param voc_75: AP at IoU 0.75
+    :param coco: the twelve figures of COCO
+    :param classes: one a label
+    :param best: the score threshold of best F1 for all classes alike
+    :param confusion: at the score of best
+    :param errors: kinds of errors, each as AP lost
+    :param sizes: small, medium and large objects
+    :param calibration: score against precision
+    :param worst_images: with the boxes to draw
+    :param matching: what all this was counted from; comparison.compare takes two of them
     """
-    points = []
-    for class_id, label in enumerate(matching.labels, start=1):
-        curve = precision_recall(matching, judgement, class_id)
-        num_objects = int(judgement.num_objects[class_id])
-        if not len(curve.scores):
-            points.append(OperatingPoint(label, num_objects, *[float('nan')] * 4))
-            continue
-        total = curve.precision + curve.recall
-        f1 = np.divide(
-            2 * curve.precision * curve.recall, total, out=np.zeros_like(total), where=total > 0
+
+    iou_threshold: float
+    interpolation: Interpolation
+    voc: VocResult
+    voc_75: VocResult
+    coco: CocoResult
+    classes: tuple[ClassAnalysis, ...]
+    best: OperatingPoint
+    confusion: ConfusionMatrix
+    errors: ErrorSplit
+    sizes: tuple[SizeBand, ...]
+    calibration: Calibration
+    worst_images: tuple[WorstImage, ...]
+    matching: Matching
+
+
+def analyse(
+    detections: Mapping[str, Detections],
+    ground_truths: Mapping[str, GroundTruths],
+    *,
+    labels: Sequence[str],
+    iou_threshold: float = 0.5,
+    interpolation: Interpolation = '11point',
+    sizes_wh: Sizes | None = None,
+    num_worst_images: int = 12,
+) -> Analysis:
+    """
+    Check, match and count.
+
+    :param detections: image id -> detections; an image that is not there has none
+    :param ground_truths: image id -> objects; every image of the split is there
+    :param labels: C texts, the names of classes 1..C
+    :param iou_threshold: a hit overlaps its object at least so much
+    :param interpolation: 11point (VOC2007) or area (from VOC2010 on)
+    :param sizes_wh: image id -> width and height, px; where given, boxes must lie inside
+    :param num_worst_images: at most; those without errors are left out
+    :return: see Analysis
+    :raises EvaluationError: with everything that can't be scored, or without faster-coco-eval
+    """
+    check_inputs(detections, ground_truths, labels=labels, sizes_wh=sizes_wh)
+    matching = match(detections, ground_truths, labels)
+    judgement = judge(matching, iou_threshold)
+    voc = score_voc(matching, judgement, interpolation)
+    voc_75 = score_voc(matching, judge(matching, 0.75), interpolation)
+    points = best_operating_points(matching, judgement)
+    best = best_common_point(matching, judgement)
+    return Analysis(
+        iou_threshold=iou_threshold,
+        interpolation=interpolation,
+        voc=voc,
+        voc_75=voc_75,
+        coco=score_coco(detections, ground_truths, labels),
+        classes=_describe_classes(matching, judgement, points, (voc, voc_75)),
+        best=best,
+        confusion=confuse(matching, judgement, best.score_threshold),
+        errors=split_errors(matching, judgement, interpolation),
+        sizes=split_sizes(matching, iou_threshold, interpolation),
+        calibration=calibrate(matching, judgement),
+        worst_images=find_worst_images(
+            matching,
+            judgement,
+            points,
+            detections=detections,
+            ground_truths=ground_truths,
+            count=num_worst_images,
+        ),
+        matching=matching,
+    )
+
+
+def _describe_classes(
+    matching: Matching,
+    judgement: Judgement,
+    points: Sequence[OperatingPoint],
+    results: tuple[VocResult, VocResult],
+) -> tuple[ClassAnalysis, ...]:
+    objects = matching.objects
+    size = len(matching.labels) + 1
+    num_difficult = np.bincount(objects.class_ids[objects.is_difficult], minlength=size)
+    num_detections = np.bincount(matching.class_ids, minlength=size)
+    return tuple(
+        ClassAnalysis(
+            label=label,
+            num_objects=int(judgement.num_objects[class_id]),
+            num_difficult=int(num_difficult[class_id]),
+            num_detections=int(num_detections[class_id]),
+            ap=results[0].ap_by_label[label],
+            ap_75=results[1].ap_by_label[label],
+            best=point,
+            curve=precision_recall(matching, judgement, class_id),
         )
-        # A threshold can't part equal scores.
-        f1[:-1][curve.scores[:-1] == curve.scores[1:]] = -1
-        best = int(np.argmax(f1))
-        values = (curve.scores, curve.precision, curve.recall, f1)
-        points.append(OperatingPoint(label, num_objects, *(float(v[best]) for v in values)))
-    return points
-
-
-def classify_errors(matching: Matching, judgement: Judgement) -> dict[str, int]:
-    """
-    Count the false positives of each kind (TIDE, arXiv:2008.08115, section 2.2) and the misses.
-
-    :param matching: from match
-    :param judgement: from judge
-    :return: kind -> count; missed are objects that no localization or classification error covers
-    """
-    is_error = judgement.is_counted & ~judgement.is_hit
-    own, other = matching.own_ious, matching.other_ious
-    high = judgement.iou_threshold
-    rules = {
-        'localization': (own >= _BACKGROUND_IOU) & (own < high),
-        'classification': other >= high,
-        'duplicate': own >= high,
-        'both': other >= _BACKGROUND_IOU,
-        'background': np.ones(len(own), bool),
-    }
-    kinds: dict[str, NDArray[np.bool_]] = {}
-    for kind, applies in rules.items():
-        kinds[kind] = is_error & applies
-        is_error = is_error & ~applies
-    is_found = matching.objects.is_difficult.copy()
-    is_found[matching.own_objects[judgement.is_hit]] = True
-    is_found[matching.own_objects[kinds['localization']]] = True
-    is_found[matching.other_objects[kinds['classification']]] = True
-    counts = {kind: int(np.sum(members)) for kind, members in kinds.items()}
-    return counts | {'missed': int(np.sum(~is_found))}
+        for class_id, (label, point) in enumerate(zip(matching.labels, points, strict=True), 1)
+    )

@@ -19,6 +19,7 @@ __all__ = [
     'VocResult',
     'average_precision',
     'evaluate_voc',
+    'follow',
     'precision_recall',
     'score_voc',
 ]
@@ -52,6 +53,13 @@ class Curve:
     scores: NDArray[np.float32]
     precision: NDArray[np.float64]
     recall: NDArray[np.float64]
+
+    @property
+    def f1(self) -> NDArray[np.float64]:
+        """Give the harmonic mean of precision and recall; 0 where both are 0."""
+        total = self.precision + self.recall
+        product = 2 * self.precision * self.recall
+        return np.divide(product, total, out=np.zeros_like(total), where=total > 0)
 
 
 def evaluate_voc(
@@ -108,10 +116,22 @@ def precision_recall(matching: Matching, judgement: Judgement, class_id: int) ->
     :return: one point for each detection that counts
     """
     members = np.flatnonzero((matching.class_ids == class_id) & judgement.is_counted)
-    hits = np.cumsum(judgement.is_hit[members])
+    num_objects = int(judgement.num_objects[class_id])
+    return follow(matching.scores[members], judgement.is_hit[members], num_objects)
+
+
+def follow(scores: NDArray[np.float32], is_hit: NDArray[np.bool_], num_objects: int) -> Curve:
+    """
+    Count hits down the scores.
+
+    :param scores: (N,) float32, falling
+    :param is_hit: (N,) bool
+    :param num_objects: to find; recall is 0 where there are none
+    :return: N points
+    """
+    hits = np.cumsum(is_hit)
     precision = hits / np.arange(1, len(hits) + 1)
-    recall = hits / max(int(judgement.num_objects[class_id]), 1)
-    return Curve(matching.scores[members], precision, recall)
+    return Curve(scores, precision, hits / max(num_objects, 1))
 
 
 def average_precision(

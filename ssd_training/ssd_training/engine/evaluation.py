@@ -4,15 +4,24 @@ from collections.abc import Sequence
 import dataclasses
 from typing import Any
 
-from ssd_detector.evaluation.analysis import best_operating_points, classify_errors
+from ssd_detector.evaluation.analysis import analyse, Analysis
+from ssd_detector.evaluation.errors_by_kind import split_errors
 from ssd_detector.evaluation.matching import judge, match
+from ssd_detector.evaluation.operating_points import best_operating_points
 from ssd_detector.evaluation.running import detect_all, Model, OnProgress, Picture, Predict, Run
 from ssd_detector.evaluation.voc import evaluate_voc, VocResult
 from ssd_detector.postprocess import Thresholds
 from ssd_training.data.records import Record
 from ssd_training.experiments.data_schema import EvalSettings, NmsSettings
 
-__all__ = ['Predict', 'analyse_run', 'detect_records', 'evaluate_split', 'score_run']
+__all__ = [
+    'Predict',
+    'analyse_records',
+    'analyse_run',
+    'detect_records',
+    'evaluate_split',
+    'score_run',
+]
 
 
 def evaluate_split(
@@ -81,6 +90,29 @@ def score_run(
     )
 
 
+def analyse_records(
+    run: Run, records: Sequence[Record], settings: EvalSettings, labels: Sequence[str]
+) -> Analysis:
+    """
+    Tell everything about what was detected.
+
+    :param run: from detect_records
+    :param records: of the split
+    :param settings: the section `eval`
+    :param labels: names of the classes 1, 2, ...
+    :return: see Analysis
+    :raises EvaluationError: with everything that can't be scored
+    """
+    return analyse(
+        run.detections,
+        {record.image_id: record.ground_truths for record in records},
+        labels=labels,
+        iou_threshold=settings.iou_threshold,
+        interpolation=settings.interpolation,
+        sizes_wh={record.image_id: record.size_wh for record in records},
+    )
+
+
 def analyse_run(
     run: Run, records: Sequence[Record], settings: EvalSettings, labels: Sequence[str]
 ) -> dict[str, Any]:
@@ -98,7 +130,10 @@ def analyse_run(
     judgement = judge(matching, settings.iou_threshold)
     points = [dataclasses.asdict(one) for one in best_operating_points(matching, judgement)]
     return {
-        'errors': classify_errors(matching, judgement),
+        'errors': {
+            kind.name: kind.count
+            for kind in split_errors(matching, judgement, settings.interpolation).kinds
+        },
         # NaN is no JSON.
         'best_f1': [{k: v if v == v else None for k, v in one.items()} for one in points],
     }
