@@ -1,11 +1,11 @@
 """Slow, obviously right versions of the hot code: one loop a rule, no vectorization."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 import math
 
 import numpy as np
 
-# --- core: boxes, resize, NMS, VOC AP ---------------------------------------------------------
+# --- core: boxes, resize, NMS -----------------------------------------------------------------
 
 
 def iou(box_a: Sequence[float], box_b: Sequence[float]) -> float:
@@ -114,68 +114,6 @@ def postprocess(
         (class_id, float(score), tuple(map(float, box)))
         for class_id, _, score, box in found[:max_detections]
     ]
-
-
-def voc_ap(
-    detections: Mapping, ground_truths: Mapping, class_id: int, iou_threshold: float, kind: str
-) -> float:
-    """
-    Follow the devkit: rank all detections of a class, mark each, integrate the curve.
-
-    :param detections: image id -> Detections
-    :param ground_truths: image id -> GroundTruths
-    :param class_id: the class
-    :param iou_threshold: of a hit
-    :param kind: 11point or area
-    :return: AP; NaN without objects
-    """
-    ranked = []
-    for image_id in ground_truths:
-        found = detections.get(image_id)
-        for index in range(len(found) if found is not None else 0):
-            if found.class_ids[index] == class_id:
-                ranked.append((float(found.scores[index]), image_id, found.boxes_xyxy[index]))
-    ranked.sort(key=lambda one: -one[0])
-    num_objects = sum(
-        int(truth.class_ids[index] == class_id and not truth.is_difficult[index])
-        for truth in ground_truths.values()
-        for index in range(len(truth.class_ids))
-    )
-    if num_objects == 0:
-        return math.nan
-    taken, hits, misses, curve = set(), 0, 0, []
-    for _, image_id, box in ranked:
-        truth = ground_truths[image_id]
-        best_overlap, best = -1.0, None
-        for index in range(len(truth.class_ids)):
-            overlap = iou(box, truth.boxes_xyxy[index])
-            if truth.class_ids[index] == class_id and overlap > best_overlap:
-                best_overlap, best = overlap, index
-        if best is not None and best_overlap >= iou_threshold:
-            if truth.is_difficult[best]:
-                continue
-            if (image_id, best) in taken:
-                misses += 1
-            else:
-                taken.add((image_id, best))
-                hits += 1
-        else:
-            misses += 1
-        curve.append((hits / num_objects, hits / (hits + misses)))
-    return _integrate(curve, kind)
-
-
-def _integrate(curve: list[tuple[float, float]], kind: str) -> float:
-    """Integrate (recall, precision) pairs, precision made to fall by the best one to the right."""
-    if kind == '11point':
-        points = np.arange(0, 1.1, 0.1)
-        best = [max((p for r, p in curve if r >= point), default=0.0) for point in points]
-        return sum(best) / 11
-    area, before = 0.0, 0.0
-    for index, (recall, _) in enumerate(curve):
-        area += (recall - before) * max(p for _, p in curve[index:])
-        before = recall
-    return area
 
 
 # --- training: priors, box coding, matching, loss ---------------------------------------------

@@ -7,30 +7,10 @@ import pytest
 
 from ssd_detector.detections import Detections
 from ssd_detector.errors import EvaluationError
-from ssd_detector.evaluation.voc import evaluate_voc, GroundTruths
-from tests import reference
+from ssd_detector.evaluation.voc import evaluate_voc
+from tests.core import reference_evaluation as reference
+from tests.core.evaluation_cases import LABELS, random_data_sets, to_detections, to_truths
 from tests.strategies import boxes_xyxy, scores
-
-LABELS = ('cat', 'dog', 'cow')
-
-
-def to_truths(boxes, class_ids, is_difficult):
-    return GroundTruths(
-        np.array(boxes, np.float32).reshape(-1, 4),
-        np.array(class_ids, np.int64),
-        np.array(is_difficult, bool),
-    )
-
-
-def to_detections(boxes, values, class_ids):
-    order = np.argsort(-np.array(values, np.float32), kind='stable')
-    class_ids = np.array(class_ids, np.int64)[order]
-    return Detections(
-        np.array(boxes, np.float32).reshape(-1, 4)[order],
-        np.array(values, np.float32)[order],
-        class_ids,
-        [LABELS[class_id - 1] for class_id in class_ids],
-    )
 
 
 def not_empty(boxes):
@@ -40,7 +20,7 @@ def not_empty(boxes):
 @st.composite
 def data_sets(draw):
     truths, found = {}, {}
-    for image in range(draw(st.integers(1, 4))):
+    for image in range(draw(st.integers(1, 3))):
         boxes = not_empty(draw(boxes_xyxy(max_size=5, scale=16)))
         class_ids = draw(st.lists(st.integers(1, 3), min_size=len(boxes), max_size=len(boxes)))
         flags = draw(st.lists(st.booleans(), min_size=len(boxes), max_size=len(boxes)))
@@ -51,17 +31,31 @@ def data_sets(draw):
     return found, truths
 
 
-@given(data_sets(), st.sampled_from(['11point', 'area']), st.sampled_from([0.5, 0.75]))
-@settings(max_examples=1000)
-def test_ap_equals_the_slow_reference(data, interpolation, iou_threshold):
-    found, truths = data
-    assume(any(not np.all(truth.is_difficult) for truth in truths.values()))
+def assert_equal_to_devkit(found, truths, iou_threshold, interpolation):
     result = evaluate_voc(
         found, truths, labels=LABELS, iou_threshold=iou_threshold, interpolation=interpolation
     )
-    for class_id, label in enumerate(LABELS, start=1):
-        expected = reference.voc_ap(found, truths, class_id, iou_threshold, interpolation)
-        np.testing.assert_allclose(result.ap_by_label[label], expected, atol=1e-12)
+    images = reference.to_images(found, truths)
+    expected = [reference.voc_ap(images, c, iou_threshold, interpolation) for c in (1, 2, 3)]
+    np.testing.assert_allclose(list(result.ap_by_label.values()), expected, rtol=0, atol=1e-12)
+    np.testing.assert_allclose(
+        result.mean_ap, reference.mean_ap(images, iou_threshold, interpolation), rtol=0, atol=1e-12
+    )
+
+
+def test_ap_equals_the_devkit_in_thousands_of_cases():
+    for index, (found, truths) in enumerate(random_data_sets(4000)):
+        # Thresholds that boxes on a grid meet exactly are among them.
+        iou_threshold = (0.5, 0.75, 1 / 3, 0.6)[index % 4]
+        assert_equal_to_devkit(found, truths, iou_threshold, ('11point', 'area')[index // 4 % 2])
+
+
+@given(data_sets(), st.sampled_from(['11point', 'area']), st.sampled_from([0.5, 0.75]))
+@settings(max_examples=60)
+def test_ap_equals_the_devkit_where_hypothesis_looks(data, interpolation, iou_threshold):
+    found, truths = data
+    assume(any(not np.all(truth.is_difficult) for truth in truths.values()))
+    assert_equal_to_devkit(found, truths, iou_threshold, interpolation)
 
 
 def evaluate_one(found, truths):

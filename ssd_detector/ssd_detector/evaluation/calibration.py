@@ -44,6 +44,8 @@ def calibrate(matching: Matching, judgement: Judgement) -> Calibration:
     bins = np.minimum(np.searchsorted(edges, scores, side='right') - 1, _NUM_BINS - 1)
     counts = np.bincount(bins, minlength=_NUM_BINS)
     sums = np.stack([np.bincount(bins, weights, _NUM_BINS) for weights in (scores, is_hit)])
+    # Without detections bincount gives integers, which have no NaN.
+    sums = sums.astype(np.float64)
     means = np.divide(sums, counts, out=np.full_like(sums, np.nan), where=counts > 0)
     error = np.abs(sums[0] - sums[1]).sum() / len(scores) if len(scores) else np.nan
     return Calibration(edges, counts.astype(np.int64), means[0], means[1], float(error))
