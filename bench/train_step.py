@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 import tensorflow as tf
 
+from ssd_training.engine.freezing import plan_phases
 from ssd_training.engine.schedule import build_schedule
 from ssd_training.engine.train_step import TrainStep
 from ssd_training.engine.trainer import build_model
@@ -116,7 +117,8 @@ def make_step(
     keras.utils.set_random_seed(0)
     model = build_model(config, layer_policy=config.train.amp.layer_policy)
     schedule = build_schedule(config.scheduler, steps_per_epoch=1000, epochs=3)
-    step = TrainStep(config, model, schedule=schedule, average=None)
+    phases = plan_phases(config, model, steps_per_epoch=1000)
+    step = TrainStep(config, model, phases=phases, schedule=schedule, average=None)
     return lambda: float(step(*batch).total)
 
 

@@ -175,6 +175,27 @@ def test_replicas_want_batch_norm_to_keep_its_statistics():
     assert 'backbone.freeze_bn: false with runtime.strategy mirrored' in findings[0]
 
 
+def test_replicas_want_it_after_every_change_of_what_is_frozen():
+    findings = findings_of(
+        *('runtime.strategy=mirrored', 'backbone.freeze_bn=true', 'train.epochs=2'),
+        'train.unfreeze=[{epoch: 2, freeze_until: null, freeze_bn: false}]',
+    )
+
+    assert 'train.unfreeze.0.freeze_bn: false with runtime.strategy' in findings[0]
+
+
+@pytest.mark.parametrize('epochs', [(3, 2), (2, 2), (2, 9)])
+def test_what_is_unfrozen_comes_in_the_order_of_epochs_that_are_trained(epochs):
+    changes = ', '.join(
+        f'{{epoch: {epoch}, freeze_until: null, freeze_bn: true}}' for epoch in epochs
+    )
+
+    findings = findings_of('train.epochs=8', f'train.unfreeze=[{changes}]')
+
+    assert len(findings) == 1
+    assert f'unfreeze: the epochs {list(epochs)} do not rise' in findings[0]
+
+
 def test_a_missing_component_and_a_missing_experiment_are_errors(tmp_path):
     shutil.copytree(CONFIG_ROOT, tmp_path / 'configs')
     (tmp_path / 'configs/base/losses/ssd_loss.yaml').unlink()

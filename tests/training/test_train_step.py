@@ -7,8 +7,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from ssd_detector.errors import ConfigError
 from ssd_training.engine import trainer
 from ssd_training.engine.assignment import assign_all
+from ssd_training.engine.freezing import plan_phases
 from ssd_training.engine.schedule import build_schedule
 from ssd_training.engine.train_step import loading_size_hw, TrainStep
 from ssd_training.engine.weight_average import WeightAverage
@@ -16,10 +18,11 @@ from ssd_training.model.ssd import at_size
 from ssd_training.targets.matching import GroundTruthBatch
 
 # Little to compile: what comes before the last block does not train.
+STEPS_PER_EPOCH = 2
 SMALL = ('input_size=[64, 64]', 'backbone.freeze=true', 'backbone.freeze_bn=true')
 
 
-@pytest.fixture
+@pytest.fixture(scope='module')
 def make_step(load):
     """Make a step with its model; nothing is compiled before it is called."""
 
@@ -27,9 +30,10 @@ def make_step(load):
         config = load('tiny', *SMALL, *overrides)
         keras.utils.set_random_seed(config.train.seed)
         model = trainer.build_model(config, layer_policy=config.train.amp.layer_policy)
-        schedule = build_schedule(config.scheduler, steps_per_epoch=50, epochs=2)
+        schedule = build_schedule(config.scheduler, steps_per_epoch=STEPS_PER_EPOCH, epochs=50)
         average = WeightAverage(model, config.train.ema) if config.train.ema.enabled else None
-        return TrainStep(config, model, schedule=schedule, average=average)
+        phases = plan_phases(config, model, steps_per_epoch=STEPS_PER_EPOCH)
+        return TrainStep(config, model, phases=phases, schedule=schedule, average=average)
 
     return make
 
@@ -157,10 +161,8 @@ def test_bfloat16_needs_no_loss_scale(make_step):
 
 def test_training_in_float16_makes_the_loss_fall_and_keeps_the_scale(make_step):
     step = make_step(
-        'train.amp.enabled=true',
-        'scheduler.base_lr=0.01',
-        'backbone.freeze=false',
-        'backbone.freeze_bn=false',
+        *('train.amp.enabled=true', 'train.ema.enabled=false', 'scheduler.base_lr=0.1'),
+        *('backbone.freeze=false', 'backbone.freeze_until=block_13', 'backbone.freeze_bn=false'),
     )
     images, ground_truths = one_batch(64)
 
@@ -169,7 +171,7 @@ def test_training_in_float16_makes_the_loss_fall_and_keeps_the_scale(make_step):
     assert losses[-1] < 0.5 * losses[0]
     # A few overflows find the scale; a collapse would go on.
     assert step.state['loss_scale/scale'].numpy() >= 2**5
-    assert step.state['optimizer/num_updates'].numpy() >= 20
+    assert step.state['optimizer/num_updates'].numpy().min() >= 20
     assert step.num_traces == 1
 
 
@@ -187,9 +189,99 @@ def test_a_network_at_another_size_is_the_one_that_is_built_for_it(load):
         np.testing.assert_array_equal(one, twin)
 
 
+UNFREEZE = (
+    'backbone.freeze_until=block_15',
+    'backbone.freeze=false',
+    'train.ema.enabled=false',
+    'train.unfreeze=[{epoch: 2, freeze_until: block_14, freeze_bn: false}]',
+)
+
+
+@pytest.fixture(scope='module')
+def unfrozen(make_step):
+    """Two epochs, and the state after each of their steps."""
+    step = make_step(*UNFREEZE)
+    images, ground_truths = one_batch(64)
+    states = [values_of(step)]
+    for _ in range(2 * STEPS_PER_EPOCH):
+        step(images, ground_truths)
+        states.append(values_of(step))
+    return step, states
+
+
+def changed_in(states, epoch):
+    before, after = states[(epoch - 1) * STEPS_PER_EPOCH], states[epoch * STEPS_PER_EPOCH]
+    return {name for name, value in after.items() if np.any(value != before[name])}
+
+
+def test_blocks_and_statistics_train_from_the_epoch_that_unfreezes_them(unfrozen):
+    _, states = unfrozen
+    kernels = [f'model/block_{number}_expand/kernel' for number in (14, 15, 16)]
+    mean = 'model/block_16_expand_BN/moving_mean'
+
+    trained = [[name in changed_in(states, epoch) for name in kernels] for epoch in (1, 2)]
+
+    assert trained == [[False, False, True], [False, True, True]]
+    assert [mean in changed_in(states, epoch) for epoch in (1, 2)] == [False, True]
+    assert 'model/block_14_expand_BN/moving_mean' not in changed_in(states, 2)
+
+
+def test_a_change_of_what_is_frozen_compiles_the_step_once_more(unfrozen):
+    step, _ = unfrozen
+
+    assert step.num_traces == 2
+
+
+def test_moments_are_kept_and_those_of_later_weights_are_as_old_as_their_training(unfrozen):
+    """With the count of the whole training Adam's first step would be three times too long."""
+    step, states = unfrozen
+    paths = [own.path for own in step.model.trainable_variables]
+    ages = dict(zip(paths, states[-1]['optimizer/num_updates'], strict=True))
+
+    assert ages['block_16_expand/kernel'] == 2 * STEPS_PER_EPOCH
+    assert ages['block_15_expand/kernel'] == STEPS_PER_EPOCH
+    moment = 'optimizer/second_moment/block_{}_expand/kernel'
+    assert not np.any(states[STEPS_PER_EPOCH][moment.format(15)])
+    assert np.any(states[STEPS_PER_EPOCH][moment.format(16)])
+    # A step adds a square to 0.999 of this moment.
+    before, after = (states[STEPS_PER_EPOCH + more][moment.format(16)] for more in (0, 1))
+    assert np.all(after >= 0.998 * before)
+
+
+def test_a_state_given_back_goes_on_in_its_phase(unfrozen):
+    step, states = unfrozen
+    images, ground_truths = one_batch(64)
+    for name, variable in step.state.items():
+        variable.assign(states[STEPS_PER_EPOCH - 1][name])
+
+    step(images, ground_truths)
+
+    for name, value in values_of(step).items():
+        np.testing.assert_array_equal(value, states[STEPS_PER_EPOCH][name], err_msg=name)
+    assert step.num_traces == 2
+
+
+@pytest.mark.parametrize(
+    ('freeze_until', 'message'),
+    [
+        ('block_17', r'train.unfreeze.0.freeze_until: block_17: no such block; did you mean'),
+        ('block_8', r'train.unfreeze.0.freeze_until: block_8 would freeze blocks that train'),
+    ],
+)
+def test_what_can_not_be_unfrozen_is_said(load, freeze_until, message):
+    config = load(
+        'tiny',
+        'backbone.freeze_until=block_6',
+        f'train.unfreeze=[{{epoch: 2, freeze_until: {freeze_until}, freeze_bn: true}}]',
+    )
+
+    with pytest.raises(ConfigError, match=message):
+        plan_phases(config, trainer.build_model(config), steps_per_epoch=1)
+
+
 def test_each_size_is_compiled_once_and_drawn_from_seed_and_step(make_step):
     sizes = 'train.multi_scale={enabled: true, sizes_px: [64, 96], every_steps: 2}'
-    step = make_step(sizes)
+    step = make_step(sizes, 'train.ema.enabled=false')
     assert loading_size_hw(step.config) == (96, 96)
     images, ground_truths = one_batch(96)
 

@@ -76,7 +76,7 @@ class Distribution:
             return wants
         return bool(self._sum_over_workers(tf.constant(float(wants))) > 0)
 
-    @tf.function
+    @tf.function(autograph=False)
     def _sum_over_workers(self, value: tf.Tensor) -> tf.Tensor:
         assert self._strategy is not None, 'a single process has nobody to ask'
         return self._strategy.reduce(

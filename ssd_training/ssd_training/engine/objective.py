@@ -35,12 +35,15 @@ class Objective:
         self._size_hw = (size_px, size_px)
         self._priors_cxcywh = generate_priors(config.priors, self._size_hw)
 
-    def __call__(self, images: Tensor, ground_truths: GroundTruthBatch) -> MultiboxLoss:
+    def __call__(
+        self, images: Tensor, ground_truths: GroundTruthBatch, *, freeze_bn: bool
+    ) -> MultiboxLoss:
         """
         Compute the loss of this replica's part of a batch; runs inside strategy.run.
 
         :param images: (B, H, W, 3) float32, in [0, 1]; stretched to this size
         :param ground_truths: of the images
+        :param freeze_bn: whether the statistics of BatchNorm stay as they are
         :return: the part that this replica's images have in the loss of the whole batch: the sum
             over replicas is the loss that one replica with all images would have
         """
@@ -53,7 +56,7 @@ class Objective:
         )
         if images.shape[1:3] != self._size_hw:
             images = tf.image.resize(images, self._size_hw, method='bilinear')
-        offsets, logits = self._model(images, training=not config.backbone.freeze_bn)
+        offsets, logits = self._model(images, training=not freeze_bn)
         num_positives, num_images = sum_over_replicas(
             [count_positives(targets), tf.cast(tf.shape(images)[0], tf.float32)]
         )

@@ -10,6 +10,7 @@ from typing import Any
 
 import keras
 from keras import ops
+import numpy as np
 
 from ssd_training.engine.assignment import Updates
 from ssd_training.experiments.training_schema import OptimizerSettings
@@ -27,7 +28,7 @@ class Optimizer:
     (MobileNets, arXiv:1704.04861, section 3: they hold few weights, decay hurts them).
 
     :param settings: the section `optimizer`
-    :param model: with its layers frozen as they will train
+    :param model: whose layers are frozen that never train
     :param backbone_factor: of the learning rate, for the backbone's weights
     """
 
@@ -36,7 +37,10 @@ class Optimizer:
     ) -> None:
         self._settings = settings
         self.variables: list[keras.Variable] = list(model.trainable_variables)
-        self._num_updates = keras.Variable(0, trainable=False, dtype='int64', name='num_updates')
+        # One for each weight: those that begin to train later have moments of their own age.
+        self._num_updates = keras.Variable(
+            ops.zeros(len(self.variables), 'int64'), trainable=False, name='num_updates'
+        )
         self._slots = {
             name: [_zeros_like(variable, name) for variable in self.variables]
             for name in _SLOTS[settings.name]
@@ -60,36 +64,53 @@ class Optimizer:
         }
         return {'num_updates': self._num_updates, **slots}
 
-    def updates(self, gradients: Sequence[Tensor], learning_rate: Tensor) -> Updates:
+    def updates(self, gradients: Sequence[Tensor | None], learning_rate: Tensor) -> Updates:
         """
         Compute one step.
 
-        :param gradients: float32, one for each of the variables, of the whole batch
+        :param gradients: float32, one for each of the variables, of the whole batch; None for a
+            variable that does not train now, which stays as it is
         :param learning_rate: float32 scalar
         :return: weights first, in the order of the variables; then what else changes
         """
         clipped = self._clip(gradients)
-        count = ops.cast(self._num_updates + 1, 'float32')
+        trains = np.array([gradient is not None for gradient in gradients])
+        num_updates = self._num_updates + trains.astype(np.int64)
+        rates = learning_rate * ops.convert_to_tensor(self._factors)
+        kept = ops.unstack(1.0 - rates * ops.convert_to_tensor(self._decays))
+        step_rates = ops.unstack(rates * self._correct(ops.cast(num_updates, 'float32')))
         weights: Updates = []
-        others: Updates = [(self._num_updates, self._num_updates + 1)]
+        others: Updates = [(self._num_updates, num_updates)]
         for index, (variable, gradient) in enumerate(zip(self.variables, clipped, strict=True)):
-            rate = learning_rate * self._factors[index]
+            if gradient is None:
+                continue
             slots = [own[index] for own in self._slots.values()]
-            step, new_slots = self._rule(gradient, slots, rate, count)
-            weights.append((variable, variable * (1.0 - rate * self._decays[index]) - step))
+            step, new_slots = self._rule(gradient, slots, step_rates[index])
+            weights.append((variable, variable * kept[index] - step))
             others += zip(slots, new_slots, strict=True)
         return weights + others
 
-    def _clip(self, gradients: Sequence[Tensor]) -> list[Tensor]:
+    def _clip(self, gradients: Sequence[Tensor | None]) -> list[Tensor | None]:
         limit = self._settings.grad_clip_norm
         if limit is None:
             return list(gradients)
-        norm = ops.sqrt(sum(ops.sum(ops.square(gradient)) for gradient in gradients))
+        present = [gradient for gradient in gradients if gradient is not None]
+        norm = ops.sqrt(sum(ops.sum(ops.square(gradient)) for gradient in present))
         factor = limit / ops.maximum(norm, limit)
-        return [gradient * factor for gradient in gradients]
+        return [None if gradient is None else gradient * factor for gradient in gradients]
+
+    def _correct(self, counts: Tensor) -> Tensor:
+        """Give the factor of the rates that moments of few updates need."""
+        if self._settings.betas is None:
+            return ops.ones_like(counts)
+        # Decoupled Weight Decay Regularization, arXiv:1711.05101, algorithm 2, lines 9 and 10.
+        # A weight that has not trained yet has no rate: 1 keeps its division from 0 / 0.
+        counts = ops.maximum(counts, 1.0)
+        bias_1, bias_2 = (1.0 - beta**counts for beta in self._settings.betas)
+        return ops.sqrt(bias_2) / bias_1
 
     def _rule(
-        self, gradient: Tensor, slots: Sequence[keras.Variable], rate: Tensor, count: Tensor
+        self, gradient: Tensor, slots: Sequence[keras.Variable], rate: Tensor
     ) -> tuple[Tensor, list[Tensor]]:
         """Give what is taken off a weight, and the slots' new values."""
         settings = self._settings
@@ -101,10 +122,7 @@ class Optimizer:
         beta_1, beta_2 = settings.betas
         first = slots[0] + (gradient - slots[0]) * (1.0 - beta_1)
         second = slots[1] + (ops.square(gradient) - slots[1]) * (1.0 - beta_2)
-        # Decoupled Weight Decay Regularization, arXiv:1711.05101, algorithm 2, lines 9 to 12.
-        bias_1, bias_2 = 1.0 - beta_1**count, 1.0 - beta_2**count
-        step = rate * ops.sqrt(bias_2) / bias_1 * first / (ops.sqrt(second) + settings.epsilon)
-        return step, [first, second]
+        return rate * first / (ops.sqrt(second) + settings.epsilon), [first, second]
 
 
 def _zeros_like(variable: keras.Variable, name: str) -> keras.Variable:

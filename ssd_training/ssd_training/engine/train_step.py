@@ -1,5 +1,7 @@
-"""One training step, compiled once for each input size."""
+"""One training step, compiled once for each input size and each phase of `train.unfreeze`."""
 
+from collections.abc import Sequence
+import logging
 from typing import Any
 
 import keras
@@ -7,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from ssd_training.engine.assignment import assign_all, select, Updates
+from ssd_training.engine.freezing import Phase
 from ssd_training.engine.loss_scale import all_finite, LossScale
 from ssd_training.engine.objective import Objective, sum_over_replicas
 from ssd_training.engine.optimizer import Optimizer
@@ -17,6 +20,9 @@ from ssd_training.losses.multibox import MultiboxLoss
 from ssd_training.targets.matching import GroundTruthBatch
 
 Tensor = Any
+Gradients = list[Tensor | None]
+
+logger = logging.getLogger(__name__)
 
 
 class TrainStep:
@@ -25,6 +31,7 @@ class TrainStep:
 
     :param config: the experiment
     :param model: from build_ssd
+    :param phases: from plan_phases
     :param schedule: of the learning rate, in steps
     :param average: updated with the weights, or None
     """
@@ -34,6 +41,7 @@ class TrainStep:
         config: ExperimentConfig,
         model: keras.Model,
         *,
+        phases: Sequence[Phase],
         schedule: Schedule,
         average: WeightAverage | None,
     ) -> None:
@@ -41,6 +49,9 @@ class TrainStep:
         self.model = model
         self._schedule = schedule
         self._average = average
+        self._phases = phases
+        # Slots for everything that trains at some time: the variables are the same to the end.
+        phases[-1].enter(model)
         self._optimizer = Optimizer(
             config.optimizer, model, backbone_factor=config.backbone.grad_scale
         )
@@ -55,11 +66,18 @@ class TrainStep:
             if config.train.grad_accum_steps > 1
         ]
         self._strategy = tf.distribute.get_strategy()
-        self._compiled = {size_px: self._compile(size_px) for size_px in input_sizes_px(config)}
+        objectives = {size: Objective(config, model, size) for size in input_sizes_px(config)}
+        self._compiled = {
+            (phase, size_px): self._compile(objective, phase)
+            for size_px, objective in objectives.items()
+            for phase in range(len(phases))
+        }
+        self._phase = 0
+        phases[0].enter(model)
 
     @property
     def num_traces(self) -> int:
-        """How many times steps were compiled, over all sizes."""
+        """How many times steps were compiled, over all sizes and phases."""
         return sum(step.experimental_get_tracing_count() for step in self._compiled.values())
 
     @property
@@ -70,7 +88,7 @@ class TrainStep:
     @property
     def next_size_px(self) -> int:
         """The input size of the step that comes; it follows from seed and step alone."""
-        sizes_px = list(self._compiled)
+        sizes_px = input_sizes_px(self.config)
         if len(sizes_px) == 1:
             return sizes_px[0]
         stretch = self.num_steps // self.config.train.multi_scale.every_steps
@@ -105,13 +123,31 @@ class TrainStep:
         :param ground_truths: of the batch
         :return: the loss of the whole batch, of all replicas, before the update
         """
-        return self._compiled[self.next_size_px](images, *ground_truths)
+        self._enter_phase()
+        return self._compiled[self._phase, self.next_size_px](images, *ground_truths)
 
-    def updates(self, gradients: list[Tensor]) -> Updates:
+    def _enter_phase(self) -> None:
+        """Freeze what this step, new or gone on with, has frozen."""
+        if len(self._phases) == 1:
+            return
+        step = self.num_steps
+        phase = max(i for i, one in enumerate(self._phases) if one.first_step <= step)
+        if phase == self._phase:
+            return
+        self._phase = phase
+        self._phases[phase].enter(self.model)
+        logger.info(
+            'step %d: %d of %d variables train from here on, statistics of BatchNorm %s',
+            *(step + 1, len(self.model.trainable_variables), len(self._optimizer.variables)),
+            'stay' if self._phases[phase].freeze_bn else 'train, too',
+        )
+
+    def updates(self, gradients: Gradients) -> Updates:
         """
         Tell everything that changes after one batch.
 
-        :param gradients: of the loss, float32, one for each weight that trains
+        :param gradients: of the loss, float32, one for each weight that trains at some time; None
+            where it does not now
         :return: the step and, where this batch completes one, the weights and what follows them
         """
         updates: Updates = [(self._step, self._step + 1)]
@@ -120,13 +156,17 @@ class TrainStep:
         if num_accumulated > 1:
             is_taken = tf.equal((self._step + 1) % num_accumulated, 0)
             pairs = list(zip(self._accumulators, gradients, strict=True))
-            gradients = [own + gradient / num_accumulated for own, gradient in pairs]
+            gradients = [
+                None if gradient is None else own + gradient / num_accumulated
+                for own, gradient in pairs
+            ]
             updates += [
                 (own, tf.where(is_taken, tf.zeros_like(total), total))
                 for own, total in zip(self._accumulators, gradients, strict=True)
+                if total is not None
             ]
         if self._loss_scale is not None:
-            is_finite = all_finite(gradients)
+            is_finite = all_finite([gradient for gradient in gradients if gradient is not None])
             updates += select(is_taken, self._loss_scale.updates(is_finite))
             is_taken = tf.logical_and(is_taken, is_finite)
         changes = self._optimizer.updates(gradients, self._schedule(self._step))
@@ -135,12 +175,12 @@ class TrainStep:
             changes += self._average.updates(new_weights)
         return updates + select(is_taken, changes)
 
-    def _compile(self, size_px: int) -> Any:
-        objective = Objective(self.config, self.model, size_px)
+    def _compile(self, objective: Objective, phase: int) -> Any:
+        freeze_bn = self._phases[phase].freeze_bn
 
         def run(images: Tensor, *ground_truths: Tensor) -> MultiboxLoss:
             losses = self._strategy.run(
-                self._run, args=(objective, images, GroundTruthBatch(*ground_truths))
+                self._run, args=(objective, freeze_bn, images, GroundTruthBatch(*ground_truths))
             )
             # All replicas give the same ones.
             return MultiboxLoss(
@@ -163,25 +203,33 @@ class TrainStep:
             run,
             input_signature=None if is_packed else signature,
             reduce_retracing=is_packed,
+            # Nothing here branches on tensors, and AutoGraph doubles the time of tracing.
+            autograph=False,
             jit_compile=False,
         )
 
     def _run(
-        self, objective: Objective, images: Tensor, ground_truths: GroundTruthBatch
+        self,
+        objective: Objective,
+        freeze_bn: bool,
+        images: Tensor,
+        ground_truths: GroundTruthBatch,
     ) -> MultiboxLoss:
+        trained = [variable for variable in self._optimizer.variables if variable.trainable]
         scale = 1.0 if self._loss_scale is None else self._loss_scale.scale
         with tf.GradientTape() as tape:
-            loss = objective(images, ground_truths)
+            loss = objective(images, ground_truths, freeze_bn=freeze_bn)
             scaled = loss.total * scale
         gradients = tape.gradient(
             scaled,
-            [variable.value for variable in self._optimizer.variables],
+            [variable.value for variable in trained],
             unconnected_gradients=tf.UnconnectedGradients.ZERO,
         )
         gradients = sum_over_replicas(gradients)
         if self._loss_scale is not None:
             gradients = [gradient / scale for gradient in gradients]
-        assign_all(self.updates(gradients))
+        by_variable = {id(own): one for own, one in zip(trained, gradients, strict=True)}
+        assign_all(self.updates([by_variable.get(id(own)) for own in self._optimizer.variables]))
         return MultiboxLoss(*sum_over_replicas(list(loss)))
 
 

@@ -11,6 +11,7 @@ from ssd_training.data.datasets import read_splits
 from ssd_training.data.order import EpochOrder
 from ssd_training.data.records import hash_records, Record
 from ssd_training.engine.distribution import configure_runtime, Distribution, open_distribution
+from ssd_training.engine.freezing import plan_phases
 from ssd_training.engine.schedule import build_schedule, Schedule
 from ssd_training.engine.train_step import TrainStep
 from ssd_training.engine.weight_average import WeightAverage
@@ -101,7 +102,8 @@ def prepare(config: ExperimentConfig) -> Training:
         model = build_model(config, layer_policy=config.train.amp.layer_policy)
         load_pretrained(model, config.backbone.weights, width_mult=config.backbone.width_mult)
         average = WeightAverage(model, config.train.ema) if config.train.ema.enabled else None
-        step = TrainStep(config, model, schedule=schedule, average=average)
+        phases = plan_phases(config, model, steps_per_epoch=order.steps_per_epoch)
+        step = TrainStep(config, model, phases=phases, schedule=schedule, average=average)
     return Training(
         config=config,
         model=model,

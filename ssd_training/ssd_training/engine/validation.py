@@ -27,7 +27,9 @@ def make_predict(training: Training, before_each: Callable[[], None]) -> Predict
     """
     shape = (None, *training.model.input_shape[1:])
 
-    @tf.function(input_signature=[tf.TensorSpec(shape, tf.float32)], jit_compile=False)
+    @tf.function(
+        input_signature=[tf.TensorSpec(shape, tf.float32)], autograph=False, jit_compile=False
+    )
     def run_model(images: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         return detect(
             training.model,

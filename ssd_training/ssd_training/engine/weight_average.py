@@ -55,10 +55,11 @@ class WeightAverage:
         since_warmup = ops.maximum(num_updates - settings.warmup_steps, 0.0)
         decay = ops.minimum(settings.decay, (1.0 + since_warmup) / (10.0 + since_warmup))
         decay = ops.where(num_updates < settings.warmup_steps, 0.0, decay)
+        share = 1.0 - decay
         averages = []
         for weight, average in zip(self._weights, self._averages, strict=True):
             value = new_weights.get(id(weight), weight)
-            averages.append((average, average + (value - average) * (1.0 - decay)))
+            averages.append((average, average + (value - average) * share))
         if settings.update_every > 1:
             is_due = ops.equal((num_updates + 1.0) % settings.update_every, 0.0)
             averages = select(is_due, averages)

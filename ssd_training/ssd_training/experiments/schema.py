@@ -79,11 +79,18 @@ class ExperimentConfig:
         if self.input_size[0] != self.input_size[1]:
             findings.append(f'input_size: {list(self.input_size)} is no square; give S, S')
         # Each replica would have statistics of its own, and tf.distribute can't assign them.
-        if self.runtime.strategy != 'none' and not self.backbone.freeze_bn:
-            findings.append(
-                f'backbone.freeze_bn: false with runtime.strategy {self.runtime.strategy}; '
+        if self.runtime.strategy != 'none':
+            freeze_bn = {'backbone.freeze_bn': self.backbone.freeze_bn}
+            freeze_bn |= {
+                f'train.unfreeze.{index}.freeze_bn': change.freeze_bn
+                for index, change in enumerate(self.train.unfreeze)
+            }
+            findings += [
+                f'{key}: false with runtime.strategy {self.runtime.strategy}; '
                 f'set it to true: replicas do not share BatchNorm statistics'
-            )
+                for key, value in freeze_bn.items()
+                if not value
+            ]
         if findings:
             raise ConfigError(findings)
 

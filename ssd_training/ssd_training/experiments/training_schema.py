@@ -192,6 +192,23 @@ class MultiScaleSettings:
 
 
 @dataclass(frozen=True)
+class UnfreezeSettings:
+    """
+    One of `train.unfreeze`: what stays frozen from an epoch on, instead of what `backbone` says.
+
+    :param epoch: the first one that trains so; the first of all is 1
+    :param freeze_until: as in `backbone`; null trains all blocks
+    :param freeze_bn: as in `backbone`; statistics may also stop to train here
+    """
+
+    __pydantic_config__ = STRICT
+
+    epoch: Annotated[int, Field(ge=2)]
+    freeze_until: str | None
+    freeze_bn: bool
+
+
+@dataclass(frozen=True)
 class TrainSettings:
     """
     The section `train`.
@@ -199,6 +216,7 @@ class TrainSettings:
     :param batch_size: images of one step, of all replicas together
     :param grad_accum_steps: steps whose gradients are averaged before the weights change
     :param eval_every: epochs from one evaluation to the next; the last epoch is always evaluated
+    :param unfreeze: changes of what is frozen, in the order of their epochs; none by default
     """
 
     __pydantic_config__ = STRICT
@@ -211,6 +229,17 @@ class TrainSettings:
     amp: AmpSettings
     ema: EmaSettings
     multi_scale: MultiScaleSettings
+    unfreeze: tuple[UnfreezeSettings, ...] = ()
+
+    def __post_init__(self) -> None:
+        epochs = [change.epoch for change in self.unfreeze]
+        if epochs != sorted(set(epochs)) or any(epoch > self.epochs for epoch in epochs):
+            raise ConfigError(
+                [
+                    f'unfreeze: the epochs {epochs} do not rise from one to the next up to '
+                    f'train.epochs ({self.epochs}); change their order, or train longer'
+                ]
+            )
 
 
 def _check_one_unit(section: object, in_steps: str, in_epochs: str) -> None:

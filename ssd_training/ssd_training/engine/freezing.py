@@ -1,0 +1,63 @@
+"""What of the network trains, step by step: the section `backbone`, then `train.unfreeze`."""
+
+from collections.abc import Set
+from dataclasses import dataclass
+
+import keras
+
+from ssd_detector.errors import ConfigError
+from ssd_training.experiments.schema import ExperimentConfig
+from ssd_training.model.backbone import block_of, BLOCKS, num_frozen_blocks
+
+
+@dataclass(frozen=True)
+class Phase:
+    """
+    Steps in which the same layers train.
+
+    :param first_step: number of the first one, from 0
+    :param frozen_layers: names
+    :param freeze_bn: whether the statistics of every BatchNorm stay
+    """
+
+    first_step: int
+    frozen_layers: Set[str]
+    freeze_bn: bool
+
+    def enter(self, model: keras.Model) -> None:
+        """
+        Let a network's layers train, or not; a compiled step does not notice.
+
+        :param model: from build_ssd
+        """
+        for layer in model.layers:
+            layer.trainable = layer.name not in self.frozen_layers
+
+
+def plan_phases(
+    config: ExperimentConfig, model: keras.Model, *, steps_per_epoch: int
+) -> tuple[Phase, ...]:
+    """
+    List the phases of a training.
+
+    :param config: the experiment
+    :param model: from build_ssd, frozen as the training starts
+    :param steps_per_epoch: batches
+    :return: at least one
+    :raises ConfigError: when a block is unknown, or one that trained is to be frozen
+    """
+    frozen = {layer.name for layer in model.layers if not layer.trainable}
+    phases = [Phase(0, frozen, config.backbone.freeze_bn)]
+    for index, change in enumerate(config.train.unfreeze):
+        key = f'train.unfreeze.{index}.freeze_until'
+        blocks = BLOCKS[: num_frozen_blocks(key, change.freeze_until)]
+        frozen = {layer.name for layer in model.layers if block_of(layer.name) in blocks}
+        if not frozen <= phases[-1].frozen_layers:
+            raise ConfigError(
+                [
+                    f'{key}: {change.freeze_until} would freeze blocks that train until then; '
+                    f'name a block before, or null'
+                ]
+            )
+        phases.append(Phase((change.epoch - 1) * steps_per_epoch, frozen, change.freeze_bn))
+    return tuple(phases)
