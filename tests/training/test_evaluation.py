@@ -1,11 +1,15 @@
 """Evaluation of a split."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
+from ssd_detector.evaluation.running import Model
 from ssd_training.data.records import ImageFile
 from ssd_training.data.voc import read_voc
-from ssd_training.engine.evaluation import evaluate_split
+from ssd_training.engine.evaluation import analyse_records, detect_records, evaluate_split
+from ssd_training.engine.validation import validate
 from ssd_training.errors import DataError
 from tests.training.shapes_voc import LABELS
 
@@ -47,6 +51,76 @@ def test_perfect_boxes_score_1_and_boxes_elsewhere_0(
     )
 
     assert result.mean_ap == pytest.approx(expected)
+
+
+def detect_with(predict, records, config):
+    return detect_records(Model(predict, 96, 2, LABELS), records, config.eval)
+
+
+def test_what_is_not_there_is_not_kept_as_padding(records, tiny_config):
+    run = detect_with(oracle(records), records, tiny_config)
+    found = list(run.detections.values())
+
+    assert [len(one) for one in found] == [len(r.ground_truths.class_ids) for r in records]
+    assert all(np.all(one.scores > 0) for one in found)
+
+
+def test_training_names_classes_and_scores_as_everywhere(records, tiny_config):
+    training = SimpleNamespace(config=tiny_config, val_records=records)
+    values = validate(training, oracle(records, shift=0.05))
+    run = detect_with(oracle(records, shift=0.05), records, tiny_config)
+    analysis = analyse_records(run, records, tiny_config.eval, LABELS)
+
+    # Nothing is called COCO's that is not the mean of its ten thresholds.
+    assert values == {
+        'val/voc_ap_50/mAP': analysis.voc.mean_ap,
+        **{f'val/voc_ap_50/AP/{one.label}': one.ap for one in analysis.classes},
+    }
+    assert [one.label for one in analysis.classes] == list(LABELS)
+    assert 0 < analysis.voc.mean_ap < 1
+
+
+def detect_boxes(boxes, scores, records, config):
+    """Let a model find boxes of the first class in the first image."""
+    all_scores = np.zeros((1, len(boxes), 4), np.float32)
+    all_scores[0, :, 1] = scores
+    outputs = np.array(boxes, np.float32)[None], all_scores
+    run = detect_with(lambda _: outputs, records[:1], config)
+    return run.detections[records[0].image_id]
+
+
+def grid_boxes(count):
+    starts = np.stack(np.divmod(np.arange(count), 40), axis=1) / 40
+    return np.concatenate([starts, starts + 0.02], axis=1)
+
+
+def test_evaluation_keeps_scores_from_a_hundredth_on(records, tiny_config):
+    found = detect_boxes(grid_boxes(3), [0.5, 0.0101, 0.0099], records, tiny_config)
+
+    np.testing.assert_allclose(found.scores, [0.5, 0.0101])
+
+
+def test_evaluation_keeps_200_of_an_image(records, tiny_config):
+    found = detect_boxes(grid_boxes(300), np.linspace(0.9, 0.1, 300), records, tiny_config)
+
+    assert len(found) == 200
+
+
+def test_evaluation_looks_at_400_of_a_class(records, tiny_config):
+    # 399 copies are suppressed by the first; one more box is the 400th or the 401st.
+    def count(copies):
+        boxes = np.concatenate([[[0.5, 0.5, 0.9, 0.9]] * copies, grid_boxes(1)])
+        return len(detect_boxes(boxes, np.linspace(0.9, 0.1, len(boxes)), records, tiny_config))
+
+    assert (count(399), count(400)) == (2, 1)
+
+
+def test_evaluation_suppresses_from_an_overlap_of_045_on(records, tiny_config):
+    def count(iou):
+        boxes = [[0.1, 0.1, 0.5, 0.5], [0.1, 0.1, 0.5, 0.1 + 0.4 * iou]]
+        return len(detect_boxes(boxes, [0.9, 0.8], records, tiny_config))
+
+    assert (count(0.44), count(0.46)) == (2, 1)
 
 
 def test_images_are_read_as_rgb(records):
