@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 import onnx
 from onnxruntime.quantization import QuantFormat, quantize_static, QuantType
 
@@ -73,6 +74,7 @@ def quantize_model(
     target: Target,
     ranges: Mapping[str, Range],
     float_nodes: Collection[str] = (),
+    kernel_steps: Mapping[str, NDArray[np.float32]] | None = None,
 ) -> None:
     """
     Write the INT8 file of one target.
@@ -82,6 +84,7 @@ def quantize_model(
     :param target: who will run it
     :param ranges: tensor name -> range, from measure_ranges or from training
     :param float_nodes: names of nodes that stay in float, besides normalization and decoding
+    :param kernel_steps: tensor name -> (C,), from training; others follow from the largest weights
     :raises ExportError: when the model holds a node name twice, or float_nodes an unknown one
     """
     model = onnx.load(model_path)
@@ -90,6 +93,10 @@ def quantize_model(
     onnx.helper.set_model_props(model, {'onnx.quant.pre_process': 'onnxruntime.quant'})
     recipe = _RECIPES[target]
     overrides = {name: [recipe.quantize_range(found)] for name, found in ranges.items()}
+    overrides |= {
+        name: [_quantize_channel(step) for step in steps]
+        for name, steps in (kernel_steps or {}).items()
+    }
     quantize_static(
         model,
         destination,
@@ -154,6 +161,15 @@ def _check_names(model: onnx.ModelProto, float_nodes: Collection[str], path: Pat
         findings.append(f'{path}: has no node {", ".join(unknown)} to keep in float')
     if findings:
         raise ExportError(findings)
+
+
+def _quantize_channel(step: np.float32) -> dict[str, Any]:
+    return {
+        'axis': 0,
+        'quant_type': QuantType.QInt8,
+        'scale': np.array(step, np.float32),
+        'zero_point': np.array(0, np.int8),
+    }
 
 
 def _input_shape(model: onnx.ModelProto) -> list[int]:

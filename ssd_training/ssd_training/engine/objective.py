@@ -56,7 +56,9 @@ class Objective:
         )
         if images.shape[1:3] != self._size_hw:
             images = tf.image.resize(images, self._size_hw, method='bilinear')
-        offsets, logits = self._model(images, training=not freeze_bn)
+        # Ranges of quantization are observed even where BatchNorm is frozen.
+        observes = self._config.quantization is not None or not freeze_bn
+        offsets, logits = self._model(images, training=observes)
         num_positives, num_images = sum_over_replicas(
             [count_positives(targets), tf.cast(tf.shape(images)[0], tf.float32)]
         )

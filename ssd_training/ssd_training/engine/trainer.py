@@ -16,6 +16,7 @@ from ssd_training.engine.schedule import build_schedule, Schedule
 from ssd_training.engine.train_step import TrainStep
 from ssd_training.engine.weight_average import WeightAverage
 from ssd_training.experiments.schema import ExperimentConfig
+from ssd_training.model.quantized_ssd import build_quantized
 from ssd_training.model.ssd import build_ssd
 from ssd_training.model.weights import load_pretrained
 from ssd_training.targets.priors import generate_priors, priors_per_cell
@@ -62,9 +63,21 @@ class Training:
         return self.steps_per_epoch * self.config.train.epochs
 
 
-def build_model(config: ExperimentConfig, *, layer_policy: str = 'float32') -> keras.Model:
+def build_model(config: ExperimentConfig) -> keras.Model:
     """
-    Build an experiment's network with random weights.
+    Build the network that an experiment trains, with random weights.
+
+    :param config: the experiment
+    :return: see build_ssd, and build_quantized
+    """
+    return _quantize(build_float_model(config), config)
+
+
+def build_float_model(
+    config: ExperimentConfig, *, layer_policy: str = 'float32'
+) -> keras.Model:
+    """
+    Build an experiment's network with random weights, without quantization.
 
     :param config: the experiment
     :param layer_policy: what layers compute in; float32 for everything but training
@@ -99,8 +112,9 @@ def prepare(config: ExperimentConfig) -> Training:
         config.scheduler, steps_per_epoch=order.steps_per_epoch, epochs=config.train.epochs
     )
     with distribution.scope():
-        model = build_model(config, layer_policy=config.train.amp.layer_policy)
+        model = build_float_model(config, layer_policy=config.train.amp.layer_policy)
         load_pretrained(model, config.backbone.weights, width_mult=config.backbone.width_mult)
+        model = _quantize(model, config)
         average = WeightAverage(model, config.train.ema) if config.train.ema.enabled else None
         phases = plan_phases(config, model, steps_per_epoch=order.steps_per_epoch)
         step = TrainStep(config, model, phases=phases, schedule=schedule, average=average)
@@ -117,3 +131,9 @@ def prepare(config: ExperimentConfig) -> Training:
         step=step,
         distribution=distribution,
     )
+
+
+def _quantize(model: keras.Model, config: ExperimentConfig) -> keras.Model:
+    if config.quantization is None:
+        return model
+    return build_quantized(model, config.quantization)

@@ -34,6 +34,8 @@ def describe_architecture(config: ExperimentConfig) -> dict[str, Any]:
         'priors': dataclasses.asdict(config.priors),
         'data': {'labels': list(config.data.labels)},
     }
+    if config.quantization is not None:
+        tree['quantization'] = dataclasses.asdict(config.quantization)
     return flatten(tree)
 
 

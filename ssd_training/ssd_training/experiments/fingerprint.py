@@ -42,6 +42,9 @@ def compute_fingerprint(config: ExperimentConfig, *, git_commit: str | None = No
         for parent in parents:
             section = section[parent]
         del section[key]
+    if config.quantization is None:
+        # Recipes from before this section existed keep their fingerprint.
+        del tree['quantization']
     tree['_schema_version'] = SCHEMA_VERSION
     tree['_weights'] = _describe_weights(config.backbone.weights)
     tree['_git_commit'] = git_commit

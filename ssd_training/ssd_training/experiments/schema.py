@@ -22,6 +22,7 @@ from ssd_training.experiments.run_schema import (
 )
 from ssd_training.experiments.training_schema import (
     OptimizerSettings,
+    QuantizationSettings,
     SchedulerSettings,
     TrainSettings,
 )
@@ -45,6 +46,7 @@ class ExperimentConfig:
     A whole experiment.
 
     :param input_size: height and width of the model's input, px; a square
+    :param quantization: null trains in float
     """
 
     __pydantic_config__ = STRICT
@@ -67,6 +69,7 @@ class ExperimentConfig:
     checkpoint: CheckpointSettings
     logging: LoggingSettings
     runtime: RuntimeSettings
+    quantization: QuantizationSettings | None = None
 
     def __post_init__(self) -> None:
         findings = []
@@ -80,17 +83,13 @@ class ExperimentConfig:
             findings.append(f'input_size: {list(self.input_size)} is no square; give S, S')
         # Each replica would have statistics of its own, and tf.distribute can't assign them.
         if self.runtime.strategy != 'none':
-            freeze_bn = {'backbone.freeze_bn': self.backbone.freeze_bn}
-            freeze_bn |= {
-                f'train.unfreeze.{index}.freeze_bn': change.freeze_bn
-                for index, change in enumerate(self.train.unfreeze)
-            }
             findings += [
                 f'{key}: false with runtime.strategy {self.runtime.strategy}; '
                 f'set it to true: replicas do not share BatchNorm statistics'
-                for key, value in freeze_bn.items()
-                if not value
+                for key in self._trained_batch_norms()
             ]
+        if self.quantization is not None:
+            findings += self._check_quantization()
         if findings:
             raise ConfigError(findings)
 
@@ -98,3 +97,30 @@ class ExperimentConfig:
     def num_classes(self) -> int:
         """The classes with the background: columns of the scores."""
         return len(self.data.labels) + 1
+
+    def _trained_batch_norms(self) -> list[str]:
+        """List the keys that let statistics of BatchNorm train."""
+        freeze_bn = {'backbone.freeze_bn': self.backbone.freeze_bn}
+        freeze_bn |= {
+            f'train.unfreeze.{index}.freeze_bn': change.freeze_bn
+            for index, change in enumerate(self.train.unfreeze)
+        }
+        return [key for key, value in freeze_bn.items() if not value]
+
+    def _check_quantization(self) -> list[str]:
+        findings = [
+            f'{key}: false with quantization; set it to true: BatchNorm is folded into the '
+            f'convolutions'
+            for key in self._trained_batch_norms()
+        ]
+        if self.train.amp.enabled:
+            findings.append(
+                'train.amp.enabled: true with quantization; set it to false: 16 bits do not hold '
+                'the steps of INT8'
+            )
+        if self.runtime.strategy != 'none':
+            findings.append(
+                f'runtime.strategy: {self.runtime.strategy} with quantization; set it to none: '
+                f'replicas do not share the ranges of activations'
+            )
+        return findings

@@ -1,4 +1,4 @@
-"""The schema of how the weights change: the sections `optimizer`, `scheduler`, `train`."""
+"""The schema of how weights change: `optimizer`, `scheduler`, `train`, `quantization`."""
 
 from dataclasses import dataclass
 from typing import Annotated, Literal
@@ -240,6 +240,19 @@ class TrainSettings:
                     f'train.epochs ({self.epochs}); change their order, or train longer'
                 ]
             )
+
+
+@dataclass(frozen=True)
+class QuantizationSettings:
+    """
+    The section `quantization`: training with the rounding of INT8; without it there is none.
+
+    :param observed_batches: whose activations set the ranges; they stay as they are after these
+    """
+
+    __pydantic_config__ = STRICT
+
+    observed_batches: Count
 
 
 def _check_one_unit(section: object, in_steps: str, in_epochs: str) -> None:

@@ -17,6 +17,7 @@ from ssd_training.model.backbone import batch_norm_name
 from ssd_training.model.ssd import BATCH_NORM_EPSILON
 
 IMAGENET = 'imagenet'
+SUFFIX = '.weights.h5'
 _BOX_ORDER = (1, 0, 3, 2)  # (ty, tx, th, tw) in the archives -> (tx, ty, tw, th)
 
 Arrays = dict[str, NDArray[np.float32]]
@@ -29,7 +30,7 @@ def load_pretrained(model: keras.Model, weights: str | None, *, width_mult: floa
     Fill a network with what it starts from.
 
     :param model: from build_ssd; changed
-    :param weights: imagenet, an .npz file, or None for nothing
+    :param weights: imagenet, an .npz file, a run's *.weights.h5, or None for nothing
     :param width_mult: of the model
     :raises WeightsError: when the weights can not be had or do not fit
     """
@@ -37,6 +38,8 @@ def load_pretrained(model: keras.Model, weights: str | None, *, width_mult: floa
         return
     if weights == IMAGENET:
         _load_imagenet(model, width_mult)
+    elif weights.endswith(SUFFIX):
+        load_weights(model, Path(weights))
     else:
         load_archive(model, Path(weights))
 
@@ -79,7 +82,7 @@ def save_weights(model: keras.Model, path: Path) -> None:
     :param model: from build_ssd
     :param path: a file *.weights.h5
     """
-    aside = path.with_name(f'.{path.name.removesuffix(".weights.h5")}.partial.weights.h5')
+    aside = path.with_name(f'.{path.name.removesuffix(SUFFIX)}.partial{SUFFIX}')
     model.save_weights(aside)
     aside.replace(path)
 
