@@ -381,3 +381,32 @@ def multibox_loss(
             regression += sum(smooth_l1(float(a) - float(b), beta) for a, b in pairs)
     divisor = max(1, int(np.sum(class_ids > 0)))
     return classification / divisor, regression / divisor
+
+
+def quantize_dequantize(values: np.ndarray, scale: float, *, low: int, high: int) -> np.ndarray:
+    """
+    Round as ONNX defines QuantizeLinear and DequantizeLinear, number by number.
+
+    :param values: (N,) float32
+    :param scale: of a level; a float32 number
+    :param low: the lowest level
+    :param high: the highest level
+    :return: (N,) float32
+    """
+    # Python's round takes the even one of two neighbours, as ONNX does.
+    levels = [
+        min(max(round(float(np.float32(one) / np.float32(scale))), low), high) for one in values
+    ]
+    return np.array([np.float32(level) * np.float32(scale) for level in levels], np.float32)
+
+
+def round_mantissa(value: float, num_bits: int) -> float:
+    """
+    Round a positive number to one of a short mantissa.
+
+    :param value: above 0
+    :param num_bits: of the mantissa, the leading one included
+    :return: the nearest such number
+    """
+    mantissa, exponent = math.frexp(value)
+    return math.ldexp(round(math.ldexp(mantissa, num_bits)), exponent - num_bits)

@@ -27,12 +27,13 @@ def findings_of(*overrides, **kwargs):
     return error.value.findings
 
 
-def test_all_five_experiments_and_the_deploy_config_are_there():
+def test_all_six_experiments_and_the_deploy_config_are_there():
     assert [path.stem for path in EXPERIMENTS] == [
         '_template',
         'exp001_baseline',
         'exp002_ssdlite',
         'exp003_multiscale',
+        'exp004_qat',
         'smoke',
     ]
     assert [path.stem for path in DEPLOY_CONFIGS] == ['mobilenetv2_ssd_voc']

@@ -18,7 +18,12 @@ from ssd_training.deploy.calibration import (
     Range,
     sample_balanced,
 )
-from ssd_training.deploy.quantization import CALIBRATED_OPS, find_float_nodes, quantize_model
+from ssd_training.deploy.quantization import (
+    CALIBRATED_OPS,
+    find_float_nodes,
+    quantize_model,
+    TensorGrids,
+)
 from ssd_training.deploy.sensitivity import (
     add_costs,
     format_table,
@@ -52,7 +57,7 @@ def ranges(float_path, inputs):
 def files(float_path, ranges):
     paths = {target: float_path.with_name(f'{target}.onnx') for target in ('cpu', 'trt')}
     for target, path in paths.items():
-        quantize_model(float_path, path, target=target, ranges=ranges)
+        quantize_model(float_path, path, target=target, grids=TensorGrids(ranges))
     return paths
 
 
@@ -174,7 +179,11 @@ def test_a_layer_kept_in_float_is_not_quantized(float_path, ranges, tmp_path):
     conv = next(n.name for n in onnx.load(float_path).graph.node if n.op_type == 'Conv')
 
     quantize_model(
-        float_path, tmp_path / 'q.onnx', target='cpu', ranges=ranges, float_nodes=[conv]
+        float_path,
+        tmp_path / 'q.onnx',
+        target='cpu',
+        grids=TensorGrids(ranges),
+        float_nodes=[conv],
     )
 
     counts = count_optimized(tmp_path / 'q.onnx', tmp_path)
@@ -184,7 +193,11 @@ def test_a_layer_kept_in_float_is_not_quantized(float_path, ranges, tmp_path):
 def test_an_unknown_layer_to_keep_in_float_is_an_error(float_path, ranges, tmp_path):
     with pytest.raises(ExportError, match='has no node block_99'):
         quantize_model(
-            float_path, tmp_path / 'q.onnx', target='cpu', ranges=ranges, float_nodes=['block_99']
+            float_path,
+            tmp_path / 'q.onnx',
+            target='cpu',
+            grids=TensorGrids(ranges),
+            float_nodes=['block_99'],
         )
 
 
@@ -251,9 +264,10 @@ def test_sensitivity_names_the_layer_whose_range_is_wrong(float_path, inputs, ra
     convs = [n for n in onnx.load(float_path).graph.node if n.op_type == 'Conv']
     broken = dict(ranges)
     broken[convs[20].input[0]] = Range(0.0, 1000.0)
+    grids = TensorGrids(broken)
 
-    rows = measure_sensitivity(float_path, broken, inputs[:1])
-    timed = add_costs(rows[:1], float_path, broken, inputs[0])
+    rows = measure_sensitivity(float_path, grids, inputs[:1])
+    timed = add_costs(rows[:1], float_path, grids, inputs[0])
     write_html([*timed, *rows[1:]], tmp_path / 'sensitivity.html', 'shapes')
 
     assert convs[20].name in {row.layer for row in rows[:3]}

@@ -10,7 +10,7 @@ from ssd_detector import BackendError
 from ssd_detector.backends.tensorrt_api import build_engine, BuildOptions
 from ssd_detector.bundle import MODEL
 from ssd_training.deploy.calibration import InputReader, measure_ranges
-from ssd_training.deploy.quantization import CALIBRATED_OPS, quantize_model
+from ssd_training.deploy.quantization import CALIBRATED_OPS, quantize_model, TensorGrids
 
 RELEASED = Path(__file__).parents[2] / 'ssd_detector_ros/models/mobilenetv2_ssd_voc'
 
@@ -39,7 +39,7 @@ def test_tensorrt_builds_the_int8_file_and_refuses_the_one_for_cpus(
 ):
     ranges = measure_ranges(model_path, [image], method='minmax', op_types=CALIBRATED_OPS)
     for target in ('cpu', 'trt'):
-        quantize_model(model_path, tmp_path / target, target=target, ranges=ranges)
+        quantize_model(model_path, tmp_path / target, target=target, grids=TensorGrids(ranges))
 
     assert build_engine(trt, tmp_path / 'trt', BuildOptions(precision='INT8'))
     with pytest.raises(BackendError, match='can not read it'):

@@ -58,9 +58,8 @@ from ssd_training.deploy.validation import (
     record_parity,
     saved_model_runner,
 )
-from ssd_training.engine.trainer import build_model
+from ssd_training.engine.trained import load_float
 from ssd_training.errors import ExportError
-from ssd_training.model.weights import load_weights
 from ssd_training.targets.priors import generate_priors
 
 SAVED_MODEL = 'saved_model'
@@ -196,8 +195,7 @@ def load_serving(source: Source, deploy: DeployConfig, *, uint8_input: bool = Fa
     :return: what is deployed
     :raises WeightsError: when the weights do not fit
     """
-    model = build_model(source.config)
-    load_weights(model, source.weights_path)
+    model = load_float(source.config, source.weights_path)
     is_dynamic = deploy.deploy.runtime.batch_size == 'dynamic'
     return Serving(
         model,

@@ -1,6 +1,6 @@
 """The quantize step: calibrate, write both INT8 files, measure what they lost."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 import json
 import logging
@@ -22,25 +22,34 @@ from ssd_training.deploy.calibration import (
     load_images,
     measure_ranges,
     Method,
-    Range,
     sample_balanced,
 )
 from ssd_training.deploy.chain import Build, SOURCE
-from ssd_training.deploy.quantization import CALIBRATED_OPS, FILE_NAMES, quantize_model
+from ssd_training.deploy.quantization import (
+    CALIBRATED_OPS,
+    FILE_NAMES,
+    quantize_model,
+    Target,
+    TensorGrids,
+)
 from ssd_training.deploy.sensitivity import (
     add_costs,
     format_table,
     measure_sensitivity,
     write_html,
 )
-from ssd_training.deploy.source import read_recorded_source
+from ssd_training.deploy.source import read_recorded_source, Source
+from ssd_training.deploy.trained_grids import find_trained_grids
 from ssd_training.engine.evaluation import evaluate_split
+from ssd_training.engine.trained import load_quantized
 from ssd_training.errors import DataError, ExportError
 from ssd_training.experiments.schema import ExperimentConfig
+from ssd_training.model.quantized_ssd import CPU_GRIDS, Grids, TENSORRT_GRIDS
 
 _MAX_FLOAT_LAYERS = 8
 _NUM_SENSITIVITY_IMAGES = 8
 _NUM_TIMED_LAYERS = 10
+_TRAINED_GRIDS: Mapping[Target, Grids] = {'cpu': CPU_GRIDS, 'trt': TENSORRT_GRIDS}
 
 logger = logging.getLogger(__name__)
 
@@ -74,16 +83,16 @@ class QuantizeOptions:
 @dataclass(frozen=True, eq=False)
 class Calibration:
     """
-    What was learned from the images.
+    What was learned from images, here or in training.
 
-    :param sources: of the images, in the order of the draw
+    :param sources: of the images, in the order of the draw; none when training saw them
     :param inputs: each (1, S, S, 3) float32
-    :param ranges: tensor name -> range
+    :param grids: of each file
     """
 
     sources: Sequence[ImageSource]
     inputs: Sequence[NDArray[np.float32]]
-    ranges: dict[str, Range]
+    grids: Mapping[Target, TensorGrids]
 
 
 def quantize(build: Build, options: QuantizeOptions) -> dict[str, float]:
@@ -96,8 +105,12 @@ def quantize(build: Build, options: QuantizeOptions) -> dict[str, float]:
     :raises DataError: when images are missing or broken
     :raises ExportError: when more is lost than allowed; no INT8 file is left then
     """
-    config = read_recorded_source(build.file(SOURCE)).config
-    calibration = calibrate(build.file(MODEL), config, options)
+    source = read_recorded_source(build.file(SOURCE))
+    config = source.config
+    if config.quantization is None:
+        calibration = calibrate(build.file(MODEL), config, options)
+    else:
+        calibration = _read_training(build, source)
     build.forget_from(INT8_CPU)
     float_nodes = list(options.float_nodes)
     candidates: list[str] | None = None
@@ -129,10 +142,10 @@ def report_sensitivity(build: Build, options: QuantizeOptions) -> str:
     """
     config = read_recorded_source(build.file(SOURCE)).config
     calibration = calibrate(build.file(MODEL), config, options)
-    ranges = calibration.ranges
+    grids = calibration.grids['cpu']
     images = calibration.inputs[:_NUM_SENSITIVITY_IMAGES]
-    rows = measure_sensitivity(build.file(MODEL), ranges, images)
-    timed = add_costs(rows[:_NUM_TIMED_LAYERS], build.file(MODEL), ranges, images[0])
+    rows = measure_sensitivity(build.file(MODEL), grids, images)
+    timed = add_costs(rows[:_NUM_TIMED_LAYERS], build.file(MODEL), grids, images[0])
     path = build.path / 'sensitivity.html'
     write_html([*timed, *rows[_NUM_TIMED_LAYERS:]], path, build.deploy.model_name)
     return f'{format_table(timed)}\n{path}'
@@ -153,7 +166,7 @@ def calibrate(model_path: Path, config: ExperimentConfig, options: QuantizeOptio
     inputs = [preprocess(image, size_px) for image in load_images(sources)]
     ranges = measure_ranges(model_path, inputs, method=options.method, op_types=CALIBRATED_OPS)
     logger.info('calibrated with %d images, %s', len(sources), options.method)
-    return Calibration(sources, inputs, ranges)
+    return Calibration(sources, inputs, dict.fromkeys(FILE_NAMES, TensorGrids(ranges)))
 
 
 def measure_map(path: Path, config: ExperimentConfig, num_images: int | None) -> float:
@@ -185,6 +198,15 @@ def measure_map(path: Path, config: ExperimentConfig, num_images: int | None) ->
     ).mean_ap
 
 
+def _read_training(build: Build, source: Source) -> Calibration:
+    found = {}
+    for target, grids in _TRAINED_GRIDS.items():
+        quantized = load_quantized(source.config, source.weights_path, grids)
+        found[target] = find_trained_grids(quantized, build.file(MODEL), target=target)
+    logger.info('%s: scales of the training', source.training_run)
+    return Calibration((), (), found)
+
+
 def _choose_images(config: ExperimentConfig, options: QuantizeOptions) -> list[ImageSource]:
     if options.calibration_images is None:
         records = read_split(config.data, config.data.train_split)
@@ -210,7 +232,7 @@ def _write_files(build: Build, calibration: Calibration, float_nodes: Sequence[s
             build.file(MODEL),
             aside,
             target=target,
-            ranges=calibration.ranges,
+            grids=calibration.grids[target],
             float_nodes=float_nodes,
         )
         aside.replace(build.path / name)
@@ -241,9 +263,11 @@ def _find_losses(metrics: dict[str, float], options: QuantizeOptions) -> list[st
 
 
 def _rank(build: Build, calibration: Calibration) -> list[str]:
-    rows = measure_sensitivity(
-        build.file(MODEL), calibration.ranges, calibration.inputs[:_NUM_SENSITIVITY_IMAGES]
-    )
+    images = calibration.inputs[:_NUM_SENSITIVITY_IMAGES]
+    if not images:
+        # A network that was trained for INT8 is trained further instead.
+        return []
+    rows = measure_sensitivity(build.file(MODEL), calibration.grids['cpu'], images)
     return [row.layer for row in rows]
 
 
@@ -256,7 +280,7 @@ def _write_record(
     metrics: dict[str, float],
 ) -> None:
     record: dict[str, Any] = {
-        'method': options.method,
+        'method': options.method if calibration.sources else 'training',
         'seed': options.seed,
         'images': [Path(source.name).name for source in calibration.sources],
         'images_sha256': hash_images(calibration.sources),
@@ -264,6 +288,8 @@ def _write_record(
         'num_evaluated': options.num_evaluated,
         'float_layers': list(float_nodes),
         'metrics': metrics,
-        'ranges': {name: asdict(found) for name, found in sorted(calibration.ranges.items())},
+        'ranges': {
+            name: asdict(found) for name, found in sorted(calibration.grids['trt'].ranges.items())
+        },
     }
     (build.path / CALIBRATION).write_text(json.dumps(record, indent=1), encoding='utf-8')

@@ -67,14 +67,27 @@ _RECIPES: dict[Target, _Recipe] = {
 }
 
 
+@dataclass(frozen=True, eq=False)
+class TensorGrids:
+    """
+    What decides on scales and zero points.
+
+    :param ranges: name of an activation -> what its levels lie between
+    :param kernel_steps: name of a kernel -> (C,) float32, from training; the steps of other
+        kernels follow from their largest weights
+    """
+
+    ranges: Mapping[str, Range]
+    kernel_steps: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
+
+
 def quantize_model(
     model_path: Path,
     destination: Path,
     *,
     target: Target,
-    ranges: Mapping[str, Range],
+    grids: TensorGrids,
     float_nodes: Collection[str] = (),
-    kernel_steps: Mapping[str, NDArray[np.float32]] | None = None,
 ) -> None:
     """
     Write the INT8 file of one target.
@@ -82,9 +95,8 @@ def quantize_model(
     :param model_path: the float32 ONNX file; slimmed, so that BatchNorm is part of the Conv
     :param destination: the file to write
     :param target: who will run it
-    :param ranges: tensor name -> range, from measure_ranges or from training
+    :param grids: from measure_ranges or from training
     :param float_nodes: names of nodes that stay in float, besides normalization and decoding
-    :param kernel_steps: tensor name -> (C,), from training; others follow from the largest weights
     :raises ExportError: when the model holds a node name twice, or float_nodes an unknown one
     """
     model = onnx.load(model_path)
@@ -92,10 +104,10 @@ def quantize_model(
     # onnxslim did what ONNX Runtime's pre-processing would do; without this it warns of that.
     onnx.helper.set_model_props(model, {'onnx.quant.pre_process': 'onnxruntime.quant'})
     recipe = _RECIPES[target]
-    overrides = {name: [recipe.quantize_range(found)] for name, found in ranges.items()}
+    overrides = {name: [recipe.quantize_range(found)] for name, found in grids.ranges.items()}
     overrides |= {
         name: [_quantize_channel(step) for step in steps]
-        for name, steps in (kernel_steps or {}).items()
+        for name, steps in grids.kernel_steps.items()
     }
     quantize_static(
         model,

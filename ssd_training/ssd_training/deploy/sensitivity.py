@@ -1,6 +1,6 @@
 """Which layers quantization hurts, and what keeping them in float costs: a table and a page."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 import logging
@@ -13,8 +13,7 @@ from numpy.typing import NDArray
 import onnx
 
 from ssd_detector.backends.onnxruntime import OnnxRuntimeBackend
-from ssd_training.deploy.calibration import Range
-from ssd_training.deploy.quantization import quantize_model
+from ssd_training.deploy.quantization import quantize_model, TensorGrids
 
 _NUM_TIMED_RUNS = 30
 
@@ -39,13 +38,13 @@ class LayerSensitivity:
 
 
 def measure_sensitivity(
-    model_path: Path, ranges: Mapping[str, Range], inputs: Sequence[NDArray[np.float32]]
+    model_path: Path, grids: TensorGrids, inputs: Sequence[NDArray[np.float32]]
 ) -> list[LayerSensitivity]:
     """
     Quantize one layer after the other, alone, and compare with the float model.
 
     :param model_path: the float32 ONNX file
-    :param ranges: tensor name -> range
+    :param grids: of the file for CPUs
     :param inputs: each (1, S, S, 3) float32
     :return: one row a Conv, the worst (by the sum of both errors) first
     """
@@ -60,7 +59,7 @@ def measure_sensitivity(
                 model_path,
                 path,
                 target='cpu',
-                ranges=ranges,
+                grids=grids,
                 float_nodes=others,
             )
             errors = [
@@ -75,7 +74,7 @@ def measure_sensitivity(
 def add_costs(
     rows: Sequence[LayerSensitivity],
     model_path: Path,
-    ranges: Mapping[str, Range],
+    grids: TensorGrids,
     image: NDArray[np.float32],
 ) -> list[LayerSensitivity]:
     """
@@ -83,17 +82,17 @@ def add_costs(
 
     :param rows: of the layers that are worth it
     :param model_path: the float32 ONNX file
-    :param ranges: tensor name -> range
+    :param grids: of the file for CPUs
     :param image: (1, S, S, 3) float32
     :return: the rows with cost_ms, one thread
     """
     with tempfile.TemporaryDirectory() as scratch:
         path = Path(scratch, 'int8.onnx')
-        quantize_model(model_path, path, target='cpu', ranges=ranges)
+        quantize_model(model_path, path, target='cpu', grids=grids)
         base_ms = _time_ms(path, image)
         timed = []
         for row in rows:
-            quantize_model(model_path, path, target='cpu', ranges=ranges, float_nodes=[row.layer])
+            quantize_model(model_path, path, target='cpu', grids=grids, float_nodes=[row.layer])
             cost_ms = _time_ms(path, image) - base_ms
             timed.append(LayerSensitivity(row.layer, row.score_error, row.box_error, cost_ms))
     return timed

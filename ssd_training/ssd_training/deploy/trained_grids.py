@@ -1,7 +1,5 @@
 """The grids of quantization-aware training, by the names that tensors have in the ONNX file."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 import keras
@@ -11,7 +9,7 @@ import onnx
 from onnx import numpy_helper
 
 from ssd_training.deploy.calibration import Range
-from ssd_training.deploy.quantization import Target
+from ssd_training.deploy.quantization import Target, TensorGrids
 from ssd_training.errors import ExportError
 from ssd_training.model.fake_quantization import (
     ActivationQuantizer,
@@ -22,22 +20,7 @@ from ssd_training.model.fake_quantization import (
 from ssd_training.model.quantized_ssd import quantizer_name
 
 
-@dataclass(frozen=True, eq=False)
-class TrainedGrids:
-    """
-    What quantize_model takes instead of a calibration.
-
-    :param ranges: name of an activation -> what its levels lie between
-    :param kernel_steps: name of a kernel -> (C,) float32
-    """
-
-    ranges: Mapping[str, Range]
-    kernel_steps: Mapping[str, NDArray[np.float32]]
-
-
-def find_trained_grids(
-    quantized: keras.Model, model_path: Path, *, target: Target
-) -> TrainedGrids:
+def find_trained_grids(quantized: keras.Model, model_path: Path, *, target: Target) -> TensorGrids:
     """
     Look up the tensors of an ONNX file in the network that it was exported from.
 
@@ -71,7 +54,7 @@ def find_trained_grids(
     if layers:
         names = ', '.join(layer.name for layer in layers.values())
         raise ExportError([f'{model_path}: has no Conv for {names}; export again'])
-    return TrainedGrids(ranges, kernel_steps)
+    return TensorGrids(ranges, kernel_steps)
 
 
 def _read_range(quantizer: ActivationQuantizer, grid: Grid, target: Target) -> Range:

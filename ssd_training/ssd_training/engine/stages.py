@@ -97,13 +97,11 @@ def open_checkpoint(path: Path, config: ExperimentConfig) -> Model:
     """
     # TensorFlow, which takes seconds.
     from ssd_training.deploy.serving import Serving
-    from ssd_training.engine.trainer import build_model
-    from ssd_training.model.weights import load_weights
+    from ssd_training.engine.trained import load_float
     from ssd_training.targets.priors import generate_priors
 
     weights_path = read_finished_run(path).weights_path if path.is_dir() else path
-    model = build_model(config)
-    load_weights(model, weights_path)
+    model = load_float(config, weights_path)
     serving = Serving(
         model,
         generate_priors(config.priors, config.input_size),

@@ -73,9 +73,7 @@ def build_model(config: ExperimentConfig) -> keras.Model:
     return _quantize(build_float_model(config), config)
 
 
-def build_float_model(
-    config: ExperimentConfig, *, layer_policy: str = 'float32'
-) -> keras.Model:
+def build_float_model(config: ExperimentConfig, *, layer_policy: str = 'float32') -> keras.Model:
     """
     Build an experiment's network with random weights, without quantization.
 

@@ -132,17 +132,17 @@ class _Builder:
         config = layer.get_config()
         if not _is_convolution(layer):
             return layer.__class__.from_config(config)
-        kinds = _QUANTIZED if self._settings else {kind: kind for kind in _QUANTIZED}
-        made = kinds[type(layer)].from_config(config | {'use_bias': True})
+        kind: Any = _QUANTIZED[type(layer)] if self._settings else type(layer)
+        made = kind.from_config(config | {'use_bias': True})
         made.trainable = layer.trainable
         return made
 
     def _call(self, layer: keras.Layer, features: Any, **arguments: Any) -> Any:
         if isinstance(layer, layers.BatchNormalization):
             # Folded. Behind the backbone's linear projections there is no ReLU6 to wait for.
-            is_linear = layer.name.endswith('_project_BN')
-            convolution = layer.name.removesuffix('_BN')
-            return self._quantize(features, convolution, self._grids.linear) if is_linear else features
+            if not layer.name.endswith('_project_BN'):
+                return features
+            return self._quantize(features, layer.name.removesuffix('_BN'), self._grids.linear)
         if is_quantized(layer):
             quantizer = self._quantizers[id(features)]
             layer.input_quantizer_name, layer.input_step = quantizer.name, quantizer.step

@@ -1,0 +1,49 @@
+"""The network of a finished training: as it was trained, and as it is deployed."""
+
+from pathlib import Path
+
+import keras
+
+from ssd_training.engine.trainer import build_float_model
+from ssd_training.experiments.schema import ExperimentConfig
+from ssd_training.model.quantized_ssd import (
+    build_float_twin,
+    build_quantized,
+    Grids,
+    TENSORRT_GRIDS,
+)
+from ssd_training.model.weights import load_weights
+
+
+def load_float(config: ExperimentConfig, weights_path: Path) -> keras.Model:
+    """
+    Load the float network that is exported.
+
+    :param config: the experiment
+    :param weights_path: of the run
+    :return: what was trained; its float twin where it was trained for INT8
+    :raises WeightsError: when the weights do not fit
+    """
+    model = build_float_model(config)
+    if config.quantization is None:
+        load_weights(model, weights_path)
+        return model
+    return build_float_twin(model, load_quantized(config, weights_path))
+
+
+def load_quantized(
+    config: ExperimentConfig, weights_path: Path, grids: Grids = TENSORRT_GRIDS
+) -> keras.Model:
+    """
+    Load a network that was trained for INT8.
+
+    :param config: the experiment, with quantization
+    :param weights_path: of the run
+    :param grids: of activations
+    :return: the network with fake quantization
+    :raises WeightsError: when the weights do not fit
+    """
+    assert config.quantization is not None, 'the caller asked for it'
+    model = build_quantized(build_float_model(config), config.quantization, grids)
+    load_weights(model, weights_path)
+    return model
