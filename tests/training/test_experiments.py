@@ -27,7 +27,7 @@ def findings_of(*overrides, **kwargs):
     return error.value.findings
 
 
-def test_all_six_experiments_and_the_deploy_config_are_there():
+def test_all_six_experiments_and_both_deploy_configs_are_there():
     assert [path.stem for path in EXPERIMENTS] == [
         '_template',
         'exp001_baseline',
@@ -36,7 +36,10 @@ def test_all_six_experiments_and_the_deploy_config_are_there():
         'exp004_qat',
         'smoke',
     ]
-    assert [path.stem for path in DEPLOY_CONFIGS] == ['mobilenetv2_ssd_voc']
+    assert [path.stem for path in DEPLOY_CONFIGS] == [
+        'mobilenetv2_ssd_voc',
+        'mobilenetv2_ssd_voc_qat',
+    ]
 
 
 @pytest.mark.parametrize('path', EXPERIMENTS, ids=lambda path: path.stem)
