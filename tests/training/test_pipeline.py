@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 
 from ssd_detector.preprocess import preprocess
-from ssd_training.data.augmentation import resize, Sample
 from ssd_training.data.order import EpochOrder
 from ssd_training.data.pipeline import training_batches
 from ssd_training.data.records import hash_records, ImageFile
+from ssd_training.data.sample import Sample
 from ssd_training.data.voc import read_voc
+from ssd_training.data.zoom import resize
 from ssd_training.errors import DataError
 from tests.training.shapes_voc import LABELS, write_image, write_split
 
