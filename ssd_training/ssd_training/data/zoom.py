@@ -177,14 +177,17 @@ def _paste(
     """Resize a part of an image and put it on a canvas of one colour; edges are whole px."""
     x1, y1, x2, y2 = tf.unstack(tf.cast(source, tf.int32))
     left, top, right, bottom = tf.unstack(tf.cast(target, tf.int32))
-    resized = tf.image.resize(
-        image_rgb[y1:y2, x1:x2], (bottom - top, right - left), method='bilinear', antialias=False
-    )
-    paddings = [[top, size_px[0] - bottom], [left, size_px[1] - right], [0, 0]]
-    # tf.pad knows one value only: 0 here, the fill after the shift.
+    part = image_rgb[y1:y2, x1:x2]
+    resized = tf.image.resize(part, (bottom - top, right - left), antialias=False) / 255.0
     fill = tf.constant(fill_rgb, tf.float32)
-    canvas = tf.pad(resized / 255.0 - fill, paddings) + fill
-    return tf.clip_by_value(canvas, 0.0, 1.0)
+
+    def surround() -> tf.Tensor:
+        # tf.pad knows one value only: 0 here, the fill after the shift.
+        paddings = [[top, size_px[0] - bottom], [left, size_px[1] - right], [0, 0]]
+        return tf.clip_by_value(tf.pad(resized - fill, paddings) + fill, 0.0, 1.0)
+
+    is_full = tf.reduce_all(tf.shape(resized)[:2] == size_px)
+    return tf.cond(is_full, lambda: resized, surround)
 
 
 def _keep_inside(sample: Sample) -> Sample:
