@@ -8,13 +8,14 @@ setup(
     maintainer='maintainers',
     maintainer_email='maintainers@example.com',
     packages=find_packages(include=['ssd_detector', 'ssd_detector.*']),
-    package_data={'ssd_detector': ['py.typed']},
+    package_data={'ssd_detector': ['py.typed', 'report/templates/*']},
     data_files=[
         ('share/ament_index/resource_index/packages', ['resource/ssd_detector']),
         ('share/ssd_detector', ['package.xml']),
     ],
     python_requires='>=3.10',
     install_requires=[
+        'jinja2>=3.0',
         'numpy>=1.26',
         'onnxruntime>=1.20',
         'opencv-python-headless>=4.8',

@@ -1,0 +1,76 @@
+"""One HTML page for one result: no network, nothing beside the file."""
+
+from collections.abc import Sequence
+import math
+
+import jinja2
+
+from ssd_detector.report.charts import Plot
+from ssd_detector.report.matrix import MatrixDrawing
+from ssd_detector.report.pictures import ReportPicture
+from ssd_detector.report.result import Result
+from ssd_detector.report.summary import describe_error, summarize
+from ssd_detector.report.text import (
+    format_count,
+    format_number,
+    format_percent,
+    format_points,
+    plural,
+)
+
+_CURVE_PLOT = Plot(left=20, top=6, width=154, height=114)
+_CALIBRATION_PLOT = Plot(left=24, top=6, width=328, height=210)
+
+
+def render_report(result: Result, pictures: Sequence[ReportPicture] = ()) -> str:
+    """
+    Write a page.
+
+    :param result: what was found
+    :param pictures: the worst images
+    :return: HTML
+    """
+    counts = [one.count for one in result.calibration]
+    decades = math.log10(max(counts, default=0) or 1)
+    return (
+        make_environment()
+        .get_template('report.html.jinja')
+        .render(
+            title=f'{result.origin.title}: {format_percent(result.mean_ap)} mAP',
+            result=result,
+            origin=result.origin,
+            pictures=pictures,
+            summary=summarize(result),
+            largest_loss=max((one.ap_lost or 0 for one in result.errors), default=0),
+            total_ms=sum(result.origin.speed_ms.values()),
+            matrix=MatrixDrawing(result.confusion),
+            curve_plot=_CURVE_PLOT,
+            calibration_plot=_CALIBRATION_PLOT,
+            counts_plot=Plot(24, 250, 328, 56, y_range=(0, max(decades, 1))),
+        )
+    )
+
+
+def make_environment() -> jinja2.Environment:
+    """
+    Make what fills the templates; text is escaped.
+
+    :return: with the filters of the templates
+    """
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader('ssd_detector.report'),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        'count': format_count,
+        'error_text': describe_error,
+        'log10': math.log10,
+        'number': format_number,
+        'percent': format_percent,
+        'points': format_points,
+    }
+    environment.globals['plural'] = plural
+    return environment
