@@ -4,7 +4,10 @@ Each stage against the one before, in values: Keras, SavedModel, ONNX, INT8.
 Tolerances and their origin. Stages in float32 compute the same sums in another order: 1e-6 to 1e-5
 on photographs; a wrong graph is off by far more than 1e-4. TF32, the default of GPUs from Ampere
 on, rounds products to 10 bits: 1e-3. FP16 keeps 11 bits: a pixel of 300, and scores near a
-decision move by hundredths. What INT8 may do is measured on the machine that quantizes.
+decision move by hundredths. INT8 is compared with itself: an input near the middle of two levels
+is rounded either way elsewhere, which moved confident boxes of the released files' parity images
+by at most 4.1 px and scores by 0.10 (ONNX Runtime with and without optimizations, OpenVINO); twice
+that is allowed.
 """
 
 from collections.abc import Callable, Sequence
@@ -20,8 +23,10 @@ import onnx
 
 from ssd_detector.backends.backend import BOXES_NAME, INPUT_NAME, SCORES_NAME
 from ssd_detector.backends.onnxruntime import OnnxRuntimeBackend
+from ssd_detector.bundle import INT8_TRT
 from ssd_detector.deploy_config import DeployConfig
-from ssd_detector.parity import measure_difference, Parity, Tolerance
+from ssd_detector.int8_parity import Int8Outputs, select_int8_outputs
+from ssd_detector.parity import Parity, Tolerance
 from ssd_detector.preprocess import preprocess
 from ssd_training.data.datasets import read_split
 from ssd_training.deploy.calibration import load_images, sample_balanced
@@ -31,9 +36,11 @@ from ssd_training.errors import DataError, ExportError
 from ssd_training.experiments.schema import ExperimentConfig
 
 FLOAT_TOLERANCE = 1e-4
-TOLERANCES = {'FP32': Tolerance(0.3, 1e-3), 'FP16': Tolerance(1.5, 0.03)}
-# Another CPU rounds INT8 sums in other places than the one that measured.
-_INT8_MARGIN = 1.5
+TOLERANCES = {
+    'FP32': Tolerance(0.3, 1e-3),
+    'FP16': Tolerance(1.5, 0.03),
+    'INT8': Tolerance(8.0, 0.2),
+}
 _NUM_IMAGES = 4
 _SEED = 0
 
@@ -219,30 +226,35 @@ def record_parity(
     :param run: the network as it was trained
     :param images_rgb: of any size
     :param size_px: S
-    :param int8_paths: quantized files, whose differences set the tolerance of INT8
+    :param int8_paths: quantized files, each of which is held to what it gives now
     :return: the content of parity.npz
     """
     stretched = [
-        cv2.resize(image, (size_px, size_px), interpolation=cv2.INTER_LINEAR)
+        cv2.resize(image, (size_px, size_px), interpolation=cv2.INTER_LINEAR).astype(np.uint8)
         for image in images_rgb
     ]
-    outputs = [run(preprocess(image.astype(np.uint8), size_px)) for image in stretched]
-    parity = Parity(
-        images_rgb=np.stack(stretched).astype(np.uint8),
+    outputs = [run(preprocess(image, size_px)) for image in stretched]
+    return Parity(
+        images_rgb=np.stack(stretched),
         boxes_normalized_xyxy=np.stack([boxes for boxes, _ in outputs]),
         scores=np.stack([scores for _, scores in outputs]),
         tolerances=TOLERANCES,
+        int8_outputs={path.name: record_int8(path, stretched) for path in int8_paths},
     )
-    if not int8_paths:
-        return parity
-    found = [measure_difference(_run_all(path, parity), parity) for path in int8_paths]
-    box_px, score = np.max(found, axis=0) * _INT8_MARGIN
-    tolerances = {**TOLERANCES, 'INT8': Tolerance(round(float(box_px), 3), round(float(score), 4))}
-    return Parity(parity.images_rgb, parity.boxes_normalized_xyxy, parity.scores, tolerances)
 
 
-def _run_all(path: Path, parity: Parity) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    backend = OnnxRuntimeBackend(path)
-    size_px = parity.images_rgb.shape[1]
-    outputs = [backend.run(preprocess(image, size_px)) for image in parity.images_rgb]
-    return np.stack([boxes for boxes, _ in outputs]), np.stack([scores for _, scores in outputs])
+def record_int8(path: Path, images_rgb: Sequence[NDArray[np.uint8]]) -> Int8Outputs:
+    """
+    Record what an INT8 file gives.
+
+    :param path: the file; the one for TensorRT runs as it is written, as TensorRT takes it
+    :param images_rgb: each (S, S, 3)
+    :return: what parity.npz holds of it
+    """
+    backend = OnnxRuntimeBackend(
+        path, graph_optimization='off' if path.name == INT8_TRT else 'all'
+    )
+    outputs = [backend.run(preprocess(image, image.shape[0])) for image in images_rgb]
+    return select_int8_outputs(
+        np.stack([boxes for boxes, _ in outputs]), np.stack([scores for _, scores in outputs])
+    )
