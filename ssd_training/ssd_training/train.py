@@ -12,7 +12,10 @@ import logging
 import os
 from pathlib import Path
 import sys
-from typing import Any
+from typing import Any, TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ssd_training.engine.signals import StopRequest
 
 CONFIG_ROOT = Path(__file__).parent / 'configs'
 _OVERFIT_STEPS = 100
@@ -28,10 +31,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = _parse(argv)
     # These take seconds; --help must not wait for them.
     from ssd_detector.errors import ConfigError, FindingsError
+    from ssd_training.engine.signals import stop_on_signals
     from ssd_training.errors import InterruptedRun
 
     try:
-        _train(arguments)
+        with stop_on_signals() as stop:
+            _train(arguments, stop)
     except FindingsError as error:
         if arguments.debug:
             logging.getLogger(__name__).exception('%s', type(error).__name__)
@@ -39,9 +44,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         if isinstance(error, InterruptedRun):
             return 128 + error.signal_number
         return 2 if isinstance(error, ConfigError) else 1
-    except KeyboardInterrupt:
-        print('SIGINT before the first step: nothing was trained', file=sys.stderr)
-        return 130
     return 0
 
 
@@ -128,7 +130,7 @@ def _check(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> No
         )
 
 
-def _train(arguments: argparse.Namespace) -> None:
+def _train(arguments: argparse.Namespace, stop: 'StopRequest') -> None:
     from ssd_training.experiments.fingerprint import compute_fingerprint
     from ssd_training.experiments.merge import format_tree, load_experiment
 
@@ -147,6 +149,7 @@ def _train(arguments: argparse.Namespace) -> None:
     fingerprint = compute_fingerprint(config, git_commit=arguments.git_commit)
 
     from ssd_training.engine import session
+    from ssd_training.engine.trainer import prepare
 
     console = session.open_console(config.logging, debug=arguments.debug)
     start = session.Start(
@@ -165,10 +168,10 @@ def _train(arguments: argparse.Namespace) -> None:
             arguments,
         )
     elif arguments.overfit_batch is not None:
-        result = session.overfit(config, num_steps=arguments.overfit_batch)
+        result = session.overfit(prepare(config), num_steps=arguments.overfit_batch)
         _show(result, f'loss {result["first_loss"]:.4f} -> {result["last_loss"]:.4f}', arguments)
     else:
-        result = session.train(config, fingerprint, start, console=console)
+        result = session.train(config, fingerprint, start, console=console, stop=stop)
         _show(result, result['run'], arguments)
 
 

@@ -70,3 +70,25 @@ def built(tiny_config, tmp_path_factory):
     from tests.training.deploying import build_everything
 
     return build_everything(tiny_config, tmp_path_factory.mktemp('deploy'))
+
+
+@pytest.fixture(scope='module')
+def bucket():
+    """Run an S3 server on this machine, with one bucket."""
+    server_module = pytest.importorskip('moto.server', reason='moto is not installed')
+    boto3 = pytest.importorskip('boto3', reason='boto3 is not installed')
+    server = server_module.ThreadedMotoServer('127.0.0.1', port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    environment = {
+        'AWS_ENDPOINT_URL': f'http://{host}:{port}',
+        'AWS_ACCESS_KEY_ID': 'nobody',
+        'AWS_SECRET_ACCESS_KEY': 'nothing',
+        'AWS_DEFAULT_REGION': 'us-east-1',
+    }
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in environment.items():
+            patch.setenv(name, value)
+        boto3.client('s3').create_bucket(Bucket='checkpoints')
+        yield boto3.client('s3')
+    server.stop()

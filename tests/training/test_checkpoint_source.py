@@ -40,7 +40,7 @@ def damage(path):
     ],
 )
 def test_a_run_its_folders_and_single_checkpoints_are_found(run, location, step, found):
-    assert open_source(f'{run}{location}', step).position.step == found
+    assert open_source(f'{run}{location}', step).checkpoint.position.step == found
 
 
 @pytest.mark.parametrize(
@@ -62,7 +62,7 @@ def test_instead_of_a_damaged_checkpoint_the_one_before_is_read_and_logged(run, 
     logging.getLogger('ssd_training').propagate = True
 
     with caplog.at_level(logging.WARNING, 'ssd_training'):
-        assert open_source(str(run)).position.step == 10
+        assert open_source(str(run)).checkpoint.position.step == 10
 
     assert 'ckpt-20.npz: cut off or damaged' in caplog.text
     assert 'going on from ckpt-10 instead' in caplog.text
@@ -147,28 +147,6 @@ def test_a_finished_run_is_not_trained_again(root):
         find_run(root, 'a' * 12, {})
 
 
-@pytest.fixture(scope='module')
-def bucket():
-    """Run an S3 server on this machine, with one bucket."""
-    server_module = pytest.importorskip('moto.server', reason='moto is not installed')
-    boto3 = pytest.importorskip('boto3', reason='boto3 is not installed')
-    server = server_module.ThreadedMotoServer('127.0.0.1', port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    environment = {
-        'AWS_ENDPOINT_URL': f'http://{host}:{port}',
-        'AWS_ACCESS_KEY_ID': 'nobody',
-        'AWS_SECRET_ACCESS_KEY': 'nothing',
-        'AWS_DEFAULT_REGION': 'us-east-1',
-    }
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in environment.items():
-            patch.setenv(name, value)
-        boto3.client('s3').create_bucket(Bucket='checkpoints')
-        yield boto3.client('s3')
-    server.stop()
-
-
 def test_a_run_in_s3_is_read_with_the_same_rules(run, bucket):
     folder = run / 'checkpoints/last'
     for name in os.listdir(folder):
@@ -177,8 +155,8 @@ def test_a_run_in_s3_is_read_with_the_same_rules(run, bucket):
         )
     address = 's3://checkpoints/a/prefix/run'
 
-    assert open_source(address).position.step == 20
-    assert open_source(f'{address}/checkpoints/last/ckpt-10').position.step == 10
+    assert open_source(address).checkpoint.position.step == 20
+    assert open_source(f'{address}/checkpoints/last/ckpt-10').checkpoint.position.step == 10
     with pytest.raises(CheckpointError, match='has no ckpt-15; there are 10, 20'):
         open_source(address, 15)
     with pytest.raises(CheckpointError, match='s3://checkpoints/other: no checkpoint there'):
@@ -194,4 +172,4 @@ def test_a_damaged_checkpoint_in_s3_is_replaced_by_the_one_before(run, bucket):
         body = path.read_bytes() if content is None else content
         bucket.put_object(Bucket='checkpoints', Key=f'broken/last/ckpt-{step}.npz', Body=body)
 
-    assert open_source('s3://checkpoints/broken').position.step == 10
+    assert open_source('s3://checkpoints/broken').checkpoint.position.step == 10

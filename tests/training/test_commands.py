@@ -1,5 +1,6 @@
 """The commands, each as a process: train on coloured rectangles, export, detect."""
 
+from dataclasses import dataclass
 import json
 import os
 from pathlib import Path
@@ -21,12 +22,14 @@ from ssd_training.engine.checkpoints import read_checkpoint
 from ssd_training.train import CONFIG_ROOT
 from tests.training.conftest import TINY
 
-# Eight steps, a checkpoint after 2, 3, 4, 6 and 8.
+# Eight steps, a checkpoint after 2, 3, 4, 6 and 8; little to compile.
 RECIPE = (
     *('train.epochs=4', 'train.eval_every=4', 'train.batch_size=4', 'scheduler.warmup.steps=2'),
     *('checkpoint.save_every_steps=3', 'logging.log_interval_steps=1'),
+    *('input_size=[64, 64]', 'backbone.freeze_until=block_14'),
 )
 NUM_STEPS = 8
+STORE = 's3://checkpoints/runs'
 
 
 def run(*arguments, **environment):
@@ -96,24 +99,33 @@ def run_folder(train):
 def deploy_config(work):
     tree = yaml.safe_load((CONFIG_ROOT / 'deploy/mobilenetv2_ssd_voc.yaml').read_text())
     tree['model_name'], tree['experiment_path'] = 'shapes', str(TINY)
-    tree['deploy']['input']['size'] = [96, 96, 3]
+    tree['deploy']['input']['size'] = [64, 64, 3]
     (work / 'deploy.yaml').write_text(yaml.safe_dump(tree))
     return work / 'deploy.yaml'
 
 
-@pytest.mark.parametrize('command', ['train', 'export'])
-def test_help_needs_no_heavy_library(command):
+def test_help_of_every_command_needs_no_heavy_library():
+    """What takes long is importing them: a stopwatch would measure the machine."""
+    package = CONFIG_ROOT.parent
+    files = (path for path in package.rglob('*.py') if "'__main__'" in path.read_text())
+    commands = sorted('.'.join(path.relative_to(package).with_suffix('').parts) for path in files)
     code = (
-        f'import sys\nimport ssd_training.{command} as command\n'
-        'heavy = {"keras", "onnx", "pydantic", "tensorflow"}\n'
-        'try:\n    command.main(["--help"])\n'
-        'except SystemExit as end:\n    print(end.code, sorted(heavy & set(sys.modules)))'
+        'import importlib, sys\n'
+        'heavy = {"cv2", "keras", "numpy", "onnx", "onnxruntime", "pydantic", "tensorflow"}\n'
+        f'for name in {commands}:\n'
+        '    command = importlib.import_module(f"ssd_training.{name}")\n'
+        '    try:\n        command.main(["--help"])\n'
+        '    except SystemExit as end:\n'
+        '        print(name, end.code, sorted(heavy & set(sys.modules)))'
     )
 
     process = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True)
 
-    assert process.stdout.splitlines()[-1] == '0 []'
-    assert '--print_config' in process.stdout
+    said = [line for line in process.stdout.splitlines() if line.endswith(']')]
+    assert {'train', 'export', 'data.__main__', 'evaluate'} <= set(commands)
+    assert [line for line in said if line in {f'{name} 0 []' for name in commands}] == [
+        f'{name} 0 []' for name in commands
+    ], process.stdout[-2000:] + process.stderr
 
 
 def test_a_dry_run_builds_everything_and_writes_nothing(train, tmp_path):
@@ -135,23 +147,72 @@ def test_a_training_says_every_step_and_starts_no_server(run_folder):
     assert 0 <= history[-1]['val/voc_ap_50/mAP'] <= 1
 
 
-def test_a_run_killed_at_a_random_step_and_resumed_equals_an_unbroken_one_bit_for_bit(
-    run_folder, kill_at, train, tmp_path
+@dataclass(frozen=True)
+class Broken:
+    """A training in three processes: killed, terminated, and gone on with from the store."""
+
+    killed_after: int
+    status_after_kill: str
+    terminated: tuple[int, float, str]
+    terminated_run: Path
+    last: subprocess.CompletedProcess
+
+
+@pytest.fixture(scope='module')
+def broken(kill_at, train, bucket, tmp_path_factory):
+    here, elsewhere = (tmp_path_factory.mktemp(name) for name in ('here', 'elsewhere'))
+    step = random.SystemRandom().randint(1, 4)
+    assert kill_at(step, signal.SIGKILL, runs_root=here)[0] == -signal.SIGKILL
+    (run,) = here.iterdir()
+    status = json.loads((run / 'status.json').read_text())['status']
+    terminated = kill_at(5, signal.SIGTERM, '--resume', f'run.upload_to={STORE}', runs_root=here)
+    last = train(
+        *('--run_from', f'{STORE}/{run.name}', '--json', f'run.upload_to={STORE}'),
+        runs_root=elsewhere,
+    )
+    return Broken(step, status, terminated, run, last)
+
+
+def test_a_run_killed_at_a_random_step_and_gone_on_with_equals_an_unbroken_one_bit_for_bit(
+    broken, run_folder
 ):
-    step = random.SystemRandom().randint(1, NUM_STEPS - 1)
-    code, _, _ = kill_at(step, signal.SIGKILL, runs_root=tmp_path)
-    assert code == -signal.SIGKILL
-    killed = tmp_path / run_folder.name
-    assert json.loads((killed / 'status.json').read_text())['status'] == 'running'
+    """In the same folder after SIGKILL, then in another one from what SIGTERM uploaded."""
+    assert broken.status_after_kill == 'running'
+    assert broken.last.returncode == 0, broken.last.stderr
+    run = Path(json.loads(broken.last.stdout)['run'])
+    assert run != broken.terminated_run
 
-    process = train('--resume', '--json', runs_root=tmp_path)
+    assert_equal_runs(run, run_folder, f'killed after step {broken.killed_after}')
 
-    assert process.returncode == 0, process.stderr
-    assert json.loads(process.stdout)['run'] == str(killed)
-    assert_equal_runs(killed, run_folder, f'killed after step {step}')
-    again = train('--resume', runs_root=tmp_path)
-    assert again.returncode == 1
-    assert 'is finished (status: success); nothing is left' in again.stderr
+
+def test_sigterm_saves_the_state_and_says_so_within_thirty_seconds(broken):
+    code, seconds, stderr = broken.terminated
+
+    assert code == 128 + signal.SIGTERM
+    assert seconds < 30
+    assert 'go on with --resume' in stderr
+    reason = json.loads((broken.terminated_run / 'status.json').read_text())['reason']
+    step = int(re.fullmatch(r'SIGTERM: stopped at step (\d), .*', reason)[1])
+    assert 5 <= step <= 7
+    assert open_source(str(broken.terminated_run)).checkpoint.position.step == step
+
+
+def test_the_store_has_what_the_run_folder_has_and_its_last_word(broken, bucket):
+    run = Path(json.loads(broken.last.stdout)['run'])
+    prefix = f'runs/{run.name}/'
+    objects = bucket.list_objects_v2(Bucket='checkpoints', Prefix=prefix)['Contents']
+    there = {item['Key'].removeprefix(prefix): item['Size'] for item in objects}
+
+    here = {
+        str(path.relative_to(run)): path.stat().st_size
+        for path in run.rglob('*')
+        if path.is_file() and path.name != '.lock'
+    }
+    # The logs of the start that was terminated are there only.
+    assert here.items() <= there.items()
+    assert {name for name in there if 'ckpt' in name} == {name for name in here if 'ckpt' in name}
+    status = bucket.get_object(Bucket='checkpoints', Key=f'{prefix}status.json')['Body'].read()
+    assert json.loads(status)['status'] == 'success'
 
 
 @pytest.mark.slow
@@ -179,19 +240,6 @@ def assert_equal_runs(one, other, message):
         for run in (one, other)
     ]
     assert losses[0] == losses[1], message
-
-
-def test_sigterm_saves_the_state_and_says_so_within_thirty_seconds(kill_at, tmp_path):
-    code, seconds, stderr = kill_at(3, signal.SIGTERM, runs_root=tmp_path)
-
-    assert code == 128 + signal.SIGTERM
-    assert seconds < 30
-    assert 'go on with --resume' in stderr
-    (status,) = tmp_path.glob('*/status.json')
-    reason = json.loads(status.read_text())['reason']
-    step = int(re.fullmatch(r'SIGTERM: stopped at step (\d), .*', reason)[1])
-    assert 3 <= step <= 5
-    assert open_source(str(status.parent)).position.step == step
 
 
 def test_training_the_same_recipe_again_exits_with_1_and_one_sentence(train, run_folder):

@@ -4,7 +4,11 @@ import dataclasses
 from dataclasses import dataclass
 import json
 import os
+from pathlib import Path
+import shutil
 import signal
+import threading
+import time
 from typing import Any
 
 import numpy as np
@@ -12,13 +16,21 @@ import pytest
 from rich.console import Console
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from ssd_training.engine import loop, trainer
+from ssd_training.data.records import ImageFile
+from ssd_training.engine import loop, session, trainer
 from ssd_training.engine.checkpoint_source import open_source
-from ssd_training.engine.checkpoints import list_steps, Position, read_checkpoint
-from ssd_training.engine.run_folder import RunFolder
-from ssd_training.engine.starting import go_on
+from ssd_training.engine.checkpoints import (
+    copy_checkpoint,
+    list_steps,
+    Position,
+    read_checkpoint,
+)
+from ssd_training.engine.epoch_end import is_better
+from ssd_training.engine.run_folder import read_status, RunFolder, Status
+from ssd_training.engine.signals import stop_on_signals
+from ssd_training.engine.starting import go_on, take_over
 from ssd_training.engine.state import read_state
-from ssd_training.errors import CheckpointError, InterruptedRun, RunError
+from ssd_training.errors import CheckpointError, DataError, InterruptedRun, RunError
 
 FINGERPRINT = '0' * 12
 TIMES = ('timestamp', 'train/images_per_s', 'train/data_wait_share')
@@ -58,26 +70,35 @@ class SignallingRecord:
 
 def run(training, root, position=None):
     """Run a training in a folder below root, or go on in the one that is there."""
-    config = dataclasses.replace(
-        training.config, run=dataclasses.replace(training.config.run, root=str(root))
-    )
-    path = root / f'{config.experiment.id}_{FINGERPRINT}'
-    is_new = not path.exists()
-    folder = RunFolder.create(config, FINGERPRINT, {}) if is_new else RunFolder.open(path, {})
-    loop.run(
-        training,
-        folder,
-        position=position or Position(seed=config.train.seed),
-        fingerprint=FINGERPRINT,
-        console=Console(quiet=True),
-        environment={'host': 'here'},
-    )
+    path = root / f'{training.config.experiment.id}_{FINGERPRINT}'
+    if path.exists():
+        return run_in(RunFolder.open(path, {}), training, position)
+    return run_in(make_folder(training, root), training, position)
+
+
+def make_folder(training, root):
+    settings = dataclasses.replace(training.config.run, root=str(root))
+    config = dataclasses.replace(training.config, run=settings)
+    return RunFolder.create(config, FINGERPRINT, {})
+
+
+def run_in(folder, training, position=None):
+    with stop_on_signals() as stop, folder.running():
+        loop.run(
+            training,
+            folder,
+            position=position or Position(seed=training.config.train.seed),
+            fingerprint=FINGERPRINT,
+            console=Console(quiet=True),
+            environment={'host': 'here'},
+            stop=stop,
+        )
     return folder
 
 
 def resume(training, root):
     path = root / f'{training.config.experiment.id}_{FINGERPRINT}'
-    position = go_on(training, open_source(str(path)), fingerprint=FINGERPRINT)
+    position = go_on(training, open_source(str(path)).checkpoint, fingerprint=FINGERPRINT)
     return run(training, root, position)
 
 
@@ -210,7 +231,7 @@ def test_a_signal_in_an_evaluation_saves_the_weights_and_not_their_average(train
     with pytest.raises(InterruptedRun):
         run(dataclasses.replace(training, val_records=records), tmp_path)
 
-    checkpoint = open_source(str(tmp_path / f'tiny_{FINGERPRINT}'))
+    checkpoint = open_source(str(tmp_path / f'tiny_{FINGERPRINT}')).checkpoint
 
     assert (checkpoint.position.step, checkpoint.position.epochs_done) == (4, 1)
     assert_equal_states(checkpoint.arrays, read_state(training.step.state))
@@ -292,7 +313,7 @@ def test_a_loss_that_is_no_number_names_step_and_files_and_keeps_the_checkpoint_
     names = [training.train_records[i].image.name for i in training.order.indices_of_step(3)]
     assert len(names) == 4
     assert all(name in str(caught.value) for name in names)
-    assert open_source(str(tmp_path / f'tiny_{FINGERPRINT}')).position.step == 2
+    assert open_source(str(tmp_path / f'tiny_{FINGERPRINT}')).checkpoint.position.step == 2
 
 
 def test_going_back_to_an_earlier_checkpoint_leaves_the_later_ones_behind(
@@ -301,7 +322,7 @@ def test_going_back_to_an_earlier_checkpoint_leaves_the_later_ones_behind(
     killed = dataclasses.replace(training, step=Signalling(training.step, signal.SIGTERM, after=3))
     with pytest.raises(InterruptedRun):
         run(killed, tmp_path)
-    checkpoint = open_source(str(tmp_path / f'tiny_{FINGERPRINT}'), 2)
+    checkpoint = open_source(str(tmp_path / f'tiny_{FINGERPRINT}'), 2).checkpoint
     position = go_on(training, checkpoint, fingerprint=FINGERPRINT)
     killed = dataclasses.replace(training, step=Signalling(training.step, signal.SIGTERM, after=3))
 
@@ -326,7 +347,7 @@ def test_going_back_to_an_earlier_checkpoint_leaves_the_later_ones_behind(
     ],
 )
 def test_best_is_what_the_mode_says_and_no_number_is_never_best(value, best, mode, expected):
-    assert loop.is_better(value, best, mode=mode) is expected
+    assert is_better(value, best, mode=mode) is expected
 
 
 def test_after_going_on_a_worse_value_does_not_become_best(training, unbroken, tmp_path):
@@ -350,3 +371,81 @@ def test_without_the_monitored_metric_nothing_is_best(training, tmp_path):
     summary = json.loads((folder.path / 'training_summary.json').read_text())
     assert summary['best_metric'] is None
     assert not folder.best.exists()
+
+
+def test_overfitting_reads_its_batch_as_the_configuration_says(training):
+    """A file that can not be read is skipped, as in a training."""
+    records = list(training.train_records)
+    first = int(training.order.indices_of_step(0)[0])
+    records[first] = dataclasses.replace(records[first], image=ImageFile(Path('nothing.jpg')))
+    data = dataclasses.replace(training.config.data, unreadable_images='skip')
+    config = dataclasses.replace(training.config, data=data)
+    broken = dataclasses.replace(training, train_records=records)
+
+    with pytest.raises(DataError, match='nothing.jpg'):
+        session.overfit(broken, num_steps=1)
+    with pytest.raises(RunError, match='in 1 steps, not below half'):
+        session.overfit(dataclasses.replace(broken, config=config), num_steps=1)
+
+
+def test_a_run_that_goes_on_in_another_folder_takes_its_history_and_its_best_along(
+    training, unbroken, tmp_path
+):
+    """As after --run_from s3://..., where the folder of this machine is empty."""
+    source = open_source(str(unbroken.path), 4)
+    position = go_on(training, source.checkpoint, fingerprint=FINGERPRINT)
+    best_step = position.best_step
+    folder = make_folder(training, tmp_path)
+
+    position = take_over(training, source, position, folder)
+    run_in(folder, training, position)
+
+    assert history_of(folder) == history_of(unbroken)
+    summary = json.loads((folder.path / 'training_summary.json').read_text())
+    assert best_step == 4
+    assert summary['best_step'] in list_steps(os.listdir(folder.best))
+    assert (folder.path / 'weights/best_weights.weights.h5').is_file()
+
+
+def test_without_the_run_around_a_checkpoint_its_best_starts_anew(training, unbroken, tmp_path):
+    copy_checkpoint(unbroken.last, 4, tmp_path / 'alone')
+    source = open_source(str(tmp_path / 'alone'))
+    position = go_on(training, source.checkpoint, fingerprint=FINGERPRINT)
+
+    position = take_over(training, source, position, make_folder(training, tmp_path))
+
+    assert (position.step, position.best_step, position.best_metric) == (4, None, None)
+
+
+@pytest.fixture(params=['anew', 'resumed'])
+def started(request, training, unbroken, tmp_path):
+    """Give a start and the folder in which it is to leave everything as it was."""
+    path = tmp_path / unbroken.path.name
+    if request.param == 'resumed':
+        shutil.copytree(unbroken.path, path)
+        RunFolder.open(path, {}).set_status(Status.FAILED)
+    settings = dataclasses.replace(training.config.run, root=str(tmp_path))
+    config = dataclasses.replace(training.config, run=settings)
+    return config, session.Start(resume=request.param == 'resumed'), path
+
+
+def test_a_signal_before_the_first_step_says_so_and_damages_nothing(started):
+    config, start, path = started
+    before = {one: one.read_bytes() for one in path.rglob('*.npz')}
+
+    def terminate():
+        while read_status(path) != Status.RUNNING.value:
+            time.sleep(0.001)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    with stop_on_signals() as stop, pytest.raises(InterruptedRun) as caught:
+        threading.Thread(target=terminate, daemon=True).start()
+        session.train(config, FINGERPRINT, start, console=Console(quiet=True), stop=stop)
+
+    assert caught.value.signal_number == signal.SIGTERM
+    assert status_of(path.parent)['status'] == 'failed'
+    assert status_of(path.parent)['reason'] == 'SIGTERM before the first step: nothing was trained'
+    assert {one: one.read_bytes() for one in path.rglob('*.npz')} == before
+    if not start.resume:
+        # Nothing is in the way of another start.
+        RunFolder.create(config, FINGERPRINT, {})

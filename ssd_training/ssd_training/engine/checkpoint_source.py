@@ -1,14 +1,17 @@
 """Where a training goes on from: `--resume`, `--run_from`, `--checkpoint_step`."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 import logging
 from pathlib import Path
+import re
 import tempfile
-from typing import Any, Protocol
+from typing import Any
 
 from ssd_training.engine.checkpoints import Checkpoint, file_name, list_steps, read_checkpoint
 from ssd_training.engine.files import read_json
 from ssd_training.engine.run_folder import CHECKPOINTS, CONFIG, FINGERPRINT, read_status, Status
+from ssd_training.engine.storage import Folder, open_folder
 from ssd_training.errors import CheckpointError, RunError
 from ssd_training.experiments.architecture import flatten, list_misfits
 
@@ -18,117 +21,17 @@ _SHOWN = 5
 logger = logging.getLogger(__name__)
 
 
-class Folder(Protocol):
-    """A folder of checkpoints, here or elsewhere."""
-
-    @property
-    def name(self) -> str:
-        """Give its path or address."""
-
-    def list_names(self) -> list[str]:
-        """
-        List its files.
-
-        :return: names; empty when there is no such folder
-        """
-
-    def read(self, step: int) -> Checkpoint:
-        """
-        Read one checkpoint.
-
-        :param step: its number
-        :return: the checkpoint
-        :raises CheckpointError: when it can not be had, or is damaged
-        """
-
-
-class LocalFolder:
+@dataclass(frozen=True, eq=False)
+class Source:
     """
-    A folder of this machine.
+    A checkpoint that was found.
 
-    :param path: its path
+    :param checkpoint: as read
+    :param run: the run folder that it lies in, or None where it lies elsewhere
     """
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
-
-    @property
-    def name(self) -> str:
-        """Give its path."""
-        return str(self._path)
-
-    def list_names(self) -> list[str]:
-        """
-        List its files.
-
-        :return: names; empty when there is no such folder
-        """
-        return [path.name for path in self._path.iterdir()] if self._path.is_dir() else []
-
-    def read(self, step: int) -> Checkpoint:
-        """
-        Read one checkpoint.
-
-        :param step: its number
-        :return: the checkpoint
-        :raises CheckpointError: when it can not be read, or is damaged
-        """
-        return read_checkpoint(self._path, step)
-
-
-class RemoteFolder:
-    """
-    A folder that fsspec reaches, such as s3://bucket/prefix.
-
-    :param address: with its protocol
-    :raises RunError: when fsspec, or what it needs for this protocol, is not installed
-    """
-
-    def __init__(self, address: str) -> None:
-        protocol = address.partition('://')[0]
-        try:
-            # An extra of its own: only who trains from elsewhere needs it.
-            import fsspec
-
-            self._filesystem = fsspec.filesystem(protocol)
-        except (ImportError, ValueError) as error:
-            raise RunError(
-                [f'{address}: needs fsspec and s3fs ({error}); pip install "ssd_training[s3]"']
-            ) from error
-        self.name = address.rstrip('/')
-
-    def list_names(self) -> list[str]:
-        """
-        List its files.
-
-        :return: names; empty when there is no such folder
-        :raises RunError: when the store can not be reached or refuses
-        """
-        try:
-            found = self._filesystem.ls(self.name, detail=False)
-        except FileNotFoundError:
-            return []
-        except OSError as error:
-            raise RunError([f'{self.name}: can not be listed ({error})']) from error
-        return [path.rstrip('/').rpartition('/')[2] for path in found]
-
-    def read(self, step: int) -> Checkpoint:
-        """
-        Download and read one checkpoint.
-
-        :param step: its number
-        :return: the checkpoint
-        :raises CheckpointError: when it can not be had, or is damaged
-        """
-        name = file_name(step)
-        with tempfile.TemporaryDirectory(prefix='checkpoint-') as scratch:
-            try:
-                self._filesystem.get_file(f'{self.name}/{name}', f'{scratch}/{name}')
-            except OSError as error:
-                raise CheckpointError(
-                    [f'{self.name}/{name}: can not be downloaded ({error})']
-                ) from error
-            return read_checkpoint(Path(scratch), step)
+    checkpoint: Checkpoint
+    run: Folder | None
 
 
 def find_run(root: Path, fingerprint: str, config: Mapping[str, Any]) -> Path:
@@ -149,7 +52,7 @@ def find_run(root: Path, fingerprint: str, config: Mapping[str, Any]) -> Path:
     return runs[-1]
 
 
-def open_source(location: str, step: int | None = None) -> Checkpoint:
+def open_source(location: str, step: int | None = None) -> Source:
     """
     Read the checkpoint that `--run_from` names.
 
@@ -166,7 +69,7 @@ def open_source(location: str, step: int | None = None) -> Checkpoint:
         )
     step = named_step if step is None else step
     for suffix in ('', f'/{LAST}', f'/{CHECKPOINTS}/{LAST}'):
-        folder = _open_folder(f'{location}{suffix}')
+        folder = open_folder(f'{location}{suffix}')
         if steps := list_steps(folder.list_names()):
             return _read(folder, steps, step)
     raise CheckpointError(
@@ -175,10 +78,6 @@ def open_source(location: str, step: int | None = None) -> Checkpoint:
             f'{CHECKPOINTS}/{LAST}; check the path'
         ]
     )
-
-
-def _open_folder(location: str) -> Folder:
-    return RemoteFolder(location) if '://' in location else LocalFolder(Path(location))
 
 
 def _split_step(location: str) -> tuple[str, int | None]:
@@ -190,7 +89,7 @@ def _split_step(location: str) -> tuple[str, int | None]:
     return (parent or ('/' if separator else '.')), steps[0]
 
 
-def _read(folder: Folder, steps: list[int], step: int | None) -> Checkpoint:
+def _read(folder: Folder, steps: list[int], step: int | None) -> Source:
     if step is not None and step not in steps:
         raise CheckpointError(
             [f'{folder.name}: has no ckpt-{step}; there are {", ".join(map(str, steps))}']
@@ -198,15 +97,25 @@ def _read(folder: Folder, steps: list[int], step: int | None) -> Checkpoint:
     damaged: list[str] = []
     for candidate in [step] if step is not None else reversed(steps):
         try:
-            checkpoint = folder.read(candidate)
+            checkpoint = _read_one(folder, candidate)
         except CheckpointError as error:
             damaged += error.findings
             continue
         for finding in damaged:
             logger.warning('%s; going on from ckpt-%d instead', finding, candidate)
         logger.info('%s: read ckpt-%d', folder.name, candidate)
-        return checkpoint
+        return Source(checkpoint, _run_of(folder))
     raise CheckpointError(damaged)
+
+
+def _read_one(folder: Folder, step: int) -> Checkpoint:
+    with tempfile.TemporaryDirectory(prefix='checkpoint-') as scratch:
+        return read_checkpoint(folder.fetch(file_name(step), Path(scratch)).parent, step)
+
+
+def _run_of(folder: Folder) -> Folder | None:
+    match = re.fullmatch(rf'(.+)/{CHECKPOINTS}/[^/]+', folder.name)
+    return open_folder(match[1]) if match else None
 
 
 def _started_at(run: Path) -> str:

@@ -106,9 +106,8 @@ def open_distribution(settings: RuntimeSettings, environment: Mapping[str, str])
     :return: the distribution
     :raises RunError: when TF_CONFIG and the strategy do not belong together
     """
-    cluster = environment.get('TF_CONFIG')
+    find_worker_index(settings, environment)
     if settings.strategy == 'multi_worker':
-        _check_cluster(cluster)
         strategy = tf.distribute.MultiWorkerMirroredStrategy()
         if (num_devices := len(strategy.extended.worker_devices)) > 1:
             raise RunError(
@@ -118,6 +117,25 @@ def open_distribution(settings: RuntimeSettings, environment: Mapping[str, str])
                 ]
             )
         return Distribution(strategy)
+    if settings.strategy == 'mirrored':
+        # By itself it takes one CPU, however many logical ones there are.
+        devices = tf.config.list_logical_devices('GPU') or tf.config.list_logical_devices('CPU')
+        return Distribution(tf.distribute.MirroredStrategy([device.name for device in devices]))
+    return Distribution()
+
+
+def find_worker_index(settings: RuntimeSettings, environment: Mapping[str, str]) -> int:
+    """
+    Tell which worker this process is; needs none of the others.
+
+    :param settings: the section `runtime`
+    :param environment: TF_CONFIG is read
+    :return: from 0; 0 writes the run folder
+    :raises RunError: when TF_CONFIG and the strategy do not belong together
+    """
+    cluster = environment.get('TF_CONFIG')
+    if settings.strategy == 'multi_worker':
+        return _read_index(cluster)
     if cluster:
         raise RunError(
             [
@@ -125,19 +143,19 @@ def open_distribution(settings: RuntimeSettings, environment: Mapping[str, str])
                 f'runtime.strategy=multi_worker or unset it'
             ]
         )
-    if settings.strategy == 'mirrored':
-        return Distribution(tf.distribute.MirroredStrategy())
-    return Distribution()
+    return 0
 
 
-def _check_cluster(cluster: str | None) -> None:
+def _read_index(cluster: str | None) -> int:
     try:
         tree = json.loads(cluster or '')
         workers, task = tree['cluster']['worker'], tree['task']
-        is_valid = task['type'] == 'worker' and 0 <= int(task['index']) < len(workers)
+        index = int(task['index'])
+        is_valid = task['type'] == 'worker' and 0 <= index < len(workers)
     except (ValueError, KeyError, TypeError):
         is_valid = False
     if not is_valid:
         raise RunError(
             [f'TF_CONFIG: {cluster!r}; runtime.strategy=multi_worker needs one such as {_EXAMPLE}']
         )
+    return index

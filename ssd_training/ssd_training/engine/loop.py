@@ -1,7 +1,6 @@
-"""The loop: steps, epochs, evaluation, checkpoints, and an end at any step."""
+"""The loop: steps and epochs, and an end at any step."""
 
 from collections.abc import Iterator, Mapping
-from contextlib import nullcontext
 import dataclasses
 import logging
 import math
@@ -10,19 +9,16 @@ from typing import Any
 
 from rich.console import Console
 
-from ssd_training.data.pipeline import training_batches, TrainingBatches
 from ssd_training.engine.checkpoints import Position
+from ssd_training.engine.epoch_end import EpochEnd
 from ssd_training.engine.files import write_json
 from ssd_training.engine.keeper import Keeper
 from ssd_training.engine.progress import Display, open_display, StepReport, Stopwatch
 from ssd_training.engine.run_folder import ENVIRONMENT, RunFolder, SUMMARY, WEIGHTS
-from ssd_training.engine.signals import stop_on_signals, StopRequest
+from ssd_training.engine.signals import StopRequest
 from ssd_training.engine.tensorboard import EventWriter, open_events
-from ssd_training.engine.train_step import loading_size_hw
-from ssd_training.engine.trainer import Training
-from ssd_training.engine.validation import draw_examples, make_predict, validate
+from ssd_training.engine.trainer import make_batches, Training
 from ssd_training.errors import InterruptedRun, RunError
-from ssd_training.model.weights import save_weights
 from ssd_training.targets.matching import GroundTruthBatch
 
 LOSS_TAGS = ('train/loss', 'train/classification_loss', 'train/regression_loss', 'train/num_pos')
@@ -39,6 +35,7 @@ def run(
     fingerprint: str,
     console: Console,
     environment: Mapping[str, Any],
+    stop: StopRequest,
 ) -> Position:
     """
     Train to the end; weights, metrics, checkpoints and log go to the run folder.
@@ -47,39 +44,39 @@ def run(
     first one writes.
 
     :param training: built, and restored where it goes on
-    :param folder: of the run
+    :param folder: of the run, open (see RunFolder.running)
     :param position: where it starts
     :param fingerprint: of the run
     :param console: for the progress
     :param environment: what it runs on, to be recorded
+    :param stop: the request of a signal; from here on it waits for the end of a step
     :return: where it ended
     :raises InterruptedRun: when a signal came; the state is saved
     :raises RunError: when the loss is no number, or there is no room to write
     """
     config = training.config
     is_chief = training.distribution.is_chief
+    stop.defer()
     display = open_display(
         console, total_steps=training.total_steps, interval_steps=config.logging.log_interval_steps
     )
     events = open_events(folder.logs, enabled=is_chief and config.logging.tensorboard.enabled)
-    writing = folder.running(logs_to_file=config.logging.file.enabled)
-    with stop_on_signals() as stop, writing if is_chief else nullcontext():
-        with events as event_writer, display as shown:
-            loop = Loop(
-                training,
-                folder,
-                Keeper(training, folder, fingerprint),
-                position=position,
-                stop=stop,
-                display=shown,
-                events=event_writer,
-            )
-            if is_chief:
-                _record_start(training, folder, position, environment)
-            end = loop.run()
-            if is_chief:
-                _record_end(training, folder, end, fingerprint)
-            return end
+    with events as event_writer, display as shown:
+        loop = Loop(
+            training,
+            folder,
+            Keeper(training, folder, fingerprint),
+            position=position,
+            stop=stop,
+            display=shown,
+            events=event_writer,
+        )
+        if not is_chief:
+            return loop.run()
+        _record_start(training, folder, position, environment)
+        end = loop.run()
+        _record_end(training, folder, end, fingerprint)
+        return end
 
 
 def _record_start(
@@ -143,7 +140,7 @@ class Loop:
         self._events = events
         self._is_chief = training.distribution.is_chief
         self._stopwatch = Stopwatch(training.config.train.batch_size)
-        self._predict = make_predict(training, self._end_evaluation_if_asked)
+        self._epoch_end = EpochEnd(training, folder, keeper, events=events, stop=stop)
 
     def run(self) -> Position:
         """
@@ -154,7 +151,14 @@ class Loop:
         if self._is_chief:
             self._keeper.forget_after(self._position)
             self._folder.forget_metrics_after(self._position.step)
-        batches = self._training.distribution.iterate(self._make_batches)
+        batches = self._training.distribution.iterate(
+            lambda shard_index, num_shards: make_batches(
+                self._training,
+                first_step=self._position.step,
+                shard_index=shard_index,
+                num_shards=num_shards,
+            )
+        )
         while self._position.epochs_done < self._training.config.train.epochs:
             self._train_epoch(batches)
             self._finish_epoch()
@@ -202,80 +206,32 @@ class Loop:
             )
         )
         if step % config.logging.log_interval_steps == 0:
-            speed = {
-                'train/images_per_s': pace.images_per_s,
-                'train/data_wait_share': pace.data_wait_share,
-            }
-            self._events.add_scalars(step, {**losses, 'train/lr': rate, **speed})
+            self._events.add_scalars(step, {**losses, 'train/lr': rate, **self._speed()})
 
     def _finish_epoch(self) -> None:
-        """Evaluate when it is time, tell the result, keep the state."""
-        config, position = self._training.config, self._position
-        epoch = position.epochs_done + 1
-        is_last = epoch == config.train.epochs
-        try:
-            metrics = self._measure(epoch) if self._is_chief else {}
-        except _EvaluationEnded:
-            metrics = {}
+        epoch, means = self._position.epochs_done + 1, self._mean_values()
+        metrics = self._epoch_end.evaluate(epoch, self._position.step) if self._is_chief else {}
         self._stop_if_asked()
-        if not self._is_chief:
-            self._position = dataclasses.replace(position, epochs_done=epoch, loss_sums={})
-            return
-        best = metrics.get(config.checkpoint.monitor)
-        is_best = best is not None and is_better(
-            best, position.best_metric, mode=config.checkpoint.mode
-        )
-        self._position = dataclasses.replace(position, epochs_done=epoch, loss_sums={})
-        if is_best:
-            self._position = dataclasses.replace(
-                self._position, best_metric=best, best_step=position.step
-            )
-        if is_best and config.checkpoint.save_best:
-            self._keep_best()
-        self._folder.add_metrics(position.step, {'epoch': epoch, **metrics})
-        self._events.add_scalars(position.step, metrics)
-        self._events.flush()
-        if is_last:
-            self._save_final_weights()
-        every = config.checkpoint.save_every_epochs
-        if is_last or (every and epoch % every == 0):
-            self._keeper.save(self._position)
+        position = dataclasses.replace(self._position, epochs_done=epoch, loss_sums={})
+        if self._is_chief:
+            position = self._epoch_end.keep(position, means | metrics)
+        self._position = position
 
-    def _measure(self, epoch: int) -> dict[str, float]:
-        """Give the metrics of an epoch: means of the losses, and of the evaluation when due."""
-        config, step = self._training.config, self._position.step
-        pace = self._stopwatch.pace(0) if self._stopwatch.has_steps else None
-        metrics = {
+    def _mean_values(self) -> dict[str, float]:
+        """Give what the steps of an epoch tell: means of the losses, rate, speed."""
+        means = {
             tag: total / self._training.steps_per_epoch
             for tag, total in self._position.loss_sums.items()
         }
-        metrics['train/lr'] = self._learning_rate(step - 1)
-        if pace is not None:
-            metrics['train/images_per_s'] = pace.images_per_s
-            metrics['train/data_wait_share'] = pace.data_wait_share
-        if epoch % config.train.eval_every == 0 or epoch == config.train.epochs:
-            with self._averaged():
-                metrics |= validate(self._training, self._predict)
-                images = draw_examples(self._training, self._predict)
-            self._events.add_images(step, 'val/inference_image', images)
-        shown = (f'{tag} {value:.4g}' for tag, value in metrics.items() if '/AP/' not in tag)
-        logger.info('epoch %d, step %d: %s', epoch, step, ', '.join(shown))
-        return metrics
+        means['train/lr'] = self._learning_rate(self._position.step - 1)
+        return means | (self._speed() if self._stopwatch.has_steps else {})
 
-    def _keep_best(self) -> None:
-        self._keeper.save_best(self._position)
-        with self._averaged():
-            self._keeper.save_best_weights()
-
-    def _save_final_weights(self) -> None:
-        with self._averaged():
-            save_weights(self._training.model, self._folder.path / WEIGHTS)
-
-    def _averaged(self) -> Any:
-        average = self._training.average
-        if average is None or not self._training.config.train.ema.eval_use_ema:
-            return nullcontext()
-        return average.applied()
+    def _speed(self) -> dict[str, float]:
+        pace = self._stopwatch.pace(0)
+        return {
+            'train/images_per_s': pace.images_per_s,
+            'train/data_wait_share': pace.data_wait_share,
+        }
 
     def _stop_if_asked(self) -> None:
         """End the training with its state saved; with several workers, on all of them at once."""
@@ -289,11 +245,6 @@ class Loop:
             signal.value if signal else 15,
             f'{name}: stopped at step {self._position.step}, which is saved; go on with --resume',
         )
-
-    def _end_evaluation_if_asked(self) -> None:
-        # The model holds the averages here: what is to be saved comes back first.
-        if self._stop.signal is not None:
-            raise _EvaluationEnded
 
     def _describe_bad_loss(self, losses: Mapping[str, float]) -> str:
         training, step = self._training, self._position.step
@@ -310,40 +261,3 @@ class Loop:
 
     def _learning_rate(self, step: int) -> float:
         return float(self._training.schedule(step))
-
-    def _make_batches(self, shard_index: int, num_shards: int) -> TrainingBatches:
-        config = self._training.config
-        return training_batches(
-            self._training.train_records,
-            config.augmentation,
-            size_hw=loading_size_hw(config),
-            batch_size=config.train.batch_size,
-            epochs=config.train.epochs,
-            seed=config.train.seed,
-            first_step=self._position.step,
-            shard_index=shard_index,
-            num_shards=num_shards,
-            skips_unreadable=config.data.unreadable_images == 'skip',
-            num_workers=config.data.num_workers,
-            prefetch_batches=config.data.prefetch_batches,
-        )
-
-
-class _EvaluationEnded(Exception):
-    """A signal came in the middle of an evaluation."""
-
-
-def is_better(value: float, best: float | None, *, mode: str) -> bool:
-    """
-    Compare two values of the monitored metric.
-
-    :param value: the new one; NaN is no value
-    :param best: the best so far, or None
-    :param mode: max or min
-    :return: whether the new one is better
-    """
-    if not math.isfinite(value):
-        return False
-    if best is None:
-        return True
-    return value > best if mode == 'max' else value < best

@@ -81,37 +81,38 @@ class RunFolder:
         :param fingerprint: 12 hex digits
         :param arguments: of the command line
         :return: the folder, with status initialized
-        :raises RunError: when there is a folder of this name: nothing is ever overwritten
+        :raises RunError: when something was trained in a folder of this name, or is being trained:
+            nothing is ever overwritten
         """
         path = run_path(config, fingerprint)
-        try:
-            path.mkdir(parents=True)
-        except FileExistsError as error:
+        if _was_trained_in(path):
             raise RunError(
                 [
                     f'{path}: holds a run of this very recipe (status: {read_status(path)}); go '
                     f'on with --resume, move or delete the folder, or change the recipe '
                     f'(train.seed)'
                 ]
-            ) from error
+            )
+        try:
+            (path / WEIGHTS).parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise RunError(
                 [f'{path}: can not be made ({error.strerror}); set run.root']
             ) from error
-        (path / WEIGHTS).parent.mkdir()
         folder = cls(path)
-        folder.set_status(Status.INITIALIZED)
-        write_json(path / CONFIG, dataclasses.asdict(config))
-        write_json(path / ARGUMENTS, arguments)
-        write_json(
-            path / FINGERPRINT,
-            {
-                'fingerprint': fingerprint,
-                'schema_version': SCHEMA_VERSION,
-                'created_at': _now(),
-                'short': fingerprint[:8],
-            },
-        )
+        with folder._locked():
+            folder.set_status(Status.INITIALIZED)
+            write_json(path / CONFIG, dataclasses.asdict(config))
+            write_json(path / ARGUMENTS, arguments)
+            write_json(
+                path / FINGERPRINT,
+                {
+                    'fingerprint': fingerprint,
+                    'schema_version': SCHEMA_VERSION,
+                    'created_at': _now(),
+                    'short': fingerprint[:8],
+                },
+            )
         return folder
 
     @classmethod
@@ -125,7 +126,7 @@ class RunFolder:
         """
         folder = cls(path)
         if (path / METRICS).is_file():
-            folder._history = read_json(path / METRICS)
+            folder.take_metrics(path / METRICS)
         write_json(path / ARGUMENTS, arguments)
         return folder
 
@@ -151,6 +152,15 @@ class RunFolder:
         self._history.append({'step': step, 'timestamp': _now(), **metrics})
         write_json(self.path / METRICS, self._history)
 
+    def take_metrics(self, path: Path) -> None:
+        """
+        Go on with the history of another folder.
+
+        :param path: of its metric_history.json
+        :raises RunError: when it can not be read
+        """
+        self._history = read_json(path)
+
     def forget_metrics_after(self, step: int) -> None:
         """
         Leave out entries of steps that are going to be trained again.
@@ -169,8 +179,8 @@ class RunFolder:
         :raises RunError: when another process trains in this folder
         """
         with self._locked(), self._logging() if logs_to_file else nullcontext():
-            self.set_status(Status.RUNNING)
             try:
+                self.set_status(Status.RUNNING)
                 yield
             # Whatever ended the run, Ctrl-C included, its status must not stay `running`.
             except BaseException as error:
@@ -268,6 +278,15 @@ def run_path(config: ExperimentConfig, fingerprint: str) -> Path:
     :return: below run.root
     """
     return Path(config.run.root) / f'{config.experiment.id}_{fingerprint}'
+
+
+def _was_trained_in(path: Path) -> bool:
+    """Tell a run from a start that ended before its first epoch and left no checkpoint."""
+    return (
+        read_status(path) == Status.SUCCESS.value
+        or (path / METRICS).exists()
+        or any((path / CHECKPOINTS).glob('*/*'))
+    )
 
 
 def read_status(path: Path) -> str:

@@ -1,9 +1,11 @@
 """One start of a training, from the configuration to the summary."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 import dataclasses
 from dataclasses import dataclass
 import logging
+import os
 from pathlib import Path
 import sys
 from typing import Any
@@ -11,15 +13,16 @@ from typing import Any
 from rich.console import Console
 from rich.logging import RichHandler
 
-from ssd_training.data.pipeline import training_batches
 from ssd_training.engine import loop
-from ssd_training.engine.checkpoint_source import find_run, open_source
-from ssd_training.engine.checkpoints import Checkpoint, Position
+from ssd_training.engine.checkpoint_source import find_run, open_source, Source
+from ssd_training.engine.checkpoints import Position
+from ssd_training.engine.distribution import find_worker_index
 from ssd_training.engine.environment import describe_environment
 from ssd_training.engine.run_folder import CHECKPOINTS, run_path, RunFolder
-from ssd_training.engine.starting import check_architecture, go_on
-from ssd_training.engine.train_step import loading_size_hw
-from ssd_training.engine.trainer import prepare, Training
+from ssd_training.engine.signals import StopRequest
+from ssd_training.engine.starting import check_architecture, go_on, take_over
+from ssd_training.engine.trainer import make_batches, prepare, Training
+from ssd_training.engine.upload import Upload
 from ssd_training.errors import RunError
 from ssd_training.experiments.run_schema import LoggingSettings
 from ssd_training.experiments.schema import ExperimentConfig
@@ -79,14 +82,19 @@ def check(config: ExperimentConfig, fingerprint: str, start: Start) -> None:
     :param fingerprint: 12 hex digits
     :param start: of the command line
     """
-    _, checkpoint = _find(config, fingerprint, start)
+    _, source = _find(config, fingerprint, start)
     training = prepare(config)
-    if checkpoint is not None:
-        go_on(training, checkpoint, fingerprint=fingerprint)
+    if source is not None:
+        go_on(training, source.checkpoint, fingerprint=fingerprint)
 
 
 def train(
-    config: ExperimentConfig, fingerprint: str, start: Start, *, console: Console
+    config: ExperimentConfig,
+    fingerprint: str,
+    start: Start,
+    *,
+    console: Console,
+    stop: StopRequest,
 ) -> dict[str, Any]:
     """
     Train to the end.
@@ -95,23 +103,30 @@ def train(
     :param fingerprint: 12 hex digits
     :param start: of the command line
     :param console: for the progress
+    :param stop: the request of a signal
     :return: the summary, with the path of the run folder
     :raises RunError: see loop.run
     """
-    path, checkpoint = _find(config, fingerprint, start)
-    training = prepare(config)
-    position = Position(seed=config.train.seed)
-    if checkpoint is not None:
-        position = go_on(training, checkpoint, fingerprint=fingerprint)
-    folder = _open_folder(training, path, fingerprint, start)
-    end = loop.run(
-        training,
-        folder,
-        position=position,
-        fingerprint=fingerprint,
-        console=console,
-        environment=describe_environment(start.git_commit),
-    )
+    path, source = _find(config, fingerprint, start)
+    is_chief = find_worker_index(config.runtime, os.environ) == 0
+    folder = _open_folder(config, path, fingerprint, start, is_chief=is_chief)
+    with _kept(folder, config) if is_chief else nullcontext():
+        training = prepare(config)
+        position = Position(seed=config.train.seed)
+        if source is not None:
+            position = go_on(training, source.checkpoint, fingerprint=fingerprint)
+            is_same_recipe = source.checkpoint.fingerprint == fingerprint
+            if is_same_recipe and path is None and is_chief:
+                position = take_over(training, source, position, folder)
+        end = loop.run(
+            training,
+            folder,
+            position=position,
+            fingerprint=fingerprint,
+            console=console,
+            environment=describe_environment(start.git_commit),
+            stop=stop,
+        )
     return {
         'run': str(folder.path),
         'status': 'success',
@@ -121,25 +136,16 @@ def train(
     }
 
 
-def overfit(config: ExperimentConfig, *, num_steps: int) -> dict[str, Any]:
+def overfit(training: Training, *, num_steps: int) -> dict[str, Any]:
     """
     Train on the first batch alone: what can't learn it by heart has a fault.
 
-    :param config: the experiment
+    :param training: from prepare
     :param num_steps: steps
     :return: first_loss, last_loss and steps
     :raises RunError: when the loss did not fall by half
     """
-    training = prepare(config)
-    batches = training_batches(
-        training.train_records,
-        config.augmentation,
-        size_hw=loading_size_hw(config),
-        batch_size=config.train.batch_size,
-        epochs=1,
-        seed=config.train.seed,
-    )
-    images, *ground_truths = next(iter(batches))
+    images, *ground_truths = next(iter(make_batches(training)))
     losses = []
     for _ in range(num_steps):
         losses.append(float(training.step(images, GroundTruthBatch(*ground_truths)).total))
@@ -156,7 +162,7 @@ def overfit(config: ExperimentConfig, *, num_steps: int) -> dict[str, Any]:
 
 def _find(
     config: ExperimentConfig, fingerprint: str, start: Start
-) -> tuple[Path | None, Checkpoint | None]:
+) -> tuple[Path | None, Source | None]:
     """Find the run folder and the checkpoint that a start goes on with."""
     path = None
     if start.resume:
@@ -166,17 +172,30 @@ def _find(
             return path, None
     elif start.run_from is None:
         return None, None
-    checkpoint = open_source(str(path or start.run_from), start.checkpoint_step)
-    check_architecture(checkpoint, config)
-    return path, checkpoint
+    source = open_source(str(path or start.run_from), start.checkpoint_step)
+    check_architecture(source.checkpoint, config)
+    return path, source
 
 
 def _open_folder(
-    training: Training, path: Path | None, fingerprint: str, start: Start
+    config: ExperimentConfig, path: Path | None, fingerprint: str, start: Start, *, is_chief: bool
 ) -> RunFolder:
-    config = training.config
-    if not training.distribution.is_chief:
+    if not is_chief:
         return RunFolder(path or run_path(config, fingerprint))
     if path is not None:
         return RunFolder.open(path, start.arguments)
     return RunFolder.create(config, fingerprint, start.arguments)
+
+
+@contextmanager
+def _kept(folder: RunFolder, config: ExperimentConfig) -> Iterator[None]:
+    """Keep lock, status and log of a run folder, and its copy elsewhere, while the block runs."""
+    target = config.run.upload_to
+    upload = Upload(folder.path, target) if target else None
+    with (
+        upload.at_the_end() if upload else nullcontext(),
+        folder.running(logs_to_file=config.logging.file.enabled),
+    ):
+        if upload:
+            upload.send_start()
+        yield

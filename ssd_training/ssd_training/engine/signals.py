@@ -6,6 +6,8 @@ import signal
 import threading
 from types import FrameType
 
+from ssd_training.errors import InterruptedRun
+
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -14,14 +16,26 @@ class StopRequest:
 
     def __init__(self) -> None:
         self.signal: signal.Signals | None = None
+        self._is_deferred = False
+
+    def defer(self) -> None:
+        """From here on only note a signal: there is a state to be saved."""
+        self._is_deferred = True
 
     def receive(self, number: int, _frame: FrameType | None = None) -> None:
         """
-        Note a signal.
+        Take a signal.
 
         :param number: of the signal
+        :raises InterruptedRun: before defer, when nothing is lost
         """
-        self.signal = self.signal or signal.Signals(number)
+        if self.signal is not None:
+            return
+        self.signal = signal.Signals(number)
+        if not self._is_deferred:
+            raise InterruptedRun(
+                number, f'{self.signal.name} before the first step: nothing was trained'
+            )
 
 
 @contextmanager

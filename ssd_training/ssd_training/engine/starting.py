@@ -1,11 +1,24 @@
 """How a training starts: anew, or where a checkpoint ends."""
 
+import dataclasses
 import logging
+from pathlib import Path
+import shutil
+import tempfile
 
-from ssd_training.engine.checkpoints import Checkpoint, Position
+from ssd_training.engine.checkpoint_source import Source
+from ssd_training.engine.checkpoints import (
+    Checkpoint,
+    copy_checkpoint,
+    file_name,
+    Position,
+    read_checkpoint,
+)
+from ssd_training.engine.run_folder import BEST_WEIGHTS, CHECKPOINTS, METRICS, RunFolder
 from ssd_training.engine.state import has_same_variables, restore_state, restore_weights
+from ssd_training.engine.storage import Folder
 from ssd_training.engine.trainer import Training
-from ssd_training.errors import CheckpointError
+from ssd_training.errors import CheckpointError, RunError
 from ssd_training.experiments.architecture import describe_architecture, list_misfits
 from ssd_training.experiments.schema import ExperimentConfig
 
@@ -71,6 +84,40 @@ def go_on(training: Training, checkpoint: Checkpoint, *, fingerprint: str) -> Po
         epochs_done=step // training.steps_per_epoch,
         seed=training.config.train.seed,
     )
+
+
+def take_over(
+    training: Training, source: Source, position: Position, folder: RunFolder
+) -> Position:
+    """
+    Bring what a run has beside its checkpoint to another folder, where it goes on.
+
+    :param training: of the same recipe
+    :param source: where it comes from
+    :param position: where it goes on
+    :param folder: of the run here; gets the metric history, the best checkpoint and its weights
+    :return: the position; without a best where that is not to be had, which is logged
+    """
+    try:
+        if source.run is None:
+            raise CheckpointError(['the checkpoint lies in no run folder'])
+        with tempfile.TemporaryDirectory(prefix='run-') as scratch:
+            folder.take_metrics(source.run.fetch(METRICS, Path(scratch)))
+            if position.best_step is not None and training.config.checkpoint.save_best:
+                _copy_best(source.run, position.best_step, folder, Path(scratch))
+    except RunError as error:
+        logger.warning('%s; history and best start anew', error)
+        return dataclasses.replace(position, best_metric=None, best_step=None)
+    return position
+
+
+def _copy_best(run: Folder, step: int, folder: RunFolder, scratch: Path) -> None:
+    best = run.fetch(f'{CHECKPOINTS}/best/{file_name(step)}', scratch)
+    read_checkpoint(best.parent, step)
+    weights = run.fetch(BEST_WEIGHTS, scratch)
+    copy_checkpoint(best.parent, step, folder.best)
+    shutil.copyfile(weights, folder.path / BEST_WEIGHTS)
+    logger.info('%s: took its best, of step %d', run.name, step)
 
 
 def _check_data(training: Training, checkpoint: Checkpoint) -> None:

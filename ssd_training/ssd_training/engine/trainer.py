@@ -9,11 +9,12 @@ from numpy.typing import NDArray
 
 from ssd_training.data.datasets import read_splits
 from ssd_training.data.order import EpochOrder
+from ssd_training.data.pipeline import training_batches, TrainingBatches
 from ssd_training.data.records import hash_records, Record
 from ssd_training.engine.distribution import configure_runtime, Distribution, open_distribution
 from ssd_training.engine.freezing import plan_phases
 from ssd_training.engine.schedule import build_schedule, Schedule
-from ssd_training.engine.train_step import TrainStep
+from ssd_training.engine.train_step import loading_size_hw, TrainStep
 from ssd_training.engine.weight_average import WeightAverage
 from ssd_training.experiments.schema import ExperimentConfig
 from ssd_training.model.quantized_ssd import build_quantized
@@ -135,3 +136,32 @@ def _quantize(model: keras.Model, config: ExperimentConfig) -> keras.Model:
     if config.quantization is None:
         return model
     return build_quantized(model, config.quantization)
+
+
+def make_batches(
+    training: Training, *, first_step: int = 0, shard_index: int = 0, num_shards: int = 1
+) -> TrainingBatches:
+    """
+    Build the batches of a training, as its configuration wants them read.
+
+    :param training: from prepare
+    :param first_step: global step of the first batch
+    :param shard_index: number of this worker
+    :param num_shards: workers
+    :return: see training_batches
+    """
+    config = training.config
+    return training_batches(
+        training.train_records,
+        config.augmentation,
+        size_hw=loading_size_hw(config),
+        batch_size=config.train.batch_size,
+        epochs=config.train.epochs,
+        seed=config.train.seed,
+        first_step=first_step,
+        shard_index=shard_index,
+        num_shards=num_shards,
+        skips_unreadable=config.data.unreadable_images == 'skip',
+        num_workers=config.data.num_workers,
+        prefetch_batches=config.data.prefetch_batches,
+    )

@@ -15,11 +15,18 @@ from ssd_training.experiments.ranges import Count
 
 @dataclass(frozen=True)
 class RunSettings:
-    """The section `run`: where the run folders are."""
+    """
+    The section `run`.
+
+    :param root: where the run folders are
+    :param upload_to: where copies of them go at the start, at the end and on a signal, such as
+        s3://bucket/prefix; without a protocol it is a bucket of S3; null for nowhere
+    """
 
     __pydantic_config__ = STRICT
 
     root: str
+    upload_to: Annotated[str, Field(min_length=1)] | None = None
 
 
 @dataclass(frozen=True)
