@@ -31,7 +31,10 @@ class Phase:
         :param model: from build_ssd
         """
         for layer in model.layers:
-            layer.trainable = layer.name not in self.frozen_layers
+            trains = layer.name not in self.frozen_layers
+            # Assigning would reach what is frozen inside of a layer.
+            if layer.trainable != trains:
+                layer.trainable = trains
 
 
 def plan_phases(
