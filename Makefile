@@ -39,11 +39,12 @@ test-slow: build  ## tests that take minutes or need the training data
 demo: build  ## real photographs through the node; writes demo_out/
 	@$(SOURCED) python demo/demo.py
 
-bench: build  ## time of the core, of training data and steps, and what the node adds
+bench: build  ## time of core, training data and steps, node, and every runtime beside others
 	@$(SOURCED) $(TEST_ENVIRONMENT) python bench/core.py
 	@$(SOURCED) python bench/data.py
 	@$(SOURCED) python bench/train_step.py
 	@$(SOURCED) $(TEST_ENVIRONMENT) python bench/node.py
+	@$(SOURCED) python -m ssd_training.benchmark
 
 soak: build  ## half an hour of everything at once on the node
 	@$(SOURCED) $(TEST_ENVIRONMENT) python -m tests.ros.soak

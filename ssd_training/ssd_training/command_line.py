@@ -94,6 +94,23 @@ def add_quantization(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def positive(text: str) -> int:
+    """
+    Read a count.
+
+    :param text: as given
+    :return: at least 1
+    :raises ArgumentTypeError: when it is none
+    """
+    try:
+        value = int(text)
+    except ValueError:
+        value = 0
+    if value < 1:
+        raise argparse.ArgumentTypeError(f'{text!r} is no whole number from 1 on')
+    return value
+
+
 def run_command(action: Callable[[], None]) -> int:
     """
     Run a command; an error of ours is one sentence a finding.

@@ -12,7 +12,7 @@ from pathlib import Path
 import sys
 from typing import TYPE_CHECKING
 
-from ssd_training.command_line import CONFIG_ROOT, run_command
+from ssd_training.command_line import CONFIG_ROOT, positive, run_command
 
 if TYPE_CHECKING:
     from ssd_detector import Detector
@@ -57,7 +57,7 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument('--score_threshold', type=float)
     parser.add_argument('--nms_iou_threshold', type=float)
     parser.add_argument('--max_detections', type=int)
-    parser.add_argument('--max_frames', type=int, help='of a video or stream (default: all)')
+    parser.add_argument('--max_frames', type=positive, help='of a video or stream (default: all)')
     parser.add_argument(
         '--output_dir', type=Path, default=Path('inference_out'), help='(inference_out)'
     )

@@ -18,9 +18,10 @@ from ssd_detector.verify import verify_bundle
 from ssd_training.deploy import chain, raw_heads
 from ssd_training.deploy.conversion import count_operations, find_avoidable
 from ssd_training.deploy.int8 import quantize, QuantizeOptions
+from ssd_training.deploy.sample_images import draw_image
 from ssd_training.deploy.serving import load_saved_model
 from ssd_training.deploy.source import read_recorded_source
-from ssd_training.deploy.validation import compare, draw_image, saved_model_runner
+from ssd_training.deploy.validation import compare, saved_model_runner
 from ssd_training.errors import DataError, ExportError, WeightsError
 from ssd_training.targets.box_coding import cxcywh_to_xyxy, decode_offsets
 from tests.training.deploying import make_build, NUM_PRIORS, SIZE_PX

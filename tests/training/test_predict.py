@@ -250,4 +250,4 @@ def test_a_bar_is_shown_on_a_terminal_and_lines_elsewhere(caplog):
     with count_progress(Console(file=io.StringIO()), None) as count:
         for _ in range(100):
             count()
-    assert '100 of ? images' in caplog.text
+    assert '100 of ?' in caplog.text

@@ -24,6 +24,7 @@ from ssd_training.deploy.quantization import (
     quantize_model,
     TensorGrids,
 )
+from ssd_training.deploy.sample_images import draw_image
 from ssd_training.deploy.sensitivity import (
     add_costs,
     format_table,
@@ -31,7 +32,6 @@ from ssd_training.deploy.sensitivity import (
     measure_sensitivity,
     write_html,
 )
-from ssd_training.deploy.validation import draw_image
 from ssd_training.errors import ExportError
 from tests.training.deploying import SIZE_PX
 

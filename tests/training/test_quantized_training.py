@@ -16,9 +16,9 @@ from ssd_detector.errors import ConfigError
 from ssd_training.data.pipeline import training_batches
 from ssd_training.deploy import chain
 from ssd_training.deploy.int8 import quantize, QuantizeOptions
+from ssd_training.deploy.sample_images import draw_image
 from ssd_training.deploy.source import Source
 from ssd_training.deploy.trained_grids import find_trained_grids
-from ssd_training.deploy.validation import draw_image
 from ssd_training.engine import trainer
 from ssd_training.engine.trained import load_float, load_quantized
 from ssd_training.errors import ExportError

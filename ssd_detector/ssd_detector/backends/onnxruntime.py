@@ -69,11 +69,26 @@ class OnnxRuntimeBackend:
         :return: boxes (P, 4) float32, normalized xyxy, decoded; scores (P, C + 1) float32
         :raises BackendError: when ONNX Runtime refuses the input or fails
         """
-        try:
-            boxes, scores = self._session.run([BOXES_NAME, SCORES_NAME], {INPUT_NAME: input_image})
-        except Exception as error:
-            raise BackendError(f'inference failed on {input_image.shape}: {error}') from error
+        boxes, scores = self.run_batch(input_image)
         return boxes[0], scores[0]
+
+    def run_batch(
+        self, input_images: NDArray[np.float32]
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """
+        Run the model on several images; more than one need a file with a free batch dimension.
+
+        :param input_images: (B, S, S, 3) float32, RGB in [0, 1]
+        :return: boxes (B, P, 4) float32, normalized xyxy, decoded; scores (B, P, C + 1) float32
+        :raises BackendError: when ONNX Runtime refuses the input or fails
+        """
+        try:
+            boxes, scores = self._session.run(
+                [BOXES_NAME, SCORES_NAME], {INPUT_NAME: input_images}
+            )
+        except Exception as error:
+            raise BackendError(f'inference failed on {input_images.shape}: {error}') from error
+        return boxes, scores
 
 
 def read_shapes(model_path: Path) -> dict[str, Shape]:

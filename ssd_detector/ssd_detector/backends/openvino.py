@@ -47,9 +47,22 @@ class OpenVinoBackend:
         :return: boxes (P, 4) float32, normalized xyxy, decoded; scores (P, C + 1) float32
         :raises BackendError: when OpenVINO refuses the input or fails
         """
+        boxes, scores = self.run_batch(input_image)
+        return boxes[0], scores[0]
+
+    def run_batch(
+        self, input_images: NDArray[np.float32]
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """
+        Run the model on several images; more than one need a file with a free batch dimension.
+
+        :param input_images: (B, S, S, 3) float32, RGB in [0, 1]
+        :return: boxes (B, P, 4) float32, normalized xyxy, decoded; scores (B, P, C + 1) float32
+        :raises BackendError: when OpenVINO refuses the input or fails
+        """
         try:
-            results = self._request.infer({INPUT_NAME: input_image})
+            results = self._request.infer({INPUT_NAME: input_images})
         except RuntimeError as error:
-            raise BackendError(f'inference failed on {input_image.shape}: {error}') from error
+            raise BackendError(f'inference failed on {input_images.shape}: {error}') from error
         # Copies: the next image overwrites the buffers.
-        return results[BOXES_NAME][0].copy(), results[SCORES_NAME][0].copy()
+        return results[BOXES_NAME].copy(), results[SCORES_NAME].copy()

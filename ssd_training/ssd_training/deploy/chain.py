@@ -45,6 +45,7 @@ from ssd_detector.preprocess import preprocess
 from ssd_training.deploy.calibration import find_images, load_images
 from ssd_training.deploy.conversion import convert_saved_model, export_onnx
 from ssd_training.deploy.model_card import write_model_card
+from ssd_training.deploy.sample_images import draw_image, read_sample
 from ssd_training.deploy.serving import save_saved_model, Serving
 from ssd_training.deploy.source import check_fit, read_recorded_source, Source, write_source
 from ssd_training.deploy.validation import (
@@ -52,9 +53,7 @@ from ssd_training.deploy.validation import (
     check_stages,
     compare,
     Difference,
-    draw_image,
     keras_runner,
-    read_sample,
     record_parity,
     saved_model_runner,
 )

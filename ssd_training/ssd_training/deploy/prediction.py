@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
 
 from ssd_detector import Detections, Detector
 from ssd_detector.draw import draw_detections
@@ -135,8 +135,8 @@ def count_progress(console: Console, total: int | None) -> Iterator[Count]:
     Show how far the work is: a bar on a terminal, lines elsewhere.
 
     :param console: where to
-    :param total: images; None when there is no end to be seen
-    :return: what is called after each image
+    :param total: of the work; None when there is no end to be seen
+    :return: what is called after each piece
     """
     if not console.is_terminal:
         done = itertools.count(1)
@@ -144,11 +144,11 @@ def count_progress(console: Console, total: int | None) -> Iterator[Count]:
         def log() -> None:
             number = next(done)
             if number % _LOG_EVERY == 0:
-                logger.info('%d of %s images', number, total or '?')
+                logger.info('%d of %s', number, total or '?')
 
         yield log
         return
-    columns = (BarColumn(), MofNCompleteColumn(), TextColumn('images'), TimeRemainingColumn())
+    columns = (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     # Else rich sends to the console what is printed into a file or pipe.
     with Progress(
         *columns, console=console, transient=True, redirect_stdout=sys.stdout.isatty()

@@ -12,7 +12,6 @@ that is allowed.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-import logging
 from pathlib import Path
 from typing import Any
 
@@ -28,12 +27,9 @@ from ssd_detector.deploy_config import DeployConfig
 from ssd_detector.int8_parity import Int8Outputs, select_int8_outputs
 from ssd_detector.parity import Parity, Tolerance
 from ssd_detector.preprocess import preprocess
-from ssd_training.data.datasets import read_split
-from ssd_training.deploy.calibration import load_images, sample_balanced
 from ssd_training.deploy.conversion import find_avoidable
 from ssd_training.deploy.serving import load_saved_model, Serving
-from ssd_training.errors import DataError, ExportError
-from ssd_training.experiments.schema import ExperimentConfig
+from ssd_training.errors import ExportError
 
 FLOAT_TOLERANCE = 1e-4
 TOLERANCES = {
@@ -41,13 +37,9 @@ TOLERANCES = {
     'FP16': Tolerance(1.5, 0.03),
     'INT8': Tolerance(8.0, 0.2),
 }
-_NUM_IMAGES = 4
-_SEED = 0
 
 # (1, S, S, 3) float32 -> boxes (P, 4), scores (P, C + 1).
 Run = Callable[[NDArray[np.float32]], tuple[NDArray[np.float32], NDArray[np.float32]]]
-
-logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -71,34 +63,6 @@ class Difference:
 
     def __str__(self) -> str:
         return f'{self.stage}: boxes within {self.boxes:.1e}, scores within {self.scores:.1e}'
-
-
-def read_sample(config: ExperimentConfig) -> list[NDArray[np.uint8]]:
-    """
-    Read a few real images to validate with; coloured clouds where there is no data set.
-
-    :param config: the experiment
-    :return: each (H, W, 3) uint8
-    """
-    try:
-        records = read_split(config.data, config.data.val_split)
-        sample = sample_balanced(records, _NUM_IMAGES, _SEED)
-        return load_images([record.image for record in sample])
-    except DataError as error:
-        logger.warning('no photographs, so drawn images: %s', error.findings[0])
-        return [draw_image(config.input_size[0], seed) for seed in range(_NUM_IMAGES)]
-
-
-def draw_image(size_px: int, seed: int) -> NDArray[np.uint8]:
-    """
-    Draw coloured clouds.
-
-    :param size_px: side
-    :param seed: of the drawing
-    :return: (S, S, 3) uint8
-    """
-    coarse = np.random.default_rng(seed).integers(0, 256, (9, 9, 3)).astype(np.uint8)
-    return cv2.resize(coarse, (size_px, size_px), interpolation=cv2.INTER_LINEAR).astype(np.uint8)
 
 
 def keras_runner(serving: Serving) -> Run:
