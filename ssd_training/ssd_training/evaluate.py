@@ -1,4 +1,10 @@
-"""Score a model on the val split: `python -m ssd_training.evaluate SOURCE` or `--chain BUNDLE`."""
+"""
+Score a model on the val split, every stage of a bundle, or two results against each other.
+
+    python -m ssd_training.evaluate SOURCE
+    python -m ssd_training.evaluate --chain BUNDLE
+    python -m ssd_training.evaluate --compare A B
+"""
 
 import argparse
 from collections.abc import Sequence
@@ -6,10 +12,14 @@ import json
 import os
 from pathlib import Path
 import sys
-from typing import Any
+from typing import TYPE_CHECKING
 
-CONFIG_ROOT = Path(__file__).parent / 'configs'
-_PROGRESS_EVERY = 200
+from ssd_training.command_line import CONFIG_ROOT, run_command
+
+if TYPE_CHECKING:
+    from ssd_detector.report.comparison import Side
+    from ssd_training.evaluation.scoring import Score, Split
+    from ssd_training.evaluation.sources import Experiment
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -20,193 +30,167 @@ def main(argv: Sequence[str] | None = None) -> int:
     :return: 0 good, 1 failed or a gate missed, 2 wrong usage
     """
     arguments = _parse(argv)
-    # These take seconds; --help must not wait for them.
-    from ssd_detector.errors import ConfigError, SsdDetectorError
-
-    try:
-        return _evaluate(arguments)
-    except SsdDetectorError as error:
-        print(error, file=sys.stderr)
-        return 2 if isinstance(error, ConfigError) else 1
+    if arguments.compare:
+        return run_command(lambda: _compare(arguments))
+    return run_command(lambda: _evaluate(arguments))
 
 
 def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog='python -m ssd_training.evaluate', description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog='python -m ssd_training.evaluate',
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument(
         'source',
         nargs='?',
         type=Path,
-        help='bundle, run, *.weights.h5, *.onnx, COCO *.json',
+        help='bundle, run folder, *.weights.h5, ckpt-<step>.npz, SavedModel, *.onnx, *.engine, or '
+        'COCO results *.json',
     )
     what.add_argument('--chain', type=Path, metavar='BUNDLE', help='every stage of a bundle')
-    parser.add_argument('--checkpoint', type=Path, help='with --chain: run folder or *.weights.h5')
-    parser.add_argument('--max-loss', type=float, default=0.01, help='mAP a stage may lose (0.01)')
+    what.add_argument(
+        '--compare',
+        type=Path,
+        nargs=2,
+        metavar=('A', 'B'),
+        help='folders of --report, their metrics.json, or COCO results',
+    )
+    parser.add_argument('--report', type=Path, metavar='DIR', help='write an HTML page and JSON')
+    parser.add_argument('--json', action='store_true', help='print JSON instead of a table')
+    _add_chain(parser)
+    _add_experiment(parser)
+    return parser.parse_args(argv)
+
+
+def _add_chain(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--min-map', type=float, help='exit with 1 below this mAP')
+    parser.add_argument(
+        '--max-loss', type=float, default=0.01, help='with --chain: mAP a stage may lose (0.01)'
+    )
+    parser.add_argument(
+        '--checkpoint', type=Path, help='with --chain: run folder, *.weights.h5, ckpt-<step>.npz'
+    )
+    parser.add_argument(
+        '--saved_model', type=Path, help='with --chain (default: BUNDLE_build/saved_model)'
+    )
+    parser.add_argument(
+        '--precision',
+        choices=('FP32', 'FP16', 'INT8'),
+        help='with --chain: of the TensorRT engine (default: INT8 where the bundle has it)',
+    )
+
+
+def _add_experiment(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--experiment_path',
         type=Path,
         help='data and settings (default: those of the bundle or run); overrides need it',
     )
     parser.add_argument('--config_root', type=Path, default=CONFIG_ROOT, help='of the experiment')
-    parser.add_argument('--json', action='store_true', help='print JSON instead of a table')
     parser.add_argument('--overrides', nargs='+', default=[], metavar='key.path=value')
-    return parser.parse_args(argv)
 
 
-def _evaluate(arguments: argparse.Namespace) -> int:
-    from ssd_detector.bundle import load_bundle
+def _evaluate(arguments: argparse.Namespace) -> None:
+    # These take seconds; --help must not wait for them.
     from ssd_detector.errors import EvaluationError
-    from ssd_training.data.datasets import read_split
-    from ssd_training.engine.evaluation import analyse_run, detect_records, score_run
-    from ssd_training.engine.stages import chain_stages, open_checkpoint, open_onnx, Stage
+    from ssd_training.evaluation import gates, tables
+
+    scores, split = _score(arguments)
+    num_images = len(split.records)
+    if arguments.json:
+        print(json.dumps(tables.to_tree(scores, num_images), indent=2, allow_nan=False))
+    else:
+        print(tables.format_stages(scores, num_images))
+        if len(scores) == 1 and scores[0].result:
+            print(f'\n{tables.format_result(scores[0].result)}')
+    failures = gates.find_failures(scores, min_map=arguments.min_map, max_loss=arguments.max_loss)
+    if failures:
+        raise EvaluationError(failures)
+
+
+def _score(arguments: argparse.Namespace) -> 'tuple[list[Score], Split]':
+    from rich.console import Console
+
+    from ssd_training.evaluation import folders, scoring, sources
+    from ssd_training.evaluation.chain import chain_stages
 
     path: Path = arguments.chain or arguments.source
-    bundle = None
-    if arguments.chain or (path / 'manifest.json').is_file():
-        bundle = load_bundle(path)
-    config = _read_config(arguments, path, bundle)
-    if arguments.chain and bundle:
-        stages = chain_stages(bundle, config, arguments.checkpoint)
-    elif bundle:
-        model_path, labels = bundle.model_path(), bundle.labels
-        stages = [Stage('ONNX', None, lambda: open_onnx(model_path, labels))]
-    elif path.suffix == '.onnx':
-        stages = [Stage('ONNX', None, lambda: open_onnx(path, config.data.labels))]
-    elif path.suffix in ('.engine', '.plan'):
-        raise EvaluationError([f'{path}: needs the TensorRT backend, which is not there'])
-    else:
-        stages = [Stage('checkpoint', None, lambda: open_checkpoint(path, config))]
-    records = read_split(config.data, config.data.val_split)
+    sources.check_exists(path)
+    bundle = sources.find_bundle(path)
+    config = sources.read_experiment(path, bundle, _experiment(arguments))
+    if arguments.report:
+        folders.make_folder(arguments.report)
     if path.suffix == '.json':
-        return _score_file(path, records, config, arguments)
-    rows: list[dict[str, Any]] = []
-    for stage in stages:
-        row: dict[str, Any] = {'stage': stage.name, 'absent': stage.reason or None}
-        if stage.open is not None:
-            model = stage.open()
-            run = detect_records(model, records, config.eval, _show_progress(stage.name))
-            result = score_run(run, records, config.eval, config.data.labels)
-            before = next((r.get('mAP') for r in rows if r['stage'] == stage.before), None)
-            row |= {
-                'mAP': result.mean_ap,
-                'before': stage.before if before is not None else None,
-                'loss': before - result.mean_ap if before is not None else None,
-                'stage_ms': run.stage_ms,
-                'ap_by_label': {k: v if v == v else None for k, v in result.ap_by_label.items()},
-            }
-            row |= analyse_run(run, records, config.eval, config.data.labels)
-        rows.append(row)
-    return _report(rows, arguments, len(records))
-
-
-def _score_file(
-    path: Path, records: Sequence[Any], config: Any, arguments: argparse.Namespace
-) -> int:
-    from ssd_detector.evaluation.detections_file import read_detections
-    from ssd_detector.evaluation.running import Run
-    from ssd_training.engine.evaluation import analyse_run, score_run
-
-    image_ids = [record.image_id for record in records]
-    run = Run(read_detections(path, image_ids, config.data.labels), {'inference': 0.0})
-    result = score_run(run, records, config.eval, config.data.labels)
-    row = {
-        'stage': 'detections',
-        'absent': None,
-        'mAP': result.mean_ap,
-        'before': None,
-        'loss': None,
-        'stage_ms': run.stage_ms,
-        'ap_by_label': {k: v if v == v else None for k, v in result.ap_by_label.items()},
-    }
-    row |= analyse_run(run, records, config.eval, config.data.labels)
-    return _report([row], arguments, len(records))
-
-
-def _read_config(arguments: argparse.Namespace, path: Path, bundle: Any) -> Any:
-    from ssd_detector.errors import ConfigError
-    from ssd_training.engine.run_folder import read_finished_run
-    from ssd_training.experiments.merge import load_experiment
-
-    experiment_path = arguments.experiment_path
-    if experiment_path is None and bundle is not None:
-        experiment_path = bundle.config.experiment_path
-    if experiment_path is None and path.is_dir() and not arguments.overrides:
-        return read_finished_run(path).config
-    if experiment_path is None:
-        raise ConfigError(['--experiment_path: missing; it names the data to score on'])
-    config, _ = load_experiment(
-        Path(experiment_path),
-        arguments.config_root,
-        overrides=arguments.overrides,
-        environment=os.environ,
-    )
-    if bundle is not None and bundle.labels != config.data.labels:
-        raise ConfigError(
-            [
-                f'{path}: labels {", ".join(bundle.labels)}; {experiment_path} has '
-                f'{", ".join(config.data.labels)}; the class lists must match'
-            ]
-        )
-    return config
-
-
-def _show_progress(name: str) -> Any:
-    def show(done: int, total: int) -> None:
-        if done % _PROGRESS_EVERY == 0 or done == total:
-            print(f'{name}: {done}/{total} images', file=sys.stderr)
-
-    return show
-
-
-def _report(rows: list[dict[str, Any]], arguments: argparse.Namespace, num_images: int) -> int:
-    if arguments.json:
-        print(json.dumps({'num_images': num_images, 'stages': rows}, indent=2))
+        split = scoring.Split.read(config)
+        scores = [scoring.score_detections(path, split)]
     else:
-        _print_table(rows, num_images)
-    failures = []
-    for row in rows:
-        loss, mean_ap = row.get('loss'), row.get('mAP')
-        if arguments.chain and loss is not None and loss > arguments.max_loss:
-            failures.append(f'{row["stage"]}: loses {loss:.4f} mAP; allowed {arguments.max_loss}')
-        # NaN compares as false to everything.
-        if arguments.min_map is not None and mean_ap is not None:
-            if not mean_ap >= arguments.min_map:
-                failures.append(f'{row["stage"]}: mAP {mean_ap:.4f}; min-map {arguments.min_map}')
-    for failure in failures:
-        print(failure, file=sys.stderr)
-    return 1 if failures else 0
+        if arguments.chain:
+            stages = chain_stages(
+                sources.require_bundle(path, bundle),
+                config,
+                checkpoint=arguments.checkpoint,
+                saved_model=arguments.saved_model,
+                precision=arguments.precision,
+            )
+        else:
+            stages = [sources.find_stage(path, bundle, config)]
+        split = scoring.Split.read(config)
+        scores = list(scoring.score_stages(stages, split, Console(stderr=True)))
+    if arguments.report:
+        for score in scores:
+            _report(score, split, arguments)
+    return scores, split
 
 
-def _print_table(rows: list[dict[str, Any]], num_images: int) -> None:
-    print(f'{"stage":<12}{"mAP":>8}{"loss":>9}  against      inference (of {num_images} images)')
-    for row in rows:
-        if row['absent']:
-            print(f'{row["stage"]:<12}{"absent":>8}           {row["absent"]}')
-            continue
-        loss = '-' if row['loss'] is None else f'{row["loss"]:+.4f}'
-        inference_ms = row['stage_ms']['inference']
-        print(
-            f'{row["stage"]:<12}{row["mAP"]:>8.4f}{loss:>9}  {row["before"] or "-":<12} '
-            f'{inference_ms:.1f} ms'
-        )
-    if len(rows) == 1:
-        _print_classes(rows[0])
+def _report(score: 'Score', split: 'Split', arguments: argparse.Namespace) -> None:
+    from ssd_training.evaluation.folders import write_report
+
+    if score.result is None:
+        return
+    folder: Path = arguments.report
+    if arguments.chain:
+        folder = folder / score.stage.name.lower().replace(' ', '_')
+    page = write_report(score, split.records, folder)
+    print(f'report: {page}', file=sys.stderr)
 
 
-def _print_classes(row: dict[str, Any]) -> None:
-    def number(value: float | None) -> str:
-        return f'{"-" if value is None else f"{value:.4f}":>11}'
+def _compare(arguments: argparse.Namespace) -> None:
+    from ssd_detector.report.comparison import compare_results, format_comparison, to_tree
+    from ssd_training.evaluation.folders import write_comparison
 
-    print(
-        f'\n{"class":<14}{"AP":>11}{"best F1":>11}{"threshold":>11}{"precision":>11}{"recall":>11}'
+    first, second = (_read_side(path, arguments) for path in arguments.compare)
+    comparison = compare_results(first, second)
+    if arguments.json:
+        print(json.dumps(to_tree(comparison), indent=2, allow_nan=False))
+    else:
+        print(format_comparison(comparison))
+    if arguments.report:
+        page = write_comparison(comparison, arguments.report)
+        print(f'report: {page}', file=sys.stderr)
+
+
+def _read_side(path: Path, arguments: argparse.Namespace) -> 'Side':
+    from ssd_detector.report.comparison import Side
+    from ssd_detector.report.result import METRICS
+    from ssd_training.evaluation import folders, scoring, sources
+
+    sources.check_exists(path)
+    if path.is_dir() or path.name == METRICS:
+        return folders.read_side(path)
+    config = sources.read_experiment(path, None, _experiment(arguments))
+    score = scoring.score_detections(path, scoring.Split.read(config))
+    assert score.result is not None and score.analysis is not None
+    return Side(str(path), score.result, score.analysis.matching)
+
+
+def _experiment(arguments: argparse.Namespace) -> 'Experiment':
+    from ssd_training.evaluation.sources import Experiment
+
+    return Experiment(
+        arguments.experiment_path, arguments.config_root, arguments.overrides, os.environ
     )
-    for point in row['best_f1']:
-        values = (point[key] for key in ('f1', 'score_threshold', 'precision', 'recall'))
-        label = point['label']
-        print(f'{label:<14}{number(row["ap_by_label"][label])}', *map(number, values), sep='')
-    errors = ', '.join(f'{kind} {count}' for kind, count in row['errors'].items())
-    print(f'\nerrors among all detections: {errors}')
 
 
 if __name__ == '__main__':

@@ -5,7 +5,8 @@ import math
 
 import jinja2
 
-from ssd_detector.report.charts import Plot
+from ssd_detector.report.charts import Plot, round_up
+from ssd_detector.report.comparison import Change, ResultComparison
 from ssd_detector.report.matrix import MatrixDrawing
 from ssd_detector.report.pictures import ReportPicture
 from ssd_detector.report.result import Result
@@ -47,6 +48,33 @@ def render_report(result: Result, pictures: Sequence[ReportPicture] = ()) -> str
             curve_plot=_CURVE_PLOT,
             calibration_plot=_CALIBRATION_PLOT,
             counts_plot=Plot(24, 250, 328, 56, y_range=(0, max(decades, 1))),
+        )
+    )
+
+
+def render_comparison(comparison: ResultComparison) -> str:
+    """
+    Write a page of two results.
+
+    :param comparison: from compare_results
+    :return: HTML
+    """
+    bootstraps = (comparison.at_iou, comparison.at_75)
+    reach = round_up(max(abs(v) for one in bootstraps for v in (one.low, one.high, 0.001)))
+
+    def largest(rows: Sequence[Change]) -> float:
+        return max((abs(row.difference or 0) for row in rows), default=0)
+
+    return (
+        make_environment()
+        .get_template('comparison.html.jinja')
+        .render(
+            title='A against B',
+            comparison=comparison,
+            plot=Plot(30, 16, 500, 40, x_range=(-reach, reach)),
+            largest_class=largest(comparison.by_class),
+            largest_error=largest(comparison.errors),
+            largest_size=largest(comparison.by_size),
         )
     )
 

@@ -1,13 +1,8 @@
 """Average precision of a model on a split, in pixels of the original images."""
 
 from collections.abc import Sequence
-import dataclasses
-from typing import Any
 
 from ssd_detector.evaluation.analysis import analyse, Analysis
-from ssd_detector.evaluation.errors_by_kind import split_errors
-from ssd_detector.evaluation.matching import judge, match
-from ssd_detector.evaluation.operating_points import best_operating_points
 from ssd_detector.evaluation.running import detect_all, Model, OnProgress, Picture, Predict, Run
 from ssd_detector.evaluation.voc import evaluate_voc, VocResult
 from ssd_detector.postprocess import Thresholds
@@ -17,7 +12,6 @@ from ssd_training.experiments.data_schema import EvalSettings, NmsSettings
 __all__ = [
     'Predict',
     'analyse_records',
-    'analyse_run',
     'detect_records',
     'evaluate_split',
     'score_run',
@@ -111,32 +105,6 @@ def analyse_records(
         interpolation=settings.interpolation,
         sizes_wh={record.image_id: record.size_wh for record in records},
     )
-
-
-def analyse_run(
-    run: Run, records: Sequence[Record], settings: EvalSettings, labels: Sequence[str]
-) -> dict[str, Any]:
-    """
-    Say more about a run that score_run accepted.
-
-    :param run: from detect_records
-    :param records: of the split
-    :param settings: the section `eval`
-    :param labels: names of the classes 1, 2, ...
-    :return: plain values for JSON; None where there is no number
-    """
-    truths = {record.image_id: record.ground_truths for record in records}
-    matching = match(run.detections, truths, labels)
-    judgement = judge(matching, settings.iou_threshold)
-    points = [dataclasses.asdict(one) for one in best_operating_points(matching, judgement)]
-    return {
-        'errors': {
-            kind.name: kind.count
-            for kind in split_errors(matching, judgement, settings.interpolation).kinds
-        },
-        # NaN is no JSON.
-        'best_f1': [{k: v if v == v else None for k, v in one.items()} for one in points],
-    }
 
 
 def _thresholds(nms: NmsSettings) -> Thresholds:

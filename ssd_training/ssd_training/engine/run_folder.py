@@ -43,6 +43,7 @@ LOGS = 'logs'
 LOG = 'training.log'
 ENVIRONMENT = 'environment.json'
 _LOCK = '.lock'
+_SHOWN = 5
 
 logger = logging.getLogger(__name__)
 
@@ -252,21 +253,51 @@ def read_finished_run(path: Path) -> FinishedRun:
     :return: what is in it
     :raises RunError: when files are missing, unreadable, or the run did not succeed
     """
+    weights_path = finished_weights(path)
+    last = read_json(path / METRICS)[-1]
+    return FinishedRun(
+        name=path.name,
+        config=read_config(path),
+        fingerprint=read_json(path / FINGERPRINT)['fingerprint'],
+        metrics={tag: value for tag, value in last.items() if isinstance(value, float)},
+        weights_path=weights_path,
+    )
+
+
+def finished_weights(path: Path) -> Path:
+    """
+    Find what a training that succeeded has made.
+
+    :param path: the run folder
+    :return: the weights file
+    :raises RunError: when the run did not succeed
+    """
     status = read_status(path)
     if status != Status.SUCCESS.value:
         raise RunError([f'{path}: status is {status}; only a run with status success is used'])
-    last = read_json(path / METRICS)[-1]
+    return path / WEIGHTS
+
+
+def read_config(path: Path) -> ExperimentConfig:
+    """
+    Read the experiment of a run.
+
+    :param path: the run folder
+    :return: the experiment as it was trained
+    :raises RunError: when it can not be read, or another version wrote it
+    """
     try:
-        config = parse_config(read_json(path / CONFIG), ExperimentConfig, str(path / CONFIG))
+        return parse_config(read_json(path / CONFIG), ExperimentConfig, str(path / CONFIG))
     except ConfigError as error:
-        raise RunError(error.findings) from error
-    return FinishedRun(
-        name=path.name,
-        config=config,
-        fingerprint=read_json(path / FINGERPRINT)['fingerprint'],
-        metrics={tag: value for tag, value in last.items() if isinstance(value, float)},
-        weights_path=path / WEIGHTS,
-    )
+        rest = len(error.findings) - _SHOWN
+        raise RunError(
+            [
+                *error.findings[:_SHOWN],
+                *([f'... and {rest} findings more'] if rest > 0 else []),
+                f'{path / CONFIG}: was written by another version; give the experiment as a file '
+                f'of today (--experiment_path, or the deploy config) and {path / WEIGHTS}',
+            ]
+        ) from error
 
 
 def run_path(config: ExperimentConfig, fingerprint: str) -> Path:

@@ -1,0 +1,186 @@
+"""Scores stages one after the other, and describes what was found."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime, timezone
+import hashlib
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+import platform
+
+from rich.console import Console
+
+from ssd_detector.errors import BackendError
+from ssd_detector.evaluation.analysis import Analysis
+from ssd_detector.evaluation.detections_file import read_detections
+from ssd_detector.evaluation.running import Model, Run
+from ssd_detector.report.description import describe
+from ssd_detector.report.result import DataResult, Origin, Result
+from ssd_training.data.datasets import read_split
+from ssd_training.data.records import hash_records, Record
+from ssd_training.engine.evaluation import analyse_records, detect_records
+from ssd_training.evaluation.chain import find_before
+from ssd_training.evaluation.progress import open_progress
+from ssd_training.evaluation.stages import Stage
+from ssd_training.experiments.schema import ExperimentConfig
+
+_LIBRARIES = (
+    'ssd_detector',
+    'numpy',
+    'opencv-python-headless',
+    'onnxruntime',
+    'faster-coco-eval',
+    'tensorflow-cpu',
+    'tensorflow',
+    'keras',
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Score:
+    """
+    What one stage reaches.
+
+    :param stage: see Stage
+    :param result: for people and files, or None when the stage is absent
+    :param analysis: what it was written from
+    :param before: name of the stage that it is compared with, or None
+    :param loss: mAP of that one less mAP of this one
+    :param reason: why it is absent
+    """
+
+    stage: Stage
+    result: Result | None = None
+    analysis: Analysis | None = None
+    before: str | None = None
+    loss: float | None = None
+    reason: str = ''
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """
+    What is scored on.
+
+    :param config: the experiment
+    :param records: of its val split
+    """
+
+    config: ExperimentConfig
+    records: Sequence[Record]
+
+    @classmethod
+    def read(cls, config: ExperimentConfig) -> 'Split':
+        """
+        Read the lists; images are decoded later.
+
+        :param config: the experiment
+        :return: the split
+        :raises DataError: with everything that is missing or wrong
+        """
+        return cls(config, read_split(config.data, config.data.val_split))
+
+
+def score_stages(stages: Sequence[Stage], split: Split, console: Console) -> Iterator[Score]:
+    """
+    Score each stage; the loss is against the stage that it is made from.
+
+    :param stages: in order
+    :param split: what they are scored on
+    :param console: of the progress
+    :return: one a stage, as soon as it is there
+    """
+    by_name = {stage.name: stage for stage in stages}
+    mean_aps: dict[str, float] = {}
+    for stage in stages:
+        try:
+            model = stage.open() if stage.open else None
+        except BackendError as error:
+            if not stage.may_lack_hardware:
+                raise
+            yield Score(stage, reason=str(error))
+            continue
+        if model is None:
+            yield Score(stage, reason=stage.reason)
+            continue
+        result, analysis = _score(model, stage, split, console)
+        before = find_before(stage, by_name, set(mean_aps))
+        loss = mean_aps[before] - analysis.voc.mean_ap if before is not None else None
+        mean_aps[stage.name] = analysis.voc.mean_ap
+        yield Score(stage, result, analysis, before, loss)
+
+
+def score_detections(path: Path, split: Split) -> Score:
+    """
+    Score what another program found.
+
+    :param path: COCO results
+    :param split: what they are scored on
+    :return: the score; no time is known
+    :raises EvaluationError: with everything that can't be scored
+    """
+    image_ids = [record.image_id for record in split.records]
+    run = Run(read_detections(path, image_ids, split.config.data.labels), {})
+    stage = Stage('detections', path, None)
+    analysis = analyse_records(run, split.records, split.config.eval, split.config.data.labels)
+    return Score(stage, describe(analysis, _describe_origin(stage, split, run)), analysis)
+
+
+def _score(model: Model, stage: Stage, split: Split, console: Console) -> tuple[Result, Analysis]:
+    with open_progress(console, stage.name) as on_progress:
+        run = detect_records(model, split.records, split.config.eval, on_progress)
+    analysis = analyse_records(run, split.records, split.config.eval, model.labels)
+    return describe(analysis, _describe_origin(stage, split, run)), analysis
+
+
+def _describe_origin(stage: Stage, split: Split, run: Run) -> Origin:
+    path = stage.path
+    source = {'kind': stage.name}
+    if path is not None:
+        source['path'] = str(path)
+        if path.is_file():
+            source['sha256'] = hashlib.sha256(path.read_bytes()).hexdigest()
+    source['experiment'] = split.config.experiment.id
+    return Origin(
+        title=stage.name if path is None else f'{stage.name}: {"/".join(path.parts[-2:])}',
+        created_at=datetime.now(timezone.utc).isoformat(timespec='seconds'),
+        source=source,
+        data=_describe_data(split),
+        settings=dict(_flatten(asdict(split.config.eval))),
+        versions=_list_versions(),
+        speed_ms=run.stage_ms,
+        wall_s=run.wall_s,
+    )
+
+
+def _describe_data(split: Split) -> DataResult:
+    num_difficult = sum(int(one.ground_truths.is_difficult.sum()) for one in split.records)
+    num_objects = sum(len(one.ground_truths.class_ids) for one in split.records)
+    data = split.config.data
+    return DataResult(
+        name=f'{data.dataset_name} {data.val_split}',
+        num_images=len(split.records),
+        num_objects=num_objects - num_difficult,
+        num_difficult=num_difficult,
+        sha256=hash_records(split.records),
+    )
+
+
+def _flatten(
+    tree: Mapping[str, object], prefix: str = ''
+) -> Iterator[tuple[str, float | int | str]]:
+    for key, value in tree.items():
+        if isinstance(value, Mapping):
+            yield from _flatten(value, f'{prefix}{key}.')
+        elif isinstance(value, float | int | str):
+            yield f'{prefix}{key}', value
+
+
+def _list_versions() -> dict[str, str]:
+    versions = {'python': platform.python_version()}
+    for name in _LIBRARIES:
+        try:
+            versions[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return versions

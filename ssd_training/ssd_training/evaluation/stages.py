@@ -1,0 +1,173 @@
+"""What can be scored, each opened as the same kind of model."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ssd_detector.backends.backend import Backend, BOXES_NAME, INPUT_NAME, SCORES_NAME
+from ssd_detector.backends.cuda import find_gpu
+from ssd_detector.backends.onnxruntime import OnnxRuntimeBackend, read_shapes
+from ssd_detector.backends.selection import BackendRequest, open_backend
+from ssd_detector.backends.tensorrt import TensorRtBackend
+from ssd_detector.backends.tensorrt_api import load_module
+from ssd_detector.bundle import Bundle, INT8_TRT
+from ssd_detector.errors import BackendError
+from ssd_detector.evaluation.running import Model
+from ssd_training.engine.checkpoints import list_steps, read_checkpoint
+from ssd_training.engine.run_folder import finished_weights
+from ssd_training.errors import WeightsError
+from ssd_training.experiments.schema import ExperimentConfig
+
+Images = NDArray[np.float32]
+Outputs = tuple[NDArray[np.float32], NDArray[np.float32]]
+
+
+@dataclass(frozen=True)
+class Stage:
+    """
+    One step of the chain from checkpoint to robot.
+
+    :param name: for people
+    :param path: the file or folder that is scored, or None
+    :param open: makes the model, or None when the stage is absent
+    :param before: name of the stage that it is made from, or None
+    :param reason: why it is absent
+    :param may_lack_hardware: a BackendError at opening makes it absent, not the command fail
+    """
+
+    name: str
+    path: Path | None
+    open: Callable[[], Model] | None
+    before: str | None = None
+    reason: str = ''
+    may_lack_hardware: bool = False
+
+
+def open_onnx(path: Path, labels: tuple[str, ...]) -> Model:
+    """
+    Open an ONNX file; INT8 for TensorRT runs as it is written, without optimizations.
+
+    :param path: the file
+    :param labels: names of the classes 1, 2, ...
+    :return: the model
+    :raises BackendError: when it can't be loaded
+    """
+    # Fusions of ONNX Runtime would compute in integers where TensorRT dequantizes.
+    backend = OnnxRuntimeBackend(
+        path, graph_optimization='off' if path.name == INT8_TRT else 'all'
+    )
+    size_px = read_shapes(path)[INPUT_NAME][1]
+    return _from_backend(backend, int(str(size_px)), labels)
+
+
+def open_engine(path: Path, config: ExperimentConfig) -> Model:
+    """
+    Open a TensorRT engine.
+
+    :param path: the file
+    :param config: the experiment that trained it
+    :return: the model
+    :raises BackendError: when TensorRT or a GPU is missing, or the engine is of another machine
+    """
+    if not path.is_file():
+        raise BackendError(f'{path}: no such file; build it: python -m ssd_detector.build_engine')
+    if find_gpu() is None:
+        raise BackendError(
+            f'{path}: no NVIDIA GPU is to be seen; score an engine on the machine that built it'
+        )
+    backend = TensorRtBackend(path, load_module())
+    return _from_backend(backend, config.input_size[0], config.data.labels)
+
+
+def open_bundle_engine(bundle: Bundle, precision: str) -> Model:
+    """
+    Open the engine that was built from a bundle on this machine.
+
+    :param bundle: read and checked
+    :param precision: FP32, FP16 or INT8
+    :return: the model
+    :raises BackendError: when there is none, with the reason and the command that builds it
+    """
+    request = BackendRequest(backend='tensorrt', precision=precision, engine_build='off')
+    backend = open_backend(bundle, request)
+    return _from_backend(backend, bundle.manifest.input_size_px, bundle.labels)
+
+
+def open_saved_model(path: Path, labels: tuple[str, ...]) -> Model:
+    """
+    Open a SavedModel.
+
+    :param path: its folder
+    :param labels: names of the classes 1, 2, ...
+    :return: the model
+    :raises ExportError: when it can't be read
+    """
+    # TensorFlow, which takes seconds.
+    from ssd_training.deploy.serving import load_saved_model
+
+    serve, signature = load_saved_model(path)
+
+    def predict(images: Images) -> Outputs:
+        outputs = serve(images)
+        return outputs[BOXES_NAME].numpy(), outputs[SCORES_NAME].numpy()
+
+    return Model(predict, signature.shape[1], 1, labels)
+
+
+def open_checkpoint(path: Path, config: ExperimentConfig) -> Model:
+    """
+    Open what was trained with Keras.
+
+    :param path: run folder, *.weights.h5, or ckpt-<step>.npz
+    :param config: the experiment that trained it
+    :return: the model
+    :raises RunError: when the run folder or checkpoint can't be used
+    :raises WeightsError: when the weights do not fit
+    """
+    # TensorFlow, which takes seconds.
+    from ssd_training.deploy.serving import Serving
+    from ssd_training.engine.trainer import build_model
+    from ssd_training.targets.priors import generate_priors
+
+    model = build_model(config)
+    _load_weights(model, finished_weights(path) if path.is_dir() else path, config)
+    serving = Serving(
+        model,
+        generate_priors(config.priors, config.input_size),
+        config.priors.variances,
+        activation=config.loss.classification.activation,
+    )
+
+    def predict(images: Images) -> Outputs:
+        outputs = serving.serve(images)
+        return outputs[BOXES_NAME].numpy(), outputs[SCORES_NAME].numpy()
+
+    return Model(predict, config.input_size[0], 1, config.data.labels)
+
+
+def _load_weights(model: object, path: Path, config: ExperimentConfig) -> None:
+    """Fill the model; a checkpoint of the training gives its average, where it keeps one."""
+    from ssd_training.engine.starting import check_architecture
+    from ssd_training.engine.state import MODEL, restore_weights
+    from ssd_training.model.weights import load_weights
+
+    if not path.is_file():
+        raise WeightsError([f'{path}: no such file; check the path'])
+    if steps := list_steps([path.name]):
+        checkpoint = read_checkpoint(path.parent, steps[0])
+        check_architecture(checkpoint, config)
+        variables = {f'{MODEL}{one.path}': one for one in model.weights}  # type: ignore[attr-defined]
+        restore_weights(checkpoint, variables)
+    else:
+        load_weights(model, path)
+
+
+def _from_backend(backend: Backend, size_px: int, labels: tuple[str, ...]) -> Model:
+    def predict(images: Images) -> Outputs:
+        boxes, scores = backend.run(images)
+        return boxes[None], scores[None]
+
+    return Model(predict, size_px, 1, labels)
