@@ -56,7 +56,8 @@ def add_checkpoint(parser: argparse.ArgumentParser) -> None:
         '--checkpoint',
         type=Path,
         required=True,
-        help='run folder, or a file *.weights.h5 of the experiment that the deploy config names',
+        help='run folder, or a file *.weights.h5 or ckpt-<step>.npz of the experiment that the '
+        'deploy config names',
     )
 
 

@@ -17,8 +17,10 @@ import yaml
 
 from ssd_detector import Detector
 from ssd_training.data.records import ImageFile
+from ssd_training.deploy.source import load_deploy_config, read_source
 from ssd_training.engine.checkpoint_source import open_source
 from ssd_training.engine.checkpoints import read_checkpoint
+from ssd_training.errors import CheckpointError
 from ssd_training.train import CONFIG_ROOT
 from tests.training.conftest import TINY
 
@@ -305,6 +307,23 @@ def test_an_exported_run_detects_in_an_image(run_folder, deploy_config, work, da
     assert set(detections.labels) <= {'red', 'green', 'blue'}
     assert len(detections) == 20
     assert detector.bundle.manifest.training_run == run_folder.name
+
+
+@pytest.mark.parametrize('name', ['ckpt-8', 'ckpt-8.npz'])
+def test_a_checkpoint_is_a_source_with_or_without_its_suffix(
+    run_folder, deploy_config, data_root, name
+):
+    environment = {'DATA_ROOT': str(data_root)}
+    deploy, _ = load_deploy_config(deploy_config, CONFIG_ROOT, environment)
+    last = run_folder / 'checkpoints/last'
+
+    source = read_source(last / name, deploy, CONFIG_ROOT, environment)
+
+    assert source.weights_path == last / 'ckpt-8.npz'
+    assert source.training_run == 'tiny ckpt-8'
+    assert run_folder.name == f'tiny_{source.fingerprint}'
+    with pytest.raises(CheckpointError, match='ckpt-9.npz: cut off or damaged'):
+        read_source(last / 'ckpt-9', deploy, CONFIG_ROOT, environment)
 
 
 def test_exporting_something_that_is_no_run_is_one_sentence(deploy_config, work):

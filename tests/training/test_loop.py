@@ -30,6 +30,7 @@ from ssd_training.engine.run_folder import read_status, RunFolder, Status
 from ssd_training.engine.signals import stop_on_signals
 from ssd_training.engine.starting import go_on, take_over
 from ssd_training.engine.state import read_state
+from ssd_training.engine.trained import load_float
 from ssd_training.errors import CheckpointError, DataError, InterruptedRun, RunError
 
 FINGERPRINT = '0' * 12
@@ -371,6 +372,21 @@ def test_without_the_monitored_metric_nothing_is_best(training, tmp_path):
     summary = json.loads((folder.path / 'training_summary.json').read_text())
     assert summary['best_metric'] is None
     assert not folder.best.exists()
+
+
+def test_a_checkpoint_is_exported_with_the_averaged_weights_as_a_run_is(training, unbroken):
+    checkpoint = unbroken.last / 'ckpt-6.npz'
+
+    models = [
+        load_float(training.config, path)
+        for path in (checkpoint, unbroken.path / 'weights/final_weights.weights.h5')
+    ]
+
+    for one, other in zip(*(model.weights for model in models), strict=True):
+        np.testing.assert_array_equal(one, other, err_msg=one.path)
+    with pytest.raises(CheckpointError, match='another architecture: data.labels: is'):
+        labels = dataclasses.replace(training.config.data, labels=('red',))
+        load_float(dataclasses.replace(training.config, data=labels), checkpoint)
 
 
 def test_overfitting_reads_its_batch_as_the_configuration_says(training):

@@ -9,6 +9,7 @@ from typing import Any
 from ssd_detector.config import parse_config
 from ssd_detector.deploy_config import DeployConfig
 from ssd_detector.errors import ConfigError
+from ssd_training.engine.checkpoints import file_name, read_checkpoint, step_of
 from ssd_training.engine.run_folder import read_finished_run
 from ssd_training.errors import ExportError
 from ssd_training.experiments.fingerprint import compute_fingerprint
@@ -59,18 +60,22 @@ def read_source(
     """
     Find out what a checkpoint is and which experiment trained it.
 
-    :param checkpoint: a run folder, or a weights file of the deploy config's experiment, with or
-        without its suffix .weights.h5
+    :param checkpoint: a run folder, or a file of the deploy config's experiment, with or without
+        its suffix: weights (.weights.h5), or a checkpoint such as ckpt-120.npz
     :param deploy: the deploy config
     :param config_root: as in load_experiment
     :param environment: as in load_experiment
     :return: what the export takes
     :raises ConfigError: when the experiment can't be read or is not the run's
-    :raises RunError: when the run folder can't be used
+    :raises RunError: when the run folder or the checkpoint can't be used
     """
     if deploy.experiment_path is None:
         raise ConfigError(['experiment_path: missing in the deploy config; add it'])
     config, _ = load_experiment(Path(deploy.experiment_path), config_root, environment=environment)
+    if (step := step_of(checkpoint.name)) is not None:
+        path = checkpoint.with_name(file_name(step))
+        fingerprint = read_checkpoint(path.parent, step).fingerprint
+        return Source(config, fingerprint, f'{config.experiment.id} {path.stem}', path, {})
     if not checkpoint.is_dir():
         if not checkpoint.name.endswith(WEIGHTS_SUFFIX):
             checkpoint = checkpoint.with_name(checkpoint.name + WEIGHTS_SUFFIX)

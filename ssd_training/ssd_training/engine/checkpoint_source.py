@@ -8,7 +8,13 @@ import re
 import tempfile
 from typing import Any
 
-from ssd_training.engine.checkpoints import Checkpoint, file_name, list_steps, read_checkpoint
+from ssd_training.engine.checkpoints import (
+    Checkpoint,
+    file_name,
+    list_steps,
+    read_checkpoint,
+    step_of,
+)
 from ssd_training.engine.files import read_json
 from ssd_training.engine.run_folder import CHECKPOINTS, CONFIG, FINGERPRINT, read_status, Status
 from ssd_training.engine.storage import Folder, open_folder
@@ -83,10 +89,9 @@ def open_source(location: str, step: int | None = None) -> Source:
 def _split_step(location: str) -> tuple[str, int | None]:
     """Take `ckpt-<step>` off the end of a location."""
     parent, separator, name = location.rpartition('/')
-    steps = list_steps([f'{name.removesuffix(".npz")}.npz'])
-    if not steps:
+    if (step := step_of(name)) is None:
         return location, None
-    return (parent or ('/' if separator else '.')), steps[0]
+    return (parent or ('/' if separator else '.')), step
 
 
 def _read(folder: Folder, steps: list[int], step: int | None) -> Source:

@@ -122,6 +122,17 @@ def list_steps(names: Iterable[str]) -> list[int]:
     return sorted(int(match[1]) for name in names if (match := _NAME.fullmatch(name)))
 
 
+def step_of(name: str) -> int | None:
+    """
+    Read the step in the name of a checkpoint.
+
+    :param name: ckpt-<step>, with or without suffix
+    :return: the step, or None when the name is another one
+    """
+    steps = list_steps([f'{name.removesuffix(".npz")}.npz'])
+    return steps[0] if steps else None
+
+
 def file_name(step: int) -> str:
     """
     Name the file of a checkpoint.

@@ -1,9 +1,13 @@
 """The network of a finished training: as it was trained, and as it is deployed."""
 
+import dataclasses
 from pathlib import Path
 
 import keras
 
+from ssd_training.engine.checkpoints import read_checkpoint, step_of
+from ssd_training.engine.starting import check_architecture
+from ssd_training.engine.state import MODEL, restore_weights
 from ssd_training.engine.trainer import build_float_model
 from ssd_training.experiments.schema import ExperimentConfig
 from ssd_training.model.quantized_ssd import (
@@ -20,13 +24,14 @@ def load_float(config: ExperimentConfig, weights_path: Path) -> keras.Model:
     Load the float network that is exported.
 
     :param config: the experiment
-    :param weights_path: of the run
+    :param weights_path: *.weights.h5 or ckpt-<step>.npz of the run
     :return: what was trained; its float twin where it was trained for INT8
     :raises WeightsError: when the weights do not fit
+    :raises CheckpointError: when the checkpoint does not
     """
     model = build_float_model(config)
     if config.quantization is None:
-        load_weights(model, weights_path)
+        _fill(model, weights_path, config)
         return model
     return build_float_twin(model, load_quantized(config, weights_path))
 
@@ -38,12 +43,26 @@ def load_quantized(
     Load a network that was trained for INT8.
 
     :param config: the experiment, with quantization
-    :param weights_path: of the run
+    :param weights_path: *.weights.h5 or ckpt-<step>.npz of the run
     :param grids: of activations
     :return: the network with fake quantization
     :raises WeightsError: when the weights do not fit
+    :raises CheckpointError: when the checkpoint does not
     """
     assert config.quantization is not None, 'the caller asked for it'
     model = build_quantized(build_float_model(config), config.quantization, grids)
-    load_weights(model, weights_path)
+    _fill(model, weights_path, config)
     return model
+
+
+def _fill(model: keras.Model, weights_path: Path, config: ExperimentConfig) -> None:
+    step = step_of(weights_path.name)
+    if step is None:
+        load_weights(model, weights_path)
+        return
+    checkpoint = read_checkpoint(weights_path.parent, step)
+    check_architecture(checkpoint, config)
+    if not config.train.ema.eval_use_ema:
+        own = {name: one for name, one in checkpoint.arrays.items() if name.startswith(MODEL)}
+        checkpoint = dataclasses.replace(checkpoint, arrays=own)
+    restore_weights(checkpoint, {f'{MODEL}{weight.path}': weight for weight in model.weights})
