@@ -3,7 +3,7 @@ SHELL := bash
 .DEFAULT_GOAL := help
 # One target after the other: they share install/ and, on small machines, two cores.
 .NOTPARALLEL:
-.PHONY: help build lint format test test-slow demo bench bench-ros soak clean
+.PHONY: help build lint format test test-slow demo bench bench-eval bench-ros soak clean
 
 # colcon's setup files read unset variables, so no `-u` above.
 SOURCED = source install/setup.bash &&
@@ -48,6 +48,9 @@ bench: build  ## time of core, training data and steps, node, and every runtime 
 
 soak: build  ## half an hour of everything at once on the node
 	@$(SOURCED) $(TEST_ENVIRONMENT) python -m tests.ros.soak
+
+bench-eval: build  ## time of scoring, of the whole analysis, and of comparing two results
+	@$(SOURCED) python bench/evaluation.py
 
 bench-ros: build  ## throughput and latency of the node, as ratios to the core
 	@$(SOURCED) $(TEST_ENVIRONMENT) python bench/ros.py
