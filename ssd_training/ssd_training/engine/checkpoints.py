@@ -93,7 +93,8 @@ def write_checkpoint(folder: Path, checkpoint: Checkpoint) -> Path:
         raise CheckpointError(
             [
                 f'step {checkpoint.position.step}: {len(broken)} variables hold NaN or infinity, '
-                f'such as {broken[0]}; no checkpoint was written, the one before is kept'
+                f'such as {broken[0]}; no checkpoint was written, the one before is kept; lower '
+                f'scheduler.base_lr or optimizer.grad_clip_norm'
             ]
         )
     folder.mkdir(parents=True, exist_ok=True)
