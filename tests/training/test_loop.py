@@ -17,7 +17,7 @@ from rich.console import Console
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from ssd_training.data.records import ImageFile
-from ssd_training.engine import loop, session, trainer
+from ssd_training.engine import running, session, trainer
 from ssd_training.engine.checkpoint_source import open_source
 from ssd_training.engine.checkpoints import (
     copy_checkpoint,
@@ -85,7 +85,7 @@ def make_folder(training, root):
 
 def run_in(folder, training, position=None):
     with stop_on_signals() as stop, folder.running():
-        loop.run(
+        running.run(
             training,
             folder,
             position=position or Position(seed=training.config.train.seed),

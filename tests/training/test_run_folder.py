@@ -7,7 +7,8 @@ import time
 
 import pytest
 
-from ssd_training.engine.run_folder import read_finished_run, RunFolder
+from ssd_training.engine.finished_run import read_finished_run
+from ssd_training.engine.run_folder import RunFolder
 from ssd_training.errors import RunError
 
 

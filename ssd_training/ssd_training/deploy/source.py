@@ -10,7 +10,7 @@ from ssd_detector.config import parse_config
 from ssd_detector.deploy_config import DeployConfig
 from ssd_detector.errors import ConfigError
 from ssd_training.engine.checkpoints import file_name, read_checkpoint, step_of
-from ssd_training.engine.run_folder import read_finished_run
+from ssd_training.engine.finished_run import read_finished_run
 from ssd_training.errors import ExportError
 from ssd_training.experiments.fingerprint import compute_fingerprint
 from ssd_training.experiments.merge import find_config, load_experiment, load_tree, MergedTree

@@ -2,21 +2,17 @@
 
 from collections.abc import Iterator, Mapping
 import dataclasses
-import logging
 import math
 import time
 from typing import Any
 
-from rich.console import Console
-
 from ssd_training.engine.checkpoints import Position
 from ssd_training.engine.epoch_end import EpochEnd
-from ssd_training.engine.files import write_json
 from ssd_training.engine.keeper import Keeper
-from ssd_training.engine.progress import Display, open_display, StepReport, Stopwatch
-from ssd_training.engine.run_folder import ENVIRONMENT, RunFolder, SUMMARY, WEIGHTS
+from ssd_training.engine.progress import Display, StepReport, Stopwatch
+from ssd_training.engine.run_folder import RunFolder
 from ssd_training.engine.signals import StopRequest
-from ssd_training.engine.tensorboard import EventWriter, open_events
+from ssd_training.engine.tensorboard import EventWriter
 from ssd_training.engine.trainer import make_batches, Training
 from ssd_training.errors import InterruptedRun, RunError
 from ssd_training.targets.matching import GroundTruthBatch
@@ -24,95 +20,13 @@ from ssd_training.targets.matching import GroundTruthBatch
 LOSS_TAGS = ('train/loss', 'train/classification_loss', 'train/regression_loss', 'train/num_pos')
 _SHOWN_LOSSES = ('loss', 'class', 'box')
 
-logger = logging.getLogger(__name__)
-
-
-def run(
-    training: Training,
-    folder: RunFolder,
-    *,
-    position: Position,
-    fingerprint: str,
-    console: Console,
-    environment: Mapping[str, Any],
-    stop: StopRequest,
-) -> Position:
-    """
-    Train to the end; weights, metrics, checkpoints and log go to the run folder.
-
-    What is evaluated and kept is the moving average, where there is one. Of several workers the
-    first one writes.
-
-    :param training: built, and restored where it goes on
-    :param folder: of the run, open (see RunFolder.running)
-    :param position: where it starts
-    :param fingerprint: of the run
-    :param console: for the progress
-    :param environment: what it runs on, to be recorded
-    :param stop: the request of a signal; from here on it waits for the end of a step
-    :return: where it ended
-    :raises InterruptedRun: when a signal came; the state is saved
-    :raises RunError: when the loss is no number, or there is no room to write
-    """
-    config = training.config
-    is_chief = training.distribution.is_chief
-    stop.defer()
-    display = open_display(
-        console, total_steps=training.total_steps, interval_steps=config.logging.log_interval_steps
-    )
-    events = open_events(folder.logs, enabled=is_chief and config.logging.tensorboard.enabled)
-    with events as event_writer, display as shown:
-        loop = Loop(
-            training,
-            folder,
-            Keeper(training, folder, fingerprint),
-            position=position,
-            stop=stop,
-            display=shown,
-            events=event_writer,
-        )
-        if not is_chief:
-            return loop.run()
-        _record_start(training, folder, position, environment)
-        end = loop.run()
-        _record_end(training, folder, end, fingerprint)
-        return end
-
-
-def _record_start(
-    training: Training, folder: RunFolder, position: Position, environment: Mapping[str, Any]
-) -> None:
-    folder.logs.mkdir(parents=True, exist_ok=True)
-    start = {
-        'first_step': position.step,
-        'seed': training.config.train.seed,
-        'data_sha256': training.data_sha256,
-        'num_replicas': training.distribution.num_replicas,
-    }
-    write_json(folder.logs / ENVIRONMENT, {**environment, **start})
-    logger.info('%s: starts at step %d of %d', folder.path, position.step, training.total_steps)
-
-
-def _record_end(training: Training, folder: RunFolder, end: Position, fingerprint: str) -> None:
-    summary = {
-        'job_name': training.config.experiment.id,
-        'fingerprint': fingerprint,
-        'primary_metric': training.config.checkpoint.monitor,
-        'best_metric': end.best_metric,
-        'best_step': end.best_step,
-        'global_step': end.step,
-        'weights_path': WEIGHTS,
-        'config': dataclasses.asdict(training.config),
-    }
-    write_json(folder.path / SUMMARY, summary)
-
 
 class Loop:
     """
     A training in progress.
 
-    :param training: see run
-    :param folder: see run
+    :param training: built, and restored where it goes on
+    :param folder: of the run
     :param keeper: of the checkpoints
     :param position: where it starts
     :param stop: the request of a signal
@@ -147,6 +61,8 @@ class Loop:
         Train the epochs that are left.
 
         :return: where the training ended
+        :raises InterruptedRun: when a signal came; the state is saved
+        :raises RunError: when the loss is no number, or there is no room to write
         """
         if self._is_chief:
             self._keeper.forget_after(self._position)

@@ -13,12 +13,12 @@ from typing import Any
 from rich.console import Console
 from rich.logging import RichHandler
 
-from ssd_training.engine import loop
 from ssd_training.engine.checkpoint_source import find_run, open_source, Source
 from ssd_training.engine.checkpoints import Position
 from ssd_training.engine.distribution import find_worker_index
 from ssd_training.engine.environment import describe_environment
 from ssd_training.engine.run_folder import CHECKPOINTS, run_path, RunFolder
+from ssd_training.engine.running import run
 from ssd_training.engine.signals import StopRequest
 from ssd_training.engine.starting import check_architecture, go_on, take_over
 from ssd_training.engine.trainer import make_batches, prepare, Training
@@ -105,7 +105,7 @@ def train(
     :param console: for the progress
     :param stop: the request of a signal
     :return: the summary, with the path of the run folder
-    :raises RunError: see loop.run
+    :raises RunError: see Loop.run
     """
     path, source = _find(config, fingerprint, start)
     is_chief = find_worker_index(config.runtime, os.environ) == 0
@@ -118,7 +118,7 @@ def train(
             is_same_recipe = source.checkpoint.fingerprint == fingerprint
             if is_same_recipe and path is None and is_chief:
                 position = take_over(training, source, position, folder)
-        end = loop.run(
+        end = run(
             training,
             folder,
             position=position,

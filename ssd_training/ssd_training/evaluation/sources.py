@@ -7,7 +7,8 @@ from pathlib import Path
 from ssd_detector.bundle import Bundle, load_bundle, MANIFEST
 from ssd_detector.errors import ConfigError, EvaluationError
 from ssd_training.engine.checkpoints import list_steps
-from ssd_training.engine.run_folder import CONFIG, read_config
+from ssd_training.engine.finished_run import read_config
+from ssd_training.engine.run_folder import CONFIG
 from ssd_training.evaluation.stages import (
     open_checkpoint,
     open_engine,

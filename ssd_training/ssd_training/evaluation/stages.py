@@ -17,7 +17,7 @@ from ssd_detector.bundle import Bundle, INT8_TRT
 from ssd_detector.errors import BackendError
 from ssd_detector.evaluation.running import Model
 from ssd_training.engine.checkpoints import list_steps, read_checkpoint
-from ssd_training.engine.run_folder import finished_weights
+from ssd_training.engine.finished_run import finished_weights
 from ssd_training.errors import WeightsError
 from ssd_training.experiments.schema import ExperimentConfig
 
