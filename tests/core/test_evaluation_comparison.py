@@ -31,6 +31,16 @@ def test_a_result_can_not_be_told_apart_from_itself():
         assert result.verdict == 'can not be told apart'
 
 
+def test_the_other_way_round_the_interval_has_the_other_sign():
+    for found, truths in random_data_sets(20, seed=11):
+        first, second = (matched(distinct_scores(found, seed=k), truths) for k in range(2))
+        there = compare(first, second, num_resamples=20)
+        back = compare(second, first, num_resamples=20)
+
+        assert (there.low, there.high) == pytest.approx((-back.high, -back.low))
+        assert there.low <= there.high
+
+
 @pytest.mark.parametrize('interpolation', ['11point', 'area'])
 def test_the_interval_equals_scoring_copies_of_the_drawn_images(interpolation):
     num_resamples, seed = 40, 3

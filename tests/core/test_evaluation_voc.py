@@ -128,6 +128,31 @@ def test_class_lists_that_do_not_match_are_an_error():
         evaluate_voc({'a': to_detections([CAT], [0.5], [3])}, {'a': truths}, labels=LABELS[:2])
 
 
+@pytest.mark.parametrize(
+    ('labels', 'message'),
+    [((), 'labels: the list is empty'), (('cat', 'cat'), 'labels: cat given more than once')],
+)
+def test_lists_of_labels_that_name_no_class_or_one_twice_are_an_error(labels, message):
+    with pytest.raises(EvaluationError, match=message):
+        evaluate_voc({}, {'a': to_truths([CAT], [1], [False])}, labels=labels)
+
+
+def test_a_ground_truth_without_images_is_an_error():
+    with pytest.raises(EvaluationError, match='ground truth: no object to find in 0 images'):
+        evaluate_voc({}, {}, labels=LABELS)
+
+
+def test_boxes_of_objects_are_checked_too():
+    truths = {'a': to_truths([[5, 5, 2, 9], [90, 5, 110, 9]], [1, 4], [False, False])}
+    with pytest.raises(EvaluationError) as caught:
+        evaluate_voc({}, truths, labels=LABELS, sizes_wh=SIZES)
+    assert [finding.split(': ')[2] for finding in caught.value.findings] == [
+        'class 4 of box 1',
+        'box 0 (5, 5, 2, 9) is empty, inverted or not finite; expected x1 < x2, y1 < y2 in pixels',
+        'box 1 (90, 5, 110, 9) leaves the image of 100x80 px; expected x1 < x2, y1 < y2 in pixels',
+    ]
+
+
 def test_everything_wrong_is_reported_at_once():
     found = {'b': Detections.empty(), 'a': to_detections([[5, 5, 2, 9]], [np.nan], [1])}
     with pytest.raises(EvaluationError) as caught:
