@@ -68,6 +68,28 @@ def score_coco(
     :return: see CocoResult
     :raises EvaluationError: when the library is not installed
     """
+    make_dataset, make_evaluation = _import_library()
+    head: dict[str, Any] = {
+        'images': [{'id': index} for index in range(len(ground_truths))],
+        'categories': [
+            {'id': class_id, 'name': label} for class_id, label in enumerate(labels, start=1)
+        ],
+    }
+    objects = list(_list_objects(ground_truths))
+    found = list(_list_detections(detections, ground_truths))
+    evaluation = make_evaluation(
+        make_dataset(head | {'annotations': objects}),
+        make_dataset(head | {'annotations': found}),
+        'bbox',
+        print_function=_say_nothing,
+    )
+    evaluation.evaluate()
+    evaluation.accumulate()
+    evaluation.summarize()
+    return _read_result(evaluation, labels)
+
+
+def _import_library() -> tuple[Any, Any]:
     try:
         from faster_coco_eval.core.coco import COCO
         from faster_coco_eval.core.faster_eval_api import COCOeval_faster
@@ -78,18 +100,10 @@ def score_coco(
                 f'({error}); pip install "faster-coco-eval>=1.6"'
             ]
         ) from error
-    head: dict[str, Any] = {
-        'images': [{'id': index} for index in range(len(ground_truths))],
-        'categories': [
-            {'id': class_id, 'name': label} for class_id, label in enumerate(labels, start=1)
-        ],
-    }
-    objects = COCO(head | {'annotations': list(_list_objects(ground_truths))})
-    found = COCO(head | {'annotations': list(_list_detections(detections, ground_truths))})
-    evaluation = COCOeval_faster(objects, found, 'bbox', print_function=_say_nothing)
-    evaluation.evaluate()
-    evaluation.accumulate()
-    evaluation.summarize()
+    return COCO, COCOeval_faster
+
+
+def _read_result(evaluation: Any, labels: Sequence[str]) -> CocoResult:
     # (IoU, recall, class, area, limit); -1 is a class without objects.
     precision = evaluation.eval['precision'][:, :, :, 0, -1].reshape(-1, 101, len(labels))
     by_class = np.where(precision[0, 0] > -1, precision.mean(axis=(0, 1)), np.nan)

@@ -101,18 +101,18 @@ def compare(
         return a, b
 
     rng = np.random.default_rng(seed)
-    differences = np.empty(num_resamples)
-    for index in range(num_resamples):
+    differences = []
+    for _ in range(num_resamples):
         drawn = rng.integers(num_images, size=num_images)
-        scores = score(np.bincount(drawn, minlength=num_images))
-        differences[index] = scores[1] - scores[0]
+        a, b = score(np.bincount(drawn, minlength=num_images))
+        differences.append(b - a)
     # A resample may hold no object at all; it says nothing.
     margin = (1 - confidence) / 2
     low, high = np.nanquantile(differences, [margin, 1 - margin])
-    whole = score(np.ones(num_images, np.int64))
+    whole_first, whole_second = score(np.ones(num_images, np.int64))
     return Comparison(
-        first=whole[0],
-        second=whole[1],
+        first=whole_first,
+        second=whole_second,
         low=float(low),
         high=float(high),
         confidence=confidence,

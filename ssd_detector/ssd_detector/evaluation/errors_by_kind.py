@@ -62,30 +62,29 @@ def split_errors(
     """
     masks = _sort_errors(matching, judgement)
     missed = _find_missed(matching, judgement, masks)
-    mended = {
-        'classification': _correct(
-            matching, judgement, masks['classification'], matching.other_objects
-        ),
-        'localization': _correct(matching, judgement, masks['localization'], matching.own_objects),
-    }
-    for kind in ('both', 'duplicate', 'background'):
-        mended[kind] = (matching, _without(judgement, masks[kind]))
-    mended['missed'] = (matching, _not_to_find(matching, judgement, missed))
+    before = score_voc(matching, judgement, interpolation).ap_by_label
+
+    def gain(matching: Matching, judgement: Judgement) -> float:
+        return _mean_gain(before, score_voc(matching, judgement, interpolation).ap_by_label)
+
+    moved_to = {'classification': matching.other_objects, 'localization': matching.own_objects}
+    kinds = []
+    for kind, mask in masks.items():
+        if kind in moved_to:
+            lost = gain(*_correct(matching, judgement, mask, moved_to[kind]))
+        else:
+            lost = gain(matching, _without(judgement, mask))
+        kinds.append(ErrorKind(kind, int(mask.sum()), lost))
+    lost = gain(matching, _not_to_find(matching, judgement, missed))
+    kinds.append(ErrorKind('missed', int(missed.sum()), lost))
     is_false = judgement.is_counted & ~judgement.is_hit
-    mended['false positives'] = (matching, _without(judgement, is_false))
     is_unhit = ~matching.objects.is_difficult
     is_unhit[matching.own_objects[judgement.is_hit]] = False
-    mended['false negatives'] = (matching, _not_to_find(matching, judgement, is_unhit))
-
-    before = score_voc(matching, judgement, interpolation).ap_by_label
-    lost = {
-        kind: _mean_gain(before, score_voc(*pair, interpolation).ap_by_label)
-        for kind, pair in mended.items()
-    }
-    counts = {kind: int(mask.sum()) for kind, mask in masks.items()}
-    counts['missed'] = int(missed.sum())
-    kinds = tuple(ErrorKind(kind, count, lost[kind]) for kind, count in counts.items())
-    return ErrorSplit(kinds, lost['false positives'], lost['false negatives'])
+    return ErrorSplit(
+        tuple(kinds),
+        false_positives_ap_lost=gain(matching, _without(judgement, is_false)),
+        false_negatives_ap_lost=gain(matching, _not_to_find(matching, judgement, is_unhit)),
+    )
 
 
 def _sort_errors(matching: Matching, judgement: Judgement) -> dict[str, Mask]:
