@@ -1,7 +1,9 @@
 """The schema of a deploy config: what the exporter is given and a bundle keeps as deploy.yaml."""
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Annotated, Literal
+
+from pydantic import Field
 
 from ssd_detector.config import STRICT
 from ssd_detector.errors import ConfigError
@@ -44,14 +46,53 @@ class RuntimeSettings:
 
 
 @dataclass(frozen=True)
+class PredictionSettings:
+    """
+    The section `deploy.prediction`: what the exporting machine detects in when all is done.
+
+    :param source: a picture, a folder of them, a video, a camera's index, a URL
+    :param max_frames: of a video or stream; None takes all
+    """
+
+    __pydantic_config__ = STRICT
+
+    source: str
+    max_frames: Annotated[int, Field(ge=1)] | None = None
+
+
+@dataclass(frozen=True)
+class BenchmarkSettings:
+    """
+    The section `deploy.benchmark`: what the exporting machine measures when all is done.
+
+    :param threads: numbers of threads of an inference
+    :param batch_sizes: images at once
+    :param num_rounds: that count
+    """
+
+    __pydantic_config__ = STRICT
+
+    threads: tuple[Annotated[int, Field(ge=1)], ...] = (1,)
+    batch_sizes: tuple[Annotated[int, Field(ge=1)], ...] = (1,)
+    num_rounds: Annotated[int, Field(ge=1)] = 100
+
+
+@dataclass(frozen=True)
 class DeploySettings:
-    """The section `deploy`."""
+    """
+    The section `deploy`.
+
+    :param prediction: None detects in nothing; not part of a bundle
+    :param benchmark: None measures nothing; not part of a bundle
+    """
 
     __pydantic_config__ = STRICT
 
     input: InputSettings
     post_processing: Thresholds = field(default_factory=Thresholds)
     runtime: RuntimeSettings = field(default_factory=RuntimeSettings)
+    prediction: PredictionSettings | None = None
+    benchmark: BenchmarkSettings | None = None
 
 
 @dataclass(frozen=True)

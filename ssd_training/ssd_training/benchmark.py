@@ -11,7 +11,12 @@ import json
 from pathlib import Path
 import sys
 
-from ssd_training.command_line import positive, run_command
+from ssd_training.command_line import (
+    add_deploy_config,
+    positive,
+    read_deploy_config,
+    run_command,
+)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -28,13 +33,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog='python -m ssd_training.benchmark', description=__doc__)
     parser.add_argument('bundle', nargs='?', type=Path, help='(default: the released one)')
-    parser.add_argument(
-        '--threads', type=positive, nargs='+', default=[1], help='of an inference (1)'
-    )
-    parser.add_argument(
-        '--batch_sizes', type=positive, nargs='+', default=[1], help='images at once (1)'
-    )
-    parser.add_argument('--rounds', type=positive, default=100, help='that count (100)')
+    add_deploy_config(parser)
+    parser.add_argument('--threads', type=positive, nargs='+', help='of an inference (1)')
+    parser.add_argument('--batch_sizes', type=positive, nargs='+', help='images at once (1)')
+    parser.add_argument('--rounds', type=positive, help='that count (100)')
     parser.add_argument(
         '--images', type=Path, help='a folder (default: those of parity.npz, at 640x480)'
     )
@@ -51,20 +53,23 @@ def _benchmark(arguments: argparse.Namespace) -> None:
     from rich.console import Console
 
     from ssd_detector.bundle import load_bundle
+    from ssd_detector.deploy_config import BenchmarkSettings
     from ssd_training.deploy.benchmark_report import (
         BenchmarkOptions,
         format_report,
         run_benchmark,
     )
-    from ssd_training.deploy.bundles import find_released_bundle
+    from ssd_training.deploy.bundles import choose_bundle
     from ssd_training.deploy.prediction import count_progress
 
-    path = arguments.bundle or find_released_bundle()
+    config = read_deploy_config(arguments)
+    path = choose_bundle(arguments.bundle, config)
+    settings = (config and config.deploy.benchmark) or BenchmarkSettings()
     options = BenchmarkOptions(
         saved_model=arguments.saved_model or path.with_name(f'{path.name}_build') / 'saved_model',
-        threads=tuple(arguments.threads),
-        batch_sizes=tuple(arguments.batch_sizes),
-        num_rounds=arguments.rounds,
+        threads=tuple(arguments.threads or settings.threads),
+        batch_sizes=tuple(arguments.batch_sizes or settings.batch_sizes),
+        num_rounds=arguments.rounds or settings.num_rounds,
         images=arguments.images,
     )
     with count_progress(Console(stderr=True), options.total_rounds) as count:

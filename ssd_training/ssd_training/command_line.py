@@ -1,7 +1,7 @@
 """What the deploy commands have in common; imports nothing heavy, so that --help is quick."""
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 import logging
 import os
 from pathlib import Path
@@ -9,9 +9,12 @@ import sys
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from ssd_detector.deploy_config import DeployConfig
     from ssd_training.deploy.chain import Build
 
 CONFIG_ROOT = Path(__file__).parent / 'configs'
+
+AddArguments = Callable[[argparse.ArgumentParser], object]
 
 
 def deploy_parser(program: str, description: str) -> argparse.ArgumentParser:
@@ -44,6 +47,20 @@ def deploy_parser(program: str, description: str) -> argparse.ArgumentParser:
         '--print_config', action='store_true', help='show the values and their origin, and stop'
     )
     return parser
+
+
+def add_deploy_config(parser: argparse.ArgumentParser) -> None:
+    """
+    Let a command take a deploy config that it can do without.
+
+    :param parser: of the command
+    """
+    parser.add_argument(
+        '--deploy_config',
+        type=Path,
+        help='names the bundle (exported_model/<model_name>) and says what to do with it',
+    )
+    parser.add_argument('--config_root', type=Path, default=CONFIG_ROOT, help='of --deploy_config')
 
 
 def add_checkpoint(parser: argparse.ArgumentParser) -> None:
@@ -95,6 +112,30 @@ def add_quantization(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_parity_images(parser: argparse.ArgumentParser) -> None:
+    """
+    Let a command take the images of parity.npz.
+
+    :param parser: of the command
+    """
+    parser.add_argument(
+        '--parity_images',
+        type=Path,
+        help='a folder of photographs that may be given away (default: drawn ones)',
+    )
+
+
+def add_engine(parser: argparse.ArgumentParser) -> None:
+    """
+    Let a command take how to build an engine.
+
+    :param parser: of the command
+    """
+    parser.add_argument('--workspace_mib', type=positive, default=1024, help='for tactics (1024)')
+    parser.add_argument('--timing_cache', type=Path, help='file that makes the next build faster')
+    parser.add_argument('--engine_folder', type=Path, help='where engines lie')
+
+
 def positive(text: str) -> int:
     """
     Read a count.
@@ -129,6 +170,53 @@ def run_command(action: Callable[[], None]) -> int:
         print(error, file=sys.stderr)
         return 2 if isinstance(error, ConfigError) else 1
     return 0
+
+
+def run_step(
+    argv: Sequence[str] | None,
+    program: str,
+    description: str,
+    *,
+    arguments: Sequence[AddArguments] = (),
+    action: 'Callable[[argparse.Namespace, Build], None]',
+) -> int:
+    """
+    Run one step of a deployment; --print_config shows the deploy config instead.
+
+    :param argv: the arguments; those of the process by default
+    :param program: name of the module, such as `quantize`
+    :param description: of the command
+    :param arguments: add what the step takes besides the arguments of all steps
+    :param action: does the work
+    :return: 0 good, 1 failed, 2 wrong usage
+    """
+    parser = deploy_parser(program, description)
+    for add in arguments:
+        add(parser)
+    parsed = parser.parse_args(argv)
+
+    def run() -> None:
+        build = read_build(parsed)
+        if build is not None:
+            action(parsed, build)
+
+    return run_command(run)
+
+
+def read_deploy_config(arguments: argparse.Namespace) -> 'DeployConfig | None':
+    """
+    Read the deploy config of a command that can do without one.
+
+    :param arguments: of add_deploy_config
+    :return: the config, or None when none was given
+    :raises ConfigError: with everything that is wrong
+    """
+    if arguments.deploy_config is None:
+        return None
+    from ssd_training.deploy.source import load_deploy_config
+
+    config, _ = load_deploy_config(arguments.deploy_config, arguments.config_root, os.environ)
+    return config
 
 
 def read_build(arguments: argparse.Namespace) -> 'Build | None':

@@ -3,8 +3,12 @@
 import argparse
 from collections.abc import Sequence
 import sys
+from typing import TYPE_CHECKING
 
-from ssd_training.command_line import deploy_parser, read_build, run_command
+from ssd_training.command_line import run_step
+
+if TYPE_CHECKING:
+    from ssd_training.deploy.chain import Build
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -14,14 +18,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     :param argv: the arguments; those of the process by default
     :return: 0 good, 1 failed, 2 wrong usage
     """
-    arguments = deploy_parser('convert', __doc__ or '').parse_args(argv)
-    return run_command(lambda: _convert(arguments))
+    return run_step(argv, 'convert', __doc__ or '', action=_convert)
 
 
-def _convert(arguments: argparse.Namespace) -> None:
-    build = read_build(arguments)
-    if build is None:
-        return
+def _convert(_: argparse.Namespace, build: 'Build') -> None:
     from ssd_training.deploy.chain import assemble, convert, validate
 
     convert(build)

@@ -4,8 +4,12 @@ import argparse
 from collections.abc import Sequence
 import os
 import sys
+from typing import TYPE_CHECKING
 
-from ssd_training.command_line import add_checkpoint, deploy_parser, read_build, run_command
+from ssd_training.command_line import add_checkpoint, run_step
+
+if TYPE_CHECKING:
+    from ssd_training.deploy.chain import Build
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -15,8 +19,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     :param argv: the arguments; those of the process by default
     :return: 0 good, 1 failed, 2 wrong usage
     """
-    parser = deploy_parser('export', __doc__ or '')
-    add_checkpoint(parser)
+    return run_step(
+        argv,
+        'export',
+        __doc__ or '',
+        arguments=(add_checkpoint, _add_variants),
+        action=_export,
+    )
+
+
+def _add_variants(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--uint8_input',
         action='store_true',
@@ -27,14 +39,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         action='store_true',
         help='also write what compilers of NPUs (Hailo) take, beside the bundle',
     )
-    arguments = parser.parse_args(argv)
-    return run_command(lambda: _export(arguments))
 
 
-def _export(arguments: argparse.Namespace) -> None:
-    build = read_build(arguments)
-    if build is None:
-        return
+def _export(arguments: argparse.Namespace, build: 'Build') -> None:
     from ssd_training.deploy.chain import export_bundle, export_uint8
     from ssd_training.deploy.raw_heads import export_raw_heads
     from ssd_training.deploy.source import read_source

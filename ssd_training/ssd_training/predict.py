@@ -7,15 +7,20 @@ Annotated copies go to inference_out/, what was found to stdout. Needs no Tensor
 import argparse
 from collections.abc import Sequence
 import json
-import os
 from pathlib import Path
 import sys
 from typing import TYPE_CHECKING
 
-from ssd_training.command_line import CONFIG_ROOT, positive, run_command
+from ssd_training.command_line import (
+    add_deploy_config,
+    positive,
+    read_deploy_config,
+    run_command,
+)
 
 if TYPE_CHECKING:
     from ssd_detector import Detector
+    from ssd_detector.deploy_config import DeployConfig
     from ssd_training.deploy.frame_sources import Unreadable
     from ssd_training.deploy.prediction import Prediction
 
@@ -35,9 +40,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog='python -m ssd_training.predict', description=__doc__)
-    what = parser.add_mutually_exclusive_group(required=True)
+    what = parser.add_mutually_exclusive_group()
     what.add_argument(
-        'source', nargs='?', help='picture, folder, video, index of a camera, or URL (MJPEG, RTSP)'
+        'source',
+        nargs='?',
+        help='picture, folder, video, index of a camera, or URL (MJPEG, RTSP); default: '
+        'deploy.prediction.source of the deploy config',
     )
     what.add_argument('--image', metavar='PATH', help='the same: a picture or a folder')
     what.add_argument('--webcam', action='store_true', help='take --camera')
@@ -45,12 +53,7 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         '--bundle', '--model_dir', type=Path, help='its folder (default: the released one)'
     )
-    parser.add_argument(
-        '--deploy_config',
-        type=Path,
-        help='names the bundle (exported_model/<model_name>) and gives the thresholds',
-    )
-    parser.add_argument('--config_root', type=Path, default=CONFIG_ROOT, help='of --deploy_config')
+    add_deploy_config(parser)
     parser.add_argument('--model', default='auto', help='fp32, int8, or a file of the bundle')
     parser.add_argument('--backend', default='auto', help='auto, onnxruntime, openvino, tensorrt')
     parser.add_argument('--num_threads', type=int, default=0, help='of one inference (0: auto)')
@@ -73,9 +76,9 @@ def _predict(arguments: argparse.Namespace) -> None:
     from ssd_training.deploy.prediction import predict
     from ssd_training.errors import DataError
 
-    given = arguments.camera if arguments.webcam else arguments.image or arguments.source
-    source = open_source(given, arguments.output_dir)
-    detector = _open_detector(arguments)
+    config = read_deploy_config(arguments)
+    source = open_source(_choose_source(arguments, config), arguments.output_dir)
+    detector = _open_detector(arguments, config)
     unreadable: list[str] = []
     num_good = 0
     predictions = predict(
@@ -111,21 +114,25 @@ def _print(one: 'Prediction | Unreadable', *, as_json: bool) -> None:
             print(f'Saved → {one.path}')
 
 
-def _open_detector(arguments: argparse.Namespace) -> 'Detector':
+def _choose_source(arguments: argparse.Namespace, config: 'DeployConfig | None') -> str:
+    from ssd_detector.errors import ConfigError
+
+    given = arguments.camera if arguments.webcam else arguments.image or arguments.source
+    if given is None and config is not None and config.deploy.prediction is not None:
+        given = config.deploy.prediction.source
+    if given is None:
+        raise ConfigError(['nothing to predict: give a picture, folder, video, camera or URL'])
+    return str(given)
+
+
+def _open_detector(arguments: argparse.Namespace, config: 'DeployConfig | None') -> 'Detector':
     from dataclasses import replace
 
     from ssd_detector import Detector
-    from ssd_training.deploy.bundles import find_released_bundle
+    from ssd_training.deploy.bundles import choose_bundle
 
-    path, thresholds = arguments.bundle, None
-    if arguments.deploy_config is not None:
-        from ssd_training.deploy.source import load_deploy_config
-
-        config, _ = load_deploy_config(arguments.deploy_config, arguments.config_root, os.environ)
-        path = path or Path('exported_model', config.model_name)
-        thresholds = config.deploy.post_processing
     detector = Detector.from_bundle(
-        path or find_released_bundle(),
+        choose_bundle(arguments.bundle, config),
         model=_MODELS.get(arguments.model, arguments.model),
         backend=arguments.backend,
         num_threads=arguments.num_threads,
@@ -134,7 +141,8 @@ def _open_detector(arguments: argparse.Namespace) -> 'Detector':
     names = ('score_threshold', 'nms_iou_threshold', 'max_detections')
     given = {name: getattr(arguments, name) for name in names}
     given = {name: value for name, value in given.items() if value is not None}
-    thresholds = replace(thresholds or detector.thresholds, **given)
+    base = config.deploy.post_processing if config else detector.thresholds
+    thresholds = replace(base, **given)
     thresholds.by_class(detector.labels)
     detector.thresholds = thresholds
     return detector

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 import sys
 from typing import TYPE_CHECKING
 
-from ssd_training.command_line import add_quantization, deploy_parser, read_build, run_command
-from ssd_training.validate import add_parity_images
+from ssd_training.command_line import add_parity_images, add_quantization, run_step
 
 if TYPE_CHECKING:
+    from ssd_training.deploy.chain import Build
     from ssd_training.deploy.int8 import QuantizeOptions
 
 
@@ -19,17 +19,22 @@ def main(argv: Sequence[str] | None = None) -> int:
     :param argv: the arguments; those of the process by default
     :return: 0 good, 1 failed, 2 wrong usage
     """
-    parser = deploy_parser('quantize', __doc__ or '')
-    add_quantization(parser)
-    add_parity_images(parser)
+    return run_step(
+        argv,
+        'quantize',
+        __doc__ or '',
+        arguments=(add_quantization, add_parity_images, _add_sensitivity),
+        action=_quantize,
+    )
+
+
+def _add_sensitivity(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--sensitivity',
         action='store_true',
         help='only report which layers quantization hurts: a table, and sensitivity.html beside '
         'the bundle; minutes',
     )
-    arguments = parser.parse_args(argv)
-    return run_command(lambda: _quantize(arguments))
 
 
 def read_options(arguments: argparse.Namespace) -> 'QuantizeOptions':
@@ -48,10 +53,7 @@ def read_options(arguments: argparse.Namespace) -> 'QuantizeOptions':
     return QuantizeOptions(**{name: given[name] for name in names if name in given})
 
 
-def _quantize(arguments: argparse.Namespace) -> None:
-    build = read_build(arguments)
-    if build is None:
-        return
+def _quantize(arguments: argparse.Namespace, build: 'Build') -> None:
     from ssd_training.deploy.chain import assemble, read_parity_images, validate
     from ssd_training.deploy.int8 import quantize, report_sensitivity
 

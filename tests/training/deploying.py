@@ -2,8 +2,6 @@
 
 from pathlib import Path
 
-import yaml
-
 from ssd_training.deploy import chain
 from ssd_training.deploy.chain import Build
 from ssd_training.deploy.int8 import quantize, QuantizeOptions
@@ -12,27 +10,9 @@ from ssd_training.engine.trainer import build_model
 from ssd_training.experiments.schema import ExperimentConfig
 from ssd_training.model.weights import save_weights
 from ssd_training.train import CONFIG_ROOT
+from tests.training.deploy_config import write_deploy_config
 
-TINY = Path(__file__).with_name('tiny.yaml')
-SIZE_PX = 96
 NUM_PRIORS = 204
-
-
-def write_deploy_config(path: Path, **deploy) -> Path:
-    """
-    Write the shipped deploy config, made for the small experiment.
-
-    :param path: the file
-    :param deploy: sections of `deploy` that are changed
-    :return: the file
-    """
-    tree = yaml.safe_load((CONFIG_ROOT / 'deploy/mobilenetv2_ssd_voc.yaml').read_text())
-    tree['model_name'], tree['experiment_path'] = 'shapes', str(TINY)
-    tree['deploy']['input']['size'] = [SIZE_PX, SIZE_PX, 3]
-    for section, values in deploy.items():
-        tree['deploy'][section] |= values
-    path.write_text(yaml.safe_dump(tree))
-    return path
 
 
 def make_build(folder: Path, **deploy) -> Build:

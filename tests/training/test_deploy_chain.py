@@ -24,7 +24,8 @@ from ssd_training.deploy.source import read_recorded_source
 from ssd_training.deploy.validation import compare, saved_model_runner
 from ssd_training.errors import DataError, ExportError, WeightsError
 from ssd_training.targets.box_coding import cxcywh_to_xyxy, decode_offsets
-from tests.training.deploying import make_build, NUM_PRIORS, SIZE_PX
+from tests.training.deploy_config import SIZE_PX
+from tests.training.deploying import make_build, NUM_PRIORS
 
 
 @pytest.fixture(scope='module')

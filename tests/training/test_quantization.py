@@ -33,7 +33,7 @@ from ssd_training.deploy.sensitivity import (
     write_html,
 )
 from ssd_training.errors import ExportError
-from tests.training.deploying import SIZE_PX
+from tests.training.deploy_config import SIZE_PX
 
 
 @pytest.fixture(scope='module')

@@ -41,7 +41,8 @@ from ssd_training.model.quantized_ssd import (
 from ssd_training.model.weights import save_weights
 from ssd_training.targets.matching import GroundTruthBatch
 from tests import reference
-from tests.training.deploying import make_build, SIZE_PX
+from tests.training.deploy_config import SIZE_PX
+from tests.training.deploying import make_build
 
 QUANTIZED = ('quantization={observed_batches: 2}', 'backbone.freeze_bn=true')
 GRIDS = {'trt': TENSORRT_GRIDS, 'cpu': CPU_GRIDS}

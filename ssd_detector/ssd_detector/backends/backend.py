@@ -1,5 +1,6 @@
 """What every backend offers, and the names of the tensors that all of them speak of."""
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -46,5 +47,34 @@ class Backend(Protocol):
 
         :param input_image: (1, S, S, 3) float32, RGB in [0, 1]
         :return: boxes (P, 4) float32, normalized xyxy, decoded; scores (P, C + 1) float32
+        :raises BackendError: when the runtime refuses the input or fails
+        """
+
+
+class BatchBackend(ABC):
+    """A backend whose runtime takes any number of images, if the file does."""
+
+    def run(
+        self, input_image: NDArray[np.float32]
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """
+        Run the model on one image.
+
+        :param input_image: (1, S, S, 3) float32, RGB in [0, 1]
+        :return: boxes (P, 4) float32, normalized xyxy, decoded; scores (P, C + 1) float32
+        :raises BackendError: when the runtime refuses the input or fails
+        """
+        boxes, scores = self.run_batch(input_image)
+        return boxes[0], scores[0]
+
+    @abstractmethod
+    def run_batch(
+        self, input_images: NDArray[np.float32]
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """
+        Run the model on several images; more than one need a file with a free batch dimension.
+
+        :param input_images: (B, S, S, 3) float32, RGB in [0, 1]
+        :return: boxes (B, P, 4) float32, normalized xyxy, decoded; scores (B, P, C + 1) float32
         :raises BackendError: when the runtime refuses the input or fails
         """

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 import onnxruntime
 
-from ssd_detector.backends.backend import BOXES_NAME, INPUT_NAME, Notice, SCORES_NAME
+from ssd_detector.backends.backend import BatchBackend, BOXES_NAME, INPUT_NAME, Notice, SCORES_NAME
 from ssd_detector.errors import BackendError
 
 CPU_PROVIDERS = ('CPUExecutionProvider',)
@@ -22,7 +22,7 @@ GraphOptimization = Literal['all', 'off']
 logger = logging.getLogger(__name__)
 
 
-class OnnxRuntimeBackend:
+class OnnxRuntimeBackend(BatchBackend):
     """
     A model file, ready to run.
 
@@ -59,29 +59,10 @@ class OnnxRuntimeBackend:
         self.notice = Notice(complaint, needs_action=bool(complaint))
         self.description = f'ONNX Runtime {self._session.get_providers()[0]}, {model_path.name}'
 
-    def run(
-        self, input_image: NDArray[np.float32]
-    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """
-        Run the model on one image.
-
-        :param input_image: (1, S, S, 3) float32, RGB in [0, 1]
-        :return: boxes (P, 4) float32, normalized xyxy, decoded; scores (P, C + 1) float32
-        :raises BackendError: when ONNX Runtime refuses the input or fails
-        """
-        boxes, scores = self.run_batch(input_image)
-        return boxes[0], scores[0]
-
     def run_batch(
         self, input_images: NDArray[np.float32]
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """
-        Run the model on several images; more than one need a file with a free batch dimension.
-
-        :param input_images: (B, S, S, 3) float32, RGB in [0, 1]
-        :return: boxes (B, P, 4) float32, normalized xyxy, decoded; scores (B, P, C + 1) float32
-        :raises BackendError: when ONNX Runtime refuses the input or fails
-        """
+        """See BatchBackend."""
         try:
             boxes, scores = self._session.run(
                 [BOXES_NAME, SCORES_NAME], {INPUT_NAME: input_images}

@@ -5,11 +5,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ssd_detector.backends.backend import BOXES_NAME, INPUT_NAME, Notice, SCORES_NAME
+from ssd_detector.backends.backend import BatchBackend, BOXES_NAME, INPUT_NAME, Notice, SCORES_NAME
 from ssd_detector.errors import BackendError
 
 
-class OpenVinoBackend:
+class OpenVinoBackend(BatchBackend):
     """
     A model file, ready to run.
 
@@ -37,29 +37,10 @@ class OpenVinoBackend:
         self.notice = Notice()
         self.description = f'OpenVINO {openvino.__version__}, {model_path.name}'
 
-    def run(
-        self, input_image: NDArray[np.float32]
-    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """
-        Run the model on one image.
-
-        :param input_image: (1, S, S, 3) float32, RGB in [0, 1]
-        :return: boxes (P, 4) float32, normalized xyxy, decoded; scores (P, C + 1) float32
-        :raises BackendError: when OpenVINO refuses the input or fails
-        """
-        boxes, scores = self.run_batch(input_image)
-        return boxes[0], scores[0]
-
     def run_batch(
         self, input_images: NDArray[np.float32]
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """
-        Run the model on several images; more than one need a file with a free batch dimension.
-
-        :param input_images: (B, S, S, 3) float32, RGB in [0, 1]
-        :return: boxes (B, P, 4) float32, normalized xyxy, decoded; scores (B, P, C + 1) float32
-        :raises BackendError: when OpenVINO refuses the input or fails
-        """
+        """See BatchBackend."""
         try:
             results = self._request.infer({INPUT_NAME: input_images})
         except RuntimeError as error:

@@ -1,23 +1,27 @@
 """
-From a checkpoint to a whole bundle: export, convert, quantize, validate, verify.
+From a checkpoint to a whole bundle: export, convert, quantize, validate, verify; then an engine.
 
-`python -m ssd_training.deploy --deploy_config FILE --checkpoint RUN`
+`python -m ssd_training.deploy --deploy_config FILE --checkpoint RUN`. Prediction and benchmark
+follow where the deploy config has the sections deploy.prediction and deploy.benchmark.
 """
 
 import argparse
 from collections.abc import Sequence
 import os
 import sys
+from typing import TYPE_CHECKING
 
 from ssd_training.command_line import (
     add_checkpoint,
+    add_engine,
+    add_parity_images,
     add_quantization,
-    deploy_parser,
-    read_build,
-    run_command,
+    run_step,
 )
 from ssd_training.quantize import read_options
-from ssd_training.validate import add_parity_images
+
+if TYPE_CHECKING:
+    from ssd_training.deploy.chain import Build
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -27,24 +31,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     :param argv: the arguments; those of the process by default
     :return: 0 good, 1 failed, 2 wrong usage
     """
-    parser = deploy_parser('deploy', __doc__ or '')
-    add_checkpoint(parser)
-    add_quantization(parser)
-    add_parity_images(parser)
-    arguments = parser.parse_args(argv)
-    return run_command(lambda: _deploy(arguments))
+    return run_step(
+        argv,
+        'deploy',
+        __doc__ or '',
+        arguments=(add_checkpoint, add_quantization, add_parity_images, add_engine),
+        action=_deploy,
+    )
 
 
-def _deploy(arguments: argparse.Namespace) -> None:
-    build = read_build(arguments)
-    if build is None:
-        return
-    from ssd_detector.backends.selection import BackendRequest
-    from ssd_detector.verify import verify_bundle
+def _deploy(arguments: argparse.Namespace, build: 'Build') -> None:
     from ssd_training.deploy.chain import assemble, convert, export, read_parity_images, validate
     from ssd_training.deploy.int8 import quantize
     from ssd_training.deploy.source import read_source
-    from ssd_training.errors import ExportError
+    from ssd_training.deploy.steps import after_bundle
 
     source = read_source(arguments.checkpoint, build.deploy, arguments.config_root, os.environ)
     export(source, build)
@@ -52,14 +52,8 @@ def _deploy(arguments: argparse.Namespace) -> None:
     quantize(build, read_options(arguments))
     validate(build, read_parity_images(arguments.parity_images))
     bundle = assemble(build)
-    results = [
-        verify_bundle(bundle, BackendRequest(backend='onnxruntime', model=name))
-        for name in bundle.manifest.models
-    ]
-    for result in results:
-        print(result)
-    if not all(result.is_good for result in results):
-        raise ExportError([f'{bundle.path}: a file does not give what parity.npz holds'])
+    for line in after_bundle(bundle, build, arguments):
+        print(line)
     print(bundle.path)
 
 

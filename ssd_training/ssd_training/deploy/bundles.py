@@ -1,11 +1,29 @@
-"""Where the released bundle lies, in a checkout and in an installed workspace."""
+"""Where bundles lie: what a deploy config makes, and the released one."""
 
 import os
 from pathlib import Path
 
+from ssd_detector.deploy_config import DeployConfig
 from ssd_detector.errors import ConfigError
 
 _RELEASED = Path('ssd_detector_ros', 'models', 'mobilenetv2_ssd_voc')
+
+
+EXPORTED = Path('exported_model')
+
+
+def choose_bundle(given: Path | None, config: DeployConfig | None) -> Path:
+    """
+    Find the bundle that a command works on.
+
+    :param given: on the command line
+    :param config: of --deploy_config
+    :return: what was given, what the config's deployment makes, or the released one
+    :raises ConfigError: when there is no released one
+    """
+    if given is not None:
+        return given
+    return find_released_bundle() if config is None else EXPORTED / config.model_name
 
 
 def find_released_bundle() -> Path:

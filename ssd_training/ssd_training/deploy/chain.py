@@ -271,7 +271,7 @@ def assemble(build: Build) -> Bundle:
     contents: dict[str, Path | str] = {
         MODEL: build.file(MODEL),
         PRIORS: build.file(PRIORS),
-        DEPLOY: yaml.safe_dump(dict(build.tree), sort_keys=False),
+        DEPLOY: yaml.safe_dump(_for_robot(build.tree), sort_keys=False),
         LABELS: '\n'.join(config.data.labels) + '\n',
         MODEL_CARD: write_model_card(
             build.deploy.model_name, config, training_run=source.training_run, metrics=metrics
@@ -294,6 +294,16 @@ def assemble(build: Build) -> Bundle:
         'metrics': metrics,
     }
     return write_bundle(build.bundle_path, contents, manifest_fields)
+
+
+def _for_robot(tree: Mapping[str, Any]) -> dict[str, Any]:
+    """Leave out what only the exporting machine does."""
+    deploy = {
+        name: section
+        for name, section in tree['deploy'].items()
+        if name not in ('prediction', 'benchmark')
+    }
+    return {**tree, 'deploy': deploy}
 
 
 def _priors(source: Source) -> NDArray[np.float32]:

@@ -9,11 +9,18 @@ from typing import Any
 from ssd_detector.config import parse_config
 from ssd_detector.deploy_config import DeployConfig
 from ssd_detector.errors import ConfigError
+from ssd_training.deploy.replaced_keys import REPLACED_DEPLOY_KEYS
 from ssd_training.engine.checkpoints import file_name, read_checkpoint, step_of
 from ssd_training.engine.finished_run import read_finished_run
 from ssd_training.errors import ExportError
 from ssd_training.experiments.fingerprint import compute_fingerprint
-from ssd_training.experiments.merge import find_config, load_experiment, load_tree, MergedTree
+from ssd_training.experiments.merge import (
+    find_config,
+    load_experiment,
+    load_tree,
+    MergedTree,
+    parse_merged,
+)
 from ssd_training.experiments.schema import ExperimentConfig
 
 WEIGHTS_SUFFIX = '.weights.h5'
@@ -51,7 +58,7 @@ def load_deploy_config(
     :raises ConfigError: with everything that is wrong
     """
     merged = load_tree(find_config(path, config_root), environment)
-    return parse_config(merged.tree, DeployConfig, merged.origins), merged
+    return parse_merged(merged, DeployConfig, REPLACED_DEPLOY_KEYS), merged
 
 
 def read_source(

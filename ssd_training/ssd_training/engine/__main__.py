@@ -6,10 +6,13 @@ On the robot, without the training package: `python -m ssd_detector.build_engine
 
 import argparse
 from collections.abc import Sequence
-from pathlib import Path
 import sys
+from typing import TYPE_CHECKING
 
-from ssd_training.command_line import deploy_parser, read_build, run_command
+from ssd_training.command_line import add_engine, run_step
+
+if TYPE_CHECKING:
+    from ssd_training.deploy.chain import Build
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -19,26 +22,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     :param argv: the arguments; those of the process by default
     :return: 0 good, 1 failed, 2 wrong usage
     """
-    parser = deploy_parser('engine', __doc__ or '')
-    parser.add_argument('--workspace_mib', type=int, default=1024, help='memory for tactics')
-    parser.add_argument('--timing_cache', type=Path, help='file that makes the next build faster')
-    parser.add_argument('--engine_folder', type=Path, help='where engines lie')
-    arguments = parser.parse_args(argv)
-    return run_command(lambda: _build(arguments))
+    return run_step(argv, 'engine', __doc__ or '', arguments=(add_engine,), action=_build)
 
 
-def _build(arguments: argparse.Namespace) -> None:
-    build = read_build(arguments)
-    if build is None:
-        return
-    from ssd_detector.backends.tensorrt_api import BuildOptions, load_module
-    from ssd_detector.build_engine import build_for_bundle
+def _build(arguments: argparse.Namespace, build: 'Build') -> None:
     from ssd_detector.bundle import load_bundle
+    from ssd_training.deploy.steps import build_engine
 
-    precision = build.deploy.deploy.runtime.precision
-    options = BuildOptions(precision, arguments.workspace_mib, arguments.timing_cache)
-    bundle = load_bundle(build.bundle_path)
-    print(build_for_bundle(bundle, load_module(), options, folder=arguments.engine_folder))
+    print(build_engine(load_bundle(build.bundle_path), arguments))
 
 
 if __name__ == '__main__':

@@ -9,9 +9,9 @@ from typing import Any
 
 import yaml
 
-from ssd_detector.config import load_yaml, origin_of, parse_config
+from ssd_detector.config import load_yaml, origin_of, parse_config, Schema
 from ssd_detector.errors import ConfigError
-from ssd_training.experiments.replaced_keys import split_replaced_keys
+from ssd_training.experiments.replaced_keys import REPLACED_KEYS, split_replaced_keys
 from ssd_training.experiments.schema import ExperimentConfig
 
 Tree = dict[str, Any]
@@ -53,18 +53,33 @@ def load_experiment(
     :raises ConfigError: with everything that is wrong
     """
     merged = merge(experiment_path, config_root, overrides=overrides, environment=environment)
-    tree, replaced = split_replaced_keys(merged.tree)
+    return parse_merged(merged, ExperimentConfig, REPLACED_KEYS), merged
+
+
+def parse_merged(
+    merged: MergedTree, schema: type[Schema], replaced_keys: Mapping[str, str]
+) -> Schema:
+    """
+    Check a merged tree, also for keys of the reference that are others here.
+
+    :param merged: see MergedTree
+    :param schema: the dataclass wanted
+    :param replaced_keys: key path, or one above it -> what to do instead
+    :return: the checked configuration
+    :raises ConfigError: with everything that is wrong
+    """
+    tree, replaced = split_replaced_keys(merged.tree, replaced_keys)
     findings = [
         f'{origin_of(path, merged.origins)}: {path}: no key here; {advice}'
         for path, advice in replaced.items()
     ]
     try:
-        config = parse_config(tree, ExperimentConfig, merged.origins)
+        config = parse_config(tree, schema, merged.origins)
     except ConfigError as error:
         raise ConfigError([*findings, *error.findings]) from error
     if findings:
         raise ConfigError(findings)
-    return config, merged
+    return config
 
 
 def merge(

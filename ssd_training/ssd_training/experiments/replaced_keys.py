@@ -100,19 +100,24 @@ REPLACED_KEYS: dict[str, str] = {
 }
 
 
-def split_replaced_keys(tree: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
+def split_replaced_keys(
+    tree: Mapping[str, Any], rules: Mapping[str, str] = REPLACED_KEYS
+) -> tuple[dict[str, Any], dict[str, str]]:
     """
     Take the reference's keys that have no place here out of a tree.
 
-    :param tree: a merged experiment
+    :param tree: a merged experiment, or a deploy config
+    :param rules: key path, or one above it -> what to do instead
     :return: what is left; key path of what was taken out -> what to do instead
     """
     found: dict[str, str] = {}
-    kept: dict[str, Any] = _without(tree, '', '', found)
+    kept: dict[str, Any] = _without(tree, rules, ('', ''), found)
     return kept, found
 
 
-def _without(node: Any, path: str, rule: str, found: dict[str, str]) -> Any:
+def _without(
+    node: Any, rules: Mapping[str, str], above: tuple[str, str], found: dict[str, str]
+) -> Any:
     """Walk down; in rules every item of a list has the name *."""
     if isinstance(node, list):
         pairs = [(str(index), '*', item) for index, item in enumerate(node)]
@@ -122,10 +127,10 @@ def _without(node: Any, path: str, rule: str, found: dict[str, str]) -> Any:
         return node
     kept = {}
     for key, name, item in pairs:
-        own_path, own_rule = f'{path}{key}', f'{rule}{name}'
-        if own_rule in REPLACED_KEYS:
-            found[own_path] = REPLACED_KEYS[own_rule]
-        left = _without(item, f'{own_path}.', f'{own_rule}.', found)
-        if own_rule not in REPLACED_KEYS:
+        path, rule = f'{above[0]}{key}', f'{above[1]}{name}'
+        if rule in rules:
+            found[path] = rules[rule]
+        left = _without(item, rules, (f'{path}.', f'{rule}.'), found)
+        if rule not in rules:
             kept[key] = left
     return list(kept.values()) if isinstance(node, list) else kept
