@@ -104,7 +104,11 @@ def test_a_signal_to_one_worker_stops_both_after_the_same_step(tmp_path, data_ro
             pair[index].send_signal(signal.SIGTERM)
             break
 
-    ends = [process.communicate(timeout=120)[1] for process in pair]
+    try:
+        ends = [process.communicate(timeout=120)[1] for process in pair]
+    finally:
+        for process in pair:
+            process.kill()
 
     assert [process.returncode for process in pair] == [128 + signal.SIGTERM] * 2, ends
     steps = [re.search(r': stopped at step (\d+), which is saved', end)[1] for end in ends]

@@ -17,18 +17,22 @@ class StopRequest:
     def __init__(self) -> None:
         self.signal: signal.Signals | None = None
         self._is_deferred = False
+        # Signals arrive in the main thread alone.
+        self.listens = threading.current_thread() is threading.main_thread()
+
+    def listen(self) -> None:
+        """Have the signals delivered here."""
+        if self.listens:
+            for number in _SIGNALS:
+                signal.signal(number, self._receive)
 
     def defer(self) -> None:
         """From here on only note a signal: there is a state to be saved."""
         self._is_deferred = True
+        # With several workers TensorFlow takes SIGTERM for itself when it starts.
+        self.listen()
 
-    def receive(self, number: int, _frame: FrameType | None = None) -> None:
-        """
-        Take a signal.
-
-        :param number: of the signal
-        :raises InterruptedRun: before defer, when nothing is lost
-        """
+    def _receive(self, number: int, _frame: FrameType | None = None) -> None:
         if self.signal is not None:
             return
         self.signal = signal.Signals(number)
@@ -41,17 +45,16 @@ class StopRequest:
 @contextmanager
 def stop_on_signals() -> Iterator[StopRequest]:
     """
-    Turn signals into a request while the block runs.
+    Turn signals into a request while the block runs; until it is deferred, into InterruptedRun.
 
-    :return: the request; outside of the main thread, where signals never arrive, it stays empty
+    :return: the request; outside of the main thread it stays empty
     """
+    before = {number: signal.getsignal(number) for number in _SIGNALS}
     request = StopRequest()
-    if threading.current_thread() is not threading.main_thread():
-        yield request
-        return
-    before = {number: signal.signal(number, request.receive) for number in _SIGNALS}
+    request.listen()
     try:
         yield request
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        if request.listens:
+            for number, handler in before.items():
+                signal.signal(number, handler)
