@@ -22,9 +22,16 @@ from ssd_training.deploy.sample_images import draw_image
 from ssd_training.deploy.serving import load_saved_model
 from ssd_training.deploy.source import read_recorded_source
 from ssd_training.deploy.validation import compare, saved_model_runner
+from ssd_training.engine.checkpoints import Checkpoint, Position, write_checkpoint
+from ssd_training.engine.state import AVERAGE, MODEL
+from ssd_training.engine.trainer import build_model
 from ssd_training.errors import DataError, ExportError, WeightsError
+from ssd_training.evaluate import main as evaluate
+from ssd_training.evaluation.stages import open_checkpoint, open_onnx, open_saved_model
+from ssd_training.experiments.architecture import describe_architecture
+from ssd_training.model.weights import load_weights
 from ssd_training.targets.box_coding import cxcywh_to_xyxy, decode_offsets
-from tests.training.deploy_config import SIZE_PX
+from tests.training.deploy_config import SIZE_PX, TINY
 from tests.training.deploying import make_build, NUM_PRIORS
 
 
@@ -309,3 +316,49 @@ def test_the_saved_model_is_what_was_trained(built, source):
     expected_boxes, expected_scores = serving.detect(image())
     np.testing.assert_allclose(boxes, expected_boxes[0], atol=1e-5)
     np.testing.assert_allclose(scores, expected_scores[0], atol=1e-5)
+
+
+def write_training_state(source, folder):
+    """Write ckpt-3.npz as a training does: its weights are zero, their average is what counts."""
+    model = build_model(source.config)
+    load_weights(model, source.weights_path)
+    arrays = {f'{AVERAGE}{one.path}': one.numpy() for one in model.weights}
+    arrays |= {f'{MODEL}{one.path}': np.zeros_like(one.numpy()) for one in model.weights}
+    architecture = describe_architecture(source.config)
+    write_checkpoint(folder, Checkpoint(Position(3), architecture, 'f' * 12, '', arrays))
+    return folder / 'ckpt-3.npz'
+
+
+def test_every_stage_that_is_scored_gives_what_was_trained(built, source, tmp_path):
+    labels = source.config.data.labels
+    expected = open_checkpoint(source.weights_path, source.config).predict(image())
+    for model in (
+        open_checkpoint(write_training_state(source, tmp_path), source.config),
+        open_saved_model(built.path / 'saved_model', labels),
+        open_onnx(built.bundle_path / 'model.onnx', labels),
+    ):
+        assert (model.size_px, model.labels) == (SIZE_PX, labels)
+        for received, wanted in zip(model.predict(image()), expected, strict=True):
+            np.testing.assert_allclose(received, wanted, atol=1e-5)
+
+
+def test_the_chain_scores_every_file_of_a_build(built, source, data_root, monkeypatch, capsys):
+    monkeypatch.setenv('DATA_ROOT', str(data_root))
+    weights = str(source.weights_path)
+    code = evaluate(['--chain', str(built.bundle_path), '--checkpoint', weights, '--json'])
+
+    stages = {one['stage']: one for one in json.loads(capsys.readouterr().out)['stages']}
+    assert code == 0
+    for name in ('checkpoint', 'SavedModel', 'ONNX', 'INT8 CPU', 'INT8 TRT'):
+        assert stages[name]['metrics']['origin']['source']['kind'] == name
+    assert stages['ONNX']['before'] == 'SavedModel'
+    assert abs(stages['ONNX']['loss']) < 1e-6
+    assert stages['engine INT8']['absent'] or stages['engine INT8']['before'] == 'INT8 TRT'
+
+
+def test_a_damaged_checkpoint_is_not_scored(tmp_path, data_root, monkeypatch, capsys):
+    monkeypatch.setenv('DATA_ROOT', str(data_root))
+    (tmp_path / 'ckpt-7.npz').write_bytes(b'nothing')
+
+    assert evaluate([str(tmp_path / 'ckpt-7.npz'), '--experiment_path', str(TINY)]) == 1
+    assert 'ckpt-7.npz: cut off or damaged' in capsys.readouterr().err
