@@ -13,9 +13,11 @@ import pytest
 from ssd_detector.errors import EvaluationError
 from ssd_detector.evaluation.analysis import analyse
 from ssd_detector.report.charts import Plot, round_up
+from ssd_detector.report.comparison import compare_results, Side
 from ssd_detector.report.description import describe
+from ssd_detector.report.matches import read_matches, write_matches
 from ssd_detector.report.matrix import MatrixDrawing
-from ssd_detector.report.page import render_report
+from ssd_detector.report.page import render_comparison, render_report
 from ssd_detector.report.pictures import mark_worst
 from ssd_detector.report.result import DataResult, Origin, read_result, write_result
 from ssd_detector.report.summary import summarize
@@ -82,14 +84,21 @@ def page(analysis, result):
 
 
 @pytest.fixture(scope='module')
-def seen(page, tmp_path_factory):
-    """Open the page in Chromium, in one frame a width."""
+def comparison(analysis, result):
+    side = Side('a model', result, analysis.matching)
+    return compare_results(side, replace(side, name='another with a long name ' + 'x' * 80))
+
+
+@pytest.fixture(scope='module')
+def seen(page, comparison, tmp_path_factory):
+    """Open the pages in Chromium, each in one frame a width."""
     chromium = shutil.which('chromium') or shutil.which('google-chrome')
     if chromium is None:
         pytest.skip('Chromium is not installed (apt install chromium)')
     frames = ''.join(
-        f'<iframe style="width: {width}px; height: 900px; border: 0" srcdoc="{html.escape(page)}">'
+        f'<iframe style="width: {width}px; height: 900px; border: 0" srcdoc="{html.escape(one)}">'
         f'</iframe>'
+        for one in (page, render_comparison(comparison))
         for width in WIDTHS_PX
     )
     folder = tmp_path_factory.mktemp('chromium')
@@ -111,16 +120,37 @@ def seen(page, tmp_path_factory):
 
 
 def test_a_browser_loads_every_picture(seen, page):
-    assert [one['broken'] for one in seen] == [0, 0]
-    assert [one['images'] for one in seen] == [page.count('<img')] * 2
+    assert [one['broken'] for one in seen] == [0] * 4
+    assert [one['images'] for one in seen] == [page.count('<img')] * 2 + [0, 0]
 
 
 def test_nothing_overflows_on_a_laptop_or_a_telephone(seen):
-    assert [(one['overflow'], one['wide']) for one in seen] == [(0, [])] * 2
+    assert [(one['overflow'], one['wide']) for one in seen] == [(0, [])] * 4
 
 
 def test_the_page_asks_no_network(page):
     assert not re.findall(r'(?:src|href)="(?!#|data:)|url\(|@import|https?://', page)
+
+
+def test_the_verdict_is_said_in_words(comparison):
+    apart = replace(comparison, at_iou=replace(comparison.at_iou, second=0.9, low=0.01, high=0.2))
+    unsure = replace(
+        comparison, at_iou=replace(comparison.at_iou, second=0.9, low=-0.01, high=0.2)
+    )
+
+    assert 'find the same' in comparison.verdict
+    assert 'B is better than A' in apart.verdict
+    assert 'can not be told apart' in unsure.verdict
+    assert '\N{MINUS SIGN}1.00 to +20.00, holds 0' in unsure.verdict
+
+
+def test_matches_come_back_as_they_were_written(analysis, tmp_path):
+    write_matches(analysis.matching, tmp_path / 'matches.npz')
+    matching = read_matches(tmp_path / 'matches.npz')
+
+    assert matching.image_ids == analysis.matching.image_ids
+    np.testing.assert_equal(vars(matching.objects), vars(analysis.matching.objects))
+    np.testing.assert_equal(matching.own_ious, analysis.matching.own_ious)
 
 
 def test_names_do_not_become_tags(page):
