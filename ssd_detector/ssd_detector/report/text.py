@@ -23,7 +23,7 @@ def format_points(difference: float | None) -> str:
     if difference is None:
         return NOTHING
     points = round(100 * difference, 2)
-    return f'{points:+.2f}'.replace('-', '\N{MINUS SIGN}') if points else '0.00'
+    return f'{points:+.2f}'.replace('-', '\N{MINUS SIGN}') if points else '±0.00'
 
 
 def format_number(value: float | None, digits: int = 2) -> str:
