@@ -17,9 +17,12 @@ from typing import TYPE_CHECKING
 from ssd_training.command_line import CONFIG_ROOT, run_command
 
 if TYPE_CHECKING:
+    from ssd_detector.bundle import Bundle
     from ssd_detector.report.comparison import Side
     from ssd_training.evaluation.scoring import Score, Split
     from ssd_training.evaluation.sources import Experiment
+    from ssd_training.evaluation.stages import Stage
+    from ssd_training.experiments.schema import ExperimentConfig
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -95,16 +98,21 @@ def _add_experiment(parser: argparse.ArgumentParser) -> None:
 def _evaluate(arguments: argparse.Namespace) -> None:
     # These take seconds; --help must not wait for them.
     from ssd_detector.errors import EvaluationError
+    from ssd_training.engine.files import write_json
     from ssd_training.evaluation import gates, tables
 
     scores, split = _score(arguments)
-    num_images = len(split.records)
+    tree = tables.to_tree(scores, len(split.records))
     if arguments.json:
-        print(json.dumps(tables.to_tree(scores, num_images), indent=2, allow_nan=False))
+        print(json.dumps(tree, indent=2, allow_nan=False))
     else:
-        print(tables.format_stages(scores, num_images))
+        print(tables.format_stages(scores, len(split.records)))
         if len(scores) == 1 and scores[0].result:
             print(f'\n{tables.format_result(scores[0].result)}')
+    if arguments.report:
+        _report(scores, split, arguments)
+        if arguments.chain:
+            write_json(arguments.report / 'chain.json', tree)
     failures = gates.find_failures(scores, min_map=arguments.min_map, max_loss=arguments.max_loss)
     if failures:
         raise EvaluationError(failures)
@@ -114,7 +122,6 @@ def _score(arguments: argparse.Namespace) -> 'tuple[list[Score], Split]':
     from rich.console import Console
 
     from ssd_training.evaluation import folders, scoring, sources
-    from ssd_training.evaluation.chain import chain_stages
 
     path: Path = arguments.chain or arguments.source
     sources.check_exists(path)
@@ -122,38 +129,41 @@ def _score(arguments: argparse.Namespace) -> 'tuple[list[Score], Split]':
     config = sources.read_experiment(path, bundle, _experiment(arguments))
     if arguments.report:
         folders.make_folder(arguments.report)
+    split = scoring.Split.read(config)
     if path.suffix == '.json':
-        split = scoring.Split.read(config)
-        scores = [scoring.score_detections(path, split)]
+        return [scoring.score_detections(path, split)], split
+    if arguments.chain:
+        stages = _list_chain(sources.require_bundle(path, bundle), config, arguments)
     else:
-        if arguments.chain:
-            stages = chain_stages(
-                sources.require_bundle(path, bundle),
-                config,
-                checkpoint=arguments.checkpoint,
-                saved_model=arguments.saved_model,
-                precision=arguments.precision,
-            )
-        else:
-            stages = [sources.find_stage(path, bundle, config)]
-        split = scoring.Split.read(config)
-        scores = list(scoring.score_stages(stages, split, Console(stderr=True)))
-    if arguments.report:
-        for score in scores:
-            _report(score, split, arguments)
-    return scores, split
+        stages = [sources.find_stage(path, bundle, config)]
+    return list(scoring.score_stages(stages, split, Console(stderr=True))), split
 
 
-def _report(score: 'Score', split: 'Split', arguments: argparse.Namespace) -> None:
+def _list_chain(
+    bundle: 'Bundle', config: 'ExperimentConfig', arguments: argparse.Namespace
+) -> 'list[Stage]':
+    from ssd_training.evaluation.chain import chain_stages
+
+    return chain_stages(
+        bundle,
+        config,
+        checkpoint=arguments.checkpoint,
+        saved_model=arguments.saved_model,
+        precision=arguments.precision,
+    )
+
+
+def _report(scores: 'Sequence[Score]', split: 'Split', arguments: argparse.Namespace) -> None:
     from ssd_training.evaluation.folders import write_report
 
-    if score.result is None:
-        return
-    folder: Path = arguments.report
-    if arguments.chain:
-        folder = folder / score.stage.name.lower().replace(' ', '_')
-    page = write_report(score, split.records, folder)
-    print(f'report: {page}', file=sys.stderr)
+    for score in scores:
+        if score.result is None:
+            continue
+        folder: Path = arguments.report
+        if arguments.chain:
+            folder = folder / score.stage.name.lower().replace(' ', '_')
+        page = write_report(score, split.records, folder)
+        print(f'report: {page}', file=sys.stderr)
 
 
 def _compare(arguments: argparse.Namespace) -> None:

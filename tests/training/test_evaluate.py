@@ -15,7 +15,7 @@ from ssd_detector.bundle import load_bundle
 from ssd_detector.report.result import read_result
 from ssd_training.data.datasets import read_split
 from ssd_training.evaluate import CONFIG_ROOT, main
-from ssd_training.evaluation.chain import chain_stages
+from ssd_training.evaluation.chain import chain_stages, find_before
 from ssd_training.evaluation.progress import open_progress
 from tests.tiny_bundle import DEPLOY_YAML, write_tiny_bundle
 from tests.training.conftest import TINY
@@ -129,6 +129,14 @@ def test_int8_for_tensorrt_is_compared_with_the_float_model(bundle, tiny_config)
         ('INT8 TRT', 'ONNX'),
         ('engine INT8', 'INT8 TRT'),
     ]
+
+
+def test_a_stage_after_an_absent_one_is_compared_with_the_one_before(bundle, tiny_config):
+    stages = {one.name: one for one in chain_stages(load_bundle(bundle), tiny_config)}
+
+    assert find_before(stages['ONNX'], stages, {'checkpoint'}) == 'checkpoint'
+    assert find_before(stages['ONNX'], stages, {'checkpoint', 'SavedModel'}) == 'SavedModel'
+    assert find_before(stages['INT8 CPU'], stages, set()) is None
 
 
 def test_thresholds_of_evaluation_keep_the_tail_of_recall():
@@ -260,7 +268,7 @@ def test_a_report_holds_page_figures_and_matches(evaluate, bundle, tmp_path):
 def test_a_chain_writes_one_report_a_stage(evaluate, bundle, tmp_path):
     evaluate('--chain', bundle, '--report', tmp_path)
 
-    assert [path.name for path in tmp_path.iterdir()] == ['onnx']
+    assert {path.name for path in tmp_path.iterdir()} == {'chain.json', 'onnx'}
 
 
 def test_equal_results_can_not_be_told_apart(evaluate, bundle, tmp_path):
