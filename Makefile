@@ -10,8 +10,8 @@ SOURCED = source install/setup.bash &&
 # A DDS domain of its own: neither a robot on the network nor another run takes part.
 # ROS checks the types of message fields only when asked to; without it a wrong one crashes.
 # A distribution brings pytest plugins of its own; the tests need none.
-TEST_ENVIRONMENT = ROS_DOMAIN_ID=$$((RANDOM % 101 + 1)) ROS_PYTHON_CHECK_FIELDS=1 \
-	PYTEST_DISABLE_PLUGIN_AUTOLOAD=1
+OWN_DOMAIN = ROS_DOMAIN_ID=$$((RANDOM % 101 + 1))
+TEST_ENVIRONMENT = $(OWN_DOMAIN) ROS_PYTHON_CHECK_FIELDS=1 PYTEST_DISABLE_PLUGIN_AUTOLOAD=1
 export PYTHON
 
 help:  ## list the targets
@@ -40,10 +40,10 @@ demo: build  ## real photographs through the node; writes demo_out/
 	@$(SOURCED) python demo/demo.py
 
 bench: build  ## time of core, training data and steps, node, and every runtime beside others
-	@$(SOURCED) $(TEST_ENVIRONMENT) python bench/core.py
+	@$(SOURCED) python bench/core.py
 	@$(SOURCED) python bench/data.py
 	@$(SOURCED) python bench/train_step.py
-	@$(SOURCED) $(TEST_ENVIRONMENT) python bench/node.py
+	@$(SOURCED) $(OWN_DOMAIN) python bench/node.py
 	@$(SOURCED) python -m ssd_training.benchmark
 
 soak: build  ## half an hour of everything at once on the node
@@ -53,7 +53,7 @@ bench-eval: build  ## time of scoring, of the whole analysis, and of comparing t
 	@$(SOURCED) python bench/evaluation.py
 
 bench-ros: build  ## throughput and latency of the node, as ratios to the core
-	@$(SOURCED) $(TEST_ENVIRONMENT) python bench/ros.py
+	@$(SOURCED) $(OWN_DOMAIN) python bench/ros.py
 
 clean:  ## remove what was built, but not .venv
 	@rm -rf build install log demo_out .venv/stamps/workspace

@@ -19,6 +19,7 @@ from core import load_frame, RELEASED_BUNDLE
 import numpy as np
 from numpy.typing import NDArray
 import rclpy
+from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.qos import qos_profile_sensor_data
 from sensor_msgs.msg import Image
@@ -112,6 +113,9 @@ class Camera:
         self.node.create_subscription(
             DetectorStatistics, f'{own}/statistics', self._periods.append, 10
         )
+        # rclpy.spin_once would add the node to an executor and take it away each time.
+        self._executor = SingleThreadedExecutor()
+        self._executor.add_node(self.node)
         self._num_sent = 0
         self._sent_s: dict[int, float] = {}
         self._trips_ms: list[float] = []
@@ -187,7 +191,7 @@ class Camera:
     def _spin(self, seconds: float) -> None:
         end_s = time.monotonic() + seconds
         while (left_s := end_s - time.monotonic()) > 0:
-            rclpy.spin_once(self.node, timeout_sec=left_s)
+            self._executor.spin_once(timeout_sec=left_s)
 
 
 if __name__ == '__main__':

@@ -24,6 +24,8 @@ import sys, time
 import cv2, numpy as np
 cv2.setNumThreads(1)
 from ssd_detector import Detector
+from ssd_detector_ros.process import keep_freed_memory
+keep_freed_memory()
 bundle, image, seconds, model, rate_hz = sys.argv[1:]
 detector = Detector.from_bundle(bundle, num_threads=1, model=model)
 image_rgb = np.load(image)

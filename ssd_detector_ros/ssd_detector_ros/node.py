@@ -17,6 +17,7 @@ from ssd_detector_ros.health import Health
 from ssd_detector_ros.model_slot import describe, ModelSlot
 from ssd_detector_ros.outputs import CameraOutputs, NodeOutputs
 from ssd_detector_ros.pipeline import Pipeline
+from ssd_detector_ros.process import forget_what_stays, keep_freed_memory
 from ssd_detector_ros.processing import Operation
 from ssd_detector_ros.services import ServiceError, Services
 from ssd_detector_ros.snapshots import AnsweredFrame
@@ -242,10 +243,12 @@ def main(args: list[str] | None = None) -> int:
     except RCLError as error:
         sys.stderr.write(f'ssd_detector: {error}\n')
         return 1
+    keep_freed_memory()
     node = DetectorNode()
     try:
         if node.get_parameter('autostart').value and not node.start():
             return 1 if rclpy.ok() else 0
+        forget_what_stays()
         rclpy.spin(node)
     except (KeyboardInterrupt, ExternalShutdownException):
         pass
