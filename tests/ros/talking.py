@@ -11,6 +11,7 @@ from typing import Any
 
 from ament_index_python.packages import get_package_prefix
 from builtin_interfaces.msg import Time
+import cv2
 from diagnostic_msgs.msg import DiagnosticArray
 import numpy as np
 import rclpy
@@ -20,7 +21,7 @@ from rclpy.executors import SingleThreadedExecutor
 from rclpy.parameter import Parameter
 from rclpy.parameter_client import AsyncParameterClient
 from rclpy.qos import DurabilityPolicy, QoSProfile
-from sensor_msgs.msg import Image
+from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
 from vision_msgs.msg import Detection2DArray, LabelInfo
 
@@ -451,3 +452,14 @@ def plain_image(red: int = 0, green: int = 0, blue: int = 0, *, size_wh=(64, 48)
     width_px, height_px = size_wh
     image_rgb = np.full((height_px, width_px, 3), (red, green, blue), np.uint8)
     return to_image(image_rgb, Header())
+
+
+def compressed_image(red: int = 0) -> CompressedImage:
+    """
+    Build a JPEG of one colour.
+
+    :param red: 0..255
+    :return: 64x48
+    """
+    image_bgr = np.full((48, 64, 3), (0, 0, red), np.uint8)
+    return CompressedImage(data=cv2.imencode('.jpg', image_bgr)[1].tobytes(), format='jpeg')

@@ -7,15 +7,12 @@ import pytest
 if find_spec('rclpy') is None:
     pytest.skip('ROS 2 is not sourced (no rclpy); run `make test`', allow_module_level=True)
 
-import cv2
-import numpy as np
 import rclpy
 from rclpy.node import Node
-from sensor_msgs.msg import CompressedImage
 
 from ssd_detector import ConfigError
 from ssd_detector_ros.cameras import name_cameras
-from tests.ros.talking import detector_command, peer, plain_image, running
+from tests.ros.talking import compressed_image, detector_command, peer, plain_image, running
 from tests.tiny_bundle import write_tiny_bundle
 
 
@@ -32,11 +29,6 @@ def slow_bundle(tmp_path_factory):
 
 def labels(answer):
     return [detection.results[0].hypothesis.class_id for detection in answer.detections]
-
-
-def compressed_image(red=0):
-    image_bgr = np.full((48, 64, 3), (0, 0, red), np.uint8)
-    return CompressedImage(data=cv2.imencode('.jpg', image_bgr)[1].tobytes(), format='jpeg')
 
 
 def test_compressed_images_of_several_remapped_cameras_are_answered_each_apart(bundle, tmp_path):

@@ -21,13 +21,21 @@ from lifecycle_msgs.srv import ChangeState, GetState
 from rclpy.qos import ReliabilityPolicy
 
 from ssd_detector_ros.parameters import DECLARATIONS
-from tests.ros.talking import detector_command, outcome, peer, plain_image, running
+from tests.ros.talking import (
+    compressed_image,
+    detector_command,
+    outcome,
+    peer,
+    plain_image,
+    running,
+)
 from tests.tiny_bundle import DEPLOY_YAML, write_tiny_bundle
 
 RUN = ['ros2', 'run', 'ssd_detector_ros', 'detector', '--ros-args']
 # Up to Jazzy, and from Kilted on.
 PROFILE_VARIABLES = ('FASTRTPS_DEFAULT_PROFILES_FILE', 'FASTDDS_DEFAULT_PROFILES_FILE')
 LAUNCH = ['ros2', 'launch', 'ssd_detector_ros', 'detector.launch.py']
+MANAGED = ['ros2', 'launch', Path(__file__).with_name('managed.launch.py')]
 
 
 @pytest.fixture(scope='module')
@@ -127,13 +135,27 @@ def test_launch_starts_several_cameras_and_starts_a_dead_node_again(bundle, tmp_
     command += ['image_topics:=[left, right]', 'image_transport:=compressed', 'respawn_delay:=0.1']
     log = tmp_path / 'log'
     with running(command, log) as process, peer('test_several') as one:
-        one.wait_for(lambda: one.node.count_subscribers('/test_several/left/compressed'), 'left')
-        one.wait_for(lambda: one.node.count_subscribers('/test_several/right/compressed'), 'right')
+        for camera in ('left', 'right'):
+            one.hear(f'{camera}/detections')
+            one.establish(compressed_image(), topic=f'{camera}/compressed')
         (child,) = children_of(process.pid)
         os.kill(child, signal.SIGKILL)
         one.wait_for(lambda: set(children_of(process.pid)) - {child}, 'the respawned node')
         one.wait_for(lambda: log.read_text().count('waiting for images') == 2, 'it to be active')
     assert process.returncode == 0, log.read_text()
+
+
+def test_lifecycle_events_of_a_launch_file_bring_the_detector_up(bundle, tmp_path):
+    log = tmp_path / 'log'
+    with running([*MANAGED, f'bundle:={bundle}'], log), peer('test_managed') as one:
+        one.wait_until_active()
+        assert 'the robot may go' in log.read_text()
+
+
+def test_lifecycle_events_of_a_launch_file_tell_that_configure_failed():
+    _, output = outcome([*MANAGED, 'bundle:=/no/such/bundle'])
+    assert '/no/such/bundle: no such bundle folder' in output
+    assert 'no detector' in output and 'finished cleanly' in output
 
 
 def test_every_argument_of_the_launch_file_is_a_parameter_or_of_launch():
