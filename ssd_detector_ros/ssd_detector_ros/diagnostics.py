@@ -15,8 +15,8 @@ OK, WARN, ERROR = DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.E
 STALE_AFTER_S = 2.0
 # An error stays shown for so long after the frame that caused it.
 ERROR_SHOWN_S = 5.0
-# Fewer frames than this left out of ten is no trend.
-MAX_SUPERSEDED_SHARE = 0.1
+# Frames that came too early for the detector; fewer are no trend.
+MAX_LATE_SHARE = 0.1
 # Between computers with synchronized clocks stamps differ by far less.
 MAX_CLOCK_OFFSET_MS = 3_600_000.0
 IMAGE_TYPES = ('sensor_msgs/msg/Image', 'sensor_msgs/msg/CompressedImage')
@@ -186,28 +186,36 @@ def judge_speed(report: Report) -> Verdict:
     if 'total' in report.latencies_ms:
         values['latency p50, ms'] = f'{report.latencies_ms["total"][0]:.1f}'
         values['inference p50, ms'] = f'{report.latencies_ms["infer"][0]:.1f}'
-    age_ms = report.ages_ms['publish'][0] if report.ages_ms else None
-    if age_ms is not None:
-        values['age at publication p50, ms'] = f'{age_ms:.1f}'
-        if abs(age_ms) > MAX_CLOCK_OFFSET_MS or age_ms < -1e3:
-            return Verdict(
-                WARN,
-                f'stamps of the images are {age_ms / 1e3:.0f} s old by the clock of this node; '
-                f'set use_sim_time for a bag or simulation, or synchronize clocks (chrony)',
-                values,
-            )
-    num_late = sum(report.period_drops.get(one, 0) for one in ('superseded', 'queue_full'))
-    num_late += report.period_drops.get('too_old', 0)
-    num_received = report.received_rate_hz * report.period_s
-    if num_received and num_late / num_received > MAX_SUPERSEDED_SHARE:
-        return Verdict(
-            WARN,
-            f'slower than the camera: {report.processed_rate_hz:.1f} of '
-            f'{report.received_rate_hz:.1f} Hz are processed; lower the rate of the camera or '
-            f'max_rate_hz, take an INT8 model, or give it more num_threads',
-            values,
-        )
+    if report.ages_ms:
+        values['age at publication p50, ms'] = f'{report.ages_ms["publish"][0]:.1f}'
+    if report.received_rate_hz == 0:
+        return Verdict(OK, f'no image came in the last {report.period_s:.1f} s', values)
+    findings = [finding for finding in (_judge_stamps(report), _judge_rate(report)) if finding]
+    if findings:
+        return Verdict(WARN, '; '.join(findings), values)
     return Verdict(OK, 'keeps up with the camera', values)
+
+
+def _judge_stamps(report: Report) -> str:
+    age_ms = report.ages_ms['publish'][0] if report.ages_ms else 0.0
+    if -1e3 <= age_ms <= MAX_CLOCK_OFFSET_MS:
+        return ''
+    return (
+        f'stamps of the images are {age_ms / 1e3:.0f} s old by the clock of this node; '
+        f'set use_sim_time for a bag or simulation, or synchronize clocks (chrony)'
+    )
+
+
+def _judge_rate(report: Report) -> str:
+    late_reasons = ('superseded', 'queue_full', 'too_old')
+    num_late = sum(report.period_drops.get(reason, 0) for reason in late_reasons)
+    if num_late <= MAX_LATE_SHARE * report.received_rate_hz * report.period_s:
+        return ''
+    return (
+        f'slower than the camera: {report.processed_rate_hz:.1f} of '
+        f'{report.received_rate_hz:.1f} Hz are processed; lower the rate of the camera or '
+        f'max_rate_hz, take an INT8 model, or give it more num_threads'
+    )
 
 
 class CameraWatch:

@@ -52,7 +52,7 @@ def test_compressed_images_of_several_remapped_cameras_are_answered_each_apart(b
         assert list(one.statistics().cameras) == [front, '/rear/image/compressed']
 
 
-def test_cameras_take_turns(slow_bundle, tmp_path):
+def test_cameras_take_turns_and_a_slow_detector_says_so(slow_bundle, tmp_path):
     topics = ('left', 'right')
     command = detector_command('test_turns', bundle=slow_bundle, image_topics="['left', 'right']")
     with running(command, tmp_path / 'log'), peer('test_turns') as one:
@@ -71,6 +71,8 @@ def test_cameras_take_turns(slow_bundle, tmp_path):
         )
         left, right = one.latest_statistics().camera_processed
         assert 0.7 < left / right < 1.5
+        speed = one.diagnosis('speed', lambda status: 'slower than the camera' in status.message)
+        assert 'max_rate_hz' in speed.message and 'INT8' in speed.message
         assert one.num_dropped('superseded') > 0
 
 
