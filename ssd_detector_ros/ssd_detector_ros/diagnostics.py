@@ -1,25 +1,17 @@
 """How the node is doing, in words that say what to do; published on /diagnostics."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-import time
 
 from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
-from rclpy.node import Node
-from rclpy.qos import qos_check_compatible, QoSCompatibility, QoSProfile
 
-from ssd_detector_ros.cameras import Camera
 from ssd_detector_ros.statistics import Report
 
 OK, WARN, ERROR = DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.ERROR
-STALE_AFTER_S = 2.0
-# An error stays shown for so long after the frame that caused it.
-ERROR_SHOWN_S = 5.0
 # Frames that came too early for the detector; fewer are no trend.
 MAX_LATE_SHARE = 0.1
 # Between computers with synchronized clocks stamps differ by far less.
 MAX_CLOCK_OFFSET_MS = 3_600_000.0
-IMAGE_TYPES = ('sensor_msgs/msg/Image', 'sensor_msgs/msg/CompressedImage')
 
 
 @dataclass(frozen=True)
@@ -51,124 +43,6 @@ class Verdict:
             message=self.message,
             values=[KeyValue(key=key, value=str(value)) for key, value in self.values.items()],
         )
-
-
-@dataclass(frozen=True)
-class Offer:
-    """
-    A publisher on an image topic.
-
-    :param node_name: full name
-    :param message_type: such as sensor_msgs/msg/Image
-    :param qos: what it offers
-    :param misfit: why nothing arrives from it; empty when it fits
-    """
-
-    node_name: str
-    message_type: str
-    qos: str
-    misfit: str
-
-
-def find_offers(node: Node, topic: str, qos: QoSProfile) -> list[Offer]:
-    """
-    List the publishers on a topic.
-
-    :param node: that subscribes
-    :param topic: absolute
-    :param qos: that it asks for
-    :return: the publishers, known so far
-    """
-    return [
-        Offer(
-            node_name=f'{info.node_namespace.rstrip("/")}/{info.node_name}',
-            message_type=info.topic_type,
-            qos=f'{info.qos_profile.reliability.name}, {info.qos_profile.durability.name}',
-            misfit=_misfit(info.qos_profile, qos),
-        )
-        for info in node.get_publishers_info_by_topic(topic)
-    ]
-
-
-def _misfit(offered: QoSProfile, asked: QoSProfile) -> str:
-    compatibility, reason = qos_check_compatible(offered, asked)
-    return reason.strip() if compatibility == QoSCompatibility.ERROR else ''
-
-
-def judge_silence(topic: str, message_type: str, offers: Sequence[Offer]) -> Verdict:
-    """
-    Say why no image has arrived yet.
-
-    :param topic: subscribed to
-    :param message_type: that is expected
-    :param offers: the publishers on the topic
-    :return: the verdict
-    """
-    shown = ', '.join(f'{one.node_name} ({one.message_type}, {one.qos})' for one in offers)
-    if not offers:
-        return Verdict(
-            WARN,
-            f'no image yet: nobody publishes {topic}; start the camera, or set image_topic, '
-            f'image_topics or a remapping to a topic that exists (ros2 topic list)',
-        )
-    if others := [one for one in offers if one.message_type != message_type]:
-        advice = (
-            f'set image_transport to {"raw" if message_type == IMAGE_TYPES[1] else "compressed"}'
-            if others[0].message_type in IMAGE_TYPES
-            else 'choose the topic of the images'
-        )
-        return Verdict(
-            ERROR,
-            f'no image yet: {topic} is published as {others[0].message_type}, '
-            f'expected {message_type}; {advice}',
-            {'publishers': shown},
-        )
-    if misfits := [one for one in offers if one.misfit]:
-        return Verdict(
-            ERROR,
-            f'QoS incompatible: {misfits[0].node_name} offers {misfits[0].qos} on {topic} '
-            f'({misfits[0].misfit}); set qos_overrides.{topic}.subscription.reliability to '
-            f'best_effort and .durability to volatile',
-            {'publishers': shown},
-        )
-    return Verdict(
-        WARN,
-        f'no image yet: publishers on {topic}: {shown}; check that they send, and that this '
-        f'machine hears them (ROS_DOMAIN_ID, ros2 topic hz)',
-        {'publishers': shown},
-    )
-
-
-def judge_images(camera: Camera, *, now_s: float, new_lost: int) -> Verdict:
-    """
-    Judge a camera that has sent before.
-
-    :param camera: what is known of it
-    :param now_s: by time.monotonic
-    :param new_lost: images lost by the transport in the last period
-    :return: the verdict
-    """
-    assert camera.last_received_s is not None, 'judge_silence is for the others'
-    topic, values = camera.name.topic, {'images lost by DDS': camera.num_lost}
-    silent_s = now_s - camera.last_received_s
-    if silent_s > STALE_AFTER_S:
-        return Verdict(
-            ERROR,
-            f'image stale: nothing on {topic} for {silent_s:.0f} s; check the camera and its '
-            f'connection (ros2 topic hz {topic})',
-            values,
-        )
-    if camera.last_error and now_s - camera.last_error[1] < ERROR_SHOWN_S:
-        return Verdict(ERROR, f'images can not be used: {camera.last_error[0]}', values)
-    if new_lost:
-        return Verdict(
-            WARN,
-            f'{new_lost} images on {topic} were lost on the way; with Fast DDS give every process '
-            f'on this machine the profile params/fastdds_images.xml, over a network send fewer or '
-            f'compressed images',
-            values,
-        )
-    return Verdict(OK, f'images arrive on {topic}', values)
 
 
 def judge_speed(report: Report) -> Verdict:
@@ -216,35 +90,3 @@ def _judge_rate(report: Report) -> str:
         f'{report.received_rate_hz:.1f} Hz are processed; lower the rate of the camera or '
         f'max_rate_hz, take an INT8 model, or give it more num_threads'
     )
-
-
-class CameraWatch:
-    """
-    Judges a camera once a period.
-
-    :param node: that subscribes
-    :param camera: what is known of it
-    :param qos: of the subscription
-    :param message_type: such as sensor_msgs/msg/Image
-    """
-
-    def __init__(self, node: Node, camera: Camera, *, qos: QoSProfile, message_type: str) -> None:
-        self._node = node
-        self._camera = camera
-        self._qos = qos
-        self._message_type = message_type
-        self._num_lost_before = camera.num_lost
-
-    def judge(self) -> Verdict:
-        """
-        Judge the period that ends now.
-
-        :return: the verdict
-        """
-        topic = self._camera.name.topic
-        if self._camera.last_received_s is None:
-            offers = find_offers(self._node, topic, self._qos)
-            return judge_silence(topic, self._message_type, offers)
-        new_lost = self._camera.num_lost - self._num_lost_before
-        self._num_lost_before = self._camera.num_lost
-        return judge_images(self._camera, now_s=time.monotonic(), new_lost=new_lost)

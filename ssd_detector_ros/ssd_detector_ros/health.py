@@ -2,15 +2,8 @@
 
 from rclpy.lifecycle import LifecycleNode
 
-from ssd_detector_ros.diagnostics import (
-    CameraWatch,
-    ERROR,
-    IMAGE_TYPES,
-    judge_speed,
-    OK,
-    Verdict,
-    WARN,
-)
+from ssd_detector_ros.camera_watch import CameraWatch, IMAGE_TYPES
+from ssd_detector_ros.diagnostics import ERROR, judge_speed, OK, Verdict, WARN
 from ssd_detector_ros.model_slot import describe, ModelSlot
 from ssd_detector_ros.outputs import NodeOutputs
 from ssd_detector_ros.pipeline import Pipeline

@@ -11,6 +11,7 @@ from rclpy.parameter import Parameter
 from ssd_detector import ConfigError, Detector, SsdDetectorError, Thresholds
 from ssd_detector_ros import parameters
 from ssd_detector_ros.background import InBackground, waker_of
+from ssd_detector_ros.declarations import DECLARATIONS, LIVE, STATIC
 from ssd_detector_ros.loading import load_model, LoadedModel, ModelRequest
 from ssd_detector_ros.processing import Operation
 from ssd_detector_ros.settings import parse_settings, Settings, THRESHOLD_NAMES, threshold_values
@@ -47,7 +48,7 @@ class ModelSlot:
         :raises ConfigError: with everything that is wrong
         """
         findings = list(self._declaration_findings.values())
-        findings += parameters.check_choices(self._values(parameters.STATIC))
+        findings += parameters.check_choices(self._values(STATIC))
         loaded = None
         try:
             loaded = load_model(self._request())
@@ -126,7 +127,7 @@ class ModelSlot:
 
     def _check_settings(self, detector: Detector | None, changes: dict[str, Any]) -> Settings:
         """Parse the parameters as they would be after the changes."""
-        values = self._values(parameters.LIVE)
+        values = self._values(LIVE)
         # What the bundle gave is not the user's wish: another bundle may give something else.
         values |= dict.fromkeys(self._names_from_bundle)
         values |= changes
@@ -153,7 +154,7 @@ class ModelSlot:
         detector = operation.detector if operation else None
         findings = [] if self._is_swapping else self._check_static(values)
         findings += parameters.check_choices(values)
-        live = {name: value for name, value in values.items() if name in parameters.LIVE}
+        live = {name: value for name, value in values.items() if name in LIVE}
         try:
             # Unconfigured, other parameters may still be wrong; configure will tell.
             settings = self._check_settings(detector, live) if live and operation else None
@@ -178,8 +179,7 @@ class ModelSlot:
             f'{name}: takes effect at configure; first: ros2 lifecycle set '
             f'{self._node.get_fully_qualified_name()} cleanup'
             for name, value in values.items()
-            if name in parameters.STATIC
-            and not _are_equal(value, self._node.get_parameter_or(name).value)
+            if name in STATIC and not _are_equal(value, self._node.get_parameter_or(name).value)
         ]
 
 
@@ -195,7 +195,7 @@ def describe(detector: Detector) -> str:
 
 
 def _parameter(name: str, value: Any) -> Parameter:
-    return Parameter(name, parameters.DECLARATIONS[name].type_, value)
+    return Parameter(name, DECLARATIONS[name].type_, value)
 
 
 def _are_equal(value: Any, other: Any) -> bool:

@@ -20,7 +20,6 @@ from ssd_detector_ros.pipeline import Pipeline
 from ssd_detector_ros.process import forget_what_stays, keep_freed_memory
 from ssd_detector_ros.processing import Operation
 from ssd_detector_ros.services import ServiceError, Services
-from ssd_detector_ros.snapshots import AnsweredFrame
 from ssd_detector_ros.transitions import answer_impossible_transitions, logs_exceptions
 
 PERIOD_S = 1.0
@@ -48,7 +47,7 @@ class DetectorNode(LifecycleNode):
             self,
             swap_model=self._models.swap,
             set_enabled=self._set_enabled,
-            find_frame=self._find_frame,
+            cameras=lambda: self._cameras,
         )
         # Steady: it also ticks while the simulation is paused.
         self.create_timer(
@@ -192,20 +191,6 @@ class DetectorNode(LifecycleNode):
             raise ServiceError('the node is not active; activate it first')
         self._pipeline.is_enabled = is_enabled
         return 'enabled' if is_enabled else 'disabled: images are dropped'
-
-    def _find_frame(self, image_topic: str) -> tuple[AnsweredFrame, str]:
-        frames = [
-            camera.last_answered
-            for camera in self._cameras
-            if camera.last_answered and image_topic in ('', camera.name.topic)
-        ]
-        if not frames:
-            known = ', '.join(camera.name.topic for camera in self._cameras) or 'none'
-            raise ServiceError(
-                f"no frame of '{image_topic or 'any camera'}' was answered yet; cameras: {known}"
-            )
-        newest = max(frames, key=lambda frame: frame.stamp_ns)
-        return newest, self.get_parameter('snapshot_folder').value
 
     def _stop(self) -> None:
         """Undo activate, however far it came."""

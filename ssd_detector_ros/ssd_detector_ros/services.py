@@ -1,6 +1,6 @@
 """The node's services: ~/load_model, ~/set_enabled, ~/snapshot."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +9,7 @@ from rclpy.node import Node
 
 from ssd_detector import SsdDetectorError
 from ssd_detector_ros.background import InBackground, waker_of
+from ssd_detector_ros.cameras import Camera
 from ssd_detector_ros.snapshots import AnsweredFrame, save_snapshot
 from ssd_msgs.srv import LoadModel, SetEnabled, Snapshot
 
@@ -24,7 +25,7 @@ class Services:
     :param node: just constructed
     :param swap_model: (bundle, model) -> what was loaded
     :param set_enabled: enabled -> the state then
-    :param find_frame: image topic, or an empty text -> (frame, folder of snapshots)
+    :param cameras: -> those of the node at this moment
     """
 
     def __init__(
@@ -33,13 +34,13 @@ class Services:
         *,
         swap_model: Callable[[str, str], Awaitable[str]],
         set_enabled: Callable[[bool], str],
-        find_frame: Callable[[str], tuple[AnsweredFrame, str]],
+        cameras: Callable[[], Sequence[Camera]],
     ) -> None:
         self._node = node
         self._logger = node.get_logger()
         self._swap_model = swap_model
         self._set_enabled = set_enabled
-        self._find_frame = find_frame
+        self._cameras = cameras
         # A service that waits would keep the others of its callback group waiting.
         group = ReentrantCallbackGroup()
         for service_type, name, callback in (
@@ -70,10 +71,11 @@ class Services:
 
     async def _on_snapshot(self, request: Any, response: Any) -> Any:
         try:
-            frame, default_folder = self._find_frame(request.image_topic)
-            folder = Path(request.folder or default_folder).expanduser().absolute()
+            frame = find_frame(self._cameras(), request.image_topic)
+            folder = request.folder or self._node.get_parameter('snapshot_folder').value
             paths = await InBackground(
-                lambda: save_snapshot(frame, folder), on_end=waker_of(self._node)
+                lambda: save_snapshot(frame, Path(folder).expanduser().absolute()),
+                on_end=waker_of(self._node),
             )
         except (ServiceError, OSError) as error:
             response.message = f'nothing was saved: {error}'
@@ -84,3 +86,25 @@ class Services:
         response.success = True
         self._logger.info(response.message)
         return response
+
+
+def find_frame(cameras: Sequence[Camera], image_topic: str) -> AnsweredFrame:
+    """
+    Find the newest frame that was answered.
+
+    :param cameras: of the node
+    :param image_topic: of the camera; empty for any
+    :return: the frame
+    :raises ServiceError: when there is none
+    """
+    frames = [
+        camera.last_answered
+        for camera in cameras
+        if camera.last_answered and image_topic in ('', camera.name.topic)
+    ]
+    if not frames:
+        known = ', '.join(camera.name.topic for camera in cameras) or 'none'
+        raise ServiceError(
+            f"no frame of '{image_topic or 'any camera'}' was answered yet; cameras: {known}"
+        )
+    return max(frames, key=lambda frame: frame.stamp_ns)

@@ -33,7 +33,7 @@ def test_the_count_of_encodings_is_that_of_the_code():
 def test_the_page_of_the_node_names_each_parameter_and_drop_reason():
     if find_spec('rclpy') is None:
         pytest.skip('ROS 2 is not sourced (no rclpy); run `make test`')
-    from ssd_detector_ros.parameters import DECLARATIONS
+    from ssd_detector_ros.declarations import DECLARATIONS
 
     text = (ROOT / 'docs/node.md').read_text()
     words = {*DECLARATIONS, *DROP_REASONS}

@@ -16,6 +16,7 @@ from rclpy.node import Node
 from ssd_detector import ConfigError, Regions, Thresholds
 from ssd_detector.config import load_yaml
 from ssd_detector_ros import parameters
+from ssd_detector_ros.declarations import DECLARATIONS, LIVE
 from ssd_detector_ros.settings import (
     parse_class_thresholds,
     parse_polygons,
@@ -49,7 +50,7 @@ def given_parameters(**values):
 
 def test_every_parameter_is_described(declare):
     node, _ = declare()
-    for name in parameters.DECLARATIONS:
+    for name in DECLARATIONS:
         assert node.describe_parameter(name).description.endswith('.'), name
 
 
@@ -62,7 +63,7 @@ def test_ranges_stand_in_the_descriptors(declare):
 
 
 def values_of(node, **changes):
-    live = {name: node.get_parameter_or(name).value for name in parameters.LIVE}
+    live = {name: node.get_parameter_or(name).value for name in LIVE}
     return live | changes
 
 
@@ -175,7 +176,7 @@ def test_the_parameter_file_says_what_the_declarations_say():
     written = load_yaml(path)['/**']['ros__parameters']
     declared = {
         name: declaration.default
-        for name, declaration in parameters.DECLARATIONS.items()
+        for name, declaration in DECLARATIONS.items()
         if declaration.default is not None
     }
     assert written == declared

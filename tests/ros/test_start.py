@@ -20,7 +20,7 @@ from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState, GetState
 from rclpy.qos import ReliabilityPolicy
 
-from ssd_detector_ros.parameters import DECLARATIONS
+from ssd_detector_ros.declarations import DECLARATIONS
 from tests.ros.talking import (
     compressed_image,
     detector_command,

@@ -1,0 +1,183 @@
+"""The node's parameters: type, range, meaning and default, in one place."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
+from rclpy.parameter import Parameter
+
+from ssd_detector.backends.selection import BACKENDS, PRECISIONS
+from ssd_detector.bundle import AUTO
+from ssd_detector_ros.conversion_choice import IMAGE_CONVERSIONS
+from ssd_detector_ros.loading import VERIFY_MODES
+from ssd_detector_ros.messages import CLASS_ID_FORMATS
+
+DROP_POLICIES = ('newest', 'max_age', 'keep_all')
+IMAGE_TRANSPORTS = ('raw', 'compressed')
+
+
+@dataclass(frozen=True)
+class Declaration:
+    """
+    One parameter.
+
+    :param type_: its ROS type
+    :param description: one sentence
+    :param default: None when the bundle's deploy config gives it
+    :param float_range: of a double, both ends included
+    :param integer_range: of an integer, likewise
+    :param choices: of a text; empty for any
+    """
+
+    type_: Parameter.Type
+    description: str
+    default: Any = None
+    float_range: tuple[float, float] | None = None
+    integer_range: tuple[int, int] | None = None
+    choices: Sequence[str] = ()
+
+    def descriptor(self) -> ParameterDescriptor:
+        """Build the ROS descriptor."""
+        descriptor = ParameterDescriptor(description=self.description)
+        if self.choices:
+            descriptor.additional_constraints = f'one of {", ".join(self.choices)}'
+        if self.float_range is not None:
+            low, high = self.float_range
+            descriptor.floating_point_range = [
+                FloatingPointRange(from_value=low, to_value=high, step=0.0)
+            ]
+        if self.integer_range is not None:
+            low, high = self.integer_range
+            descriptor.integer_range = [IntegerRange(from_value=low, to_value=high, step=1)]
+        return descriptor
+
+
+_TYPE = Parameter.Type
+_UNIT = (0.0, 1.0)
+# Live: the next frame obeys. Without a default of their own: as the bundle's deploy.yaml says.
+LIVE = {
+    'score_threshold': Declaration(
+        _TYPE.DOUBLE, 'Boxes with at least this score are reported.', float_range=_UNIT
+    ),
+    'nms_iou_threshold': Declaration(
+        _TYPE.DOUBLE, 'Of two boxes of a class that overlap more, one stays.', float_range=_UNIT
+    ),
+    'max_detections': Declaration(
+        _TYPE.INTEGER, 'The best of an image that are reported.', integer_range=(1, 10_000)
+    ),
+    'class_thresholds': Declaration(
+        _TYPE.STRING_ARRAY, "Score thresholds of single labels, such as ['cat=0.6', 'dog=0.5']."
+    ),
+    'allowed_classes': Declaration(
+        _TYPE.STRING_ARRAY, "Labels that are reported, such as ['person']; [''] for all."
+    ),
+    'candidate_score_threshold': Declaration(
+        _TYPE.DOUBLE, 'The score threshold of ~/candidates.', default=0.05, float_range=_UNIT
+    ),
+    'region_of_interest': Declaration(
+        _TYPE.DOUBLE_ARRAY,
+        'The part of the image that is looked at: x1, y1, x2, y2 in shares of width and height.',
+        default=[0.0, 0.0, 1.0, 1.0],
+    ),
+    'ignore_polygons': Declaration(
+        _TYPE.STRING_ARRAY,
+        'Boxes with their centre in one are not reported; each is a text of corners in shares, '
+        "such as '0.0,0.8 1.0,0.8 1.0,1.0 0.0,1.0'; [''] for none.",
+        default=[''],
+    ),
+    'class_id_format': Declaration(
+        _TYPE.STRING,
+        "What class_id holds: the label's text, or its number from 1.",
+        default='label',
+        choices=CLASS_ID_FORMATS,
+    ),
+    'max_rate_hz': Declaration(
+        _TYPE.DOUBLE,
+        'Frames of a camera that are processed per second, at most; 0.0 for no limit.',
+        default=0.0,
+        float_range=(0.0, 1000.0),
+    ),
+    'max_age_ms': Declaration(
+        _TYPE.DOUBLE,
+        'With drop_policy max_age: older frames, by their stamp, are dropped.',
+        default=200.0,
+        float_range=(0.0, 3_600_000.0),
+    ),
+    'only_if_subscribed': Declaration(
+        _TYPE.BOOL, 'Drop frames while nobody subscribes to what comes of them.', default=False
+    ),
+    'snapshot_folder': Declaration(
+        _TYPE.STRING,
+        'Where ~/snapshot writes when it is not told; relative to the working folder.',
+        default='snapshots',
+    ),
+}
+# These take effect at configure; ~/load_model changes bundle and model of a running node.
+STATIC = {
+    'bundle': Declaration(
+        _TYPE.STRING, 'Folder of the bundle; empty for the one of this package.', default=''
+    ),
+    'model': Declaration(
+        _TYPE.STRING, 'Model file of the bundle, or auto for the one that fits.', default=AUTO
+    ),
+    'backend': Declaration(_TYPE.STRING, 'What runs the model.', default='auto', choices=BACKENDS),
+    'precision': Declaration(
+        _TYPE.STRING,
+        "Of the model that auto chooses; auto: as the bundle's deploy.yaml says.",
+        default='auto',
+        choices=PRECISIONS,
+    ),
+    'verify': Declaration(
+        _TYPE.STRING,
+        "Compare the model's outputs with those of the trained network: warn in the log and the "
+        'diagnostics, refuse to start, or off.',
+        default='warn',
+        choices=VERIFY_MODES,
+    ),
+    'num_threads': Declaration(
+        _TYPE.INTEGER,
+        'Threads of one inference; 0 takes the cores of this process, at most 4.',
+        default=0,
+        integer_range=(0, 256),
+    ),
+    'image_topic': Declaration(
+        _TYPE.STRING, 'Topic of the images, without /compressed.', default='image'
+    ),
+    'image_topics': Declaration(
+        _TYPE.STRING_ARRAY,
+        "Topics of several cameras, in place of image_topic; [''] for none. Each gets topics of "
+        'its own: ~/<image topic>/detections and so on.',
+        default=[''],
+    ),
+    'image_transport': Declaration(
+        _TYPE.STRING,
+        'raw subscribes to sensor_msgs/Image, compressed to sensor_msgs/CompressedImage on '
+        '<image topic>/compressed.',
+        default='raw',
+        choices=IMAGE_TRANSPORTS,
+    ),
+    'image_conversion': Declaration(
+        _TYPE.STRING,
+        'What converts to RGB; auto takes cv_bridge, where it is there, for what it does right.',
+        default='auto',
+        choices=IMAGE_CONVERSIONS,
+    ),
+    'drop_policy': Declaration(
+        _TYPE.STRING,
+        'newest: a newer frame replaces one that waits. max_age: frames wait in order, those '
+        'older than max_age_ms are dropped. keep_all: frames wait in order.',
+        default='newest',
+        choices=DROP_POLICIES,
+    ),
+    'queue_size': Declaration(
+        _TYPE.INTEGER,
+        'Frames of a camera that may wait, but for drop_policy newest; the oldest has to go.',
+        default=30,
+        integer_range=(1, 1000),
+    ),
+    'autostart': Declaration(
+        _TYPE.BOOL, 'Configure and activate at start, without a lifecycle manager.', default=True
+    ),
+}
+DECLARATIONS = STATIC | LIVE
