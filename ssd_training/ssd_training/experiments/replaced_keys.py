@@ -12,7 +12,7 @@ _AUGMENTATION = 'the section augmentation says it, with a probability for each c
 _EXPORT = 'nothing is exported while training; python -m ssd_training.export does it'
 _RUN = 'the run folder is <run.root>/<experiment.id>_<fingerprint>, with fixed names inside'
 _SCHEDULER = 'experiments are run by hand; nothing here reads it'
-_CLOUD = 'nothing here reads it; the bucket is the variable CHECKPOINT_BUCKET'
+_CLOUD = 'nothing here reads it; run.upload_to (variable CHECKPOINT_BUCKET) says where runs go'
 _PREPROCESS = 'images are stretched to input_size and normalized to [-1, 1] inside the network'
 _STEP_UNITS = 'lengths have their unit in their name, such as drop_every_epochs'
 
