@@ -6,7 +6,7 @@ from typing import Any, Protocol
 from ssd_training.errors import CheckpointError, RunError
 
 # A store that does not answer must not hold up a process that is to end.
-_S3_CONFIG = {'connect_timeout': 5, 'read_timeout': 20, 'retries': {'max_attempts': 2}}
+_S3_CONFIG = {'connect_timeout': 5, 'read_timeout': 10, 'retries': {'max_attempts': 1}}
 
 
 class Folder(Protocol):
