@@ -1,8 +1,10 @@
 """python -m ssd_training.data, shards and cache."""
 
+from contextlib import contextmanager
 import dataclasses
 import json
 import os
+import resource
 import shutil
 import subprocess
 import sys
@@ -15,6 +17,7 @@ from ssd_training.data.__main__ import main
 from ssd_training.data.cache import cache_images
 from ssd_training.data.datasets import read_split, read_splits
 from ssd_training.data.pipeline import training_batches
+from ssd_training.data.records import hash_records
 from ssd_training.errors import DataError
 from tests.training.conftest import TINY
 from tests.training.shapes_voc import write_image, write_shapes_voc, write_split
@@ -60,7 +63,7 @@ def test_check_finds_every_kind_of_fault(voc, capsys):
     write_split(voc, 'train', [*names, '000001', '000002'])
     shutil.copy(voc / 'JPEGImages/000002.jpg', voc / 'JPEGImages/copy.jpg')
     shutil.copy(voc / 'Annotations/000002.xml', voc / 'Annotations/copy.xml')
-    write_split(voc, 'val', ['000001', 'copy', '000003'])
+    write_split(voc, 'val', ['000001', 'copy', 'cut'])
 
     assert run('check', '--json') == 1
 
@@ -80,7 +83,7 @@ def test_check_finds_every_kind_of_fault(voc, capsys):
         ('missing file', 'gone.jpg'),
     }
     leaks = {f['place'] for f in splits['val']['findings'] if f['kind'] == 'leakage'}
-    assert leaks == {'000001', 'copy'}
+    assert leaks == {'000001', 'copy', 'cut'}
 
 
 def test_what_the_data_section_repairs_is_allowed(voc, capsys):
@@ -124,6 +127,26 @@ def test_preview_is_a_sheet_of_samples(voc, tmp_path):
     sheet = cv2.imread(str(tmp_path / 'sheet.png'))
     assert sheet.shape == (2 * 102 + 6, 2 * 102 + 6, 3)
     assert sheet.std() > 10
+
+
+def test_a_preview_of_no_image_is_wrong_usage(voc, capsys):
+    with pytest.raises(SystemExit) as caught:
+        run('preview', '--num_images', 0)
+
+    assert caught.value.code == 2
+    assert '--num_images: 0 is not a whole number from 1 on' in capsys.readouterr().err
+
+
+def test_an_unreadable_image_is_an_error_or_no_part_of_shards_and_preview(voc, tmp_path, capsys):
+    (voc / 'JPEGImages/000003.jpg').write_bytes(b'no image')
+    assert run('tfrecords') == 1
+    assert '000003.jpg: can not be read as an image' in capsys.readouterr().err
+    skip = 'data.unreadable_images=skip'
+    assert run('tfrecords', skip) == run('preview', '--output', tmp_path / 'p.png', skip) == 0
+
+    shards = [voc / f'shards/{split}/metadata.json' for split in ('train', 'val')]
+    numbers = [json.loads(path.read_text())['shards'][0]['num_images'] for path in shards]
+    assert numbers == [7, 4]
 
 
 def batches_of(records, load):
@@ -207,6 +230,31 @@ def test_damaged_or_foreign_shards_are_errors(voc, load, tmp_path, capsys):
     (folder / 'train/metadata.json').unlink()
     with pytest.raises(DataError, match='write the shards first'):
         read_split(settings_of(load, voc, *overrides), 'train')
+
+
+@contextmanager
+def files_limited_to(size_bytes):
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size_bytes, limits[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+
+
+def test_without_room_for_shards_the_old_ones_stay(voc, load, tmp_path, capfd):
+    place = f'data.tfrecords.dir={tmp_path}'
+    assert run('tfrecords', place) == 0
+    before = read_split(settings_of(load, voc, place, 'data.tfrecords.enabled=true'), 'train')
+
+    with files_limited_to(4000):
+        assert run('tfrecords', '--overwrite', place) == 1
+
+    assert 'train: can not be written (' in capfd.readouterr().err
+    after = read_split(settings_of(load, voc, place, 'data.tfrecords.enabled=true'), 'train')
+    assert hash_records(after) == hash_records(before)
+    assert sorted(path.name for path in tmp_path.glob('*.part')) == []
+    assert run('tfrecords', '--overwrite', place) == 0
 
 
 @pytest.mark.parametrize('where', ['memory', 'folder'])

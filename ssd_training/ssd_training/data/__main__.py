@@ -53,11 +53,17 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
             command.add_argument('--json', action='store_true', help='JSON instead of tables')
         if name == 'preview':
             command.add_argument('--output', type=Path, default=Path('preview.png'), help='PNG')
-            command.add_argument('--num_images', type=int, default=16)
+            command.add_argument('--num_images', type=_count, default=16)
         if name == 'tfrecords':
             command.add_argument('--overwrite', action='store_true', help='replace old shards')
         command.add_argument('overrides', nargs='*', metavar='key.path=value')
     return parser.parse_args(argv)
+
+
+def _count(text: str) -> int:
+    if not (text.isdecimal() and int(text)):
+        raise argparse.ArgumentTypeError(f'{text} is not a whole number from 1 on')
+    return int(text)
 
 
 def _run(arguments: argparse.Namespace) -> int:

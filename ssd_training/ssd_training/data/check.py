@@ -74,14 +74,14 @@ def check_data(settings: DataSettings) -> CheckResult:
     splits = (settings.train_split, settings.val_split)
     findings: dict[str, list[Finding]] = {}
     num_images: dict[str, int] = {}
-    seen: dict[str, Mapping[str, str]] = {}
+    digests: dict[str, Mapping[str, str]] = {}
     for split in splits:
         annotations, unread = read_annotations(settings, split)
         num_images[split] = len(annotations)
         findings[split] = [*unread, *_check_annotations(annotations, policy_of(settings))]
-        seen[split] = _check_images(annotations, findings[split])
+        digests[split] = _check_images(annotations, findings[split])
     train, val = splits
-    findings[val] += _check_leakage(seen[train], seen[val], train)
+    findings[val] += _check_leakage(digests[train], digests[val], train)
     return CheckResult(num_images, findings, _allowed_kinds(settings))
 
 
@@ -99,7 +99,7 @@ def _check_annotations(annotations: Sequence[Annotation], policy: Policy) -> Ite
 
 
 def _check_images(annotations: Sequence[Annotation], findings: list[Finding]) -> dict[str, str]:
-    """Decode all images; add to findings; give a hash of the pixels -> image id."""
+    """Decode all images; add to findings; give image id -> hash of the pixels, or nothing."""
 
     def load(annotation: Annotation) -> tuple[Annotation, str, str]:
         try:
@@ -111,7 +111,7 @@ def _check_images(annotations: Sequence[Annotation], findings: list[Finding]) ->
 
     known = {finding.place for finding in findings if finding.kind == 'missing file'}
     present = [annotation for annotation in annotations if annotation.image.name not in known]
-    seen = {}
+    digests = {annotation.image_id: '' for annotation in annotations}
     # Decoding and hashing leave Python alone, so that threads do.
     with ThreadPoolExecutor() as executor:
         for annotation, digest, error in executor.map(load, present):
@@ -119,19 +119,19 @@ def _check_images(annotations: Sequence[Annotation], findings: list[Finding]) ->
                 text = error.removeprefix(f'{annotation.image.name}: ')
                 findings.append(Finding('unreadable image', annotation.image.name, text))
             else:
-                seen[digest] = annotation.image_id
-    return seen
+                digests[annotation.image_id] = digest
+    return digests
 
 
 def _check_leakage(
     train: Mapping[str, str], val: Mapping[str, str], train_split: str
 ) -> Iterator[Finding]:
-    train_ids = set(train.values())
-    for digest, image_id in val.items():
-        if image_id in train_ids:
+    owners = {digest: image_id for image_id, digest in train.items() if digest}
+    for image_id, digest in val.items():
+        if image_id in train:
             yield Finding('leakage', image_id, f'is in {train_split}, too')
-        elif digest in train:
-            text = f'has the pixels of {train[digest]} in {train_split}'
+        elif digest in owners:
+            text = f'has the pixels of {owners[digest]} in {train_split}'
             yield Finding('leakage', image_id, text)
 
 

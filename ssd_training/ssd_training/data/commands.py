@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 import io
 from pathlib import Path
-import shutil
 from typing import Any
 
 import cv2
@@ -14,7 +13,7 @@ from rich.text import Text
 from ssd_training.data.annotations import check_disjoint
 from ssd_training.data.check import check_data, CheckResult
 from ssd_training.data.datasets import read_split, shards_root
-from ssd_training.data.statistics import describe_split
+from ssd_training.data.statistics import describe_split, SIZE_EDGES_PX
 from ssd_training.errors import DataError
 from ssd_training.experiments.schema import ExperimentConfig
 
@@ -70,6 +69,7 @@ def write_preview(config: ExperimentConfig, path: Path, num_images: int) -> None
         size_px=config.input_size[0],
         num_images=num_images,
         seed=config.train.seed,
+        skips_unreadable=config.data.unreadable_images == 'skip',
     )
     _, encoded = cv2.imencode('.png', cv2.cvtColor(sheet_rgb, cv2.COLOR_RGB2BGR))
     try:
@@ -87,7 +87,8 @@ def write_tfrecords(config: ExperimentConfig, *, overwrite: bool) -> Iterator[Pa
     :return: the folders
     :raises DataError: when the data are wrong or shards are there already
     """
-    from ssd_training.data.shards import shard_folder, write_shards
+    from ssd_training.data.shard_writing import keep_readable, write_shards
+    from ssd_training.data.shards import shard_folder
 
     if config.data.tfrecords.enabled:
         raise DataError(
@@ -96,11 +97,11 @@ def write_tfrecords(config: ExperimentConfig, *, overwrite: bool) -> Iterator[Pa
     splits = (config.data.train_split, config.data.val_split)
     records = {split: read_split(config.data, split) for split in splits}
     check_disjoint(*records.values())
+    skips_unreadable = config.data.unreadable_images == 'skip'
     for split in splits:
         folder = shard_folder(shards_root(config.data), split)
-        if overwrite:
-            shutil.rmtree(folder, ignore_errors=True)
-        write_shards(records[split], folder, labels=config.data.labels)
+        readable = keep_readable(records[split], skips_unreadable=skips_unreadable)
+        write_shards(readable, folder, labels=config.data.labels, overwrite=overwrite)
         yield folder
 
 
@@ -116,7 +117,7 @@ def format_check(result: CheckResult) -> str:
         verdict = 'allowed' if is_allowed else 'wrong'
         table.add_row(split, kind, str(count), verdict, Text(str(first)))
     images = ', '.join(f'{split} {count}' for split, count in result.num_images.items())
-    verdict = 'nothing is wrong' if result.is_good else 'see "wrong" above'
+    verdict = 'nothing is wrong' if result.is_good else 'see "wrong" above; --json lists all'
     parts: list[RenderableType] = [table] if table.row_count else []
     return _render(*parts, f'images: {images}; {verdict}')
 
@@ -153,16 +154,8 @@ def _recall_table(rows: list[dict[str, Any]]) -> Table:
     columns = ('side, px', 'objects', 'mean best IoU', 'prior recall', 'with forced priors')
     table = Table(*columns, title='not difficult objects that the priors match')
     for row in rows:
-        low, high = row['side_px']
-        name = (
-            'all'
-            if low == 0 and high > 1000
-            else f'{low} to {high}'
-            if high <= 1000
-            else f'{low} +'
-        )
         table.add_row(
-            name,
+            _size_name(*row['side_px']),
             str(row['objects']),
             *(
                 '-' if row[key] is None else f'{row[key]:.3f}'
@@ -170,6 +163,12 @@ def _recall_table(rows: list[dict[str, Any]]) -> Table:
             ),
         )
     return table
+
+
+def _size_name(low_px: int, high_px: int) -> str:
+    if high_px < SIZE_EDGES_PX[-1]:
+        return f'{low_px} to {high_px}'
+    return f'{low_px} and more' if low_px else 'all'
 
 
 def _render(*parts: RenderableType) -> str:

@@ -22,6 +22,7 @@ def draw_preview(
     size_px: int,
     num_images: int,
     seed: int,
+    skips_unreadable: bool = False,
 ) -> NDArray[np.uint8]:
     """
     Draw the samples that a training begins with, side by side.
@@ -32,6 +33,7 @@ def draw_preview(
     :param size_px: side of the model's input
     :param num_images: samples
     :param seed: of the training
+    :param skips_unreadable: see training_batches
     :return: (H, W, 3) uint8, RGB
     """
     num_images = min(num_images, len(records))
@@ -44,6 +46,7 @@ def draw_preview(
                 batch_size=num_images,
                 epochs=1,
                 seed=seed,
+                skips_unreadable=skips_unreadable,
             )
         )
     )

@@ -1,11 +1,10 @@
-"""TFRecord shards: a split in a few large files, pixels and objects together."""
+"""TFRecord shards: a split in a few large files, pixels and objects together; reading them."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 import json
 import os
 from pathlib import Path
-import shutil
 from typing import Any
 
 import numpy as np
@@ -16,9 +15,8 @@ from ssd_detector.evaluation.voc import GroundTruths
 from ssd_training.data.records import decode_image, Record
 from ssd_training.errors import DataError
 
-IMAGES_PER_SHARD = 500
 METADATA = 'metadata.json'
-_FORMAT = 1
+FORMAT = 1
 # Before the content of a record stand its length (8 bytes) and a checksum (4), after it one (4).
 _BEFORE, _AFTER = 12, 4
 
@@ -78,49 +76,11 @@ def shard_folder(root: Path, split: str) -> Path:
     return root / split.replace('/', '_').replace(' ', '')
 
 
-def write_shards(records: Sequence[Record], folder: Path, *, labels: Sequence[str]) -> int:
-    """
-    Write a split; it appears under its name when it is complete.
-
-    :param records: of the split
-    :param folder: where NNN.tfrecord and metadata.json will be; must not exist
-    :param labels: names of the classes 1, 2, ...
-    :return: the number of shards
-    :raises DataError: when the folder exists or can not be written
-    """
-    if folder.exists():
-        raise DataError([f'{folder}: exists already; give --overwrite or remove it'])
-    aside = folder.with_name(f'{folder.name}.part')
-    try:
-        shutil.rmtree(aside, ignore_errors=True)
-        aside.mkdir(parents=True)
-        shards: list[dict[str, str | int]] = []
-        for first in range(0, len(records), IMAGES_PER_SHARD):
-            path = aside / f'{len(shards):03d}.tfrecord'
-            part = records[first : first + IMAGES_PER_SHARD]
-            with tf.io.TFRecordWriter(str(path)) as writer:
-                for record in part:
-                    writer.write(_to_example(record).SerializeToString(deterministic=True))
-            shards.append(
-                {
-                    'file': path.name,
-                    'num_images': len(part),
-                    'size_bytes': path.stat().st_size,
-                }
-            )
-        metadata = {'format': _FORMAT, 'labels': list(labels), 'shards': shards}
-        (aside / METADATA).write_text(json.dumps(metadata, indent=1) + '\n')
-        aside.rename(folder)
-    except OSError as error:
-        raise DataError([f'{aside}: can not be written ({error})']) from error
-    return len(shards)
-
-
 def read_shards(folder: Path, *, labels: Sequence[str], max_boxes: int) -> list[Record]:
     """
     Read a split; the checksum of every record is checked, images are decoded later.
 
-    :param folder: from write_shards
+    :param folder: from shard_writing.write_shards
     :param labels: names of the classes 1, 2, ...; those that were written
     :param max_boxes: objects of an image at most
     :return: the records, in the order in which they were written
@@ -155,35 +115,6 @@ def read_shards(folder: Path, *, labels: Sequence[str], max_boxes: int) -> list[
     return records
 
 
-def _to_example(record: Record) -> tf.train.Example:
-    truths = record.ground_truths
-    width, height = record.size_wh
-    features: dict[str, list[Any]] = {
-        'image/encoded': [record.image.read_bytes()],
-        'image/height': [height],
-        'image/width': [width],
-        'image/boxes': [float(value) for value in truths.boxes_xyxy.ravel()],
-        'image/boxes_count': [len(truths.class_ids)],
-        'image/labels': [int(value) for value in truths.class_ids],
-        'image/difficult': [int(value) for value in truths.is_difficult],
-        'image/image_id': [record.image_id.encode()],
-        'image/path': [record.image.name.encode()],
-    }
-    return tf.train.Example(
-        features=tf.train.Features(
-            feature={name: _to_feature(name, values) for name, values in features.items()}
-        )
-    )
-
-
-def _to_feature(name: str, values: list[Any]) -> tf.train.Feature:
-    if name == 'image/boxes':
-        return tf.train.Feature(float_list=tf.train.FloatList(value=values))
-    if values and isinstance(values[0], bytes):
-        return tf.train.Feature(bytes_list=tf.train.BytesList(value=values))
-    return tf.train.Feature(int64_list=tf.train.Int64List(value=values))
-
-
 def _read_metadata(folder: Path) -> dict[str, Any]:
     path = folder / METADATA
     try:
@@ -195,9 +126,9 @@ def _read_metadata(folder: Path) -> dict[str, Any]:
                 f'python -m ssd_training.data tfrecords'
             ]
         ) from error
-    if metadata.get('format') != _FORMAT:
+    if metadata.get('format') != FORMAT:
         raise DataError(
-            [f'{path}: format {metadata.get("format")}, expected {_FORMAT}; write them again']
+            [f'{path}: format {metadata.get("format")}, expected {FORMAT}; write them again']
         )
     return metadata
 
