@@ -159,6 +159,25 @@ def test_a_red_rectangle_stays_under_its_box(name, rectangle, seed):
     )
 
 
+@pytest.mark.parametrize('name', ['photometric', 'expand', 'crop', 'flip', 'nothing'])
+def test_augmentation_makes_the_change_that_is_on_and_no_other(name):
+    probabilities = {field.name: float(field.name == name) for field in dataclasses.fields(ALL)}
+    chosen = AugmentationSettings(
+        **{
+            field: dataclasses.replace(section, probability=probabilities[field])
+            for field, section in vars(dataclasses.replace(ALL, photometric=COLORS)).items()
+        }
+    )
+    sample = draw_red((100, 80), (20, 20, 70, 60))
+    plain = resize(sample, SIZE_HW)
+
+    changed = augment(sample, chosen, size_hw=SIZE_HW, seed=np.array([1, 2]))
+
+    is_moved = not np.allclose(changed.boxes_xyxy, plain.boxes_xyxy, atol=1e-6)
+    is_other = not np.allclose(changed.image_rgb, plain.image_rgb, atol=1e-6)
+    assert (is_moved, is_other) == (name in ('expand', 'crop', 'flip'), name != 'nothing')
+
+
 @settings(max_examples=40)
 @given(seed=seeds)
 def test_objects_whose_centre_is_cut_off_leave_with_their_class_and_flag(seed):

@@ -189,6 +189,10 @@ def test_the_metrics_of_each_epoch_are_written_and_each_interval_is_evaluated_on
     assert has_metric == [False, True, True]
 
 
+def test_the_step_is_compiled_once_over_all_epochs(training, unbroken):
+    assert training.step.num_traces == 1
+
+
 def test_tensorboard_has_scalars_and_pictures_and_no_server(unbroken):
     events = EventAccumulator(str(unbroken.logs / 'tensorboard'), size_guidance={'tensors': 0})
     events.Reload()

@@ -82,10 +82,11 @@ def test_two_objects_on_one_prior_both_get_one():
 
 
 def test_a_square_of_20_px_has_a_positive_prior_among_the_13502(load):
-    priors = generate_priors(load('exp001_baseline').priors, (300, 300))
+    config = load('exp001_baseline')
+    priors = generate_priors(config.priors, (300, 300))
     box = np.array([100, 150, 120, 170]) / 300
 
-    classes = matched_classes(priors, batch_of((box, 7, False)))
+    classes, _ = match_priors(priors, batch_of((box, 7, False)), config.matcher)
 
     assert np.sum(classes == 7) == 1
     assert np.sum(classes != 0) == 1

@@ -1,6 +1,7 @@
 """INT8 files by structure: what TensorRT takes, what makes ONNX Runtime fast, what stays exact."""
 
 import collections
+from pathlib import Path
 import shutil
 
 import numpy as np
@@ -257,6 +258,18 @@ def test_images_that_are_tested_with_are_not_calibrated_with(tmp_path):
 
     assert [source.name for source in found] == [str(tmp_path / 'train.jpg')]
     assert hash_images(found) != hash_images(find_images(tmp_path, 9, 0))
+
+
+def test_images_of_a_folder_are_drawn_by_the_seed_and_not_the_first_ones(tmp_path):
+    for number in range(40):
+        (tmp_path / f'{number:02d}.jpg').touch()
+
+    draws = [
+        [Path(source.name).stem for source in find_images(tmp_path, 8, seed)] for seed in (0, 0, 1)
+    ]
+
+    assert draws[0] == draws[1] != draws[2]
+    assert sorted(draws[0]) != [f'{number:02d}' for number in range(8)]
 
 
 @pytest.mark.slow

@@ -66,6 +66,8 @@ class TrainStep:
             if config.train.grad_accum_steps > 1
         ]
         self._strategy = tf.distribute.get_strategy()
+        # How many times steps were compiled; counted in what is traced, whoever compiles it.
+        self.num_traces = 0
         objectives = {size: Objective(config, model, size) for size in input_sizes_px(config)}
         self._compiled = {
             (phase, size_px): self._compile(objective, phase)
@@ -74,11 +76,6 @@ class TrainStep:
         }
         self._phase = 0
         phases[0].enter(model)
-
-    @property
-    def num_traces(self) -> int:
-        """How many times steps were compiled, over all sizes and phases."""
-        return sum(step.experimental_get_tracing_count() for step in self._compiled.values())
 
     @property
     def num_steps(self) -> int:
@@ -179,6 +176,7 @@ class TrainStep:
         freeze_bn = self._phases[phase].freeze_bn
 
         def run(images: Tensor, *ground_truths: Tensor) -> MultiboxLoss:
+            self.num_traces += 1
             losses = self._strategy.run(
                 self._run, args=(objective, freeze_bn, images, GroundTruthBatch(*ground_truths))
             )
