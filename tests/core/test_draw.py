@@ -61,3 +61,11 @@ def test_colours_of_neighbouring_classes_differ():
     colors = np.array([class_color_rgb(class_id) for class_id in range(1, 21)], int)
     distances = np.abs(np.diff(colors, axis=0)).sum(axis=1)
     assert distances.min() > 100
+
+
+def test_colours_are_the_same_in_every_run():
+    assert [class_color_rgb(class_id) for class_id in (1, 2, 20)] == [
+        (20, 74, 204),
+        (128, 204, 20),
+        (20, 204, 51),
+    ]

@@ -4,6 +4,7 @@ from pathlib import Path
 import shutil
 
 import pytest
+import yaml
 
 from ssd_detector.errors import ConfigError
 from ssd_training.deploy.source import load_deploy_config
@@ -135,6 +136,19 @@ def test_a_shipped_deploy_config_loads_and_names_an_experiment(path):
     config, _ = load_deploy_config(path, CONFIG_ROOT, {})
 
     assert (CONFIG_ROOT / config.experiment_path).is_file()
+
+
+def test_variables_in_a_deploy_config_are_replaced(tmp_path):
+    tree = yaml.safe_load(DEPLOY_CONFIGS[0].read_text())
+    text = yaml.safe_dump(tree | {'model_name': '${MODEL:-default}'})
+    (tmp_path / 'deploy.yaml').write_text(text)
+
+    names = [
+        load_deploy_config(tmp_path / 'deploy.yaml', CONFIG_ROOT, environment)[0].model_name
+        for environment in ({}, {'MODEL': 'another'})
+    ]
+
+    assert names == ['default', 'another']
 
 
 def test_an_unknown_key_names_the_nearest_valid_one():

@@ -189,6 +189,12 @@ def test_the_metrics_of_each_epoch_are_written_and_each_interval_is_evaluated_on
     assert has_metric == [False, True, True]
 
 
+def test_the_checkpoint_of_an_epoch_goes_on_with_the_next_one(unbroken):
+    positions = [read_checkpoint(unbroken.last, step).position for step in (4, 6)]
+
+    assert [(one.step, one.epochs_done) for one in positions] == [(4, 2), (6, 3)]
+
+
 def test_the_step_is_compiled_once_over_all_epochs(training, unbroken):
     assert training.step.num_traces == 1
 

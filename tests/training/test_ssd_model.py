@@ -7,6 +7,7 @@ import pytest
 from ssd_detector.boxes import cxcywh_to_xyxy
 from ssd_detector.errors import ConfigError
 from ssd_training.engine.trainer import build_model
+from ssd_training.model.backbone import build_backbone
 from ssd_training.model.detector import detect
 from ssd_training.targets.priors import generate_priors
 
@@ -114,3 +115,19 @@ def test_every_batch_norm_has_the_momentum_that_is_set(load):
 
     assert len(momenta) > 50
     assert set(momenta) == {0.9}
+
+
+def round_channels(channels):
+    """To a multiple of 8, and never down by more than a tenth (the authors' make_divisible)."""
+    rounded = max(8, int(channels + 4) // 8 * 8)
+    return rounded + 8 if rounded < 0.9 * channels else rounded
+
+
+@pytest.mark.parametrize('width_mult', [0.35, 1.3])
+def test_channels_are_rounded_as_in_the_pretrained_weights(load, width_mult):
+    settings = load('tiny', f'backbone.width_mult={width_mult}').backbone
+
+    backbone, _ = build_backbone(keras.Input((64, 64, 3)), settings)
+
+    for name, channels in (('Conv1', 32), ('block_6_project', 64), ('block_13_project', 160)):
+        assert backbone.get_layer(name).filters == round_channels(channels * width_mult), name
