@@ -27,7 +27,8 @@ def keep_readable(records: Sequence[Record], *, skips_unreadable: bool) -> list[
     :return: the records whose images can be read
     :raises DataError: with every image that can't be read
     """
-    kept, findings = [], []
+    kept: list[Record] = []
+    findings: list[str] = []
     for record in records:
         try:
             record.load_image()
