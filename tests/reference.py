@@ -410,3 +410,35 @@ def round_mantissa(value: float, num_bits: int) -> float:
     """
     mantissa, exponent = math.frexp(value)
     return math.ldexp(round(math.ldexp(mantissa, num_bits)), exponent - num_bits)
+
+
+# --- deploy: what an NPU's runtime does with raw heads ---------------------------------------
+
+
+def decode_like_hailort(
+    offsets: np.ndarray, decoder: dict[str, list[float]], config: dict[str, float]
+) -> list[list[float]]:
+    """
+    Decode one feature map as HailoRT's SSD post-processing describes it.
+
+    :param offsets: (A * 4, H, W), the output named reg_layer; y, x, h, w of each anchor
+    :param decoder: of nms_config.json
+    :param config: nms_config.json
+    :return: x1, y1, x2, y2, normalized; by row, column, anchor
+    """
+    boxes = []
+    _, height, width = offsets.shape
+    for row in range(height):
+        for column in range(width):
+            for anchor, (anchor_w, anchor_h) in enumerate(
+                zip(decoder['w'], decoder['h'], strict=True)
+            ):
+                ty, tx, th, tw = (float(offsets[4 * anchor + k, row, column]) for k in range(4))
+                center_x = (column + 0.5) / width + tx / config['centers_scale_factor'] * anchor_w
+                center_y = (row + 0.5) / height + ty / config['centers_scale_factor'] * anchor_h
+                half_w = math.exp(tw / config['bbox_dimensions_scale_factor']) * anchor_w / 2
+                half_h = math.exp(th / config['bbox_dimensions_scale_factor']) * anchor_h / 2
+                boxes.append(
+                    [center_x - half_w, center_y - half_h, center_x + half_w, center_y + half_h]
+                )
+    return boxes

@@ -6,6 +6,7 @@ import shutil
 import h5py
 import numpy as np
 import onnx
+import onnxruntime
 import pytest
 import tensorflow as tf
 
@@ -31,6 +32,7 @@ from ssd_training.evaluation.stages import open_checkpoint, open_onnx, open_save
 from ssd_training.experiments.architecture import describe_architecture
 from ssd_training.model.weights import load_weights
 from ssd_training.targets.box_coding import cxcywh_to_xyxy, decode_offsets
+from tests import reference
 from tests.training.deploy_config import SIZE_PX, TINY
 from tests.training.deploying import make_build, NUM_PRIORS
 
@@ -271,40 +273,78 @@ def test_more_loss_than_allowed_leaves_no_int8_file(copy):
     assert not (copy.path / 'model_int8_cpu.onnx').exists()
 
 
-def test_the_core_decodes_raw_heads_to_the_same_boxes(source, copy):
-    folder = raw_heads.export_raw_heads(source, copy)
-    model = onnx.load(folder / 'model.onnx')
-    priors = np.load(folder / 'priors_cxcywh.npy')
-    config = json.loads((folder / 'nms_config.json').read_text())
-
-    import onnxruntime
-
-    session = onnxruntime.InferenceSession(folder / 'model.onnx')
-    outputs = dict(
-        zip(
-            [one.name for one in model.graph.output],
-            session.run(None, {'input_image': image()}),
-            strict=True,
-        )
+@pytest.fixture(scope='module')
+def raw(built, source, tmp_path_factory):
+    """Export the raw heads once; give their folder."""
+    folder = tmp_path_factory.mktemp('raw')
+    shutil.copytree(built.path, folder / 'bundle_build')
+    return raw_heads.export_raw_heads(
+        source, chain.Build(built.deploy, built.tree, folder / 'bundle')
     )
-    offsets, logits = (
+
+
+def run_raw_heads(folder):
+    session = onnxruntime.InferenceSession(folder / 'model.onnx')
+    names = [one.name for one in session.get_outputs()]
+    outputs = session.run(names, {'input_image': image()})
+    return dict(zip(names, outputs, strict=True))
+
+
+def test_the_core_decodes_raw_heads_to_the_same_boxes(raw, built):
+    outputs = run_raw_heads(raw)
+    priors = np.load(raw / 'priors_cxcywh.npy')
+    config = json.loads((raw / 'nms_config.json').read_text())
+
+    offsets_yxhw, logits = (
         np.concatenate(
             [
                 outputs[decoder[layer]].transpose(0, 2, 3, 1).reshape(-1, columns)
                 for decoder in config['bbox_decoders']
             ]
         )
-        for layer, columns in (('reg_layer', 4), ('cls_layer', 4))
+        for layer, columns in (('reg_layer', 4), ('cls_layer', config['classes']))
     )
 
-    variances = (1 / config['centers_scale_factor'], 1 / config['bbox_dimensions_scale_factor'])
-    boxes = np.asarray(cxcywh_to_xyxy(decode_offsets(offsets, priors, variances)))
+    offsets = offsets_yxhw[:, [1, 0, 3, 2]]
+    boxes = np.asarray(cxcywh_to_xyxy(decode_offsets(offsets, priors, (0.1, 0.2))))
     scores = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
-    expected_boxes, expected_scores = OnnxRuntimeBackend(copy.path / 'model.onnx').run(image())
+    expected_boxes, expected_scores = OnnxRuntimeBackend(built.path / 'model.onnx').run(image())
     np.testing.assert_allclose(boxes, expected_boxes, atol=1e-5)
     np.testing.assert_allclose(scores, expected_scores, atol=1e-5)
-    assert np.load(folder / 'calibration.npy').shape[1:] == (SIZE_PX, SIZE_PX, 3)
-    assert [len(decoder['w']) for decoder in config['bbox_decoders']]
+    assert np.load(raw / 'calibration.npy').shape[1:] == (SIZE_PX, SIZE_PX, 3)
+
+
+def test_the_nms_config_alone_leads_to_the_same_boxes_as_hailort_decodes_them(raw, built):
+    outputs = run_raw_heads(raw)
+    config = json.loads((raw / 'nms_config.json').read_text())
+
+    boxes = [
+        box
+        for decoder in config['bbox_decoders']
+        for box in reference.decode_like_hailort(outputs[decoder['reg_layer']][0], decoder, config)
+    ]
+
+    expected, _ = OnnxRuntimeBackend(built.path / 'model.onnx').run(image())
+    np.testing.assert_allclose(boxes, expected, atol=1e-5)
+
+
+def test_the_nms_config_has_the_keys_and_types_of_hailos_model_zoo(raw):
+    config = json.loads((raw / 'nms_config.json').read_text())
+
+    assert {key: type(value) for key, value in config.items()} == {
+        'nms_scores_th': float,
+        'nms_iou_th': float,
+        'image_dims': list,
+        'max_proposals_per_class': int,
+        'classes': int,
+        'background_removal': bool,
+        'background_removal_index': int,
+        'centers_scale_factor': int,
+        'bbox_dimensions_scale_factor': int,
+        'bbox_decoders': list,
+    }
+    assert (config['centers_scale_factor'], config['bbox_dimensions_scale_factor']) == (10, 5)
+    assert set(config['bbox_decoders'][0]) == {'name', 'w', 'h', 'reg_layer', 'cls_layer'}
 
 
 def test_the_saved_model_is_what_was_trained(built, source):

@@ -2,11 +2,14 @@
 What compilers of NPUs take: an ONNX file that ends at the heads, and what belongs beside it.
 
 Hailo's SSD post-processing decodes and selects on its own from the outputs of the head
-convolutions, the priors and a JSON configuration. The vendor's compiler itself was not run.
+convolutions and a JSON configuration. Its keys and types are those of Hailo's model zoo
+(cfg/postprocess_config/mobilenet_v2_ssd_nms_postprocess_config.json), its order of coordinates
+that of HailoRT (net_flow/ops/ssd_post_process: y, x, h, w). The compiler itself was not run.
 """
 
 import json
 import logging
+import math
 from pathlib import Path
 import tempfile
 
@@ -27,6 +30,8 @@ from ssd_training.targets.priors import generate_priors, grid_sizes, priors_per_
 
 FOLDER = 'raw_heads'
 _NUM_CALIBRATION = 64
+# From x, y, w, h, as we code boxes, to y, x, h, w, as HailoRT reads them.
+_HAILO_ORDER = (1, 0, 3, 2)
 
 logger = logging.getLogger(__name__)
 
@@ -66,8 +71,8 @@ def cut_at_heads(model_path: Path, destination: Path) -> list[tuple[str, str]]:
 
     :param model_path: the float32 ONNX file
     :param destination: the file to write
-    :return: for each feature map, the outputs with the boxes' offsets (1, A * 4, H, W)
-        and with the classes' logits (1, A * (C + 1), H, W)
+    :return: for each feature map, the outputs with the boxes' offsets (1, A * 4, H, W), each in
+        the order y, x, h, w, and with the classes' logits (1, A * (C + 1), H, W)
     :raises ExportError: when boxes and classes do not come in pairs
     """
     model = onnx.load(model_path)
@@ -86,7 +91,23 @@ def cut_at_heads(model_path: Path, destination: Path) -> list[tuple[str, str]]:
         onnx.utils.extract_model(
             inferred, destination, [INPUT_NAME], [name for pair in heads for name in pair]
         )
+    cut = onnx.load(destination)
+    for box_name, _ in heads:
+        _reorder_coordinates(cut, box_name)
+    onnx.checker.check_model(cut, full_check=True)
+    onnx.save(cut, destination)
     return heads
+
+
+def _reorder_coordinates(model: onnx.ModelProto, output_name: str) -> None:
+    """Let a convolution give y, x, h, w in place of x, y, w, h, by the order of its filters."""
+    (conv,) = [node for node in model.graph.node if output_name in node.output]
+    for initializer in model.graph.initializer:
+        if initializer.name in conv.input[1:]:
+            filters = onnx.numpy_helper.to_array(initializer)
+            order = np.arange(len(filters)).reshape(-1, 4)[:, _HAILO_ORDER].reshape(-1)
+            moved = onnx.numpy_helper.from_array(filters[order], initializer.name)
+            initializer.CopyFrom(moved)
 
 
 def describe_nms(
@@ -103,11 +124,13 @@ def describe_nms(
     :param build: holds the thresholds
     :param heads: from cut_at_heads
     :param priors_cxcywh: (P, 4) float32
-    :return: the JSON's content; w and h of the anchors of a cell are shares of the image
+    :return: the JSON's content; w and h of the anchors of a cell are shares of the image.
+        reg_layer and cls_layer are names of the ONNX file: the parser of Hailo gives its own
+    :raises ExportError: when a variance is not one over a whole number, which Hailo reads
     """
     thresholds = build.deploy.deploy.post_processing
     config = source.config
-    centers, sizes = (1 / value for value in config.priors.variances)
+    centers, sizes = (_whole_inverse(value) for value in config.priors.variances)
     decoders, first = [], 0
     grids = grid_sizes(config.priors.strides, config.input_size)
     per_cell = priors_per_cell(config.priors)
@@ -117,8 +140,8 @@ def describe_nms(
         decoders.append(
             {
                 'name': f'bbox_decoder_{index}',
-                'w': [float(one) for one in anchors[:, 2]],
                 'h': [float(one) for one in anchors[:, 3]],
+                'w': [float(one) for one in anchors[:, 2]],
                 'reg_layer': box_name,
                 'cls_layer': class_name,
             }
@@ -135,6 +158,15 @@ def describe_nms(
         'bbox_dimensions_scale_factor': sizes,
         'bbox_decoders': decoders,
     }
+
+
+def _whole_inverse(variance: float) -> int:
+    inverse = round(1 / variance)
+    if not math.isclose(inverse * variance, 1):
+        raise ExportError(
+            [f'priors.variances: 1 / {variance} is no whole number, as Hailo wants it; retrain']
+        )
+    return inverse
 
 
 def _find_heads(
