@@ -8,9 +8,9 @@ import pytest
 
 from ssd_detector import BackendError
 from ssd_detector.backends.tensorrt_api import build_engine, BuildOptions
-from ssd_detector.bundle import MODEL
-from ssd_training.deploy.calibration import InputReader, measure_ranges
-from ssd_training.deploy.quantization import CALIBRATED_OPS, quantize_model, TensorGrids
+from ssd_detector.build_engine import main
+from ssd_detector.bundle import INT8_CPU, MODEL
+from ssd_training.deploy.calibration import InputReader
 
 RELEASED = Path(__file__).parents[2] / 'ssd_detector_ros/models/mobilenetv2_ssd_voc'
 
@@ -30,20 +30,17 @@ def model_path():
     return RELEASED / MODEL
 
 
-def test_tensorrt_builds_the_released_float_file(trt, model_path):
-    assert build_engine(trt, model_path, BuildOptions())
+@pytest.mark.parametrize('precision', ['FP32', 'FP16', 'INT8'])
+def test_tensorrt_builds_what_was_released(trt, precision, capsys):
+    assert main([str(RELEASED), '--precision', precision, '--check_only']) == 0
+
+    name = 'model_int8_trt.onnx' if precision == 'INT8' else 'model.onnx'
+    assert f'{name}: tensorrt_rtx' in capsys.readouterr().out
 
 
-def test_tensorrt_builds_the_int8_file_and_refuses_the_one_for_cpus(
-    trt, model_path, image, tmp_path
-):
-    ranges = measure_ranges(model_path, [image], method='minmax', op_types=CALIBRATED_OPS)
-    for target in ('cpu', 'trt'):
-        quantize_model(model_path, tmp_path / target, target=target, grids=TensorGrids(ranges))
-
-    assert build_engine(trt, tmp_path / 'trt', BuildOptions(precision='INT8'))
+def test_tensorrt_refuses_the_released_file_for_cpus(trt):
     with pytest.raises(BackendError, match='can not read it'):
-        build_engine(trt, tmp_path / 'cpu', BuildOptions(precision='INT8'))
+        build_engine(trt, RELEASED / INT8_CPU, BuildOptions(precision='INT8'))
 
 
 def test_tensorrt_refuses_what_the_options_of_the_reference_make(trt, model_path, image, tmp_path):
