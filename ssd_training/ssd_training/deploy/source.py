@@ -13,6 +13,7 @@ from ssd_training.deploy.replaced_keys import REPLACED_DEPLOY_KEYS
 from ssd_training.engine.checkpoints import file_name, read_checkpoint, step_of
 from ssd_training.engine.finished_run import read_finished_run
 from ssd_training.errors import ExportError
+from ssd_training.experiments.architecture import describe_architecture, list_misfits
 from ssd_training.experiments.fingerprint import compute_fingerprint
 from ssd_training.experiments.merge import (
     find_config,
@@ -93,6 +94,15 @@ def read_source(
             [
                 f'{checkpoint}: is a run of {run.config.experiment.id}; the deploy config is for '
                 f'{config.experiment.id} (experiment_path: {deploy.experiment_path})'
+            ]
+        )
+    misfits = list_misfits(describe_architecture(run.config), describe_architecture(config))
+    if misfits:
+        raise ConfigError(
+            [
+                f'{checkpoint}: {misfit} (experiment_path: {deploy.experiment_path}); name the '
+                f'experiment that was trained'
+                for misfit in misfits
             ]
         )
     return Source(run.config, run.fingerprint, run.name, run.weights_path, run.metrics)
