@@ -7,6 +7,7 @@ import subprocess
 import sys
 
 import pytest
+import yaml
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / 'docker'
@@ -61,6 +62,42 @@ def test_the_arguments_that_the_images_document_are_those_of_the_launch_file():
     for name in DOCKERFILES:
         used = re.findall(r'(\w+):=', (FOLDER / name).read_text())
         assert used and all(f"'{argument}'" in launch for argument in used)
+
+
+def compose_services():
+    return yaml.safe_load((FOLDER / 'compose.yaml').read_text())['services']
+
+
+# Of the compose specification: what is used here; compose refuses any other.
+COMPOSE_KEYS = {
+    *('image', 'build', 'network_mode', 'ipc', 'init', 'restart', 'environment', 'command'),
+    *('profiles', 'volumes'),
+}
+
+
+def test_the_compose_file_builds_what_is_here_and_shares_what_dds_needs():
+    for name, service in compose_services().items():
+        assert set(service) <= COMPOSE_KEYS, name
+        assert (FOLDER / service['build']['context']).resolve() == ROOT
+        assert (ROOT / service['build']['dockerfile']).is_file()
+        assert (service['network_mode'], service['ipc'], service['init']) == ('host', 'host', True)
+
+
+def test_the_compose_file_gives_arguments_of_the_launch_file_and_a_default_to_each_variable():
+    launch = (ROOT / 'launch' / 'detector.launch.py').read_text()
+    text = (FOLDER / 'compose.yaml').read_text()
+    for service in compose_services().values():
+        for argument in service['command']:
+            assert f"'{argument.partition(':=')[0]}'" in launch
+    variables = re.findall(r'\$\{[^}]*\}', text)
+    assert variables and all(re.fullmatch(r'\$\{\w+:-[^}]+\}', one) for one in variables)
+
+
+def test_compose_itself_takes_the_file():
+    if shutil.which('docker') is None or output_of('docker', 'compose', 'version')[0] != 0:
+        pytest.skip('docker compose is not installed')
+    code, output = output_of('docker', 'compose', '-f', FOLDER / 'compose.yaml', 'config')
+    assert code == 0, output
 
 
 @pytest.mark.slow
