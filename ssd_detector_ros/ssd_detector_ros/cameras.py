@@ -5,14 +5,12 @@ from dataclasses import dataclass, field
 import time
 
 from rclpy.node import Node
-from sensor_msgs.msg import CompressedImage, Image
 
 from ssd_detector import ConfigError
 from ssd_detector_ros.outputs import CameraOutputs
 from ssd_detector_ros.rate_limit import RateLimit
 from ssd_detector_ros.snapshots import AnsweredFrame
 
-MESSAGE_TYPES = {'raw': Image, 'compressed': CompressedImage}
 _SUFFIX = '/compressed'
 
 

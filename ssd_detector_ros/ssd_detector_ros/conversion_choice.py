@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from importlib.util import find_spec
-from typing import Literal
+from typing import Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +11,7 @@ from sensor_msgs.msg import CompressedImage, Image
 from ssd_detector import ConfigError, ImageError
 from ssd_detector_ros.compressed_images import decode_rgb
 from ssd_detector_ros.image_conversion import ENCODINGS, to_rgb
+from ssd_detector_ros.serialized_images import ReceivedImage
 
 ImageConversion = Literal['auto', 'cv_bridge', 'builtin']
 IMAGE_CONVERSIONS: tuple[ImageConversion, ...] = ('auto', 'cv_bridge', 'builtin')
@@ -19,7 +20,8 @@ IMAGE_CONVERSIONS: tuple[ImageConversion, ...] = ('auto', 'cv_bridge', 'builtin'
 # and byte swapping fails with NumPy 2 (`newbyteorder`).
 CV_BRIDGE_ENCODINGS = ('rgb8', 'bgr8', 'rgba8', 'bgra8', 'mono8')
 
-Converter = Callable[[Image | CompressedImage], NDArray[np.uint8]]
+Message: TypeAlias = Image | ReceivedImage | CompressedImage
+Converter = Callable[[Message], NDArray[np.uint8]]
 
 
 def make_converter(image_conversion: ImageConversion) -> Converter:
@@ -46,18 +48,18 @@ def make_converter(image_conversion: ImageConversion) -> Converter:
     return _prefer(bridge) if image_conversion == 'auto' else bridge
 
 
-def _convert_builtin(message: Image | CompressedImage) -> NDArray[np.uint8]:
+def _convert_builtin(message: Message) -> NDArray[np.uint8]:
     return decode_rgb(message) if isinstance(message, CompressedImage) else to_rgb(message)
 
 
-def _is_right_in_cv_bridge(message: Image) -> bool:
+def _is_right_in_cv_bridge(message: Image | ReceivedImage) -> bool:
     if message.encoding not in CV_BRIDGE_ENCODINGS:
         return False
     return bool(message.step == message.width * ENCODINGS[message.encoding].num_channels)
 
 
 def _prefer(bridge: '_CvBridgeConverter') -> Converter:
-    def convert(message: Image | CompressedImage) -> NDArray[np.uint8]:
+    def convert(message: Message) -> NDArray[np.uint8]:
         if isinstance(message, CompressedImage) or not _is_right_in_cv_bridge(message):
             return _convert_builtin(message)
         try:
@@ -77,7 +79,7 @@ class _CvBridgeConverter:
 
         self._bridge = CvBridge()
 
-    def __call__(self, message: Image | CompressedImage) -> NDArray[np.uint8]:
+    def __call__(self, message: Message) -> NDArray[np.uint8]:
         if isinstance(message, CompressedImage):
             return decode_rgb(message)
         if message.width == 0 or message.height == 0:

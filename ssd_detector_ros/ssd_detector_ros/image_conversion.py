@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from sensor_msgs.msg import Image
 
 from ssd_detector import ImageError
+from ssd_detector_ros.serialized_images import ReceivedImage
 
 Pixels = NDArray[np.uint8]
 # OpenCV computes the outermost row and column of a Bayer image from too few neighbours.
@@ -83,7 +84,7 @@ ENCODINGS = {
 }
 
 
-def to_rgb(message: Image) -> Pixels:
+def to_rgb(message: Image | ReceivedImage) -> Pixels:
     """
     Convert an image message; rgb8 without row padding is not even copied.
 
@@ -114,7 +115,7 @@ def _to_8_bits(pixels: Pixels, *, is_bigendian: bool) -> Pixels:
     return cv2.convertScaleAbs(native, alpha=255 / 65535).astype(np.uint8, copy=False)
 
 
-def _check_layout(message: Image, encoding: Encoding, num_rows: int) -> None:
+def _check_layout(message: Image | ReceivedImage, encoding: Encoding, num_rows: int) -> None:
     width_px, height_px = message.width, message.height
     size = f'{width_px}x{height_px} {message.encoding}'
     if width_px == 0 or height_px == 0:

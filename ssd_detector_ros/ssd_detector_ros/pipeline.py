@@ -10,11 +10,13 @@ from rclpy.qos_overriding_options import QoSOverridingOptions
 from rclpy.subscription import Subscription
 from sensor_msgs.msg import CompressedImage, Image
 
-from ssd_detector_ros.cameras import Camera, MESSAGE_TYPES
-from ssd_detector_ros.conversion_choice import Converter
+from ssd_detector import ImageError
+from ssd_detector_ros.cameras import Camera
+from ssd_detector_ros.conversion_choice import Converter, Message
 from ssd_detector_ros.frames import FrameQueue
 from ssd_detector_ros.processing import age_ms, Arrival, FrameProcessor, Operation, stamp_ns
 from ssd_detector_ros.qos_events import subscribe_with_events
+from ssd_detector_ros.serialized_images import read_image
 from ssd_detector_ros.statistics import Statistics
 from ssd_detector_ros.worker import Worker
 
@@ -48,7 +50,7 @@ class Pipeline:
         queue_size = node.get_parameter('queue_size').value
         self._capacity = 1 if drop_policy == 'newest' else queue_size
         self._frames: FrameQueue[Arrival] = FrameQueue(len(cameras), capacity=self._capacity)
-        processor = FrameProcessor(
+        self._processor = FrameProcessor(
             operation,
             convert,
             statistics=self.statistics,
@@ -56,7 +58,7 @@ class Pipeline:
             logger=node.get_logger(),
             has_age_limit=drop_policy == 'max_age',
         )
-        self._worker = Worker(self._frames, processor.process, on_failure=on_failure)
+        self._worker = Worker(self._frames, self._processor.process, on_failure=on_failure)
         self._subscriptions = [self._subscribe(camera) for camera in cameras]
 
     @property
@@ -70,7 +72,7 @@ class Pipeline:
             self._node.destroy_subscription(subscription)
         self._worker.stop()
 
-    def on_image(self, camera: Camera, message: Image | CompressedImage) -> None:
+    def on_image(self, camera: Camera, message: Message) -> None:
         """
         Let a frame in or drop it; never waits for the detector.
 
@@ -91,6 +93,15 @@ class Pipeline:
         # prepared its next wait (0.3 ms).
         time.sleep(0)
 
+    def _on_serialized(self, camera: Camera, serialized: bytes) -> None:
+        try:
+            message = read_image(serialized)
+        except ImageError as error:
+            self.statistics.count_received(camera.index)
+            self._processor.drop(camera, error)
+            return
+        self.on_image(camera, message)
+
     def _reason_to_drop(self, camera: Camera) -> str | None:
         settings = self._operation().settings
         if not self.is_enabled:
@@ -102,15 +113,17 @@ class Pipeline:
         return None
 
     def _subscribe(self, camera: Camera) -> Subscription:
-        transport = self._node.get_parameter('image_transport').value
+        is_raw = self._node.get_parameter('image_transport').value == 'raw'
+        callback = self._on_serialized if is_raw else self.on_image
         # Best effort fits whatever a camera offers; no deeper than the frames that may wait.
         qos = QoSProfile(depth=self._capacity, reliability=ReliabilityPolicy.BEST_EFFORT)
         return subscribe_with_events(
             lambda events: self._node.create_subscription(
-                MESSAGE_TYPES[transport],
+                Image if is_raw else CompressedImage,
                 camera.name.topic,
-                partial(self.on_image, camera),
+                partial(callback, camera),
                 qos,
+                raw=is_raw,
                 event_callbacks=events,
                 qos_overriding_options=QoSOverridingOptions.with_default_policies(),
             ),

@@ -8,11 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 from rclpy.clock import Clock
 from rclpy.impl.rcutils_logger import RcutilsLogger
-from sensor_msgs.msg import CompressedImage, Image
 
 from ssd_detector import Detections, Detector, ImageError, SsdDetectorError
 from ssd_detector_ros.cameras import Camera
-from ssd_detector_ros.conversion_choice import Converter
+from ssd_detector_ros.conversion_choice import Converter, Message
 from ssd_detector_ros.settings import Settings
 from ssd_detector_ros.snapshots import AnsweredFrame
 from ssd_detector_ros.statistics import Statistics, Stopwatch
@@ -39,7 +38,7 @@ class Arrival:
     :param time_s: when it arrived, by time.perf_counter
     """
 
-    message: Image | CompressedImage
+    message: Message
     camera: Camera
     age_ms: float | None = None
     time_s: float = field(default_factory=time.perf_counter)
@@ -102,7 +101,7 @@ class FrameProcessor:
             detections = self._postprocess(operation, image_rgb, outputs)
             watch.lap('postprocess')
         except SsdDetectorError as error:
-            self._drop(arrival.camera, error)
+            self.drop(arrival.camera, error)
             return
         self._answer(arrival, detections, operation.settings, watch)
         camera, header = arrival.camera, arrival.message.header
@@ -158,7 +157,13 @@ class FrameProcessor:
             regions=settings.regions,
         )
 
-    def _drop(self, camera: Camera, error: SsdDetectorError) -> None:
+    def drop(self, camera: Camera, error: SsdDetectorError) -> None:
+        """
+        Count a frame that can't be used, and say why.
+
+        :param camera: where it comes from
+        :param error: what is wrong
+        """
         reason = 'bad_image' if isinstance(error, ImageError) else 'backend_error'
         count = self._statistics.count_drop(reason)
         camera.note_error(str(error))
@@ -168,7 +173,7 @@ class FrameProcessor:
         )
 
 
-def stamp_ns(message: Image | CompressedImage) -> int:
+def stamp_ns(message: Message) -> int:
     """
     Read the stamp of a message.
 

@@ -78,6 +78,25 @@ def test_any_image_is_answered_inside_itself_or_dropped(detector, message):
             assert box.size_x > 0 and box.size_y > 0
 
 
+@settings(FUZZ, max_examples=20)
+@given(st.binary(max_size=100), st.integers(0, 1))
+def test_any_bytes_on_the_topic_are_dropped_and_the_node_lives(detector, content, byte_order):
+    detector.publisher().publish(bytes([0, byte_order, 0, 0]) + content)
+    detector.establish(plain_image())
+
+
+def test_bytes_that_are_no_image_are_told(detector):
+    detector.wait_for_drop('bad_image', lambda: detector.publisher().publish(b'\0\1\0\0no'))
+    status = detector.diagnosis(
+        'images',
+        lambda status: [
+            detector.publisher().publish(b'\0\1\0\0no'),
+            'no sensor_msgs/Image' in status.message,
+        ][1],
+    )
+    assert 'check the publisher' in status.message
+
+
 def test_what_was_dropped_is_counted_by_reason(detector):
     latest = detector.statistics()
     assert latest.frames_received == latest.frames_processed + sum(latest.drop_counts)
