@@ -40,17 +40,28 @@ def select_int8_outputs(
 
     :param boxes_normalized_xyxy: (N, P, 4) float32
     :param scores: (N, P, C + 1) float32
-    :return: the priors with a score of 0.5 or more; where none has it (a network that learned
-        nothing), the 20 best of each image
+    :return: those of confident priors
     """
-    best = scores[..., 1:].max(axis=-1)
-    is_kept = best >= _CONFIDENT
-    if not is_kept.any():
-        is_kept = best >= np.sort(best, axis=1)[:, -_NUM_UNCONFIDENT:][:, :1]
+    is_kept = select_confident(scores)
     image_indices, prior_indices = np.nonzero(is_kept)
     return Int8Outputs(
         image_indices, prior_indices, boxes_normalized_xyxy[is_kept], scores[is_kept]
     )
+
+
+def select_confident(scores: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """
+    Mark the priors that would be reported.
+
+    :param scores: (N, P, C + 1) float32
+    :return: (N, P), a score of 0.5 or more; where none has it (a network that learned nothing),
+        the 20 best of each image
+    """
+    best = scores[..., 1:].max(axis=-1)
+    is_confident: NDArray[np.bool_] = best >= _CONFIDENT
+    if not is_confident.any():
+        is_confident = best >= np.sort(best, axis=1)[:, -_NUM_UNCONFIDENT:][:, :1]
+    return is_confident
 
 
 def measure_int8_difference(

@@ -1,6 +1,6 @@
 """The quantize step: calibrate, write both INT8 files, measure what they lost."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 import json
 import logging
@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ssd_detector.backends.onnxruntime import OnnxRuntimeBackend
 from ssd_detector.bundle import CALIBRATION, INT8_CPU, MODEL
 from ssd_detector.preprocess import preprocess
 from ssd_training.data.datasets import read_split
 from ssd_training.data.records import ImageSource
+from ssd_training.deploy.accuracy import find_losses, measure_files
 from ssd_training.deploy.calibration import (
     find_images,
     hash_images,
@@ -40,14 +40,13 @@ from ssd_training.deploy.sensitivity import (
 )
 from ssd_training.deploy.source import read_recorded_source, Source
 from ssd_training.deploy.trained_grids import find_trained_grids
-from ssd_training.engine.evaluation import evaluate_split
 from ssd_training.engine.trained import load_quantized
 from ssd_training.errors import DataError, ExportError
 from ssd_training.experiments.schema import ExperimentConfig
 from ssd_training.model.quantized_ssd import CPU_GRIDS, Grids, TENSORRT_GRIDS
 
 _MAX_FLOAT_LAYERS = 8
-_NUM_SENSITIVITY_IMAGES = 8
+_NUM_SENSITIVITY_IMAGES = 16
 _NUM_TIMED_LAYERS = 10
 _TRAINED_GRIDS: Mapping[Target, Grids] = {'cpu': CPU_GRIDS, 'trt': TENSORRT_GRIDS}
 
@@ -112,23 +111,19 @@ def quantize(build: Build, options: QuantizeOptions) -> dict[str, float]:
     else:
         calibration = _read_training(build, source)
     build.forget_from(INT8_CPU)
-    float_nodes = list(options.float_nodes)
-    candidates: list[str] | None = None
-    while True:
+    metrics = measure_files(build, config, [MODEL], options.num_evaluated)
+    losses: list[str] = []
+    for float_nodes in _plan(build, calibration, options):
+        if losses:
+            logger.info('%s; keeping %d layers in float', '; '.join(losses), len(float_nodes))
         _write_files(build, calibration, float_nodes)
-        metrics = _measure(build, config, options)
-        losses = _find_losses(metrics, options)
+        metrics |= measure_files(build, config, list(FILE_NAMES.values()), options.num_evaluated)
+        losses = find_losses(metrics, options.max_loss)
         if not losses:
-            break
-        if candidates is None and options.auto_exclude:
-            candidates = _rank(build, calibration)
-        if not candidates or len(float_nodes) == _MAX_FLOAT_LAYERS:
-            build.forget_from(INT8_CPU)
-            raise ExportError(losses)
-        float_nodes.append(candidates.pop(0))
-        logger.info('%s; keeping %s in float', '; '.join(losses), float_nodes[-1])
-    _write_record(build, options, calibration, float_nodes=float_nodes, metrics=metrics)
-    return metrics
+            _write_record(build, options, calibration, float_nodes=float_nodes, metrics=metrics)
+            return metrics
+    build.forget_from(INT8_CPU)
+    raise ExportError(losses)
 
 
 def report_sensitivity(build: Build, options: QuantizeOptions) -> str:
@@ -167,35 +162,6 @@ def calibrate(model_path: Path, config: ExperimentConfig, options: QuantizeOptio
     ranges = measure_ranges(model_path, inputs, method=options.method, op_types=CALIBRATED_OPS)
     logger.info('calibrated with %d images, %s', len(sources), options.method)
     return Calibration(sources, inputs, dict.fromkeys(FILE_NAMES, TensorGrids(ranges)))
-
-
-def measure_map(path: Path, config: ExperimentConfig, num_images: int | None) -> float:
-    """
-    Measure the mAP of an ONNX file on the validation split.
-
-    :param path: the file
-    :param config: the experiment
-    :param num_images: None takes all; fewer are drawn, always the same ones
-    :return: mean AP, in [0, 1]
-    """
-    records = read_split(config.data, config.data.val_split)
-    order = np.random.default_rng(0).permutation(len(records))[:num_images]
-    backend = OnnxRuntimeBackend(path)
-
-    def predict(
-        images: NDArray[np.float32],
-    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        boxes, scores = backend.run(images)
-        return boxes[None], scores[None]
-
-    return evaluate_split(
-        predict,
-        [records[index] for index in sorted(order)],
-        config.eval,
-        labels=config.data.labels,
-        size_px=config.input_size[0],
-        batch_size=1,
-    ).mean_ap
 
 
 def _read_training(build: Build, source: Source) -> Calibration:
@@ -239,36 +205,17 @@ def _write_files(build: Build, calibration: Calibration, float_nodes: Sequence[s
         logger.info('%s: %d bytes', build.path / name, (build.path / name).stat().st_size)
 
 
-def _measure(build: Build, config: ExperimentConfig, options: QuantizeOptions) -> dict[str, float]:
-    if options.num_evaluated == 0:
-        return {}
-    metrics = {}
-    for name in (MODEL, *FILE_NAMES.values()):
-        metrics[f'{name}/mAP'] = measure_map(build.file(name), config, options.num_evaluated)
-        logger.info('%s: mAP %.4f', name, metrics[f'{name}/mAP'])
-    return metrics
-
-
-def _find_losses(metrics: dict[str, float], options: QuantizeOptions) -> list[str]:
-    findings = []
-    for name in FILE_NAMES.values():
-        if metrics:
-            loss = 100 * (metrics[f'{MODEL}/mAP'] - metrics[f'{name}/mAP'])
-            if loss > options.max_loss:
-                findings.append(
-                    f'{name}: loses {loss:.2f} points of mAP; {options.max_loss:g} are allowed; '
-                    f'try another --method, or --auto-exclude'
-                )
-    return findings
-
-
-def _rank(build: Build, calibration: Calibration) -> list[str]:
+def _plan(build: Build, calibration: Calibration, options: QuantizeOptions) -> Iterator[list[str]]:
+    """List the layers that stay in float: first those asked for, then one more, and one more."""
+    float_nodes = list(options.float_nodes)
+    yield list(float_nodes)
     images = calibration.inputs[:_NUM_SENSITIVITY_IMAGES]
-    if not images:
-        # A network that was trained for INT8 is trained further instead.
-        return []
-    rows = measure_sensitivity(build.file(MODEL), calibration.grids['cpu'], images)
-    return [row.layer for row in rows]
+    # Without images: a network that was trained for INT8 is trained further instead.
+    if options.auto_exclude and images:
+        rows = measure_sensitivity(build.file(MODEL), calibration.grids['cpu'], images)
+        for row in rows[: _MAX_FLOAT_LAYERS - len(float_nodes)]:
+            float_nodes.append(row.layer)
+            yield list(float_nodes)
 
 
 def _write_record(
