@@ -20,7 +20,7 @@ import tensorflow as tf
 from ssd_training.engine.freezing import plan_phases
 from ssd_training.engine.schedule import build_schedule
 from ssd_training.engine.train_step import TrainStep
-from ssd_training.engine.trainer import build_model
+from ssd_training.engine.trainer import build_float_model
 from ssd_training.experiments.merge import load_experiment
 from ssd_training.experiments.schema import ExperimentConfig
 from ssd_training.losses.multibox import count_positives, loss_divisor, multibox_loss
@@ -115,7 +115,7 @@ def make_step(
     :return: a function that trains on the batch
     """
     keras.utils.set_random_seed(0)
-    model = build_model(config, layer_policy=config.train.amp.layer_policy)
+    model = build_float_model(config, layer_policy=config.train.amp.layer_policy)
     schedule = build_schedule(config.scheduler, steps_per_epoch=1000, epochs=3)
     phases = plan_phases(config, model, steps_per_epoch=1000)
     step = TrainStep(config, model, phases=phases, schedule=schedule, average=None)

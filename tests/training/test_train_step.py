@@ -29,7 +29,7 @@ def make_step(load):
     def make(*overrides):
         config = load('tiny', *SMALL, *overrides)
         keras.utils.set_random_seed(config.train.seed)
-        model = trainer.build_model(config, layer_policy=config.train.amp.layer_policy)
+        model = trainer.build_float_model(config, layer_policy=config.train.amp.layer_policy)
         schedule = build_schedule(config.scheduler, steps_per_epoch=STEPS_PER_EPOCH, epochs=50)
         average = WeightAverage(model, config.train.ema) if config.train.ema.enabled else None
         phases = plan_phases(config, model, steps_per_epoch=STEPS_PER_EPOCH)
