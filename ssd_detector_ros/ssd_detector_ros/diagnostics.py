@@ -33,7 +33,7 @@ class Verdict:
         Build the message.
 
         :param name: of the part
-        :param hardware_id: what it runs on
+        :param hardware_id: the computer
         :return: the message
         """
         return DiagnosticStatus(

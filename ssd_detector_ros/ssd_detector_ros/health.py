@@ -1,5 +1,7 @@
 """Once a second: statistics and diagnostics of the node."""
 
+import platform
+
 from rclpy.lifecycle import LifecycleNode
 
 from ssd_detector_ros.camera_watch import CameraWatch, IMAGE_TYPES
@@ -53,7 +55,7 @@ class Health:
         name = self._node.get_fully_qualified_name().lstrip('/')
         self._outputs.publish_diagnostics(
             [
-                verdict.to_status(f'{name}: {part}', self._hardware())
+                verdict.to_status(f'{name}: {part}', platform.node())
                 for part, verdict in verdicts.items()
             ]
         )
@@ -86,6 +88,3 @@ class Health:
         if notice.text:
             text = f'{text}; {notice.text}'
         return Verdict(WARN if notice.needs_action else OK, text, values)
-
-    def _hardware(self) -> str:
-        return 'cpu' if self._models.operation is not None else 'none'

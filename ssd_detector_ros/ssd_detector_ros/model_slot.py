@@ -95,7 +95,7 @@ class ModelSlot:
         finally:
             self._is_loading = False
         self.failure = ''
-        return f'loaded {loaded.detector.bundle.path}: {describe(loaded.detector)}'
+        return tell_loaded(loaded.detector)
 
     def _take(self, loaded: LoadedModel, request: ModelRequest, bundle: str) -> None:
         """Put a loaded detector in place of the old one."""
@@ -175,9 +175,10 @@ class ModelSlot:
         """Refuse changes that the running model would not follow; the value it has is none."""
         if self.operation is None:
             return []
+        node = self._node.get_fully_qualified_name()
         return [
-            f'{name}: takes effect at configure; first: ros2 lifecycle set '
-            f'{self._node.get_fully_qualified_name()} cleanup'
+            f'{name}: takes effect at configure; deactivate and cleanup the node first (ros2 '
+            f'lifecycle set {node} deactivate), then set it, configure and activate'
             for name, value in values.items()
             if name in STATIC and not _are_equal(value, self._node.get_parameter_or(name).value)
         ]
@@ -192,6 +193,17 @@ def describe(detector: Detector) -> str:
     """
     manifest = detector.bundle.manifest
     return f'{manifest.name}, {manifest.num_classes} classes, input {manifest.input_size_px} px'
+
+
+def tell_loaded(detector: Detector) -> str:
+    """
+    Tell what was loaded, from where, and what runs it.
+
+    :param detector: loaded
+    :return: a line
+    """
+    runner = detector.backend.description
+    return f'loaded {detector.bundle.path}: {describe(detector)}; runs on {runner}'
 
 
 def _parameter(name: str, value: Any) -> Parameter:

@@ -14,7 +14,7 @@ from ssd_detector_ros import parameters
 from ssd_detector_ros.cameras import Camera, CameraName, name_cameras
 from ssd_detector_ros.conversion_choice import Converter, make_converter
 from ssd_detector_ros.health import Health
-from ssd_detector_ros.model_slot import describe, ModelSlot
+from ssd_detector_ros.model_slot import ModelSlot, tell_loaded
 from ssd_detector_ros.outputs import CameraOutputs, NodeOutputs
 from ssd_detector_ros.pipeline import Pipeline
 from ssd_detector_ros.process import forget_what_stays, keep_freed_memory
@@ -88,8 +88,7 @@ class DetectorNode(LifecycleNode):
             Camera(index, name, CameraOutputs(self, name.prefix))
             for index, name in enumerate(self._camera_names)
         ]
-        detector = self._operation().detector
-        self.get_logger().info(f'loaded {detector.bundle.path}: {describe(detector)}')
+        self.get_logger().info(tell_loaded(self._operation().detector))
         return TransitionCallbackReturn.SUCCESS
 
     @logs_exceptions

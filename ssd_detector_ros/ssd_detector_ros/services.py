@@ -104,7 +104,6 @@ def find_frame(cameras: Sequence[Camera], image_topic: str) -> AnsweredFrame:
     ]
     if not frames:
         known = ', '.join(camera.name.topic for camera in cameras) or 'none'
-        raise ServiceError(
-            f"no frame of '{image_topic or 'any camera'}' was answered yet; cameras: {known}"
-        )
+        of_camera = f' of {image_topic}' if image_topic else ''
+        raise ServiceError(f'no frame{of_camera} was answered yet; cameras: {known}')
     return max(frames, key=lambda frame: frame.stamp_ns)
