@@ -3,6 +3,7 @@
 import io
 import json
 from pathlib import Path
+import shutil
 import subprocess
 import sys
 
@@ -116,6 +117,15 @@ def test_class_lists_that_do_not_match_exit_with_2(evaluate, bundle):
 
     assert code == 2
     assert 'the class lists must match' in err
+
+
+def test_a_model_of_other_classes_exits_with_1(evaluate, bundle, tmp_path):
+    shutil.copyfile(bundle / 'model.onnx', tmp_path / 'model.onnx')
+    overrides = ('--overrides', 'data.labels=[red, green, blue, white]')
+    code, _, err = evaluate(tmp_path / 'model.onnx', '--experiment_path', TINY, *overrides)
+
+    assert code == 1
+    assert 'expected (P, 4) and (P, 5) for 4 labels' in err
 
 
 def test_int8_for_tensorrt_is_compared_with_the_float_model(bundle, tiny_config):
