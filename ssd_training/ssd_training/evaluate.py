@@ -183,7 +183,7 @@ def _compare(arguments: argparse.Namespace) -> None:
 
 def _read_side(path: Path, arguments: argparse.Namespace) -> 'Side':
     from ssd_detector.report.comparison import Side
-    from ssd_detector.report.result import METRICS
+    from ssd_detector.report.files import METRICS
     from ssd_training.evaluation import folders, scoring, sources
 
     sources.check_exists(path)

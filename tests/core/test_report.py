@@ -15,11 +15,11 @@ from ssd_detector.evaluation.analysis import analyse
 from ssd_detector.report.charts import Plot, round_up
 from ssd_detector.report.comparison import compare_results, Side
 from ssd_detector.report.description import describe
-from ssd_detector.report.matches import read_matches, write_matches
+from ssd_detector.report.files import read_matches, read_result, write_matches, write_result
 from ssd_detector.report.matrix import MatrixDrawing
 from ssd_detector.report.page import render_comparison, render_report
 from ssd_detector.report.pictures import mark_worst
-from ssd_detector.report.result import DataResult, Origin, read_result, write_result
+from ssd_detector.report.result import DataResult, Origin
 from ssd_detector.report.summary import summarize
 from tests.core.evaluation_cases import random_data_sets
 

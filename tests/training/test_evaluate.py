@@ -13,7 +13,7 @@ from rich.console import Console
 import yaml
 
 from ssd_detector.bundle import load_bundle
-from ssd_detector.report.result import read_result
+from ssd_detector.report.files import read_result
 from ssd_training.data.datasets import read_split
 from ssd_training.evaluate import CONFIG_ROOT, main
 from ssd_training.evaluation.chain import chain_stages, find_before

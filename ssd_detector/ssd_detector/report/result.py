@@ -1,15 +1,9 @@
 """What an evaluation found, as metrics.json keeps it: one dataclass an object of the file."""
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-import json
-from pathlib import Path
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import Literal
 
-from ssd_detector.config import parse_config, STRICT
-from ssd_detector.errors import ConfigError, EvaluationError
-
-METRICS = 'metrics.json'
+from ssd_detector.config import STRICT
 
 
 @dataclass(frozen=True)
@@ -255,33 +249,3 @@ class Result:
     curves: tuple[CurveResult, ...]
     worst_images: tuple[str, ...]
     schema_version: Literal[1] = 1
-
-
-def write_result(result: Result, path: Path) -> None:
-    """
-    Write metrics.json.
-
-    :param result: what was found
-    :param path: the file
-    """
-    path.write_text(json.dumps(asdict(result), indent=1, allow_nan=False) + '\n', encoding='utf-8')
-
-
-def read_result(path: Path) -> Result:
-    """
-    Read metrics.json.
-
-    :param path: the file
-    :return: what was found
-    :raises EvaluationError: when it is missing or no such file
-    """
-    try:
-        tree: Mapping[str, Any] = json.loads(path.read_text(encoding='utf-8'))
-    except (OSError, ValueError) as error:
-        raise EvaluationError([f'{path}: can not be read as JSON ({error})']) from error
-    try:
-        return parse_config(tree, Result, str(path))
-    except ConfigError as error:
-        raise EvaluationError(
-            [*error.findings[:5], f'{path}: is no {METRICS} of this version; evaluate again']
-        ) from error

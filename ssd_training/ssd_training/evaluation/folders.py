@@ -11,10 +11,16 @@ import json
 from pathlib import Path
 
 from ssd_detector.report.comparison import ResultComparison, Side, to_tree
-from ssd_detector.report.matches import MATCHES, read_matches, write_matches
+from ssd_detector.report.files import (
+    MATCHES,
+    METRICS,
+    read_matches,
+    read_result,
+    write_matches,
+    write_result,
+)
 from ssd_detector.report.page import render_comparison, render_report
 from ssd_detector.report.pictures import mark_worst
-from ssd_detector.report.result import METRICS, read_result, write_result
 from ssd_training.data.records import Record
 from ssd_training.errors import RunError
 from ssd_training.evaluation.scoring import Score
