@@ -1,9 +1,11 @@
 """The deploy chain: SavedModel, ONNX, INT8, parity, and what stops it."""
 
+import argparse
 import dataclasses
 import json
 import shutil
 
+import cv2
 import h5py
 import numpy as np
 import onnx
@@ -11,9 +13,11 @@ import onnxruntime
 import pytest
 import tensorflow as tf
 
+from ssd_detector.backends.cuda import find_gpu
 from ssd_detector.backends.onnxruntime import OnnxRuntimeBackend
 from ssd_detector.backends.selection import BackendRequest, open_backend
 from ssd_detector.bundle import load_bundle
+from ssd_detector.deploy_config import BenchmarkSettings, PredictionSettings
 from ssd_detector.errors import BundleError, ConfigError
 from ssd_detector.parity import read_parity
 from ssd_detector.preprocess import preprocess
@@ -26,6 +30,7 @@ from ssd_training.deploy.int8 import calibrate, quantize, QuantizeOptions
 from ssd_training.deploy.sample_images import draw_image
 from ssd_training.deploy.serving import load_saved_model
 from ssd_training.deploy.source import read_recorded_source, read_source
+from ssd_training.deploy.steps import after_bundle
 from ssd_training.deploy.validation import compare, saved_model_runner
 from ssd_training.engine.checkpoints import Checkpoint, Position, write_checkpoint
 from ssd_training.engine.state import AVERAGE, MODEL
@@ -157,9 +162,9 @@ def test_a_dynamic_batch_takes_several_images(source, tmp_path):
 
     backend = OnnxRuntimeBackend(bundle.model_path())
     boxes, _ = backend.run(image())
-    both = backend._session.run(['boxes'], {'input_image': np.concatenate([image(), image(1)])})
-    np.testing.assert_allclose(both[0][0], boxes, atol=1e-5)
-    assert both[0].shape == (2, NUM_PRIORS, 4)
+    both, scores = backend.run_batch(np.concatenate([image(), image(1)]))
+    np.testing.assert_allclose(both[0], boxes, atol=1e-5)
+    assert both.shape == (2, NUM_PRIORS, 4) and scores.shape[0] == 2
     assert find_avoidable(bundle.model_path()) == []
 
 
@@ -428,6 +433,66 @@ def test_the_nms_config_has_the_keys_and_types_of_hailos_model_zoo(raw):
     }
     assert (config['centers_scale_factor'], config['bbox_dimensions_scale_factor']) == (10, 5)
     assert set(config['bbox_decoders'][0]) == {'name', 'w', 'h', 'reg_layer', 'cls_layer'}
+
+
+def after_steps(build, folder, **sections):
+    """Run what follows the bundle with sections added to the deploy config."""
+    deploy = dataclasses.replace(build.deploy.deploy, **sections)
+    changed = chain.Build(
+        dataclasses.replace(build.deploy, deploy=deploy), build.tree, folder / 'bundle'
+    )
+    changed.path.mkdir(exist_ok=True)
+    shutil.copytree(build.path / 'saved_model', changed.path / 'saved_model', dirs_exist_ok=True)
+    arguments = argparse.Namespace(workspace_mib=64, timing_cache=None, engine_folder=folder)
+    lines = list(after_bundle(load_bundle(build.bundle_path), changed, arguments))
+    return changed.path, lines
+
+
+def test_verification_engine_and_prediction_follow_the_bundle(built, tmp_path):
+    if find_gpu() is not None:
+        pytest.skip('there is an NVIDIA GPU, for which an engine would be built')
+    cv2.imwrite(str(tmp_path / 'a.png'), draw_image(SIZE_PX, 0))
+
+    folder, lines = after_steps(built, tmp_path, prediction=PredictionSettings(str(tmp_path)))
+
+    assert [line[:4] for line in lines[:3]] == ['PASS'] * 3
+    assert 'engine: not built: ' in lines[3]
+    assert lines[4].startswith('a.png  ')
+    assert (folder / 'predictions/a.png').is_file()
+
+
+def test_a_picture_that_can_not_be_predicted_fails_the_deployment(built, tmp_path):
+    (tmp_path / 'a.png').write_bytes(b'no picture')
+
+    with pytest.raises(DataError, match='deploy.prediction.source: 1 unreadable'):
+        after_steps(built, tmp_path, prediction=PredictionSettings(str(tmp_path)))
+
+
+@pytest.mark.slow
+def test_every_peer_that_is_installed_is_timed_and_finds_the_same(built, tmp_path):
+    folder, lines = after_steps(built, tmp_path, benchmark=BenchmarkSettings(num_rounds=1))
+
+    report = json.loads((folder / 'benchmark.json').read_text())
+    runtimes = {row['runtime'] for row in report['timings']}
+    assert runtimes >= {'ONNX Runtime', 'OpenVINO', 'LiteRT'}
+    # This process has used TensorFlow already, with another number of threads.
+    (reason,) = [row['reason'] for row in report['absent'] if row['runtime'] == 'TensorFlow']
+    assert reason == 'TensorFlow takes one number of threads a process'
+    assert all(
+        row['num_agreed'] == row['num_expected']
+        for row in report['timings']
+        if row['precision'] == 'FP32'
+    )
+    assert 'backend auto takes' in lines[-1]
+
+
+def test_the_robots_config_has_no_part_of_the_exporting_machine(copy):
+    tree = {**copy.tree, 'deploy': {**copy.tree['deploy'], 'benchmark': {}, 'prediction': {}}}
+
+    bundle = chain.assemble(chain.Build(copy.deploy, tree, copy.bundle_path))
+
+    assert 'prediction' not in (bundle.path / 'deploy.yaml').read_text()
+    assert bundle.config.deploy.benchmark is None
 
 
 def test_the_saved_model_is_what_was_trained(built, source):
