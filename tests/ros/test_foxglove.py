@@ -1,6 +1,10 @@
 """Annotations for Foxglove: serialized with upstream's fields, by types made from its texts."""
 
 from importlib.util import find_spec
+import shlex
+import shutil
+import subprocess
+import sys
 from types import SimpleNamespace
 
 import numpy as np
@@ -13,6 +17,8 @@ from rosbags.typesys import get_types_from_msg, get_typestore, Stores
 
 from ssd_detector import Detections
 from ssd_detector_ros import foxglove
+from tests.ros.talking import detector_command, peer, plain_image, running
+from tests.tiny_bundle import write_tiny_bundle
 
 # Fields as foxglove_msgs has them in ROS 2 (2025); a package of that name is in no registry here.
 DEFINITIONS = {
@@ -80,3 +86,62 @@ def test_without_the_package_there_is_no_topic():
     if find_spec('foxglove_msgs') is not None:
         pytest.skip('foxglove_msgs is installed')
     assert foxglove.messages is None
+
+
+CMAKE = """\
+cmake_minimum_required(VERSION 3.16)
+project(foxglove_msgs)
+find_package(ament_cmake REQUIRED)
+find_package(builtin_interfaces REQUIRED)
+find_package(rosidl_default_generators REQUIRED)
+rosidl_generate_interfaces(foxglove_msgs {files} DEPENDENCIES builtin_interfaces)
+ament_package()
+"""
+PACKAGE = """\
+<package format="3">
+  <name>foxglove_msgs</name><version>0.0.0</version>
+  <description>Stands in for the package of that name.</description>
+  <maintainer email="nobody@example.org">nobody</maintainer><license>MIT</license>
+  <buildtool_depend>ament_cmake</buildtool_depend>
+  <buildtool_depend>rosidl_default_generators</buildtool_depend>
+  <depend>builtin_interfaces</depend>
+  <member_of_group>rosidl_interface_packages</member_of_group>
+  <export><build_type>ament_cmake</build_type></export>
+</package>
+"""
+
+
+def build_messages(folder):
+    """Build foxglove_msgs as a workspace of its own, on top of what is sourced."""
+    package = folder / 'src' / 'foxglove_msgs'
+    (package / 'msg').mkdir(parents=True)
+    for name, text in DEFINITIONS.items():
+        (package / 'msg' / f'{name}.msg').write_text(text)
+    files = ' '.join(f'"msg/{name}.msg"' for name in DEFINITIONS)
+    (package / 'CMakeLists.txt').write_text(CMAKE.format(files=files))
+    (package / 'package.xml').write_text(PACKAGE)
+    build = [sys.executable, shutil.which('colcon'), 'build']
+    subprocess.run(build, cwd=folder, check=True, capture_output=True, timeout=300)
+    return folder / 'install' / 'local_setup.bash'
+
+
+@pytest.mark.slow
+def test_whoever_subscribes_hears_annotations_over_dds(tmp_path):
+    if shutil.which('colcon') is None or shutil.which('ros2') is None:
+        pytest.skip('colcon or ros2 is not installed')
+    setup = build_messages(tmp_path)
+
+    def sourced(words):
+        return ['bash', '-c', f'source {setup} && exec {shlex.join(map(str, words))}']
+
+    topic, heard = '/test_foxglove/ssd_detector/annotations', tmp_path / 'heard'
+    node = sourced(detector_command('test_foxglove', bundle=write_tiny_bundle(tmp_path / 'tiny')))
+    echo = sourced(['ros2', 'topic', 'echo', '--once', topic])
+    with running(node, tmp_path / 'said'), peer('test_foxglove') as one:
+        one.wait_until_active()
+        with running(echo, heard):
+            one.wait_for(
+                lambda: [one.send(plain_image(red=255)), 'red 1.00' in heard.read_text()][1],
+                'annotations',
+            )
+    assert 'type: 2' in heard.read_text()

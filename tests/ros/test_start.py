@@ -158,6 +158,16 @@ def test_lifecycle_events_of_a_launch_file_tell_that_configure_failed():
     assert 'no detector' in output and 'finished cleanly' in output
 
 
+def test_the_released_bundle_runs_in_int8_on_demand_and_gives_what_was_trained(tmp_path):
+    command = detector_command('test_int8', precision='INT8', verify='refuse')
+    with running(command, tmp_path / 'log'), peer('test_int8') as one:
+        status = one.diagnosis('model', lambda status: True)
+    assert status.level == status.OK
+    assert {pair.key: pair.value for pair in status.values}['runs on'].endswith(
+        'model_int8_cpu.onnx'
+    )
+
+
 def test_every_argument_of_the_launch_file_is_a_parameter_or_of_launch():
     code, output = outcome([*LAUNCH, '--show-args'])
     assert code == 0

@@ -1,0 +1,32 @@
+"""bench/ros.py runs: its figures are in docs/node.md."""
+
+from importlib.util import find_spec
+import os
+from pathlib import Path
+import re
+import subprocess
+import sys
+
+import pytest
+
+if find_spec('rclpy') is None:
+    pytest.skip('ROS 2 is not sourced (no rclpy); run `make test`', allow_module_level=True)
+
+BENCH = Path(__file__).parents[2] / 'bench/ros.py'
+
+
+@pytest.mark.slow
+def test_the_benchmark_compares_the_node_with_the_core():
+    environment = {k: v for k, v in os.environ.items() if k != 'ROS_PYTHON_CHECK_FIELDS'}
+    done = subprocess.run(
+        [sys.executable, BENCH, '--seconds', '6'],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+        env=environment,
+    )
+    assert done.returncode == 0, done.stderr
+    (share,) = re.findall(r'throughput .*: ([\d.]+)%', done.stdout)
+    assert 10 < float(share) < 200
+    assert re.search(r'image to detections p50 [\d.]+ ms: core p50 [+-][\d.]+ ms', done.stdout)
