@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from ssd_detector.preprocess import preprocess
 from ssd_training.data.order import EpochOrder
@@ -229,8 +230,14 @@ def test_a_broken_image_stops_the_training_with_its_name(grey_records, no_augmen
     (tmp_path / 'cut.jpg').write_bytes(whole[: len(whole) // 2])
     record = dataclasses.replace(grey_records[2], image=ImageFile(tmp_path / 'cut.jpg'))
 
-    with pytest.raises(DataError, match=r'cut.jpg: ends too early \(\d+ bytes\); get it again'):
+    named = r'cut.jpg: ends too early \(\d+ bytes\); get it again'
+    with pytest.raises(DataError, match=named):
         batches_of([record], no_augmentation, batch_size=1)
+    batches = training_batches(
+        [record], no_augmentation, size_hw=SIZE_HW, batch_size=1, epochs=1, seed=0
+    )
+    with pytest.raises(DataError, match=named):
+        next(iter(batches.dealt_out_by(tf.distribute.MirroredStrategy(['/cpu:0']))))
 
 
 def test_records_hash_by_what_they_say_not_by_where_they_are(grey_records, tmp_path):

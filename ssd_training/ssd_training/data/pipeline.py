@@ -19,14 +19,14 @@ logger = logging.getLogger(__name__)
 
 class TrainingBatches:
     """
-    The batches of a training; iterate it, or give `dataset` to `tf.distribute`.
+    The batches of a training.
 
     A sample follows from the seed, the epoch and the record alone, not from how many threads or
     workers there are, nor from what came before.
     """
 
     def __init__(self, dataset: tf.data.Dataset, reader: '_Reader') -> None:
-        self.dataset = dataset
+        self._dataset = dataset
         self._reader = reader
 
     def __iter__(self) -> Iterator[Sample]:
@@ -37,7 +37,7 @@ class TrainingBatches:
             class_ids (B, G) int32 with 0 as padding, is_difficult (B, G) bool
         :raises DataError: when an image can not be read
         """
-        batches = iter(self.dataset)
+        batches = iter(self._dataset)
         while True:
             try:
                 batch = next(batches)
@@ -47,6 +47,16 @@ class TrainingBatches:
                 # TensorFlow passes on the text of an exception only, behind a traceback.
                 raise self._reader.error or error from error
             yield batch
+
+    def dealt_out_by(self, strategy: tf.distribute.Strategy) -> 'TrainingBatches':
+        """
+        Divide each batch among the replicas of this process.
+
+        :param strategy: that the steps run in
+        :return: the same batches, as the strategy packs them
+        """
+        dataset = strategy.experimental_distribute_dataset(self._dataset)
+        return TrainingBatches(dataset, self._reader)
 
 
 def training_batches(

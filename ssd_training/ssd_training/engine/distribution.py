@@ -62,8 +62,7 @@ class Distribution:
         if self._is_multi_worker:
             # One device a worker: its part of the batch needs no packing.
             return iter(make_batches(self.worker_index, self.num_replicas))
-        batches = make_batches(0, 1)
-        return iter(self._strategy.experimental_distribute_dataset(batches.dataset))
+        return iter(make_batches(0, 1).dealt_out_by(self._strategy))
 
     def agree(self, wants: bool) -> bool:
         """
