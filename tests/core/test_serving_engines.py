@@ -174,3 +174,11 @@ def test_rebuild_builds_again(tensorrt, bundle_path):
 
     assert main([str(bundle_path), '--rebuild']) == 0
     assert path.stat().st_mtime_ns > first
+
+
+def test_measured_times_go_from_one_build_to_the_next(tensorrt, bundle_path, tmp_path):
+    arguments = [str(bundle_path), '--rebuild', '--timing_cache', str(tmp_path / 'times.bin')]
+
+    assert [main(arguments), main(arguments)] == [0, 0]
+
+    assert (tmp_path / 'times.bin').read_bytes() == b'times;times;'

@@ -53,6 +53,24 @@ class BuilderConfig:
     def set_flag(self, flag):
         assert flag in (0, 1)
 
+    def create_timing_cache(self, content):
+        return TimingCache(content)
+
+    def set_timing_cache(self, cache, ignore_mismatch):
+        assert not ignore_mismatch
+        self._cache = cache
+
+    def get_timing_cache(self):
+        return self._cache
+
+
+class TimingCache:
+    def __init__(self, content):
+        self._content = content
+
+    def serialize(self):
+        return self._content + b'times;'
+
 
 class Builder:
     def __init__(self, logger):

@@ -3,7 +3,7 @@ One way to build engines for TensorRT 8.6, 10, 11 and TensorRT for RTX.
 
 Of the names that differ between them: EXPLICIT_BATCH and the precision flags are gone in 11,
 where precision comes from the file alone. `tests/training/test_tensorrt_gate.py` runs
-this code with TensorRT for RTX; the other versions were not run.
+this code with TensorRT for RTX; the names were looked up in the others, which were not run.
 """
 
 from collections.abc import Callable
@@ -94,7 +94,8 @@ def build_engine(
     network = builder.create_network(_network_flags(trt))
     parser = trt.OnnxParser(network, get_logger(trt))
     if not parser.parse_from_file(str(model_path)):
-        reasons = [parser.get_error(index).desc() for index in range(parser.num_errors)]
+        errors = [parser.get_error(index).desc() for index in range(parser.num_errors)]
+        reasons = [' '.join(error.split()) for error in errors]
         raise BackendError(
             f'{model_path}: {describe_runtime(trt)} can not read it: {"; ".join(reasons)}; take '
             f'model.onnx or model_int8_trt.onnx of a bundle'
