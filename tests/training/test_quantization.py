@@ -6,7 +6,7 @@ import shutil
 
 import numpy as np
 import onnx
-from onnx import numpy_helper
+from onnx import helper, numpy_helper, TensorProto
 import onnxruntime
 import pytest
 
@@ -98,6 +98,36 @@ def test_the_tensorrt_file_dequantizes_no_int32(files):
         for node in model.graph.node
         if node.op_type == 'DequantizeLinear' and node.input[0] in values
     )
+
+
+def test_biases_stay_in_float_for_tensorrt(tmp_path):
+    """An untrained network has none that are not 0, and those are left out; this one has."""
+    shape = helper.make_tensor_value_info('input_image', TensorProto.FLOAT, [1, 3, 8, 8])
+    outcome = helper.make_tensor_value_info('y', TensorProto.FLOAT, [1, 3, 8, 8])
+    graph = helper.make_graph(
+        [
+            helper.make_node('Conv', ['input_image', 'w', 'b'], ['x'], name='first'),
+            helper.make_node('Conv', ['x', 'w', 'b'], ['y'], name='second'),
+        ],
+        'biased',
+        [shape],
+        [outcome],
+        [
+            numpy_helper.from_array(np.ones((3, 3, 1, 1), np.float32), 'w'),
+            numpy_helper.from_array(np.ones(3, np.float32), 'b'),
+        ],
+    )
+    opset = [helper.make_opsetid('', 17)]
+    onnx.save(helper.make_model(graph, opset_imports=opset, ir_version=8), tmp_path / 'f.onnx')
+    ranges = {name: Range(0.0, 6.0) for name in ('input_image', 'x', 'y')}
+
+    quantize_model(
+        tmp_path / 'f.onnx', tmp_path / 'q.onnx', target='trt', grids=TensorGrids(ranges)
+    )
+
+    model = onnx.load(tmp_path / 'q.onnx')
+    assert constants(model)['b'].dtype == np.float32
+    assert {constants(model)[n.input[2]].dtype for n in quantizers(model)} == {np.dtype('int8')}
 
 
 @pytest.mark.parametrize('target', ['cpu', 'trt'])
