@@ -25,6 +25,7 @@ from ssd_detector.verify import verify_bundle
 from ssd_training.deploy import chain, raw_heads
 from ssd_training.deploy.conversion import count_operations, find_avoidable
 from ssd_training.deploy.int8 import calibrate, quantize, QuantizeOptions
+from ssd_training.deploy.quantization import quantize_model
 from ssd_training.deploy.sample_images import draw_image
 from ssd_training.deploy.serving import load_saved_model
 from ssd_training.deploy.source import read_recorded_source
@@ -301,6 +302,26 @@ def test_more_loss_than_allowed_leaves_no_int8_file(copy):
     with pytest.raises(ExportError, match='points of mAP; -200 are allowed'):
         quantize(copy, QuantizeOptions(num_calibration=2, num_evaluated=2, max_loss=-200))
 
+    assert not (copy.path / 'model_int8_cpu.onnx').exists()
+
+
+@pytest.mark.slow
+def test_layer_after_layer_is_kept_in_float_until_there_is_nothing_left_to_try(copy, monkeypatch):
+    kept = []
+    monkeypatch.setattr(
+        'ssd_training.deploy.int8.quantize_model',
+        lambda *paths, float_nodes, **options: (
+            kept.append(tuple(float_nodes)),
+            quantize_model(*paths, float_nodes=float_nodes, **options),
+        ),
+    )
+    options = QuantizeOptions(num_calibration=2, num_evaluated=2, max_loss=-200, auto_exclude=True)
+
+    with pytest.raises(ExportError, match='points of mAP; -200 are allowed'):
+        quantize(copy, options)
+
+    assert [len(layers) for layers in kept[::2]] == list(range(9))
+    assert kept[-1][:7] == kept[-3]
     assert not (copy.path / 'model_int8_cpu.onnx').exists()
 
 
