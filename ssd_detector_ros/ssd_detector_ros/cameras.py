@@ -50,6 +50,14 @@ class Camera:
     last_error: tuple[str, float] | None = None
     last_answered: AnsweredFrame | None = None
 
+    def note_received(self) -> None:
+        """Remember that an image arrived, of whatever worth."""
+        self.last_received_s = time.monotonic()
+
+    def forget_images(self) -> None:
+        """Begin anew: what came before a pause says nothing about the camera now."""
+        self.last_received_s = self.last_error = None
+
     def note_error(self, text: str) -> None:
         """
         Remember why an image could not be used.

@@ -59,6 +59,8 @@ class Pipeline:
             has_age_limit=drop_policy == 'max_age',
         )
         self._worker = Worker(self._frames, self._processor.process, on_failure=on_failure)
+        for camera in cameras:
+            camera.forget_images()
         self._subscriptions = [self._subscribe(camera) for camera in cameras]
 
     @property
@@ -79,8 +81,7 @@ class Pipeline:
         :param camera: where it comes from
         :param message: the image
         """
-        self.statistics.count_received(camera.index)
-        camera.last_received_s = time.monotonic()
+        self._note_received(camera)
         reason = self._reason_to_drop(camera)
         if reason is not None:
             self.statistics.count_drop(reason)
@@ -97,10 +98,14 @@ class Pipeline:
         try:
             message = read_image(serialized)
         except ImageError as error:
-            self.statistics.count_received(camera.index)
+            self._note_received(camera)
             self._processor.drop(camera, error)
             return
         self.on_image(camera, message)
+
+    def _note_received(self, camera: Camera) -> None:
+        self.statistics.count_received(camera.index)
+        camera.note_received()
 
     def _reason_to_drop(self, camera: Camera) -> str | None:
         settings = self._operation().settings

@@ -9,6 +9,8 @@ import pytest
 if find_spec('rclpy') is None:
     pytest.skip('ROS 2 is not sourced (no rclpy); run `make test`', allow_module_level=True)
 
+from lifecycle_msgs.msg import Transition
+from lifecycle_msgs.srv import ChangeState
 from sensor_msgs.msg import Image
 
 from ssd_detector_ros.declarations import LIVE
@@ -85,7 +87,11 @@ def test_any_bytes_on_the_topic_are_dropped_and_the_node_lives(detector, content
     detector.establish(plain_image())
 
 
-def test_bytes_that_are_no_image_are_told(detector):
+def test_bytes_that_are_no_image_are_told_also_before_the_first_image(detector):
+    # Deactivated and activated, the node has seen no image yet.
+    for transition in (Transition.TRANSITION_DEACTIVATE, Transition.TRANSITION_ACTIVATE):
+        request = ChangeState.Request(transition=Transition(id=transition))
+        assert detector.call(ChangeState, 'change_state', request).success
     detector.wait_for_drop('bad_image', lambda: detector.publisher().publish(b'\0\1\0\0no'))
     status = detector.diagnosis(
         'images',
