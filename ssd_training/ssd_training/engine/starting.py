@@ -102,9 +102,10 @@ def take_over(
         if source.run is None:
             raise CheckpointError(['the checkpoint lies in no run folder'])
         with tempfile.TemporaryDirectory(prefix='run-') as scratch:
-            folder.take_metrics(source.run.fetch(METRICS, Path(scratch)))
+            history = source.run.fetch(METRICS, Path(scratch))
             if position.best_step is not None and training.config.checkpoint.save_best:
                 _copy_best(source.run, position.best_step, folder, Path(scratch))
+            folder.take_metrics(history)
     except RunError as error:
         logger.warning('%s; history and best start anew', error)
         return dataclasses.replace(position, best_metric=None, best_step=None)
