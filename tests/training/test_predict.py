@@ -4,6 +4,7 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import io
 import json
+from pathlib import Path
 import threading
 
 import cv2
@@ -179,13 +180,23 @@ def test_what_is_no_source_is_named(predict, tmp_path, monkeypatch, given, code,
     assert (found, rows) == (code, []) and said in error
 
 
-def test_pictures_are_never_replaced(bundle, tmp_path, capsys):
-    cv2.imwrite(str(tmp_path / 'a.png'), plain(RED))
+@pytest.mark.parametrize(
+    ('source', 'output_dir'),
+    [('b', 'b'), ('b/x.png', 'b'), ('b', '.'), ('clip.mp4', '.'), ('b/../b', 'b')],
+)
+def test_what_was_given_is_never_replaced(
+    bundle, tmp_path, capsys, monkeypatch, source, output_dir
+):
+    monkeypatch.chdir(tmp_path)
+    for name in ('b/x.png', 'b/b/x.png'):
+        Path(name).parent.mkdir(exist_ok=True)
+        cv2.imwrite(name, plain(RED))
+    write_video('clip.mp4', [RED])
 
-    for source in (tmp_path, tmp_path / 'a.png'):
-        arguments = [str(source), '--bundle', str(bundle), '--output_dir', str(tmp_path)]
-        assert main(arguments) == 2
-        assert 'its pictures would be replaced' in capsys.readouterr().err
+    assert main([source, '--bundle', str(bundle), '--output_dir', output_dir]) == 2
+
+    assert 'would be replaced' in capsys.readouterr().err
+    assert (cv2.imread('b/b/x.png') == plain(RED)).all()
 
 
 def test_a_window_without_a_screen_is_a_sentence(predict, tmp_path, monkeypatch):

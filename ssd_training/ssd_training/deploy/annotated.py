@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ssd_training.deploy.frame_sources import Frame, Source, Video
+from ssd_training.deploy.frame_sources import Frame, Source, Video, VIDEO_SUFFIX
 from ssd_training.errors import DataError
 
 
@@ -37,7 +37,7 @@ def open_writer(source: Source, folder: Path) -> Writer:
     :return: pictures for pictures, a video for the rest
     """
     if isinstance(source, Video):
-        return VideoWriter(folder / f'{source.name}.mp4', source.rate_hz)
+        return VideoWriter(folder / f'{source.name}{VIDEO_SUFFIX}', source.rate_hz)
     return PictureWriter(folder)
 
 

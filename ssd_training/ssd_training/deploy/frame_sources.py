@@ -14,6 +14,7 @@ from ssd_training.data.records import decode_image, ImageFile, UPRIGHT
 from ssd_training.errors import DataError
 
 PICTURE_SUFFIXES = ('.jpg', '.jpeg', '.png', '.bmp', '.webp', '.tif', '.tiff')
+VIDEO_SUFFIX = '.mp4'
 _TIMEOUT_MS = 10_000
 # A video's header may promise a little more than there is.
 _ALLOWED_MISSING = 0.02
@@ -87,24 +88,14 @@ class Video:
 
     :param address: as OpenCV takes it: a path or URL, or the index of a camera
     :param name: of the results
+    :param total: the number of frames; None when there is no end to be seen
+    :param rate_hz: frames a second
     """
 
     address: str | int
     name: str
-
-    @property
-    def total(self) -> int | None:
-        """The number of frames; None when there is no end to be seen."""
-        with _capture(self.address) as capture:
-            return _length(capture)
-
-    @property
-    def rate_hz(self) -> float:
-        """Frames a second, 25 where nobody says it."""
-        with _capture(self.address) as capture:
-            rate_hz = capture.get(cv2.CAP_PROP_FPS)
-        # MJPEG streams claim thousands.
-        return rate_hz if 0 < rate_hz < 1000 else _DEFAULT_RATE_HZ
+    total: int | None
+    rate_hz: float
 
     def frames(self) -> Iterator[Frame | Unreadable]:
         """
@@ -114,7 +105,7 @@ class Video:
         :raises DataError: when it can't be opened
         """
         with _capture(self.address) as capture:
-            total, index = _length(capture), 0
+            index = 0
             while True:
                 is_there, image_bgr = capture.read()
                 if not is_there:
@@ -122,9 +113,9 @@ class Video:
                 image_rgb = cv2.cvtColor(image_bgr, cv2.COLOR_BGR2RGB)
                 yield Frame(self.name, np.asarray(image_rgb, np.uint8), index)
                 index += 1
-            if index == 0 or (total and index < total * (1 - _ALLOWED_MISSING)):
+            if index == 0 or index < (self.total or 0) * (1 - _ALLOWED_MISSING):
                 yield Unreadable(
-                    self.name, f'{self.name}: {index} of {total or "?"} frames can be read'
+                    self.name, f'{self.name}: {index} of {self.total or "?"} frames can be read'
                 )
 
 
@@ -143,12 +134,11 @@ def open_source(given: str, output_dir: Path) -> Source:
     """
     path = Path(given)
     if given.isdigit() and not path.exists():
-        return _check(Video(int(given), f'camera_{given}'))
+        return _open_video(int(given), f'camera_{given}')
     if '://' in given:
-        return _check(Video(given, _name_of(given)))
+        return _open_video(given, _name_of(given))
     if path.is_dir():
-        _check_root(path, output_dir)
-        return Pictures(_find_pictures(path, output_dir.resolve()), path)
+        return _open_pictures(_find_pictures(path, output_dir.resolve()), path, output_dir)
     if not path.is_file():
         raise ConfigError(
             [
@@ -157,23 +147,28 @@ def open_source(given: str, output_dir: Path) -> Source:
             ]
         )
     if path.suffix.lower() in PICTURE_SUFFIXES:
-        _check_root(path.parent, output_dir)
-        return Pictures((path,), path.parent)
-    return _check(Video(given, path.stem))
+        return _open_pictures((path,), path.parent, output_dir)
+    if (output_dir / f'{path.stem}{VIDEO_SUFFIX}').resolve() == path.resolve():
+        raise ConfigError([f'--output_dir: {path} would be replaced; give another folder'])
+    return _open_video(given, path.stem)
 
 
-def _check_root(root: Path, output_dir: Path) -> None:
-    if root.resolve() == output_dir.resolve():
+def _open_pictures(paths: tuple[Path, ...], root: Path, output_dir: Path) -> Pictures:
+    given = {path.resolve() for path in paths}
+    if any((output_dir / path.relative_to(root)).resolve() in given for path in paths):
         raise ConfigError(
             [f'--output_dir: {output_dir}: its pictures would be replaced; give another folder']
         )
+    return Pictures(paths, root)
 
 
 def _find_pictures(folder: Path, left_out: Path) -> tuple[Path, ...]:
+    has_results = folder.resolve() in left_out.parents
     paths = tuple(
         path
         for path in sorted(folder.rglob('*'))
-        if path.suffix.lower() in PICTURE_SUFFIXES and left_out not in path.resolve().parents
+        if path.suffix.lower() in PICTURE_SUFFIXES
+        and not (has_results and left_out in path.resolve().parents)
     )
     if not paths:
         raise ConfigError([f'{folder}: holds no picture ({", ".join(PICTURE_SUFFIXES)})'])
@@ -186,9 +181,15 @@ def _name_of(url: str) -> str:
     return ''.join(one if one.isalnum() or one in '.-' else '_' for one in place).strip('_')
 
 
-def _check(video: Video) -> Video:
-    with _capture(video.address):
-        return video
+def _open_video(address: str | int, name: str) -> Video:
+    with _capture(address) as capture:
+        count = int(capture.get(cv2.CAP_PROP_FRAME_COUNT))
+        rate_hz = capture.get(cv2.CAP_PROP_FPS)
+    # MJPEG streams claim thousands.
+    is_rate = 0 < rate_hz < 1000
+    return Video(
+        address, name, count if count > 0 else None, rate_hz if is_rate else _DEFAULT_RATE_HZ
+    )
 
 
 @contextmanager
@@ -216,8 +217,3 @@ def _describe_failure(address: str | int) -> str:
     if '://' in address:
         return f'{_name_of(address)}: no stream there; try the address in a browser or ffplay'
     return f'{address}: can not be opened as a video; convert it (ffmpeg) or check the file'
-
-
-def _length(capture: cv2.VideoCapture) -> int | None:
-    count = int(capture.get(cv2.CAP_PROP_FRAME_COUNT))
-    return count if count > 0 else None
