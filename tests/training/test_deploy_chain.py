@@ -32,6 +32,7 @@ from ssd_training.deploy.source import read_recorded_source
 from ssd_training.deploy.steps import after_bundle
 from ssd_training.deploy.validation import compare, saved_model_runner
 from ssd_training.engine.checkpoints import Checkpoint, Position, write_checkpoint
+from ssd_training.engine.run_folder import WEIGHTS
 from ssd_training.engine.state import AVERAGE, MODEL
 from ssd_training.engine.trainer import build_model
 from ssd_training.errors import DataError, ExportError, WeightsError
@@ -494,10 +495,14 @@ def test_every_stage_that_is_scored_gives_what_was_trained(built, source, tmp_pa
             np.testing.assert_allclose(received, wanted, atol=1e-5)
 
 
-def test_the_chain_scores_every_file_of_a_build(built, source, data_root, monkeypatch, capsys):
+def test_the_chain_scores_every_file_of_a_build(
+    built, source, data_root, monkeypatch, capsys, tmp_path
+):
     monkeypatch.setenv('DATA_ROOT', str(data_root))
-    weights = str(source.weights_path)
-    code = evaluate(['--chain', str(built.bundle_path), '--checkpoint', weights, '--json'])
+    (tmp_path / 'weights').mkdir()
+    shutil.copyfile(source.weights_path, tmp_path / WEIGHTS)
+    (tmp_path / 'status.json').write_text('{"status": "success"}')
+    code = evaluate(['--chain', str(built.bundle_path), '--checkpoint', str(tmp_path), '--json'])
 
     stages = {one['stage']: one for one in json.loads(capsys.readouterr().out)['stages']}
     assert code == 0

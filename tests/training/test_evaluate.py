@@ -1,5 +1,6 @@
 """The command that scores models, as a process and in this one."""
 
+from dataclasses import asdict
 import io
 import json
 from pathlib import Path
@@ -15,9 +16,11 @@ import yaml
 from ssd_detector.bundle import load_bundle
 from ssd_detector.report.files import read_result
 from ssd_training.data.datasets import read_split
+from ssd_training.engine.files import write_json
 from ssd_training.evaluate import CONFIG_ROOT, main
 from ssd_training.evaluation.chain import chain_stages, find_before
 from ssd_training.evaluation.progress import open_progress
+from ssd_training.evaluation.sources import Experiment, find_stage, read_experiment
 from tests.tiny_bundle import DEPLOY_YAML, write_tiny_bundle
 from tests.training.conftest import TINY
 
@@ -244,6 +247,20 @@ def test_a_model_without_an_experiment_exits_with_2(evaluate, tmp_path):
 
     assert code == 2
     assert '--experiment_path is missing' in err
+
+
+@pytest.mark.parametrize(
+    'name', ['.', 'weights/best_weights.weights.h5', 'checkpoints/last/ckpt-3.npz']
+)
+def test_a_checkpoint_in_a_run_is_scored_with_the_experiment_of_the_run(
+    tiny_config, tmp_path, name
+):
+    write_json(tmp_path / 'config.json', asdict(tiny_config))
+    experiment = Experiment(None, CONFIG_ROOT, [], {})
+    config = read_experiment(tmp_path / name, None, experiment)
+
+    assert config == tiny_config
+    assert find_stage(tmp_path / name, None, config).name == 'checkpoint'
 
 
 def test_a_run_of_another_version_says_how_to_score_it(evaluate, tmp_path):
