@@ -1,6 +1,7 @@
 """Training for INT8: the rounding, the ranges, and files that give the same bits."""
 
 import dataclasses
+import json
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -15,12 +16,14 @@ import tensorflow as tf
 from ssd_detector.errors import ConfigError
 from ssd_training.data.pipeline import training_batches
 from ssd_training.deploy import chain
+from ssd_training.deploy.conversion import export_onnx
 from ssd_training.deploy.int8 import quantize, QuantizeOptions
+from ssd_training.deploy.quantization import FILE_NAMES, quantize_model
 from ssd_training.deploy.sample_images import draw_image
+from ssd_training.deploy.serving import Serving
 from ssd_training.deploy.source import Source
 from ssd_training.deploy.trained_grids import find_trained_grids
 from ssd_training.engine import trainer
-from ssd_training.engine.trained import load_float, load_quantized
 from ssd_training.errors import ExportError
 from ssd_training.experiments.architecture import describe_architecture
 from ssd_training.experiments.fingerprint import compute_fingerprint
@@ -34,12 +37,14 @@ from ssd_training.model.fake_quantization import (
     round_to_bits,
 )
 from ssd_training.model.quantized_ssd import (
+    build_float_twin,
     build_quantized,
     CPU_GRIDS,
     TENSORRT_GRIDS,
 )
 from ssd_training.model.weights import save_weights
 from ssd_training.targets.matching import GroundTruthBatch
+from ssd_training.targets.priors import generate_priors
 from tests import reference
 from tests.training.deploy_config import SIZE_PX
 from tests.training.deploying import make_build
@@ -74,32 +79,34 @@ def images():
 
 
 @pytest.fixture(scope='module')
-def source(config, float_model, images, tmp_path_factory):
-    """Hold the weights of a network that has seen images."""
-    model = build_quantized(float_model, config.quantization)
-    for _ in range(2):
-        model(images, training=True)
-    path = tmp_path_factory.mktemp('quantized') / 'seen.weights.h5'
-    save_weights(model, path)
-    return Source(config, '0123456789ab', 'exp_0123456789ab', path, {})
-
-
-@pytest.fixture(scope='module')
-def trained(source):
-    """Load that network, as each file computes."""
-    return {
-        target: load_quantized(source.config, source.weights_path, grids)
+def trained(config, float_model, images):
+    """Build a network that has seen images, as each file computes."""
+    models = {
+        target: build_quantized(float_model, config.quantization, grids)
         for target, grids in GRIDS.items()
     }
+    for _ in range(2):
+        models['trt'](images, training=True)
+    models['cpu'].set_weights(models['trt'].get_weights())
+    return models
 
 
 @pytest.fixture(scope='module')
-def build(source, tmp_path_factory):
-    made = make_build(tmp_path_factory.mktemp('quantized_build'))
-    chain.export(source, made)
-    chain.convert(made)
-    quantize(made, QuantizeOptions(num_evaluated=0))
-    return made
+def twin(float_model, trained):
+    return build_float_twin(float_model, trained['trt'])
+
+
+@pytest.fixture(scope='module')
+def folder(config, twin, trained, tmp_path_factory):
+    """Hold model.onnx and both INT8 files."""
+    path = tmp_path_factory.mktemp('quantized')
+    priors = generate_priors(config.priors, config.input_size)
+    serving = Serving(twin, priors, config.priors.variances)
+    export_onnx(serving, path / 'model.onnx', opset=17)
+    for target, name in FILE_NAMES.items():
+        grids = find_trained_grids(trained[target], path / 'model.onnx', target=target)
+        quantize_model(path / 'model.onnx', path / name, target=target, grids=grids)
+    return path
 
 
 def run_unoptimized(path, image):
@@ -118,12 +125,12 @@ def run_unoptimized(path, image):
 
 
 @pytest.mark.parametrize('target', ['trt', 'cpu'])
-def test_onnx_runtime_gives_the_bits_that_training_saw(build, trained, images, target):
+def test_onnx_runtime_gives_the_bits_that_training_saw(folder, trained, images, target):
     """Offsets and logits; boxes and scores are behind exp, which every library computes alone."""
     for image in images[:2]:
         outputs = trained[target](image[None], training=False)
         offsets, logits = (output.numpy() for output in outputs)
-        found = run_unoptimized(build.path / f'model_int8_{target}.onnx', image)
+        found = run_unoptimized(folder / f'model_int8_{target}.onnx', image)
         assert offsets.any() and logits.any()
         np.testing.assert_array_equal(found[0], offsets)
         np.testing.assert_array_equal(found[1], logits)
@@ -145,11 +152,11 @@ def scales(path):
     return found, zero_points
 
 
-def test_the_tensorrt_file_has_the_trained_scales_int8_and_zero_points_of_0(build, trained):
+def test_the_tensorrt_file_has_the_trained_scales_int8_and_zero_points_of_0(folder, trained):
     layers = trained['trt'].layers
-    grids = find_trained_grids(trained['trt'], build.path / 'model.onnx', target='trt')
+    grids = find_trained_grids(trained['trt'], folder / 'model.onnx', target='trt')
 
-    found, zero_points = scales(build.path / 'model_int8_trt.onnx')
+    found, zero_points = scales(folder / 'model_int8_trt.onnx')
 
     assert all(point.dtype == np.int8 and not point.any() for point in zero_points)
     assert len(grids.kernel_steps) == sum(map(is_quantized, layers))
@@ -164,11 +171,11 @@ def is_active(layer):
     return isinstance(layer, ActivationQuantizer) and layer.grid is not None
 
 
-def test_onnx_runtime_computes_the_trained_cpu_file_in_int8(build, tmp_path):
+def test_onnx_runtime_computes_the_trained_cpu_file_in_int8(folder, tmp_path):
     options = onnxruntime.SessionOptions()
     options.optimized_model_filepath = str(tmp_path / 'optimized.onnx')
     options.log_severity_level = 3
-    onnxruntime.InferenceSession(build.path / 'model_int8_cpu.onnx', options)
+    onnxruntime.InferenceSession(folder / 'model_int8_cpu.onnx', options)
 
     operators = [node.op_type for node in onnx.load(tmp_path / 'optimized.onnx').graph.node]
 
@@ -176,43 +183,50 @@ def test_onnx_runtime_computes_the_trained_cpu_file_in_int8(build, tmp_path):
     assert not {'Conv', 'FusedConv', 'Clip'} & set(operators)
 
 
-def test_the_record_says_that_training_found_the_scales(build):
-    record = chain.json.loads((build.path / 'calibration.json').read_text())
-
-    assert (record['method'], record['images']) == ('training', [])
-
-
-def test_what_saw_nothing_and_what_was_not_exported_are_errors(build, config, float_model):
+def test_what_saw_nothing_and_what_was_not_exported_are_errors(folder, config, float_model):
     other = build_quantized(float_model, config.quantization)
     with pytest.raises(ExportError, match='normalize_quantizer: has seen no image'):
-        find_trained_grids(other, build.path / 'model.onnx', target='trt')
+        find_trained_grids(other, folder / 'model.onnx', target='trt')
 
     kernel = other.get_layer('Conv1').kernel
     kernel.assign_add(keras.ops.ones_like(kernel))
     with pytest.raises(ExportError, match='its kernel is not of this training'):
-        find_trained_grids(other, build.path / 'model.onnx', target='trt')
+        find_trained_grids(other, folder / 'model.onnx', target='trt')
 
 
-def test_folding_batch_norm_changes_nothing(float_model, source, images):
-    twin = load_float(source.config, source.weights_path)
-
+def test_folding_batch_norm_changes_nothing(float_model, twin, images):
     assert not any(isinstance(one, keras.layers.BatchNormalization) for one in twin.layers)
     for found, expected in zip(twin(images[:1]), float_model(images[:1]), strict=True):
         # Biases of the twin are rounded, to steps of 1e-4 and less.
         np.testing.assert_allclose(found, expected, atol=2e-3)
 
 
-def test_the_exported_network_has_the_kernels_that_were_trained(source, trained):
-    twin = load_float(source.config, source.weights_path)
-
+def test_the_exported_network_has_the_kernels_that_were_trained(twin, trained):
     for layer in (one for one in trained['cpu'].layers if is_quantized(one)):
         np.testing.assert_array_equal(twin.get_layer(layer.name).kernel, layer.kernel)
 
 
-def test_what_is_frozen_stays_frozen(load):
-    config = load('tiny', *QUANTIZED, 'backbone.freeze_until=block_6')
+@pytest.mark.slow
+def test_the_chain_takes_the_scales_of_the_training(config, trained, folder, tmp_path):
+    path = tmp_path / 'seen.weights.h5'
+    save_weights(trained['trt'], path)
+    build = make_build(tmp_path)
 
-    model = trainer.build_model(config)
+    chain.export(Source(config, '0123456789ab', 'exp_0123456789ab', path, {}), build)
+    chain.convert(build)
+    quantize(build, QuantizeOptions(num_evaluated=0))
+    chain.validate(build)
+
+    record = json.loads((build.path / 'calibration.json').read_text())
+    assert (record['method'], record['images']) == ('training', [])
+    for name in FILE_NAMES.values():
+        found, expected = scales(build.path / name)[0], scales(folder / name)[0]
+        assert sorted(map(np.sum, found.values())) == sorted(map(np.sum, expected.values()))
+
+
+@pytest.mark.slow
+def test_what_is_frozen_stays_frozen(load):
+    model = trainer.build_model(load('tiny', *QUANTIZED, 'backbone.freeze_until=block_6'))
 
     assert not model.get_layer('block_6_project').trainable_variables
     assert len(model.get_layer('block_7_expand').trainable_variables) == 2
