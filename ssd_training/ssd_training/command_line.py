@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from ssd_detector.deploy_config import DeployConfig
-    from ssd_training.deploy.chain import Build
+    from ssd_training.deploy.build import Build
 
 CONFIG_ROOT = Path(__file__).parent / 'configs'
 
@@ -227,7 +227,7 @@ def read_build(arguments: argparse.Namespace) -> 'Build | None':
     :return: the build, or None when nothing is left to do
     :raises ConfigError: with everything that is wrong
     """
-    from ssd_training.deploy.chain import Build
+    from ssd_training.deploy.build import Build
     from ssd_training.deploy.source import load_deploy_config
     from ssd_training.experiments.merge import format_tree
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from ssd_training.command_line import add_parity_images, add_quantization, run_step
 
 if TYPE_CHECKING:
-    from ssd_training.deploy.chain import Build
+    from ssd_training.deploy.build import Build
     from ssd_training.deploy.int8 import QuantizeOptions
 
 
@@ -54,7 +54,8 @@ def read_options(arguments: argparse.Namespace) -> 'QuantizeOptions':
 
 
 def _quantize(arguments: argparse.Namespace, build: 'Build') -> None:
-    from ssd_training.deploy.chain import assemble, read_parity_images, validate
+    from ssd_training.deploy.assembly import assemble
+    from ssd_training.deploy.chain import read_parity_images, validate
     from ssd_training.deploy.int8 import quantize, report_sensitivity
 
     options = read_options(arguments)

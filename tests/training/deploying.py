@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from ssd_training.deploy import chain
-from ssd_training.deploy.chain import Build
+from ssd_training.deploy.assembly import assemble
+from ssd_training.deploy.build import Build
 from ssd_training.deploy.int8 import quantize, QuantizeOptions
 from ssd_training.deploy.source import load_deploy_config, Source
 from ssd_training.engine.trainer import build_model
@@ -42,7 +43,7 @@ def build_everything(config: ExperimentConfig, folder: Path) -> Build:
     chain.convert(build)
     quantize(build, QuantizeOptions(num_calibration=6, num_evaluated=0))
     chain.validate(build)
-    chain.assemble(build)
+    assemble(build)
     return build
 
 

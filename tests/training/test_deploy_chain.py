@@ -23,6 +23,8 @@ from ssd_detector.parity import read_parity
 from ssd_detector.preprocess import preprocess
 from ssd_detector.verify import verify_bundle
 from ssd_training.deploy import chain, raw_heads
+from ssd_training.deploy.assembly import assemble
+from ssd_training.deploy.build import Build
 from ssd_training.deploy.conversion import count_operations, find_avoidable
 from ssd_training.deploy.int8 import calibrate, quantize, QuantizeOptions
 from ssd_training.deploy.quantization import quantize_model
@@ -55,7 +57,7 @@ def source(built):
 def copy(built, tmp_path):
     """Give a build of one's own to break."""
     shutil.copytree(built.path, tmp_path / 'bundle_build')
-    return chain.Build(built.deploy, built.tree, tmp_path / 'bundle')
+    return Build(built.deploy, built.tree, tmp_path / 'bundle')
 
 
 def image(seed=0):
@@ -273,11 +275,11 @@ def test_a_step_forgets_what_later_steps_made_of_its_old_result(copy):
 
 
 def test_a_bundle_that_would_be_wrong_leaves_the_old_one(copy):
-    chain.assemble(copy)
+    assemble(copy)
     (copy.path / 'model_int8_cpu.onnx').write_bytes(b'half a mod')
 
     with pytest.raises(BundleError):
-        chain.assemble(copy)
+        assemble(copy)
 
     assert len(load_bundle(copy.bundle_path).manifest.models) == 3
 
@@ -331,9 +333,7 @@ def raw(built, source, tmp_path_factory):
     """Export the raw heads once; give their folder."""
     folder = tmp_path_factory.mktemp('raw')
     shutil.copytree(built.path, folder / 'bundle_build')
-    return raw_heads.export_raw_heads(
-        source, chain.Build(built.deploy, built.tree, folder / 'bundle')
-    )
+    return raw_heads.export_raw_heads(source, Build(built.deploy, built.tree, folder / 'bundle'))
 
 
 def run_raw_heads(folder):
@@ -403,7 +403,7 @@ def test_the_nms_config_has_the_keys_and_types_of_hailos_model_zoo(raw):
 def after_steps(build, folder, **sections):
     """Run what follows the bundle with sections added to the deploy config."""
     deploy = dataclasses.replace(build.deploy.deploy, **sections)
-    changed = chain.Build(
+    changed = Build(
         dataclasses.replace(build.deploy, deploy=deploy), build.tree, folder / 'bundle'
     )
     changed.path.mkdir(exist_ok=True)
@@ -454,7 +454,7 @@ def test_every_peer_that_is_installed_is_timed_and_finds_the_same(built, tmp_pat
 def test_the_robots_config_has_no_part_of_the_exporting_machine(copy):
     tree = {**copy.tree, 'deploy': {**copy.tree['deploy'], 'benchmark': {}, 'prediction': {}}}
 
-    bundle = chain.assemble(chain.Build(copy.deploy, tree, copy.bundle_path))
+    bundle = assemble(Build(copy.deploy, tree, copy.bundle_path))
 
     assert 'prediction' not in (bundle.path / 'deploy.yaml').read_text()
     assert bundle.config.deploy.benchmark is None

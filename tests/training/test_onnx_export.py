@@ -10,7 +10,8 @@ import yaml
 from ssd_detector.backends.onnxruntime import OnnxRuntimeBackend
 from ssd_detector.errors import ConfigError
 from ssd_detector.preprocess import preprocess
-from ssd_training.deploy.chain import Build, export_bundle
+from ssd_training.deploy.build import Build
+from ssd_training.deploy.chain import export_bundle
 from ssd_training.deploy.conversion import export_onnx
 from ssd_training.deploy.serving import Serving
 from ssd_training.deploy.source import load_deploy_config, Source

@@ -21,7 +21,7 @@ from ssd_training.command_line import (
 from ssd_training.quantize import read_options
 
 if TYPE_CHECKING:
-    from ssd_training.deploy.chain import Build
+    from ssd_training.deploy.build import Build
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -41,7 +41,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _deploy(arguments: argparse.Namespace, build: 'Build') -> None:
-    from ssd_training.deploy.chain import assemble, convert, export, read_parity_images, validate
+    from ssd_training.deploy.assembly import assemble
+    from ssd_training.deploy.chain import convert, export, read_parity_images, validate
     from ssd_training.deploy.int8 import quantize
     from ssd_training.deploy.source import read_source
     from ssd_training.deploy.steps import after_bundle

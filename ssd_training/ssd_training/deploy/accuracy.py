@@ -8,7 +8,7 @@ import numpy as np
 
 from ssd_detector.bundle import MODEL
 from ssd_training.data.datasets import read_split
-from ssd_training.deploy.chain import Build
+from ssd_training.deploy.build import Build
 from ssd_training.deploy.quantization import FILE_NAMES
 from ssd_training.engine.evaluation import evaluate_split
 from ssd_training.evaluation.stages import open_onnx

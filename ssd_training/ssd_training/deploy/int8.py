@@ -16,6 +16,7 @@ from ssd_detector.preprocess import preprocess
 from ssd_training.data.datasets import read_split
 from ssd_training.data.records import ImageSource
 from ssd_training.deploy.accuracy import find_losses, measure_files
+from ssd_training.deploy.build import Build, SOURCE
 from ssd_training.deploy.calibration import (
     find_images,
     hash_images,
@@ -24,7 +25,6 @@ from ssd_training.deploy.calibration import (
     Method,
     sample_balanced,
 )
-from ssd_training.deploy.chain import Build, SOURCE
 from ssd_training.deploy.quantization import (
     CALIBRATED_OPS,
     FILE_NAMES,

@@ -22,11 +22,11 @@ from ssd_detector.backends.backend import INPUT_NAME
 from ssd_detector.bundle import MODEL, PRIORS
 from ssd_detector.preprocess import preprocess
 from ssd_training.data.datasets import read_split
+from ssd_training.deploy.build import Build
 from ssd_training.deploy.calibration import load_images, sample_balanced
-from ssd_training.deploy.chain import Build
 from ssd_training.deploy.source import Source
 from ssd_training.errors import ExportError
-from ssd_training.targets.priors import generate_priors, grid_sizes, priors_per_cell
+from ssd_training.targets.priors import grid_sizes, priors_per_cell
 
 FOLDER = 'raw_heads'
 _NUM_CALIBRATION = 64
@@ -49,7 +49,7 @@ def export_raw_heads(source: Source, build: Build) -> Path:
     config = source.config
     folder = build.path / FOLDER
     folder.mkdir(exist_ok=True)
-    priors_cxcywh = generate_priors(config.priors, config.input_size)
+    priors_cxcywh = source.priors_cxcywh()
     heads = cut_at_heads(build.file(MODEL), folder / MODEL)
     np.save(folder / PRIORS, priors_cxcywh)
     nms_config = describe_nms(source, build, heads=heads, priors_cxcywh=priors_cxcywh)

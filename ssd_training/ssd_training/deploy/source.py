@@ -6,6 +6,9 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from ssd_detector.config import parse_config
 from ssd_detector.deploy_config import DeployConfig
 from ssd_detector.errors import ConfigError
@@ -23,6 +26,7 @@ from ssd_training.experiments.merge import (
     parse_merged,
 )
 from ssd_training.experiments.schema import ExperimentConfig
+from ssd_training.targets.priors import generate_priors
 
 WEIGHTS_SUFFIX = '.weights.h5'
 
@@ -44,6 +48,14 @@ class Source:
     training_run: str
     weights_path: Path
     metrics: Mapping[str, float]
+
+    def priors_cxcywh(self) -> NDArray[np.float32]:
+        """
+        Give the priors of the experiment.
+
+        :return: (P, 4) float32, normalized
+        """
+        return generate_priors(self.config.priors, self.config.input_size)
 
 
 def load_deploy_config(

@@ -14,7 +14,7 @@ from ssd_detector.deploy_config import BenchmarkSettings, PredictionSettings
 from ssd_detector.errors import BackendError
 from ssd_detector.verify import verify_bundle
 from ssd_training.deploy.benchmark_report import BenchmarkOptions, format_report, run_benchmark
-from ssd_training.deploy.chain import Build, SAVED_MODEL
+from ssd_training.deploy.build import Build, SAVED_MODEL
 from ssd_training.deploy.frame_sources import open_source, Unreadable
 from ssd_training.deploy.prediction import predict
 from ssd_training.errors import DataError, ExportError

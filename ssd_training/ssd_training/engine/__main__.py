@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from ssd_training.command_line import add_engine, run_step
 
 if TYPE_CHECKING:
-    from ssd_training.deploy.chain import Build
+    from ssd_training.deploy.build import Build
 
 
 def main(argv: Sequence[str] | None = None) -> int:
