@@ -41,6 +41,8 @@ LOGS = 'logs'
 LOG = 'training.log'
 ENVIRONMENT = 'environment.json'
 _LOCK = '.lock'
+# Marks a record for training.log alone: the command itself prints what ended it.
+LAST_WORD = {'is_last_word': True}
 
 logger = logging.getLogger(__name__)
 
@@ -188,7 +190,7 @@ class RunFolder:
                 self.set_status(Status.SUCCESS)
 
     def _set_failed(self, reason: str) -> None:
-        logger.error('%s', reason)
+        logger.error('%s', reason, extra=LAST_WORD)
         try:
             self.set_status(Status.FAILED, reason=reason)
         except RunError as error:

@@ -66,6 +66,7 @@ def open_console(settings: LoggingSettings, *, debug: bool = False) -> Console:
     else:
         handler = logging.StreamHandler(sys.stderr)
         handler.setFormatter(logging.Formatter('%(asctime)s %(message)s'))
+    handler.addFilter(lambda record: not hasattr(record, 'is_last_word'))
     package_logger = logging.getLogger('ssd_training')
     package_logger.setLevel(logging.DEBUG if debug else settings.level.upper())
     if settings.console.enabled:
