@@ -28,7 +28,7 @@ from tests.training.conftest import TINY
 RECIPE = (
     *('train.epochs=4', 'train.eval_every=4', 'train.batch_size=4', 'scheduler.warmup.steps=2'),
     *('checkpoint.save_every_steps=3', 'logging.log_interval_steps=1'),
-    *('input_size=[64, 64]', 'backbone.freeze_until=block_14'),
+    'backbone.freeze_until=block_14',
 )
 NUM_STEPS = 8
 STORE = 's3://checkpoints/runs'
@@ -101,7 +101,7 @@ def run_folder(train):
 def deploy_config(work):
     tree = yaml.safe_load((CONFIG_ROOT / 'deploy/mobilenetv2_ssd_voc.yaml').read_text())
     tree['model_name'], tree['experiment_path'] = 'shapes', str(TINY)
-    tree['deploy']['input']['size'] = [64, 64, 3]
+    tree['deploy']['input']['size'] = [96, 96, 3]
     (work / 'deploy.yaml').write_text(yaml.safe_dump(tree))
     return work / 'deploy.yaml'
 
