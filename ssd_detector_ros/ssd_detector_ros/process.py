@@ -4,10 +4,12 @@ import ctypes
 import gc
 
 # Of mallopt(3), as in glibc's malloc.h.
-_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8
 # The most that glibc takes; one image of 8 megapixels, rgb8, is less.
 _LARGEST_KEPT_BYTES = 32 * 1024 * 1024
-_KEPT_BYTES = 256 * 1024 * 1024
+_KEPT_BYTES = 64 * 1024 * 1024
+# Each keeps memory of its own; by default there are eight a core.
+_NUM_ARENAS = 2
 
 
 def keep_freed_memory() -> bool:
@@ -22,8 +24,13 @@ def keep_freed_memory() -> bool:
     mallopt = getattr(ctypes.CDLL(None), 'mallopt', None)
     if mallopt is None:
         return False
-    is_kept = mallopt(_M_MMAP_THRESHOLD, _LARGEST_KEPT_BYTES)
-    return bool(mallopt(_M_TRIM_THRESHOLD, _KEPT_BYTES) and is_kept)
+    settings = (
+        (_M_MMAP_THRESHOLD, _LARGEST_KEPT_BYTES),
+        (_M_TRIM_THRESHOLD, _KEPT_BYTES),
+        (_M_ARENA_MAX, _NUM_ARENAS),
+    )
+    results = [mallopt(*setting) for setting in settings]
+    return all(results)
 
 
 def forget_what_stays() -> None:
