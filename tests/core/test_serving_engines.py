@@ -56,6 +56,15 @@ def test_an_engine_gives_the_boxes_of_the_file_it_was_built_from(tensorrt, bundl
     assert (first.labels, other.labels) == (['red'], ['blue'])
 
 
+def test_tensorrt_is_not_imported_where_there_is_no_gpu(bundle_path, monkeypatch):
+    monkeypatch.syspath_prepend(STAND_INS)
+    monkeypatch.delitem(sys.modules, 'tensorrt', raising=False)
+    monkeypatch.setattr('ssd_detector.backends.engines.find_gpu', lambda: None)
+    detector = Detector.from_bundle(bundle_path)
+    assert detector.backend.description == 'ONNX Runtime CPUExecutionProvider, model.onnx'
+    assert 'tensorrt' not in sys.modules
+
+
 def test_onnx_runtime_serves_while_an_engine_is_built(tensorrt, bundle_path):
     tensorrt.GATE.clear()
     detector = Detector.from_bundle(bundle_path)

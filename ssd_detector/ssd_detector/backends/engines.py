@@ -41,6 +41,22 @@ class Engine:
     misfits: tuple[str, ...]
 
 
+def require_gpu() -> Gpu:
+    """
+    Look up the GPU.
+
+    :return: what an engine has to be built for
+    :raises BackendError: when there is none
+    """
+    gpu = find_gpu()
+    if gpu is None:
+        raise BackendError(
+            'no NVIDIA GPU is to be seen (no driver, or a container without --gpus); an engine is '
+            'built on the machine that will run it'
+        )
+    return gpu
+
+
 def find_engine(
     bundle: Bundle, trt: Any, *, precision: str, model: str = AUTO, folder: Path | None = None
 ) -> Engine:
@@ -56,12 +72,7 @@ def find_engine(
     :raises BackendError: when there is no GPU
     :raises BundleError: when the bundle has no such model
     """
-    gpu = find_gpu()
-    if gpu is None:
-        raise BackendError(
-            'no NVIDIA GPU is to be seen (no driver, or a container without --gpus); an engine is '
-            'built on the machine that will run it'
-        )
+    gpu = require_gpu()
     model_path = bundle.model_path(model, gpu_model_name(precision))
     cache = EngineCache(folder or default_folder(bundle.manifest.name))
     path = cache.path(model_path.name, precision)

@@ -7,7 +7,7 @@ import logging
 from pathlib import Path
 
 from ssd_detector.backends.backend import Backend
-from ssd_detector.backends.engines import check_engine, find_engine, store_engine
+from ssd_detector.backends.engines import check_engine, find_engine, require_gpu, store_engine
 from ssd_detector.backends.onnxruntime import CPU_PROVIDERS, OnnxRuntimeBackend
 from ssd_detector.backends.openvino import OpenVinoBackend
 from ssd_detector.backends.stand_in import StandInBackend
@@ -107,6 +107,8 @@ def cpu_model_name(precision: str) -> str:
 def _open_tensorrt(bundle: Bundle, request: BackendRequest, precision: str) -> Backend | None:
     """Open the engine, or what stands in while it is built; None where it can't be had."""
     try:
+        # First: the import of TensorRT takes 100 MB, which are for nothing without a GPU.
+        require_gpu()
         trt = load_module()
         engine = find_engine(
             bundle,
