@@ -20,6 +20,9 @@ from ssd_training.model.fake_quantization import (
     QuantizedDepthwiseConv2D,
 )
 
+# keras.applications' own name for its last activation.
+_RELU_OF = {'out_relu': 'Conv_1'}
+
 
 @dataclass(frozen=True)
 class Grids:
@@ -114,9 +117,7 @@ class _Builder:
         # By id of the symbolic tensor.
         self._quantizers: dict[int, ActivationQuantizer] = {}
         self._tensors: list[Any] = []
-        self._normalized = {
-            batch_norm_name(layer.name) for layer in model.layers if _is_convolution(layer)
-        } & {layer.name for layer in model.layers}
+        self._names = {layer.name for layer in model.layers}
 
     def build(self) -> keras.Model:
         """
@@ -152,7 +153,7 @@ class _Builder:
             return self._quantize(outputs, convolution, self._grids.relu6)
         if isinstance(layer, layers.Add | layers.Rescaling):
             return self._quantize(outputs, layer.name, self._grids.linear)
-        if _is_convolution(layer) and batch_norm_name(layer.name) not in self._normalized:
+        if _is_convolution(layer) and batch_norm_name(layer.name) not in self._names:
             return self._quantize(outputs, layer.name, self._grids.head)
         if isinstance(layer, layers.ZeroPadding2D) and self._settings:
             self._remember(outputs, self._quantizers[id(features)])
@@ -174,10 +175,6 @@ class _Builder:
         # Kept alive, so that no other tensor gets its id.
         self._tensors.append(outputs)
         self._quantizers[id(outputs)] = quantizer
-
-
-# keras.applications names two of its activations otherwise.
-_RELU_OF = {'out_relu': 'Conv_1'}
 
 
 def _is_convolution(layer: keras.Layer) -> bool:
