@@ -149,7 +149,7 @@ def test_lifecycle_events_of_a_launch_file_bring_the_detector_up(bundle, tmp_pat
     log = tmp_path / 'log'
     with running([*MANAGED, f'bundle:={bundle}'], log), peer('test_managed') as one:
         one.wait_until_active()
-        assert 'the robot may go' in log.read_text()
+        one.wait_for(lambda: 'the robot may go' in log.read_text(), 'the event of activation')
 
 
 def test_lifecycle_events_of_a_launch_file_tell_that_configure_failed():
