@@ -77,6 +77,7 @@ def bucket():
     """Run an S3 server on this machine, with one bucket."""
     server_module = pytest.importorskip('moto.server', reason='moto is not installed')
     boto3 = pytest.importorskip('boto3', reason='boto3 is not installed')
+    s3fs = pytest.importorskip('s3fs', reason='s3fs is not installed')
     server = server_module.ThreadedMotoServer('127.0.0.1', port=0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()
@@ -89,6 +90,8 @@ def bucket():
     with pytest.MonkeyPatch.context() as patch:
         for name, value in environment.items():
             patch.setenv(name, value)
+        # A file system of an earlier server would go on asking that one.
+        s3fs.S3FileSystem.clear_instance_cache()
         boto3.client('s3').create_bucket(Bucket='checkpoints')
         yield boto3.client('s3')
     server.stop()

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import fsspec
 import pytest
+import s3fs
 
 from ssd_training.engine.checkpoint_source import open_source
 from ssd_training.engine.checkpoints import Checkpoint, Position, write_checkpoint
@@ -101,3 +102,14 @@ def test_a_name_without_protocol_is_a_bucket_of_s3(run, bucket):
     assert {Path(item['Key']).name for item in found} == {'status.json', 'config.json'}
     with pytest.raises(RunError, match='s3://nobodys/run/config.json: can not be uploaded'):
         Upload(run, 'nobodys').send_start()
+
+
+def test_a_server_that_is_not_there_is_an_error_in_a_sentence(run, bucket, monkeypatch):
+    # Nothing listens on port 1.
+    monkeypatch.setenv('AWS_ENDPOINT_URL', 'http://127.0.0.1:1')
+    s3fs.S3FileSystem.clear_instance_cache()
+    try:
+        with pytest.raises(RunError, match='config.json: can not be uploaded .*127.0.0.1:1'):
+            Upload(run, 'checkpoints').send_start()
+    finally:
+        s3fs.S3FileSystem.clear_instance_cache()

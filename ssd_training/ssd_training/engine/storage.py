@@ -93,6 +93,7 @@ class RemoteFolder:
                 [f'{address}: needs fsspec and s3fs ({error}); pip install "ssd_training[s3]"']
             ) from error
         self.name = address.rstrip('/')
+        self._errors = _errors_of_stores()
 
     def list_names(self) -> list[str]:
         """
@@ -105,7 +106,7 @@ class RemoteFolder:
             found = self._filesystem.ls(self.name, detail=False, refresh=True)
         except FileNotFoundError:
             return []
-        except OSError as error:
+        except self._errors as error:
             raise RunError([f'{self.name}: can not be listed ({error})']) from error
         return [path.rstrip('/').rpartition('/')[2] for path in found]
 
@@ -121,7 +122,7 @@ class RemoteFolder:
         path = scratch / Path(name).name
         try:
             self._filesystem.get_file(f'{self.name}/{name}', str(path))
-        except OSError as error:
+        except self._errors as error:
             raise CheckpointError(
                 [f'{self.name}/{name}: can not be downloaded ({error})']
             ) from error
@@ -137,7 +138,7 @@ class RemoteFolder:
         """
         try:
             self._filesystem.put_file(str(path), f'{self.name}/{name}')
-        except OSError as error:
+        except self._errors as error:
             raise RunError([f'{self.name}/{name}: can not be uploaded ({error})']) from error
 
     def delete(self, name: str) -> None:
@@ -149,7 +150,7 @@ class RemoteFolder:
         """
         try:
             self._filesystem.rm_file(f'{self.name}/{name}')
-        except OSError as error:
+        except self._errors as error:
             raise RunError([f'{self.name}/{name}: can not be deleted ({error})']) from error
 
 
@@ -162,3 +163,12 @@ def open_folder(location: str) -> Folder:
     :raises RunError: when the address needs what is not installed
     """
     return RemoteFolder(location) if '://' in location else LocalFolder(Path(location))
+
+
+def _errors_of_stores() -> tuple[type[Exception], ...]:
+    """s3fs passes on what botocore raises where no server answers: that is no OSError."""
+    try:
+        from botocore.exceptions import BotoCoreError
+    except ImportError:
+        return (OSError,)
+    return (OSError, BotoCoreError)
