@@ -5,8 +5,12 @@ from hypothesis.extra import numpy as hnp
 import numpy as np
 from numpy.typing import NDArray
 
+from ssd_detector import Detections
+
 # A coarse grid makes equal, touching and degenerate boxes common instead of a matter of luck.
 _GRID = st.integers(0, 8).map(lambda step: step / 8)
+# ROS ends a text at the first \0.
+texts = st.text(st.characters(exclude_categories=['Cs'], exclude_characters='\0'), max_size=9)
 # A few values only: ties in scores are where orderings go wrong.
 TIED_SCORES = st.sampled_from([0.0, 0.25, 0.5, 0.5000001, 0.75, 1.0])
 
@@ -37,3 +41,21 @@ def scores(count: int) -> st.SearchStrategy[NDArray[np.float32]]:
     :return: strategy of (N,) float32
     """
     return hnp.arrays(np.float32, count, elements=TIED_SCORES.map(np.float32))
+
+
+@st.composite
+def detections(draw: st.DrawFn) -> Detections:
+    """
+    Draw what is found in an image of 640 px, with labels of all lengths.
+
+    :param draw: given by hypothesis
+    :return: a few detections, or none
+    """
+    boxes = draw(boxes_xyxy(scale=640))
+    count = len(boxes)
+    return Detections(
+        boxes_xyxy=boxes,
+        scores=draw(scores(count)),
+        class_ids=np.arange(1, count + 1),
+        labels=draw(st.lists(texts, min_size=count, max_size=count)),
+    )

@@ -43,22 +43,37 @@ def to_detection_array(
     return Detection2DArray(
         header=header,
         detections=[
-            _to_detection(detections, index, header, class_id_format)
-            for index in range(len(detections))
+            _to_detection(box_xyxy, score, class_id, header)
+            for box_xyxy, score, class_id in zip(
+                detections.boxes_xyxy,
+                detections.scores,
+                to_class_ids(detections, class_id_format),
+                strict=True,
+            )
         ],
     )
 
 
+def to_class_ids(detections: Detections, class_id_format: ClassIdFormat) -> list[str]:
+    """
+    Name the class of each detection as messages do.
+
+    :param detections: N of them
+    :param class_id_format: see to_detection_array
+    :return: N texts
+    """
+    if class_id_format == 'label':
+        return detections.labels
+    return [str(class_id) for class_id in detections.class_ids.tolist()]
+
+
 def _to_detection(
-    detections: Detections, index: int, header: Header, class_id_format: ClassIdFormat
+    box_xyxy: NDArray[np.float32], score: np.float32, class_id: str, header: Header
 ) -> Detection2D:
-    x1, y1, x2, y2 = (float(edge) for edge in detections.boxes_xyxy[index])
+    x1, y1, x2, y2 = (float(edge) for edge in box_xyxy)
     result = ObjectHypothesisWithPose()
-    is_label = class_id_format == 'label'
-    result.hypothesis.class_id = (
-        detections.labels[index] if is_label else str(int(detections.class_ids[index]))
-    )
-    result.hypothesis.score = float(detections.scores[index])
+    result.hypothesis.class_id = class_id
+    result.hypothesis.score = float(score)
     message = Detection2D(header=header, results=[result])
     message.bbox.center.position.x = (x1 + x2) / 2
     message.bbox.center.position.y = (y1 + y2) / 2

@@ -18,11 +18,11 @@ from ssd_detector.draw import draw_detections
 from ssd_detector_ros import foxglove
 from ssd_detector_ros.messages import (
     ClassIdFormat,
-    to_detection_array,
     to_image,
     to_label_info,
     to_statistics,
 )
+from ssd_detector_ros.serialized_detections import to_message
 from ssd_detector_ros.statistics import Report
 from ssd_msgs.msg import DetectorStatistics
 
@@ -78,7 +78,7 @@ class CameraOutputs:
         :param header: of the frame
         :param class_id_format: see to_detection_array
         """
-        self._detections.publish(to_detection_array(detections, header, class_id_format))
+        self._detections.publish(to_message(detections, header, class_id_format))
 
     def publish_candidates(
         self, candidates: Detections, header: Header, class_id_format: ClassIdFormat
@@ -90,7 +90,7 @@ class CameraOutputs:
         :param header: of the frame
         :param class_id_format: see to_detection_array
         """
-        self._candidates.publish(to_detection_array(candidates, header, class_id_format))
+        self._candidates.publish(to_message(candidates, header, class_id_format))
 
     def publish_pictures(
         self, image_rgb: NDArray[np.uint8], detections: Detections, header: Header

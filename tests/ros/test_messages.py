@@ -5,7 +5,6 @@ import json
 from pathlib import Path
 
 from hypothesis import given
-from hypothesis import strategies as st
 import numpy as np
 import pytest
 
@@ -31,19 +30,7 @@ UPSTREAM_HASHES = {
 }
 
 
-@st.composite
-def detections(draw):
-    boxes_xyxy = draw(strategies.boxes_xyxy(scale=640))
-    count = len(boxes_xyxy)
-    return Detections(
-        boxes_xyxy=boxes_xyxy,
-        scores=draw(strategies.scores(count)),
-        class_ids=np.arange(1, count + 1),
-        labels=[f'label {index}' for index in range(1, count + 1)],
-    )
-
-
-@given(detections())
+@given(strategies.detections())
 def test_boxes_scores_and_labels_survive_serialization(found):
     message = to_detection_array(found, HEADER, 'label')
     message = deserialize_message(serialize_message(message), Detection2DArray)
@@ -58,7 +45,7 @@ def test_boxes_scores_and_labels_survive_serialization(found):
         assert result.hypothesis.class_id == found.labels[index]
 
 
-@given(detections())
+@given(strategies.detections())
 def test_every_header_is_that_of_the_image(found):
     message = to_detection_array(found, HEADER, 'label')
     assert message.header == HEADER

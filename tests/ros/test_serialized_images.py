@@ -17,19 +17,19 @@ from std_msgs.msg import Header
 
 from ssd_detector import ImageError
 from ssd_detector_ros.serialized_images import read_image
+from tests import strategies
 
 numbers = st.integers(0, 2**32 - 1)
-texts = st.text(st.characters(exclude_categories=['Cs'], exclude_characters='\0'), max_size=9)
 
 
 @st.composite
 def images(draw):
     stamp = Time(sec=draw(st.integers(-(2**31), 2**31 - 1)), nanosec=draw(numbers))
     return Image(
-        header=Header(stamp=stamp, frame_id=draw(texts)),
+        header=Header(stamp=stamp, frame_id=draw(strategies.texts)),
         height=draw(numbers),
         width=draw(numbers),
-        encoding=draw(texts),
+        encoding=draw(strategies.texts),
         is_bigendian=draw(st.integers(0, 255)),
         step=draw(numbers),
         data=draw(st.binary(max_size=20)),
