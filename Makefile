@@ -53,7 +53,8 @@ bench-eval: build  ## time of scoring, of the whole analysis, and of comparing t
 	@$(SOURCED) python bench/evaluation.py
 
 bench-ros: build  ## throughput and latency of the node, as ratios to the core
-	@$(SOURCED) $(OWN_DOMAIN) python bench/ros.py
+	@$(SOURCED) $(OWN_DOMAIN) python bench/ros.py --model model_int8_cpu.onnx
+	@$(SOURCED) $(OWN_DOMAIN) python bench/ros.py --model model.onnx
 
 clean:  ## remove what was built, but not .venv
 	@rm -rf build install log demo_out .venv/stamps/workspace

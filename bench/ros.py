@@ -120,6 +120,7 @@ def main(argv: list[str] | None = None) -> int:
             camera.node.destroy_node()
     finally:
         rclpy.try_shutdown()
+    print(f'model        {arguments.model}')
     print_throughput(rounds)
     print_latency(rounds)
     return 0
