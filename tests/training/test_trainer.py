@@ -8,6 +8,7 @@ import pytest
 from ssd_training.data.pipeline import training_batches
 from ssd_training.engine import trainer
 from ssd_training.targets.matching import GroundTruthBatch
+from tests.training.shapes_voc import write_shapes_voc
 
 SMALL = 'input_size=[64, 64]'
 FROZEN = (
@@ -51,6 +52,18 @@ def weights_restored(training):
     before = training.model.get_weights()
     yield
     training.model.set_weights(before)
+
+
+def test_val_images_that_can_not_be_read_are_known_before_the_first_epoch(load, tmp_path, caplog):
+    voc = write_shapes_voc(tmp_path)
+    name = (voc / 'ImageSets/Main/val.txt').read_text().split()[1]
+    (voc / f'JPEGImages/{name}.jpg').write_bytes(b'no image')
+    config = load('tiny', SMALL, f'data.root={voc}', 'data.unreadable_images=skip')
+    training = trainer.prepare(config)
+    assert len(training.val_records) == 3
+    assert name not in [record.image_id for record in training.val_records]
+    assert f'{name}.jpg: can not be read as an image' in caplog.text
+    assert 'left out, 1 in all' in caplog.text
 
 
 @pytest.fixture(scope='module')

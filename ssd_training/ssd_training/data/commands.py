@@ -12,7 +12,7 @@ from rich.text import Text
 
 from ssd_training.data.annotations import check_disjoint
 from ssd_training.data.check import check_data, CheckResult
-from ssd_training.data.datasets import read_split, shards_root
+from ssd_training.data.datasets import keep_readable, read_split, shards_root
 from ssd_training.data.statistics import describe_split, SIZE_EDGES_PX
 from ssd_training.errors import DataError
 from ssd_training.experiments.schema import ExperimentConfig
@@ -87,7 +87,7 @@ def write_tfrecords(config: ExperimentConfig, *, overwrite: bool) -> Iterator[Pa
     :return: the folders
     :raises DataError: when the data are wrong or shards are there already
     """
-    from ssd_training.data.shard_writing import keep_readable, write_shards
+    from ssd_training.data.shard_writing import write_shards
     from ssd_training.data.shards import shard_folder
 
     if config.data.tfrecords.enabled:

@@ -1,6 +1,7 @@
 """From the section `data` to the records of its splits."""
 
 from collections.abc import Sequence
+import logging
 from pathlib import Path
 
 from ssd_training.data.annotations import (
@@ -16,7 +17,10 @@ from ssd_training.data.coco import read_coco_annotations
 from ssd_training.data.records import Record
 from ssd_training.data.shapes import generate_shapes
 from ssd_training.data.voc import read_voc_annotations
+from ssd_training.errors import DataError
 from ssd_training.experiments.data_schema import DataSettings
+
+logger = logging.getLogger(__name__)
 
 
 def read_splits(settings: DataSettings) -> tuple[list[Record], list[Record]]:
@@ -133,3 +137,28 @@ def _to_annotation(record: Record, labels: Sequence[str]) -> Annotation:
             for (x1, y1, x2, y2), class_id, is_difficult in objects
         ),
     )
+
+
+def keep_readable(records: Sequence[Record], *, skips_unreadable: bool) -> list[Record]:
+    """
+    Decode every image once.
+
+    :param records: of the split
+    :param skips_unreadable: leave out what can't be read, and log it; otherwise that is an error
+    :return: the records whose images can be read
+    :raises DataError: with every image that can't be read
+    """
+    kept: list[Record] = []
+    findings: list[str] = []
+    for record in records:
+        try:
+            record.load_image()
+        except DataError as error:
+            findings += error.findings
+        else:
+            kept.append(record)
+    if findings and not (kept and skips_unreadable):
+        raise DataError(findings)
+    for finding in findings:
+        logger.warning('%s; left out, %d in all', finding, len(findings))
+    return kept

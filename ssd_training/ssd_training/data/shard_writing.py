@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 import json
-import logging
 from pathlib import Path
 import shutil
 from typing import Any
@@ -14,33 +13,6 @@ from ssd_training.data.shards import FORMAT, METADATA
 from ssd_training.errors import DataError
 
 IMAGES_PER_SHARD = 500
-
-logger = logging.getLogger(__name__)
-
-
-def keep_readable(records: Sequence[Record], *, skips_unreadable: bool) -> list[Record]:
-    """
-    Decode every image once: what is written will be trained from without the originals.
-
-    :param records: of the split
-    :param skips_unreadable: leave out what can't be read, and log it; otherwise that is an error
-    :return: the records whose images can be read
-    :raises DataError: with every image that can't be read
-    """
-    kept: list[Record] = []
-    findings: list[str] = []
-    for record in records:
-        try:
-            record.load_image()
-        except DataError as error:
-            findings += error.findings
-        else:
-            kept.append(record)
-    if findings and not (kept and skips_unreadable):
-        raise DataError(findings)
-    for finding in findings:
-        logger.warning('%s; left out, %d in all', finding, len(findings))
-    return kept
 
 
 def write_shards(

@@ -7,7 +7,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from ssd_training.data.datasets import read_splits
+from ssd_training.data.datasets import keep_readable, read_splits
 from ssd_training.data.order import EpochOrder
 from ssd_training.data.pipeline import training_batches, TrainingBatches
 from ssd_training.data.records import hash_records, Record
@@ -16,6 +16,7 @@ from ssd_training.engine.freezing import plan_phases
 from ssd_training.engine.schedule import build_schedule, Schedule
 from ssd_training.engine.train_step import loading_size_hw, TrainStep
 from ssd_training.engine.weight_average import WeightAverage
+from ssd_training.experiments.data_schema import DataSettings
 from ssd_training.experiments.schema import ExperimentConfig
 from ssd_training.model.quantized_ssd import build_quantized
 from ssd_training.model.ssd import build_ssd
@@ -32,7 +33,7 @@ class Training:
     :param model: filled with what it starts from
     :param priors_cxcywh: (P, 4) float32
     :param train_records: of the train split
-    :param val_records: of the val split
+    :param val_records: of the val split; with unreadable_images skip, those that can be read
     :param data_sha256: of what both splits' records say
     :param order: in which the training sees its records
     :param schedule: the learning rate
@@ -122,7 +123,7 @@ def prepare(config: ExperimentConfig) -> Training:
         model=model,
         priors_cxcywh=generate_priors(config.priors, config.input_size),
         train_records=train_records,
-        val_records=val_records,
+        val_records=_evaluable(val_records, config.data),
         data_sha256=hash_records([*train_records, *val_records]),
         order=order,
         schedule=schedule,
@@ -130,6 +131,13 @@ def prepare(config: ExperimentConfig) -> Training:
         step=step,
         distribution=distribution,
     )
+
+
+def _evaluable(records: list[Record], settings: DataSettings) -> list[Record]:
+    """Leave out what the evaluation, an epoch from now, would find broken, if that is allowed."""
+    if settings.unreadable_images == 'error':
+        return records
+    return keep_readable(records, skips_unreadable=True)
 
 
 def _quantize(model: keras.Model, config: ExperimentConfig) -> keras.Model:
