@@ -32,6 +32,7 @@ def write_tiny_bundle(
     deploy_yaml: str = DEPLOY_YAML,
     labels: tuple[str, ...] = LABELS,
     num_delays: int = 0,
+    takes_batches: bool = False,
 ) -> Path:
     """
     Write the bundle.
@@ -40,11 +41,13 @@ def write_tiny_bundle(
     :param deploy_yaml: the deploy config's text
     :param labels: three names
     :param num_delays: makes the model slower, by some milliseconds each
+    :param takes_batches: leaves the first dimension of its input free
     :return: the folder
     """
     scratch = folder.parent / f'{folder.name}_parts'
     scratch.mkdir(parents=True)
-    onnx.save(tiny_model(num_delays=num_delays), scratch / 'model.onnx')
+    model = tiny_model(num_delays=num_delays, takes_batches=takes_batches)
+    onnx.save(model, scratch / 'model.onnx')
     starts, ends = BOXES_NORMALIZED_XYXY[:, :2], BOXES_NORMALIZED_XYXY[:, 2:]
     np.save(scratch / 'priors_cxcywh.npy', np.hstack([(starts + ends) / 2, ends - starts]))
     contents = {
@@ -109,12 +112,15 @@ def manifest_fields() -> dict[str, object]:
     }
 
 
-def tiny_model(*, size_px: int = SIZE_PX, num_delays: int = 0) -> onnx.ModelProto:
+def tiny_model(
+    *, size_px: int = SIZE_PX, num_delays: int = 0, takes_batches: bool = False
+) -> onnx.ModelProto:
     """
     Build the model: scores from the channel means, boxes constant.
 
     :param size_px: side of the input
     :param num_delays: multiplications of large matrices on the way, without effect
+    :param takes_batches: leaves the first dimension free
     :return: the model, opset 17
     """
     num_columns = len(LABELS) + 1
@@ -127,27 +133,33 @@ def tiny_model(*, size_px: int = SIZE_PX, num_delays: int = 0) -> onnx.ModelProt
     constants = {
         'weights': weights.reshape(3, -1),
         'bias': bias.reshape(-1),
-        'shape': np.array([1, len(LABELS), num_columns], np.int64),
+        'shape': np.array([-1, len(LABELS), num_columns], np.int64),
+        'zero': np.zeros(1, np.float32),
         'all_boxes': BOXES_NORMALIZED_XYXY[None],
     }
     if num_delays:
         constants['large'] = np.eye(_DELAY_SIDE, dtype=np.float32)
         constants['pads'] = np.array([0, 0, _DELAY_SIDE - 1, _DELAY_SIDE - 3], np.int64)
-        constants['starts'], constants['ends'] = np.zeros(2, np.int64), np.array([1, 3], np.int64)
+        # Without the rows that were added, whatever the batch.
+        constants['starts'] = np.zeros(2, np.int64)
+        constants['ends'] = np.array([1 - _DELAY_SIDE, 3], np.int64)
     nodes = [
         helper.make_node('ReduceMean', ['input_image'], ['plain_means'], axes=[1, 2], keepdims=0),
         *_delay_nodes(num_delays),
         helper.make_node('Gemm', ['means', 'weights', 'bias'], ['flat']),
         helper.make_node('Reshape', ['flat', 'shape'], ['scores']),
-        helper.make_node('Identity', ['all_boxes'], ['boxes']),
+        # As many as there are scores; both are (..., 4).
+        helper.make_node('Mul', ['scores', 'zero'], ['zeros']),
+        helper.make_node('Add', ['zeros', 'all_boxes'], ['boxes']),
     ]
+    batch = 'batch' if takes_batches else 1
     graph = helper.make_graph(
         nodes,
         'tiny',
-        inputs=[_tensor('input_image', [1, size_px, size_px, 3])],
+        inputs=[_tensor('input_image', [batch, size_px, size_px, 3])],
         outputs=[
-            _tensor('boxes', [1, len(LABELS), 4]),
-            _tensor('scores', [1, len(LABELS), num_columns]),
+            _tensor('boxes', [batch, len(LABELS), 4]),
+            _tensor('scores', [batch, len(LABELS), num_columns]),
         ],
         initializer=[numpy_helper.from_array(value, name) for name, value in constants.items()],
     )
@@ -169,5 +181,5 @@ def _delay_nodes(num_delays: int) -> list[onnx.NodeProto]:
     ]
 
 
-def _tensor(name: str, shape: list[int]) -> onnx.ValueInfoProto:
+def _tensor(name: str, shape: list[int | str]) -> onnx.ValueInfoProto:
     return helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)

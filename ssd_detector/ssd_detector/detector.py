@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ssd_detector.backends.backend import Backend
+from ssd_detector.backends.backend import Backend, BatchBackend
 from ssd_detector.backends.onnxruntime import CPU_PROVIDERS
 from ssd_detector.backends.selection import BackendRequest, open_backend
 from ssd_detector.bundle import AUTO, Bundle, load_bundle
@@ -107,6 +107,11 @@ class Detector:
         """The side S of the model's input."""
         return self.bundle.manifest.input_size_px
 
+    @property
+    def takes_batches(self) -> bool:
+        """Whether infer_batch runs several images at once."""
+        return isinstance(self._backend, BatchBackend) and self._backend.takes_batches
+
     def __call__(self, image_rgb: NDArray[np.uint8]) -> Detections:
         """
         Detect objects in one image.
@@ -144,6 +149,22 @@ class Detector:
         :raises BackendError: when inference fails
         """
         return self._backend.run(input_image)
+
+    def infer_batch(
+        self, input_images: Sequence[NDArray[np.float32]]
+    ) -> list[tuple[NDArray[np.float32], NDArray[np.float32]]]:
+        """
+        Run the second stage on several images; one by one unless `takes_batches`.
+
+        :param input_images: each as of infer
+        :return: what infer gives, for each image
+        :raises BackendError: when inference fails
+        """
+        backend = self._backend
+        if isinstance(backend, BatchBackend) and backend.takes_batches and len(input_images) > 1:
+            boxes, scores = backend.run_batch(np.concatenate(input_images))
+            return list(zip(boxes, scores, strict=True))
+        return [self.infer(input_image) for input_image in input_images]
 
     def postprocess(
         self,

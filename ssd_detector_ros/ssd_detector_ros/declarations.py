@@ -141,6 +141,13 @@ STATIC = {
         default=0,
         integer_range=(0, 256),
     ),
+    'max_batch_size': Declaration(
+        _TYPE.INTEGER,
+        'Frames of several cameras that go through the model at once, when they wait at the same '
+        'moment; more than 1 takes a bundle with deploy.runtime.batch_size dynamic.',
+        default=1,
+        integer_range=(1, 64),
+    ),
     'image_topic': Declaration(
         _TYPE.STRING, 'Topic of the images, without /compressed.', default='image'
     ),

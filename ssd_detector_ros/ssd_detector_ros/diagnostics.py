@@ -60,6 +60,8 @@ def judge_speed(report: Report) -> Verdict:
     if 'total' in report.latencies_ms:
         values['latency p50, ms'] = f'{report.latencies_ms["total"][0]:.1f}'
         values['inference p50, ms'] = f'{report.latencies_ms["infer"][0]:.1f}'
+    if report.frames_per_inference:
+        values['frames per inference'] = f'{report.frames_per_inference:.2f}'
     if report.ages_ms:
         values['age at publication p50, ms'] = f'{report.ages_ms["publish"][0]:.1f}'
     if report.received_rate_hz == 0:

@@ -42,24 +42,26 @@ class FrameQueue(Generic[Frame]):
             self._condition.notify()
             return is_full
 
-    def take(self) -> Frame | None:
+    def take(self, limit: int = 1) -> list[Frame]:
         """
-        Wait for a frame and take it.
+        Wait for a frame and take it, and those of other cameras that wait at this moment.
 
-        :return: the oldest frame of the camera whose turn it is, or None after close()
+        :param limit: frames at most
+        :return: the oldest frame of the camera whose turn it is, of the next one, and so on; empty
+            after close()
         """
         with self._condition:
             self._condition.wait_for(lambda: self._is_closed or any(self._waiting))
             if self._is_closed:
-                return None
+                return []
             num_cameras = len(self._waiting)
             turns = [(self._next_camera + step) % num_cameras for step in range(num_cameras)]
-            camera = next(turn for turn in turns if self._waiting[turn])
-            self._next_camera = (camera + 1) % num_cameras
-            return self._waiting[camera].popleft()
+            served = [turn for turn in turns if self._waiting[turn]][:limit]
+            self._next_camera = (served[-1] + 1) % num_cameras
+            return [self._waiting[camera].popleft() for camera in served]
 
     def close(self) -> None:
-        """End: everyone who waits, now or later, gets None."""
+        """End: everyone who waits, now or later, gets nothing."""
         with self._condition:
             self._is_closed = True
             self._condition.notify_all()

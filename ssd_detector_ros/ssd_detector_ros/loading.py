@@ -26,6 +26,7 @@ class ModelRequest:
     backend: str = AUTO
     precision: str = AUTO
     num_threads: int = 0
+    max_batch_size: int = 1
     verify: str = 'off'
 
 
@@ -62,8 +63,16 @@ def load_model(request: ModelRequest) -> LoadedModel:
         precision=request.precision,
         num_threads=request.num_threads,
     )
+    if request.max_batch_size > 1 and not detector.takes_batches:
+        raise BackendError(
+            f'max_batch_size: received {request.max_batch_size}; expected 1, for '
+            f'{detector.backend.description} takes one image at a time; or take a bundle exported '
+            f'with deploy.runtime.batch_size dynamic, on backend onnxruntime or openvino'
+        )
     size_px = detector.input_size_px
-    boxes, scores = detector.infer(np.zeros((1, size_px, size_px, 3), np.float32))
+    black = np.zeros((1, size_px, size_px, 3), np.float32)
+    for batch_size in sorted({1, request.max_batch_size}):
+        boxes, scores = detector.infer_batch([black] * batch_size)[0]
     detector.postprocess(boxes, scores, (size_px, size_px))
     return LoadedModel(detector, _verify(detector, request))
 

@@ -118,9 +118,9 @@ class ModelSlot:
             self._node.get_logger().warning(self.warning)
 
     def _request(self) -> ModelRequest:
-        values = self._values(('model', 'backend', 'precision', 'num_threads', 'verify'))
+        names = ('model', 'backend', 'precision', 'num_threads', 'max_batch_size', 'verify')
         bundle = parameters.bundle_path(self._node.get_parameter('bundle').value)
-        return ModelRequest(bundle=bundle, **values)
+        return ModelRequest(bundle=bundle, **self._values(names))
 
     def _values(self, names: Iterable[str]) -> dict[str, Any]:
         return {name: self._node.get_parameter_or(name).value for name in names}

@@ -58,7 +58,12 @@ class Pipeline:
             logger=node.get_logger(),
             has_age_limit=drop_policy == 'max_age',
         )
-        self._worker = Worker(self._frames, self._processor.process, on_failure=on_failure)
+        self._worker = Worker(
+            self._frames,
+            self._processor.process,
+            max_batch_size=node.get_parameter('max_batch_size').value,
+            on_failure=on_failure,
+        )
         for camera in cameras:
             camera.forget_images()
         self._subscriptions = [self._subscribe(camera) for camera in cameras]

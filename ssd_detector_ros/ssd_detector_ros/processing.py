@@ -1,6 +1,6 @@
-"""What happens to one image message, from conversion to publication."""
+"""What happens to image messages, from conversion to publication."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 import time
 
@@ -49,11 +49,46 @@ class Arrival:
         return stamp_ns(self.message)
 
 
+@dataclass(eq=False)
+class _Frame:
+    """
+    A frame on its way.
+
+    :param image_rgb: (H, W, 3) uint8
+    :param input_image: of the model
+    :param outputs: of the model: boxes and scores
+    """
+
+    arrival: Arrival
+    watch: Stopwatch
+    image_rgb: NDArray[np.uint8]
+    input_image: NDArray[np.float32]
+    outputs: tuple[NDArray[np.float32], NDArray[np.float32]] = field(init=False)
+    detections: Detections = field(init=False)
+
+    def postprocess(self, operation: Operation, *, are_candidates: bool = False) -> Detections:
+        """
+        Choose among the outputs.
+
+        :param operation: that they come from
+        :param are_candidates: take the threshold of the candidates
+        :return: boxes in pixels of the frame
+        :raises BackendError: when the scores hold NaN
+        """
+        settings = operation.settings
+        return operation.detector.postprocess(
+            *self.outputs,
+            (self.image_rgb.shape[1], self.image_rgb.shape[0]),
+            thresholds=settings.candidate_thresholds if are_candidates else settings.thresholds,
+            regions=settings.regions,
+        )
+
+
 class FrameProcessor:
     """
-    Detects in one frame after the other and publishes; called by the worker.
+    Detects in the frames that the worker brings, and publishes.
 
-    :param operation: asked anew for each frame
+    :param operation: asked anew for each batch
     :param convert: message -> RGB
     :param statistics: what counts the frames
     :param clock: of the node, also of a simulation
@@ -78,84 +113,20 @@ class FrameProcessor:
         self._logger = logger
         self._has_age_limit = has_age_limit
 
-    def process(self, arrival: Arrival) -> None:
+    def process(self, arrivals: Sequence[Arrival]) -> None:
         """
-        Answer a frame, also when nothing was found; drop one that can't be used, and say so.
+        Answer frames, also when nothing was found; drop those that can't be used, and say so.
 
-        :param arrival: the frame
+        :param arrivals: the frames; the model runs on all of them at once
         """
         operation = self._operation()
-        if self._is_too_old(arrival, operation.settings):
-            self._statistics.count_drop('too_old')
+        prepared = [self._prepare(operation, arrival) for arrival in arrivals]
+        frames = [frame for frame in prepared if frame is not None]
+        if not frames or not self._infer(operation, frames):
             return
-        watch = Stopwatch(
-            arrival.time_s,
-            age_ms=arrival.age_ms,
-            age_clock_ms=lambda: age_ms(self._clock, arrival.stamp_ns),
-        )
-        watch.lap('wait')
-        try:
-            image_rgb = self._convert(arrival.message)
-            watch.lap('convert')
-            outputs = self._infer(operation, image_rgb, watch)
-            detections = self._postprocess(operation, image_rgb, outputs)
-            watch.lap('postprocess')
-        except SsdDetectorError as error:
-            self.drop(arrival.camera, error)
-            return
-        self._answer(arrival, detections, operation.settings, watch)
-        camera, header = arrival.camera, arrival.message.header
-        camera.last_answered = AnsweredFrame(
-            image_rgb, detections, camera.name.topic, arrival.stamp_ns
-        )
-        if camera.outputs.candidates_are_read():
-            candidates = self._postprocess(operation, image_rgb, outputs, are_candidates=True)
-            class_id_format = operation.settings.class_id_format
-            camera.outputs.publish_candidates(candidates, header, class_id_format)
-        camera.outputs.publish_pictures(image_rgb, detections, header)
-
-    def _answer(
-        self, arrival: Arrival, detections: Detections, settings: Settings, watch: Stopwatch
-    ) -> None:
-        arrival.camera.outputs.publish_detections(
-            detections, arrival.message.header, settings.class_id_format
-        )
-        watch.lap('publish')
-        self._statistics.count_processed(
-            watch.laps_ms(), ages_ms=watch.ages_ms, camera_index=arrival.camera.index
-        )
-
-    def _is_too_old(self, arrival: Arrival, settings: Settings) -> bool:
-        if not self._has_age_limit or arrival.stamp_ns == 0:
-            return False
-        return age_ms(self._clock, arrival.stamp_ns) > settings.max_age_ms
-
-    def _infer(
-        self, operation: Operation, image_rgb: NDArray[np.uint8], watch: Stopwatch
-    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Do what the first half of `detector(image_rgb)` does, and time each stage."""
-        window = operation.settings.regions.window((image_rgb.shape[1], image_rgb.shape[0]))
-        input_image = operation.detector.preprocess(window.crop(image_rgb))
-        watch.lap('preprocess')
-        outputs = operation.detector.infer(input_image)
-        watch.lap('infer')
-        return outputs
-
-    def _postprocess(
-        self,
-        operation: Operation,
-        image_rgb: NDArray[np.uint8],
-        outputs: tuple[NDArray[np.float32], NDArray[np.float32]],
-        *,
-        are_candidates: bool = False,
-    ) -> Detections:
-        settings = operation.settings
-        return operation.detector.postprocess(
-            *outputs,
-            (image_rgb.shape[1], image_rgb.shape[0]),
-            thresholds=settings.candidate_thresholds if are_candidates else settings.thresholds,
-            regions=settings.regions,
-        )
+        answered = [frame for frame in frames if self._answer(operation, frame)]
+        for frame in answered:
+            self._publish_the_rest(operation, frame)
 
     def drop(self, camera: Camera, error: SsdDetectorError) -> None:
         """
@@ -171,6 +142,80 @@ class FrameProcessor:
             f'{camera.name.topic}: frame dropped ({reason}, {count} so far): {error}',
             throttle_duration_sec=WARNING_PERIOD_S,
         )
+
+    def _prepare(self, operation: Operation, arrival: Arrival) -> _Frame | None:
+        """Do what comes before the model; None for a frame that was dropped."""
+        if self._is_too_old(arrival, operation.settings):
+            self._statistics.count_drop('too_old')
+            return None
+        watch = Stopwatch(
+            arrival.time_s,
+            age_ms=arrival.age_ms,
+            age_clock_ms=lambda: age_ms(self._clock, arrival.stamp_ns),
+        )
+        watch.lap('wait')
+        try:
+            image_rgb = self._convert(arrival.message)
+            watch.lap('convert')
+            window = operation.settings.regions.window((image_rgb.shape[1], image_rgb.shape[0]))
+            input_image = operation.detector.preprocess(window.crop(image_rgb))
+            watch.lap('preprocess')
+        except SsdDetectorError as error:
+            self.drop(arrival.camera, error)
+            return None
+        return _Frame(arrival, watch, image_rgb, input_image)
+
+    def _infer(self, operation: Operation, frames: Sequence[_Frame]) -> bool:
+        """Run the model; False when all of the frames were dropped."""
+        for frame in frames:
+            frame.watch.lap('wait')  # For the others.
+        try:
+            outputs = operation.detector.infer_batch([frame.input_image for frame in frames])
+        except SsdDetectorError as error:
+            for frame in frames:
+                self.drop(frame.arrival.camera, error)
+            return False
+        self._statistics.count_inference(len(frames))
+        for frame, its_outputs in zip(frames, outputs, strict=True):
+            frame.outputs = its_outputs
+            frame.watch.lap('infer')
+        return True
+
+    def _answer(self, operation: Operation, frame: _Frame) -> bool:
+        """Publish what was found; False when the frame was dropped."""
+        arrival, watch = frame.arrival, frame.watch
+        watch.lap('wait')
+        try:
+            frame.detections = frame.postprocess(operation)
+            watch.lap('postprocess')
+        except SsdDetectorError as error:
+            self.drop(arrival.camera, error)
+            return False
+        arrival.camera.outputs.publish_detections(
+            frame.detections, arrival.message.header, operation.settings.class_id_format
+        )
+        watch.lap('publish')
+        self._statistics.count_processed(
+            watch.laps_ms(), ages_ms=watch.ages_ms, camera_index=arrival.camera.index
+        )
+        return True
+
+    def _publish_the_rest(self, operation: Operation, frame: _Frame) -> None:
+        """Keep the frame for snapshots, and publish what is for those who look on."""
+        arrival, camera, header = frame.arrival, frame.arrival.camera, frame.arrival.message.header
+        camera.last_answered = AnsweredFrame(
+            frame.image_rgb, frame.detections, camera.name.topic, arrival.stamp_ns
+        )
+        if camera.outputs.candidates_are_read():
+            candidates = frame.postprocess(operation, are_candidates=True)
+            class_id_format = operation.settings.class_id_format
+            camera.outputs.publish_candidates(candidates, header, class_id_format)
+        camera.outputs.publish_pictures(frame.image_rgb, frame.detections, header)
+
+    def _is_too_old(self, arrival: Arrival, settings: Settings) -> bool:
+        if not self._has_age_limit or arrival.stamp_ns == 0:
+            return False
+        return age_ms(self._clock, arrival.stamp_ns) > settings.max_age_ms
 
 
 def stamp_ns(message: Message) -> int:

@@ -28,6 +28,7 @@ class Report:
     :param period_drops: the same, of the last period only
     :param latencies_ms: stage -> its percentiles, as in PERCENTILES; empty without a frame
     :param ages_ms: milestone -> percentiles; empty without a frame that had a stamp
+    :param frames_per_inference: mean of the last period; 0 without an inference
     """
 
     received_by_camera: Sequence[int]
@@ -39,6 +40,7 @@ class Report:
     processed_rate_hz: float
     latencies_ms: Percentiles
     ages_ms: Percentiles
+    frames_per_inference: float = 0.0
 
     @property
     def num_received(self) -> int:
@@ -77,12 +79,13 @@ class Stopwatch:
 
     def lap(self, stage: str) -> None:
         """
-        End a stage.
+        End a stage, or go on with one that the frame was in before.
 
         :param stage: one of STAGES
         """
         now_s = self._clock()
-        self._laps_ms[stage] = (now_s - self._lap_start_s) * 1e3
+        lap_ms = (now_s - self._lap_start_s) * 1e3
+        self._laps_ms[stage] = self._laps_ms.get(stage, 0.0) + lap_ms
         self._lap_start_s = now_s
         if self.ages_ms and self._age_clock_ms and stage in MILESTONES:
             self.ages_ms[stage] = self._age_clock_ms()
@@ -133,6 +136,15 @@ class Statistics:
             self._drops[reason] += 1
             return self._drops[reason]
 
+    def count_inference(self, num_frames: int) -> None:
+        """
+        Count a run of the model.
+
+        :param num_frames: that it ran on
+        """
+        with self._lock:
+            self._frames_of_inferences.append(num_frames)
+
     def count_processed(
         self,
         laps_ms: Mapping[str, float],
@@ -171,6 +183,7 @@ class Statistics:
                 processed_rate_hz=len(self._period_laps_ms) / period_s,
                 latencies_ms=_percentiles(self._period_laps_ms, STAGES),
                 ages_ms=_percentiles(self._period_ages_ms, MILESTONES),
+                frames_per_inference=float(np.mean(self._frames_of_inferences or [0])),
             )
             self._begin_period()
             return report
@@ -181,6 +194,7 @@ class Statistics:
         self._drops_before = self._drops.copy()
         self._period_laps_ms: list[Mapping[str, float]] = []
         self._period_ages_ms: list[Mapping[str, float]] = []
+        self._frames_of_inferences: list[int] = []
 
 
 def _percentiles(

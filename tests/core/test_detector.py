@@ -36,6 +36,23 @@ def test_calling_equals_the_three_stages(bundle_path):
     assert detector(image).labels == staged.labels == ['blue', 'red']
 
 
+@pytest.mark.parametrize('backend', ['onnxruntime', 'openvino'])
+@pytest.mark.parametrize('takes_batches', [False, True])
+def test_a_batch_gives_what_its_images_give_one_by_one(tmp_path, backend, takes_batches):
+    if backend == 'openvino':
+        pytest.importorskip('openvino', reason='openvino is not installed')
+    path = write_tiny_bundle(tmp_path / 'tiny', takes_batches=takes_batches)
+    detector = Detector.from_bundle(path, backend=backend)
+    input_images = [detector.preprocess(plain(red=red)) for red in (0, 100, 255)]
+    outputs = detector.infer_batch(input_images)
+    assert detector.takes_batches == takes_batches
+    assert len(outputs) == 3
+    for (boxes, scores), input_image in zip(outputs, input_images, strict=True):
+        expected_boxes, expected_scores = detector.infer(input_image)
+        np.testing.assert_allclose(boxes, expected_boxes, atol=1e-5)
+        np.testing.assert_allclose(scores, expected_scores, atol=1e-5)
+
+
 def test_overrides_win_over_the_bundle(bundle_path):
     image = plain(red=200, green=100, blue=220)
     assert len(Detector.from_bundle(bundle_path)(image)) == 3

@@ -25,7 +25,7 @@ def fail(error):
 def test_the_newest_frame_is_taken_and_older_ones_are_gone():
     frames = FrameQueue(1, capacity=1)
     assert [frames.put(0, number) for number in (1, 2, 3)] == [False, True, True]
-    assert frames.take() == 3
+    assert frames.take() == [3]
     assert frames.put(0, 4) is False
 
 
@@ -35,7 +35,7 @@ def test_take_waits_for_a_frame():
     taker.start()
     frames.put(0, 'frame')
     taker.join(TIMEOUT_S)
-    assert taken == ['frame']
+    assert taken == [['frame']]
 
 
 def test_close_ends_the_waiting_now_and_later():
@@ -45,15 +45,15 @@ def test_close_ends_the_waiting_now_and_later():
     frames.close()
     taker.join(TIMEOUT_S)
     frames.put(0, 'late')
-    assert taken == [None]
-    assert frames.take() is None
+    assert taken == [[]]
+    assert frames.take() == []
 
 
 def test_the_worker_goes_on_with_the_newest_frame_after_a_slow_one():
     seen, is_busy, may_go_on, is_done = [], Event(), Event(), Event()
 
-    def process(frame):
-        seen.append(frame)
+    def process(frames):
+        seen.extend(frames)
         is_busy.set()
         assert may_go_on.wait(TIMEOUT_S)
         if len(seen) == 2:
@@ -73,10 +73,10 @@ def test_the_worker_goes_on_with_the_newest_frame_after_a_slow_one():
 def test_stop_lets_the_frame_at_hand_finish():
     is_busy, may_go_on, finished = Event(), Event(), []
 
-    def process(frame):
+    def process(frames):
         is_busy.set()
         assert may_go_on.wait(TIMEOUT_S)
-        finished.append(frame)
+        finished.extend(frames)
 
     frames = FrameQueue(1, capacity=1)
     worker = Worker(frames, process, on_failure=fail)
@@ -114,13 +114,29 @@ def test_cameras_take_turns_and_each_keeps_its_newest_in_order(sources, capacity
         assert frames.put(camera, (camera, number)) == (len(kept[camera]) == capacity)
         kept[camera] = [*kept[camera], (camera, number)][-capacity:]
     total = sum(len(waiting) for waiting in kept.values())
-    taken = [frames.take() for _ in range(total)]
+    taken = [frame for _ in range(total) for frame in frames.take()]
     for camera, waiting in kept.items():
         assert [frame for frame in taken if frame[0] == camera] == waiting
     # While all of several cameras have frames, none is served twice in a row.
     shortest = min(len(waiting) for waiting in kept.values())
     for start in range(0, 3 * shortest, 3):
         assert {camera for camera, _ in taken[start : start + 3]} == {0, 1, 2}
+
+
+@given(st.lists(st.integers(0, 3), max_size=30), st.integers(1, 5))
+def test_a_batch_has_a_frame_of_each_camera_that_waits_beginning_with_whose_turn_it_is(
+    sources, limit
+):
+    frames, waiting = FrameQueue(4, capacity=30), [[] for _ in range(4)]
+    for number, camera in enumerate(sources):
+        frames.put(camera, (camera, number))
+        waiting[camera].append((camera, number))
+    turn = 0
+    while any(waiting):
+        turns = [camera % 4 for camera in range(turn, turn + 4) if waiting[camera % 4]]
+        batch = frames.take(limit)
+        assert batch == [waiting[camera].pop(0) for camera in turns[:limit]]
+        turn = batch[-1][0] + 1
 
 
 @given(st.lists(st.floats(0, 0.5), min_size=1, max_size=100), st.floats(1, 50))

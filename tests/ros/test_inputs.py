@@ -9,9 +9,12 @@ if find_spec('rclpy') is None:
 
 import rclpy
 from rclpy.node import Node
+from rclpy.qos import QoSProfile
+from vision_msgs.msg import Detection2DArray
 
 from ssd_detector import ConfigError
 from ssd_detector_ros.cameras import name_cameras
+from ssd_msgs.srv import LoadModel
 from tests.ros.talking import compressed_image, detector_command, peer, plain_image, running
 from tests.tiny_bundle import write_tiny_bundle
 
@@ -25,6 +28,13 @@ def bundle(tmp_path_factory):
 def slow_bundle(tmp_path_factory):
     """Give a bundle whose inference takes some 30 ms or more."""
     return write_tiny_bundle(tmp_path_factory.mktemp('bundles') / 'slow', num_delays=10)
+
+
+def broken(**fields):
+    message = plain_image(red=255)
+    for name, value in fields.items():
+        setattr(message, name, value)
+    return message
 
 
 def labels(answer):
@@ -73,11 +83,51 @@ def test_cameras_take_turns_and_a_slow_detector_says_so(slow_bundle, tmp_path):
         assert one.num_dropped('superseded') > 0
 
 
-def broken(**fields):
-    message = plain_image(red=255)
-    for name, value in fields.items():
-        setattr(message, name, value)
-    return message
+@pytest.fixture(scope='module')
+def batch_bundle(tmp_path_factory):
+    """Give a slow bundle that takes any number of images at once."""
+    folder = tmp_path_factory.mktemp('bundles') / 'batch'
+    return write_tiny_bundle(folder, num_delays=10, takes_batches=True)
+
+
+def frames_per_inference(status):
+    values = {pair.key: pair.value for pair in status.values}
+    return float(values.get('frames per inference', 0))
+
+
+def test_frames_that_wait_together_are_processed_together_and_answered_each_apart(
+    batch_bundle, bundle, tmp_path
+):
+    pixels = {color: {color: 255} for color in ('red', 'green', 'blue')}
+    command = detector_command(
+        'test_batch',
+        bundle=batch_bundle,
+        image_topics=[*pixels],
+        max_batch_size=3,
+        drop_policy='keep_all',
+        queue_size=3,
+    )
+    with running(command, tmp_path / 'log'), peer('test_batch', is_reader=False) as one:
+        answers = {
+            color: one.listen(Detection2DArray, f'{color}/detections', QoSProfile(depth=10))
+            for color in pixels
+        }
+
+        def send_all():
+            one.send(broken(data=b'1234'), topic='green')
+            for color, red_green_blue in pixels.items():
+                one.send(plain_image(**red_green_blue), topic=color)
+
+        one.node.create_timer(0.02, send_all)
+        speed = one.diagnosis('speed', lambda status: frames_per_inference(status) > 1.5)
+        assert frames_per_inference(speed) <= 3
+        assert one.num_dropped('bad_image') > 0
+        for color, messages in answers.items():
+            assert {tuple(labels(message)) for message in messages} == {(color,)}
+        # A model of one image is refused, and this one goes on.
+        refusal = one.call(LoadModel, 'load_model', LoadModel.Request(bundle=str(bundle)))
+        assert not refusal.success
+        assert 'max_batch_size: received 3; expected 1' in refusal.message
 
 
 BAD_FRAMES = [

@@ -62,6 +62,25 @@ def test_a_stopwatch_times_laps_and_their_sum():
     assert watch.laps_ms() == pytest.approx({'wait': 4, 'infer': 32, 'total': 36})
 
 
+def test_a_stage_that_a_frame_comes_back_to_adds_up():
+    clock = Clock()
+    watch = Stopwatch(clock.now_s, clock=clock)
+    for stage, milliseconds in (('wait', 4), ('convert', 2), ('wait', 3), ('infer', 8)):
+        clock.now_s += milliseconds / 1e3
+        watch.lap(stage)
+    assert watch.laps_ms() == pytest.approx({'wait': 7, 'convert': 2, 'infer': 8, 'total': 17})
+
+
+def test_frames_per_inference_is_a_mean_of_the_period():
+    statistics = Statistics()
+    statistics.count_inference(7)
+    statistics.end_period()
+    for num_frames in (1, 3, 2):
+        statistics.count_inference(num_frames)
+    assert statistics.end_period().frames_per_inference == pytest.approx(2)
+    assert statistics.end_period().frames_per_inference == 0
+
+
 def test_drops_of_the_period_are_told_apart():
     statistics = Statistics()
     statistics.count_drop('late')

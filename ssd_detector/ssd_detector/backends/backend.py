@@ -54,6 +54,9 @@ class Backend(Protocol):
 class BatchBackend(ABC):
     """A backend whose runtime takes any number of images, if the file does."""
 
+    # Whether the file does: its first dimension is free.
+    takes_batches: bool
+
     def run(
         self, input_image: NDArray[np.float32]
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:

@@ -57,6 +57,7 @@ class OnnxRuntimeBackend(BatchBackend):
             complaint += '; the CPU serves instead, several times slower'
             logger.warning('%s', complaint)
         self.notice = Notice(complaint, needs_action=bool(complaint))
+        self.takes_batches = not isinstance(self._session.get_inputs()[0].shape[0], int)
         self.description = f'ONNX Runtime {self._session.get_providers()[0]}, {model_path.name}'
 
     def run_batch(

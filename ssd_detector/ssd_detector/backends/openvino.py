@@ -33,6 +33,7 @@ class OpenVinoBackend(BatchBackend):
             compiled = openvino.Core().compile_model(str(model_path), 'CPU', options)
         except RuntimeError as error:
             raise BackendError(f'{model_path}: OpenVINO can not load it ({error})') from error
+        self.takes_batches = compiled.input(INPUT_NAME).partial_shape[0].is_dynamic
         self._request = compiled.create_infer_request()
         self.notice = Notice()
         self.description = f'OpenVINO {openvino.__version__}, {model_path.name}'
