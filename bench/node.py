@@ -66,21 +66,24 @@ def main(argv: list[str] | None = None) -> int:
 
 
 @contextmanager
-def running_node(bundle: Path, model: str = 'auto') -> Iterator[None]:
+def running_node(
+    bundle: Path, model: str = 'auto', *, namespace: str = NAMESPACE, **parameters: object
+) -> Iterator[None]:
     """
     Run the node as a process of its own.
 
     :param bundle: its bundle
     :param model: a file of it
+    :param namespace: of the node
+    :param parameters: of the node; one thread unless given, as in bench/core.py
     """
     command = ['ros2', 'launch', 'ssd_detector_ros', 'detector.launch.py', 'log_level:=warn']
-    command += [f'namespace:={NAMESPACE}', f'bundle:={bundle}']
-    with tempfile.NamedTemporaryFile('w', suffix='.yaml') as parameters:
-        # One thread, as in bench/core.py.
-        own = {'num_threads': 1, 'model': model}
-        yaml.safe_dump({'/**': {'ros__parameters': own}}, parameters)
-        parameters.flush()
-        command.append(f'params_file:={parameters.name}')
+    command += [f'namespace:={namespace}', f'bundle:={bundle}']
+    with tempfile.NamedTemporaryFile('w', suffix='.yaml') as file:
+        own = {'num_threads': 1, 'model': model} | parameters
+        yaml.safe_dump({'/**': {'ros__parameters': own}}, file)
+        file.flush()
+        command.append(f'params_file:={file.name}')
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
         with _ending(process):
             yield
