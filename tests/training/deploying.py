@@ -39,12 +39,22 @@ def build_everything(config: ExperimentConfig, folder: Path) -> Build:
     :return: the build; its bundle is complete
     """
     build = make_build(folder)
-    chain.export(make_source(config, folder), build)
+    build_bundle(make_source(config, folder), build)
+    return build
+
+
+def build_bundle(source: Source, build: Build) -> None:
+    """
+    Run every step.
+
+    :param source: what is deployed
+    :param build: nothing made yet; its bundle is complete afterwards
+    """
+    chain.export(source, build)
     chain.convert(build)
     quantize(build, QuantizeOptions(num_calibration=6, num_evaluated=0))
     chain.validate(build)
     assemble(build)
-    return build
 
 
 def make_source(config: ExperimentConfig, folder: Path) -> Source:

@@ -13,6 +13,7 @@ import onnxruntime
 import pytest
 import tensorflow as tf
 
+from ssd_detector import Detector
 from ssd_detector.backends.cuda import find_gpu
 from ssd_detector.backends.onnxruntime import OnnxRuntimeBackend
 from ssd_detector.backends.selection import BackendRequest, open_backend
@@ -45,7 +46,7 @@ from ssd_training.model.weights import load_weights
 from ssd_training.targets.box_coding import cxcywh_to_xyxy, decode_offsets
 from tests import reference
 from tests.training.deploy_config import SIZE_PX, TINY
-from tests.training.deploying import make_build, NUM_PRIORS
+from tests.training.deploying import build_bundle, make_build, NUM_PRIORS
 
 
 @pytest.fixture(scope='module')
@@ -155,17 +156,19 @@ def test_the_calibration_sample_is_recorded(built):
 
 
 @pytest.mark.slow
-def test_a_dynamic_batch_takes_several_images(source, tmp_path):
+def test_a_dynamic_batch_goes_all_the_way_and_gives_what_single_images_give(source, tmp_path):
     build = make_build(tmp_path, runtime={'batch_size': 'dynamic'})
+    build_bundle(source, build)
+    assert find_avoidable(build.path / 'model.onnx') == []
 
-    bundle = chain.export_bundle(source, build)
-
-    backend = OnnxRuntimeBackend(bundle.model_path())
-    boxes, _ = backend.run(image())
-    both, scores = backend.run_batch(np.concatenate([image(), image(1)]))
-    np.testing.assert_allclose(both[0], boxes, atol=1e-5)
-    assert both.shape == (2, NUM_PRIORS, 4) and scores.shape[0] == 2
-    assert find_avoidable(bundle.model_path()) == []
+    for name in ('model.onnx', 'model_int8_cpu.onnx'):
+        detector = Detector.from_bundle(build.bundle_path, model=name, backend='onnxruntime')
+        images = [image(seed) for seed in range(3)]
+        assert detector.takes_batches
+        for (boxes, scores), one in zip(detector.infer_batch(images), images, strict=True):
+            alone_boxes, alone_scores = detector.infer(one)
+            np.testing.assert_allclose(boxes, alone_boxes, atol=1e-5)
+            np.testing.assert_allclose(scores, alone_scores, atol=1e-5)
 
 
 def test_uint8_pixels_give_what_floats_give(source, copy):
