@@ -127,6 +127,16 @@ def load_bundle(path: str | Path) -> Bundle:
     :raises BundleError: with everything that is wrong
     """
     folder = Path(path)
+    try:
+        return _load_folder(folder)
+    except OSError as error:
+        where = error.filename or folder
+        raise BundleError(
+            [f'{where}: {error.strerror}; check the path and who may read it']
+        ) from error
+
+
+def _load_folder(folder: Path) -> Bundle:
     if not folder.is_dir():
         raise BundleError([f'{folder}: no such bundle folder; check the path'])
     manifest = _read_manifest(folder)
@@ -187,7 +197,7 @@ def _read_manifest(folder: Path) -> Manifest:
         raise BundleError(
             [f'{folder}: has no {MANIFEST}; this is no bundle, or its export was cut off']
         ) from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise BundleError(
             [f'{manifest_path}: no valid JSON ({error}); export the bundle again']
         ) from error

@@ -74,7 +74,7 @@ def _start_node(context):
         for name, value_type in PARAMETER_TYPES.items()
         if LaunchConfiguration(name).perform(context)
     }
-    respawn = LaunchConfiguration('respawn').perform(context).lower() in ('true', '1')
+    respawn = _read_bool(LaunchConfiguration('respawn').perform(context), 'respawn')
     detector = LifecycleNode(
         package='ssd_detector_ros',
         executable='detector',
@@ -90,6 +90,13 @@ def _start_node(context):
         return [*_fastdds_profile(), detector]
     on_exit = OnProcessExit(target_action=detector, on_exit=_fail_with_node)
     return [*_fastdds_profile(), RegisterEventHandler(on_exit), detector]
+
+
+def _read_bool(text, name):
+    values = {'true': True, '1': True, 'false': False, '0': False}
+    if text.lower() not in values:
+        raise RuntimeError(f"{name}: received '{text}'; expected true or false")
+    return values[text.lower()]
 
 
 def _fastdds_profile():

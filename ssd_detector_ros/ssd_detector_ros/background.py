@@ -24,7 +24,8 @@ class InBackground(Generic[Result]):
         self._is_done = Event()
         self._result: Result | None = None
         self._error: Exception | None = None
-        Thread(target=self._run, name='ssd_detector_background', daemon=True).start()
+        # No daemon: the process would be aborted where it ends amid the work of a C++ library.
+        Thread(target=self._run, name='ssd_detector_background').start()
 
     def __await__(self) -> Generator[None, None, Result]:
         """

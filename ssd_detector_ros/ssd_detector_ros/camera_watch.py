@@ -7,7 +7,7 @@ import time
 from rclpy.node import Node
 from rclpy.qos import qos_check_compatible, QoSCompatibility, QoSProfile
 
-from ssd_detector_ros.cameras import Camera
+from ssd_detector_ros.cameras import Camera, COMPRESSED_SUFFIX
 from ssd_detector_ros.diagnostics import ERROR, OK, Verdict, WARN
 
 STALE_AFTER_S = 2.0
@@ -58,31 +58,56 @@ def _misfit(offered: QoSProfile, asked: QoSProfile) -> str:
     return reason.strip() if compatibility == QoSCompatibility.ERROR else ''
 
 
-def judge_silence(topic: str, message_type: str, offers: Sequence[Offer]) -> Verdict:
+def other_transport(topic: str, message_type: str) -> tuple[str, str]:
+    """
+    Say where the same images are with the other `image_transport`.
+
+    :param topic: subscribed to
+    :param message_type: that is expected there
+    :return: topic and type
+    """
+    raw, compressed = IMAGE_TYPES
+    if message_type == raw:
+        return topic + COMPRESSED_SUFFIX, compressed
+    return topic.removesuffix(COMPRESSED_SUFFIX), raw
+
+
+def judge_silence(
+    topic: str, message_type: str, offers: Sequence[Offer], others: Sequence[Offer] = ()
+) -> Verdict:
     """
     Say why no image has arrived yet.
 
     :param topic: subscribed to
     :param message_type: that is expected
     :param offers: the publishers on the topic
+    :param others: those on the topic of the other transport
     :return: the verdict
     """
+    transport = 'raw' if message_type == IMAGE_TYPES[1] else 'compressed'
     shown = ', '.join(f'{one.node_name} ({one.message_type}, {one.qos})' for one in offers)
+    other_topic, other_type = other_transport(topic, message_type)
+    if not offers and other_type in [one.message_type for one in others]:
+        return Verdict(
+            ERROR,
+            f'no image yet: nobody publishes {topic}, but {other_topic} is published as '
+            f'{other_type}; set image_transport to {transport}',
+        )
     if not offers:
         return Verdict(
             WARN,
             f'no image yet: nobody publishes {topic}; start the camera, or set image_topic, '
             f'image_topics or a remapping to a topic that exists (ros2 topic list)',
         )
-    if others := [one for one in offers if one.message_type != message_type]:
+    if wrong := [one for one in offers if one.message_type != message_type]:
         advice = (
-            f'set image_transport to {"raw" if message_type == IMAGE_TYPES[1] else "compressed"}'
-            if others[0].message_type in IMAGE_TYPES
+            f'set image_transport to {transport}'
+            if wrong[0].message_type in IMAGE_TYPES
             else 'choose the topic of the images'
         )
         return Verdict(
             ERROR,
-            f'no image yet: {topic} is published as {others[0].message_type}, '
+            f'no image yet: {topic} is published as {wrong[0].message_type}, '
             f'expected {message_type}; {advice}',
             {'publishers': shown},
         )
@@ -160,7 +185,9 @@ class CameraWatch:
         topic = self._camera.name.topic
         if self._camera.last_received_s is None:
             offers = find_offers(self._node, topic, self._qos)
-            return judge_silence(topic, self._message_type, offers)
+            other_topic, _ = other_transport(topic, self._message_type)
+            others = find_offers(self._node, other_topic, self._qos)
+            return judge_silence(topic, self._message_type, offers, others)
         new_lost = self._camera.num_lost - self._num_lost_before
         self._num_lost_before = self._camera.num_lost
         return judge_images(self._camera, now_s=time.monotonic(), new_lost=new_lost)

@@ -11,7 +11,7 @@ from ssd_detector_ros.outputs import CameraOutputs
 from ssd_detector_ros.rate_limit import RateLimit
 from ssd_detector_ros.snapshots import AnsweredFrame
 
-_SUFFIX = '/compressed'
+COMPRESSED_SUFFIX = '/compressed'
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,8 @@ class Camera:
 
     def forget_images(self) -> None:
         """Begin anew: what came before a pause says nothing about the camera now."""
-        self.last_received_s = self.last_error = None
+        self.last_received_s = self.last_error = self.last_answered = None
+        self.num_lost = 0
 
     def note_error(self, text: str) -> None:
         """
@@ -88,19 +89,28 @@ def name_cameras(
     findings = list(_check_topics(topics, 'image_topics' if given else 'image_topic'))
     if findings:
         raise ConfigError(findings)
-    suffix = _SUFFIX if image_transport == 'compressed' else ''
-    resolved = [_resolve(node, topic) + suffix for topic in topics]
+    suffix = COMPRESSED_SUFFIX if image_transport == 'compressed' else ''
+    resolved = [name + suffix for name in _resolve_all(node, topics)]
     prefixes = [f'~/{topic.strip("~/")}' for topic in topics] if given else ['~']
     return [CameraName(*pair) for pair in zip(resolved, prefixes, strict=True)]
 
 
-def _resolve(node: Node, topic: str) -> str:
-    try:
-        return str(node.resolve_topic_name(topic))
-    # rclpy raises errors of several kinds for a name that is no topic's.
-    except Exception as error:
-        reason = str(error).partition(', at ')[0]
-        raise ConfigError([f"image topic: received '{topic}': {reason}"]) from error
+def _resolve_all(node: Node, topics: Sequence[str]) -> list[str]:
+    resolved, findings = [], []
+    for topic in topics:
+        try:
+            resolved.append(str(node.resolve_topic_name(topic)))
+        # rclpy raises errors of several kinds for a name that is no topic's.
+        except Exception as error:  # noqa: BLE001
+            reason = str(error).partition(', at ')[0]
+            findings.append(f"image topic: received '{topic}': {reason}")
+    findings += [
+        f'image topic: {topic} is what several cameras are remapped to; give each its own'
+        for topic in sorted({one for one in resolved if resolved.count(one) > 1})
+    ]
+    if findings:
+        raise ConfigError(findings)
+    return resolved
 
 
 def _check_topics(topics: Sequence[str], parameter: str) -> Iterator[str]:
@@ -108,10 +118,10 @@ def _check_topics(topics: Sequence[str], parameter: str) -> Iterator[str]:
     for topic in sorted({topic for topic in stripped if stripped.count(topic) > 1}):
         yield f'{parameter}: {topic} is given twice; name each camera once'
     for topic in topics:
-        if not topic:
-            yield f"{parameter}: received ''; expected the name of a topic, such as image"
-        if topic.endswith(_SUFFIX):
+        if not topic.strip('~/'):
+            yield f"{parameter}: received '{topic}'; expected the name of a topic, such as image"
+        if topic.endswith(COMPRESSED_SUFFIX):
+            base = topic.removesuffix(COMPRESSED_SUFFIX)
             yield (
-                f'{parameter}: received {topic}; expected {topic.removesuffix(_SUFFIX)}, '
-                f'with image_transport compressed'
+                f'{parameter}: received {topic}; expected {base}, with image_transport compressed'
             )

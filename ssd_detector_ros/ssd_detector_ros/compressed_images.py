@@ -11,6 +11,9 @@ from ssd_detector import ImageError
 # be in the camera's pixels.
 _FLAGS = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
 _JPEG_START, _JPEG_END = b'\xff\xd8', b'\xff\xd9'
+_PNG_START = b'\x89PNG\r\n\x1a\n'
+# SOF0 to SOF15, without DHT, JPG and DAC.
+_JPEG_FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
 # A few bytes can claim any size; this is the double of the largest camera images in use.
 MAX_PIXELS = 100_000_000
 
@@ -56,11 +59,28 @@ def _decode(data: bytes) -> NDArray[np.uint8] | None:
 
 
 def _check_size(data: bytes, what: str) -> None:
-    """Refuse a PNG that claims more pixels than memory should be taken for."""
-    if data.startswith(b'\x89PNG\r\n\x1a\n') and len(data) >= 24:
-        width_px, height_px = (int.from_bytes(data[at : at + 4], 'big') for at in (16, 20))
-        if width_px * height_px > MAX_PIXELS:
-            raise ImageError(
-                f'compressed image: received {what}, which claims {width_px}x{height_px} pixels; '
-                f'expected at most {MAX_PIXELS}; check the publisher'
-            )
+    """Refuse an image that claims more pixels than memory should be taken for."""
+    width_px, height_px = _claimed_size_wh(data)
+    if width_px * height_px > MAX_PIXELS:
+        raise ImageError(
+            f'compressed image: received {what}, which claims {width_px}x{height_px} pixels; '
+            f'expected at most {MAX_PIXELS}; check the publisher'
+        )
+
+
+def _claimed_size_wh(data: bytes) -> tuple[int, int]:
+    """Read the size from the head of a PNG or JPEG; of others OpenCV has a limit of its own."""
+    if data.startswith(_PNG_START) and len(data) >= 24:
+        return int.from_bytes(data[16:20], 'big'), int.from_bytes(data[20:24], 'big')
+    if not data.startswith(_JPEG_START):
+        return 0, 0
+    # Segments: FF, marker, two bytes of length that count themselves. ITU T.81, B.1.1.
+    at = len(_JPEG_START)
+    while at + 9 <= len(data) and data[at] == 0xFF:
+        marker = data[at + 1]
+        if marker in _JPEG_FRAMES:
+            height_px, width_px = data[at + 5 : at + 7], data[at + 7 : at + 9]
+            return int.from_bytes(width_px, 'big'), int.from_bytes(height_px, 'big')
+        # A marker may be preceded by any number of fill bytes FF.
+        at += 1 if marker == 0xFF else 2 + int.from_bytes(data[at + 2 : at + 4], 'big')
+    return 0, 0

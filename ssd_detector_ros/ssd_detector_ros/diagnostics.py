@@ -1,6 +1,6 @@
 """How the node is doing, in words that say what to do; published on /diagnostics."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
@@ -12,6 +12,11 @@ OK, WARN, ERROR = DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.E
 MAX_LATE_SHARE = 0.1
 # Between computers with synchronized clocks stamps differ by far less.
 MAX_CLOCK_OFFSET_MS = 3_600_000.0
+_LATE_REASONS = ('superseded', 'queue_full', 'too_old')
+_NO_CLOCK = (
+    'use_sim_time is set, but no time has come on /clock; start the simulation, play the bag with '
+    '--clock, or set use_sim_time to false'
+)
 
 
 @dataclass(frozen=True)
@@ -45,11 +50,12 @@ class Verdict:
         )
 
 
-def judge_speed(report: Report) -> Verdict:
+def judge_speed(report: Report, *, lacks_clock: bool = False) -> Verdict:
     """
     Compare the detector with its cameras.
 
     :param report: of the last period
+    :param lacks_clock: use_sim_time is set, and no time has come yet
     :return: the verdict
     """
     values: dict[str, object] = {
@@ -66,14 +72,19 @@ def judge_speed(report: Report) -> Verdict:
         values['age at publication p50, ms'] = f'{report.ages_ms["publish"][0]:.1f}'
     if report.received_rate_hz == 0:
         return Verdict(OK, f'no image came in the last {report.period_s:.1f} s', values)
-    findings = [finding for finding in (_judge_stamps(report), _judge_rate(report)) if finding]
-    if findings:
+    stamps = _NO_CLOCK if lacks_clock else _judge_stamps(report)
+    # Frames are too old by a wrong clock, whatever the detector's speed.
+    rate = _judge_rate(report, ('superseded', 'queue_full') if stamps else _LATE_REASONS)
+    if findings := [finding for finding in (stamps, rate) if finding]:
         return Verdict(WARN, '; '.join(findings), values)
+    if report.processed_rate_hz == 0:
+        reasons = ', '.join(f'{reason} {n}' for reason, n in report.period_drops.items())
+        return Verdict(OK, f'no image was processed; dropped: {reasons or "none"}', values)
     return Verdict(OK, 'keeps up with the camera', values)
 
 
 def _judge_stamps(report: Report) -> str:
-    age_ms = report.ages_ms['publish'][0] if report.ages_ms else 0.0
+    age_ms = report.ages_ms['publish'][0] if report.ages_ms else report.too_old_ms or 0.0
     if -1e3 <= age_ms <= MAX_CLOCK_OFFSET_MS:
         return ''
     return (
@@ -82,8 +93,7 @@ def _judge_stamps(report: Report) -> str:
     )
 
 
-def _judge_rate(report: Report) -> str:
-    late_reasons = ('superseded', 'queue_full', 'too_old')
+def _judge_rate(report: Report, late_reasons: Sequence[str]) -> str:
     num_late = sum(report.period_drops.get(reason, 0) for reason in late_reasons)
     if num_late <= MAX_LATE_SHARE * report.received_rate_hz * report.period_s:
         return ''

@@ -2,6 +2,7 @@
 
 import platform
 
+from rclpy.clock import ROSClock
 from rclpy.lifecycle import LifecycleNode
 
 from ssd_detector_ros.camera_watch import CameraWatch, IMAGE_TYPES
@@ -49,7 +50,7 @@ class Health:
             report = self._pipeline.statistics.end_period()
             topics = [camera.name.topic for camera in self._pipeline.cameras]
             self._outputs.publish_statistics(report, topics)
-            verdicts['speed'] = judge_speed(report)
+            verdicts['speed'] = judge_speed(report, lacks_clock=self._lacks_clock())
             for topic, watch in zip(topics, self._watches, strict=True):
                 verdicts[f'images {topic}'] = self._judge_camera(watch)
         name = self._node.get_fully_qualified_name().lstrip('/')
@@ -60,6 +61,11 @@ class Health:
             ]
         )
 
+    def _lacks_clock(self) -> bool:
+        clock = self._node.get_clock()
+        is_simulated = isinstance(clock, ROSClock) and clock.ros_time_is_active
+        return bool(is_simulated and clock.now().nanoseconds == 0)
+
     def _judge_camera(self, watch: CameraWatch) -> Verdict:
         if self._pipeline is not None and not self._pipeline.is_enabled:
             return Verdict(OK, 'disabled by ~/set_enabled; images are dropped')
@@ -68,10 +74,10 @@ class Health:
     def _judge_model(self) -> Verdict:
         operation, failure = self._models.operation, self._models.failure
         if operation is None:
-            text = f'configure failed: {failure}' if failure else 'no model is loaded'
-            return Verdict(
-                ERROR if failure else WARN, f'{text}; correct it and configure the node'
-            )
+            if failure:
+                text = f'configure failed: {failure}; correct it and configure the node'
+                return Verdict(ERROR, text)
+            return Verdict(WARN, 'no model is loaded: the node is not configured')
         backend = operation.detector.backend
         values = {
             'bundle': operation.detector.bundle.path,

@@ -39,6 +39,8 @@ class ModelSlot:
         self._on_change = on_change
         self._names_from_bundle: set[str] = set()
         self._is_loading = self._is_swapping = False
+        # Grows when the node is configured or cleaned up: what was asked for before is void then.
+        self._generation = 0
         node.add_on_set_parameters_callback(self._on_set_parameters)
 
     def configure(self) -> None:
@@ -47,6 +49,7 @@ class ModelSlot:
 
         :raises ConfigError: with everything that is wrong
         """
+        self._generation += 1
         findings = list(self._declaration_findings.values())
         findings += parameters.check_choices(self._values(STATIC))
         loaded = None
@@ -67,7 +70,9 @@ class ModelSlot:
 
     def release(self) -> None:
         """Let go of the model."""
+        self._generation += 1
         self.operation = None
+        self.warning = ''
 
     async def swap(self, bundle: str, model: str) -> str:
         """
@@ -82,15 +87,18 @@ class ModelSlot:
             raise ConfigError(['no model is loaded yet; configure the node first'])
         if self._is_loading:
             raise ConfigError(['another model is being loaded; try again when it is done'])
-        request = replace(self._request(), model=model or 'auto')
-        if bundle:
-            request = replace(request, bundle=parameters.bundle_path(bundle))
-        self._is_loading = True
+        self._is_loading, generation = True, self._generation
         try:
+            request = replace(self._request(), model=model or 'auto')
+            if bundle:
+                request = replace(request, bundle=parameters.bundle_path(bundle))
             loaded = await InBackground(lambda: load_model(request), on_end=waker_of(self._node))
+            if generation != self._generation:
+                raise ConfigError(['the node was cleaned up while the model was being loaded'])
             self._take(loaded, request, bundle or self._node.get_parameter('bundle').value)
         except SsdDetectorError as error:
-            self.failure = '; '.join(str(error).splitlines())
+            if generation == self._generation:
+                self.failure = '; '.join(str(error).splitlines())
             raise
         finally:
             self._is_loading = False
@@ -99,8 +107,6 @@ class ModelSlot:
 
     def _take(self, loaded: LoadedModel, request: ModelRequest, bundle: str) -> None:
         """Put a loaded detector in place of the old one."""
-        if self.operation is None:
-            raise ConfigError(['the node was cleaned up while the model was being loaded'])
         settings = self._check_settings(loaded.detector, {})
         self._start(loaded, settings)
         self._is_swapping = True

@@ -78,16 +78,18 @@ class DetectorNode(LifecycleNode):
                 step()
             except SsdDetectorError as error:
                 findings += str(error).splitlines()
+            except Exception as error:
+                self._models.failure = f'{type(error).__name__}: {error}'
+                raise
         if findings:
             self._models.release()
             self._models.failure = '; '.join(findings)
             for finding in findings:
                 self.get_logger().error(finding)
             return TransitionCallbackReturn.FAILURE
-        self._cameras = [
-            Camera(index, name, CameraOutputs(self, name.prefix))
-            for index, name in enumerate(self._camera_names)
-        ]
+        # One after the other: with an error those that exist are taken away again.
+        for index, name in enumerate(self._camera_names):
+            self._cameras.append(Camera(index, name, CameraOutputs(self, name.prefix)))
         self.get_logger().info(tell_loaded(self._operation().detector))
         return TransitionCallbackReturn.SUCCESS
 
@@ -133,6 +135,7 @@ class DetectorNode(LifecycleNode):
         :return: SUCCESS
         """
         self._release()
+        self._models.failure = ''
         return TransitionCallbackReturn.SUCCESS
 
     @logs_exceptions
@@ -228,22 +231,24 @@ def main(args: list[str] | None = None) -> int:
         sys.stderr.write(f'ssd_detector: {error}\n')
         return 1
     keep_freed_memory()
-    node = DetectorNode()
+    node = None
     try:
+        node = DetectorNode()
         if node.get_parameter('autostart').value and not node.start():
             return 1 if rclpy.ok() else 0
         forget_what_stays()
         rclpy.spin(node)
     except (KeyboardInterrupt, ExternalShutdownException):
         pass
-    except RCLError:
-        # An interrupt in the middle of spin shows as an error of whatever was being done.
+    except Exception:
+        # An interrupt shows as an error of whatever was being done.
         if rclpy.ok():
             raise
     finally:
-        node.destroy_node()
+        if node is not None:
+            node.destroy_node()
         rclpy.try_shutdown()
-    return 1 if node.failure else 0
+    return 1 if node is not None and node.failure else 0
 
 
 if __name__ == '__main__':

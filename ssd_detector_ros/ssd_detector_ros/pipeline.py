@@ -5,7 +5,7 @@ from functools import partial
 import time
 
 from rclpy.lifecycle import LifecycleNode
-from rclpy.qos import QoSProfile, ReliabilityPolicy
+from rclpy.qos import QoSPolicyKind, QoSProfile, ReliabilityPolicy
 from rclpy.qos_overriding_options import QoSOverridingOptions
 from rclpy.subscription import Subscription
 from sensor_msgs.msg import CompressedImage, Image
@@ -19,6 +19,9 @@ from ssd_detector_ros.qos_events import subscribe_with_events
 from ssd_detector_ros.serialized_images import read_image
 from ssd_detector_ros.statistics import Statistics
 from ssd_detector_ros.worker import Worker
+
+# How many images wait is for drop_policy and queue_size to say.
+OVERRIDABLE_POLICIES = (QoSPolicyKind.RELIABILITY, QoSPolicyKind.DURABILITY)
 
 
 class Pipeline:
@@ -48,7 +51,9 @@ class Pipeline:
         self._operation = operation
         drop_policy = node.get_parameter('drop_policy').value
         queue_size = node.get_parameter('queue_size').value
-        self._capacity = 1 if drop_policy == 'newest' else queue_size
+        is_newest = drop_policy == 'newest'
+        self._capacity = 1 if is_newest else queue_size
+        self._overflow = 'superseded' if is_newest else 'queue_full'
         self._frames: FrameQueue[Arrival] = FrameQueue(len(cameras), capacity=self._capacity)
         self._processor = FrameProcessor(
             operation,
@@ -66,7 +71,13 @@ class Pipeline:
         )
         for camera in cameras:
             camera.forget_images()
-        self._subscriptions = [self._subscribe(camera) for camera in cameras]
+        self._subscriptions: list[Subscription] = []
+        try:
+            for camera in cameras:
+                self._subscriptions.append(self._subscribe(camera))
+        except Exception:
+            self.stop()
+            raise
 
     @property
     def qos(self) -> list[QoSProfile]:
@@ -77,6 +88,7 @@ class Pipeline:
         """Subscribe no longer, and finish the frame at hand."""
         for subscription in self._subscriptions:
             self._node.destroy_subscription(subscription)
+        self._subscriptions = []
         self._worker.stop()
 
     def on_image(self, camera: Camera, message: Message) -> None:
@@ -94,7 +106,7 @@ class Pipeline:
         stamp = stamp_ns(message)
         age = age_ms(self._node.get_clock(), stamp) if stamp else None
         if self._frames.put(camera.index, Arrival(message, camera, age)):
-            self.statistics.count_drop('superseded' if self._capacity == 1 else 'queue_full')
+            self.statistics.count_drop(self._overflow)
         # Lets go of the interpreter's lock: the worker starts now, not when the executor has
         # prepared its next wait (0.3 ms).
         time.sleep(0)
@@ -135,7 +147,7 @@ class Pipeline:
                 qos,
                 raw=is_raw,
                 event_callbacks=events,
-                qos_overriding_options=QoSOverridingOptions.with_default_policies(),
+                qos_overriding_options=QoSOverridingOptions(OVERRIDABLE_POLICIES),
             ),
             camera,
             self._node.get_logger(),

@@ -146,7 +146,7 @@ class FrameProcessor:
     def _prepare(self, operation: Operation, arrival: Arrival) -> _Frame | None:
         """Do what comes before the model; None for a frame that was dropped."""
         if self._is_too_old(arrival, operation.settings):
-            self._statistics.count_drop('too_old')
+            self._statistics.count_too_old(arrival.age_ms or 0.0)
             return None
         watch = Stopwatch(
             arrival.time_s,

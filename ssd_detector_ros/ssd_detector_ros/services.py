@@ -1,7 +1,7 @@
 """The node's services: ~/load_model, ~/set_enabled, ~/snapshot."""
 
 from collections.abc import Awaitable, Callable, Sequence
-from pathlib import Path
+import traceback
 from typing import Any
 
 from rclpy.callback_groups import ReentrantCallbackGroup
@@ -10,6 +10,7 @@ from rclpy.node import Node
 from ssd_detector import SsdDetectorError
 from ssd_detector_ros.background import InBackground, waker_of
 from ssd_detector_ros.cameras import Camera
+from ssd_detector_ros.parameters import folder_path
 from ssd_detector_ros.snapshots import AnsweredFrame, save_snapshot
 from ssd_msgs.srv import LoadModel, SetEnabled, Snapshot
 
@@ -55,9 +56,10 @@ class Services:
             response.message = await self._swap_model(request.bundle, request.model)
             response.success = True
             self._logger.info(response.message)
-        except SsdDetectorError as error:
-            response.message = str(error)
-            self._logger.error(f'load_model refused, the old model stays: {error}')
+        # Nothing that a request brings about may end the node.
+        except Exception as error:  # noqa: BLE001
+            response.message = self._tell(error)
+            self._logger.error(f'load_model refused, the old model stays: {response.message}')
         return response
 
     def _on_set_enabled(self, request: Any, response: Any) -> Any:
@@ -72,13 +74,13 @@ class Services:
     async def _on_snapshot(self, request: Any, response: Any) -> Any:
         try:
             frame = find_frame(self._cameras(), request.image_topic)
-            folder = request.folder or self._node.get_parameter('snapshot_folder').value
+            given = request.folder or self._node.get_parameter('snapshot_folder').value
+            folder = folder_path(given)
             paths = await InBackground(
-                lambda: save_snapshot(frame, Path(folder).expanduser().absolute()),
-                on_end=waker_of(self._node),
+                lambda: save_snapshot(frame, folder), on_end=waker_of(self._node)
             )
-        except (ServiceError, OSError) as error:
-            response.message = f'nothing was saved: {error}'
+        except Exception as error:  # noqa: BLE001
+            response.message = f'nothing was saved: {self._tell(error)}'
             self._logger.error(f'snapshot: {response.message}')
             return response
         response.image_path, response.annotation_path = (str(path) for path in paths)
@@ -86,6 +88,13 @@ class Services:
         response.success = True
         self._logger.info(response.message)
         return response
+
+    def _tell(self, error: Exception) -> str:
+        """Say what went wrong; what nobody foresaw is logged with its traceback."""
+        if isinstance(error, SsdDetectorError | OSError):
+            return str(error)
+        self._logger.error(''.join(traceback.format_exception(error)))
+        return f'{type(error).__name__}: {error}'
 
 
 def find_frame(cameras: Sequence[Camera], image_topic: str) -> AnsweredFrame:

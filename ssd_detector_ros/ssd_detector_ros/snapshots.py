@@ -2,15 +2,18 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+import time
 from xml.etree import ElementTree
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ssd_detector import Detections
+from ssd_detector import Detections, ImageError
 
 _JPEG_QUALITY = 95
+# Of libjpeg, JPEG_MAX_DIMENSION.
+_MAX_JPEG_SIDE_PX = 65_500
 SPLIT = 'snapshots'
 
 
@@ -40,25 +43,38 @@ def save_snapshot(frame: AnsweredFrame, folder: Path) -> tuple[Path, Path]:
     :return: paths of the image and of the annotation; the image id is added to the list
         ImageSets/Main/snapshots.txt
     :raises OSError: when the folder can't be written to
+    :raises ImageError: when no JPEG can hold the frame
     """
+    jpeg = _encode(frame.image_rgb)
     camera = frame.image_topic.strip('/').replace('/', '_')
-    image_id = f'{camera}_{frame.stamp_ns}'
+    # Frames without a stamp are told apart by when they are saved.
+    image_id = f'{camera}_{frame.stamp_ns or time.time_ns()}'
     image_path = folder / 'JPEGImages' / f'{image_id}.jpg'
     annotation_path = folder / 'Annotations' / f'{image_id}.xml'
     list_path = folder / 'ImageSets' / 'Main' / f'{SPLIT}.txt'
     for path in (image_path, annotation_path, list_path):
         path.parent.mkdir(parents=True, exist_ok=True)
-    image_bgr = cv2.cvtColor(frame.image_rgb, cv2.COLOR_RGB2BGR)
-    _, jpeg = cv2.imencode('.jpg', image_bgr, [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])
-    image_path.write_bytes(jpeg.tobytes())
+    image_path.write_bytes(jpeg)
     tree = to_annotation(frame, image_path.name)
     ElementTree.indent(tree)
     ElementTree.ElementTree(tree).write(annotation_path, encoding='utf-8')
-    known = list_path.read_text(encoding='utf-8').split() if list_path.exists() else []
-    if image_id not in known:
+    known = list_path.read_bytes().split() if list_path.exists() else []
+    if image_id.encode() not in known:
         with list_path.open('a', encoding='utf-8') as stream:
             stream.write(f'{image_id}\n')
     return image_path, annotation_path
+
+
+def _encode(image_rgb: NDArray[np.uint8]) -> bytes:
+    height_px, width_px = image_rgb.shape[:2]
+    if max(width_px, height_px) > _MAX_JPEG_SIDE_PX:
+        raise ImageError(
+            f'the frame has {width_px}x{height_px} pixels; a JPEG has sides of at most '
+            f'{_MAX_JPEG_SIDE_PX}'
+        )
+    image_bgr = cv2.cvtColor(image_rgb, cv2.COLOR_RGB2BGR)
+    _, jpeg = cv2.imencode('.jpg', image_bgr, [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])
+    return jpeg.tobytes()
 
 
 def to_annotation(frame: AnsweredFrame, file_name: str) -> ElementTree.Element:

@@ -29,6 +29,8 @@ class Report:
     :param latencies_ms: stage -> its percentiles, as in PERCENTILES; empty without a frame
     :param ages_ms: milestone -> percentiles; empty without a frame that had a stamp
     :param frames_per_inference: mean of the last period; 0 without an inference
+    :param too_old_ms: age on arrival of the frames that were dropped as too old, p50 of the last
+        period; None without one
     """
 
     received_by_camera: Sequence[int]
@@ -41,6 +43,7 @@ class Report:
     latencies_ms: Percentiles
     ages_ms: Percentiles
     frames_per_inference: float = 0.0
+    too_old_ms: float | None = None
 
     @property
     def num_received(self) -> int:
@@ -136,6 +139,16 @@ class Statistics:
             self._drops[reason] += 1
             return self._drops[reason]
 
+    def count_too_old(self, age_ms: float) -> None:
+        """
+        Count a frame that is not answered because it is too old.
+
+        :param age_ms: on arrival
+        """
+        self.count_drop('too_old')
+        with self._lock:
+            self._too_old_ms.append(age_ms)
+
     def count_inference(self, num_frames: int) -> None:
         """
         Count a run of the model.
@@ -184,6 +197,7 @@ class Statistics:
                 latencies_ms=_percentiles(self._period_laps_ms, STAGES),
                 ages_ms=_percentiles(self._period_ages_ms, MILESTONES),
                 frames_per_inference=float(np.mean(self._frames_of_inferences or [0])),
+                too_old_ms=float(np.median(self._too_old_ms)) if self._too_old_ms else None,
             )
             self._begin_period()
             return report
@@ -195,6 +209,7 @@ class Statistics:
         self._period_laps_ms: list[Mapping[str, float]] = []
         self._period_ages_ms: list[Mapping[str, float]] = []
         self._frames_of_inferences: list[int] = []
+        self._too_old_ms: list[float] = []
 
 
 def _percentiles(

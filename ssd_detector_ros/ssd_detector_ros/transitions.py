@@ -25,7 +25,9 @@ def logs_exceptions(transition: Transition[Node]) -> Transition[Node]:
         try:
             return transition(node, state)
         except Exception:
-            node.get_logger().error(f'{transition.__name__}: {traceback.format_exc()}')
+            # After an interrupt anything may fail; that is no news.
+            if node.context.ok():
+                node.get_logger().error(f'{transition.__name__}: {traceback.format_exc()}')
             raise
 
     return logging

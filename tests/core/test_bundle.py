@@ -56,7 +56,16 @@ def test_a_folder_without_manifest_is_no_bundle(bundle_path):
     assert 'has no manifest.json; this is no bundle, or its export was cut off' in finding
 
 
-@pytest.mark.parametrize('text', ['{', '[1]', '{"name": 3}'])
+def test_what_the_file_system_refuses_is_a_finding(bundle_path):
+    (finding,) = findings('/' + 'x' * 300)
+    assert 'File name too long; check the path' in finding
+    (bundle_path / 'manifest.json').unlink()
+    (bundle_path / 'manifest.json').mkdir()
+    (finding,) = findings(bundle_path)
+    assert 'manifest.json: Is a directory' in finding
+
+
+@pytest.mark.parametrize('text', ['{', '[1]', '{"name": 3}', '[' * 100_000])
 def test_a_manifest_that_is_none_is_an_error(bundle_path, text):
     (bundle_path / 'manifest.json').write_text(text)
     assert all('manifest.json: ' in finding for finding in findings(bundle_path))

@@ -178,13 +178,48 @@ def test_a_second_snapshot_of_a_frame_is_not_listed_twice(detector, folder):
 
 @pytest.mark.parametrize(
     ('fields', 'words'),
-    [({'image_topic': '/no/camera'}, 'no/camera'), ({'folder': '/proc/none'}, '/proc/none')],
+    [
+        ({'image_topic': '/no/camera'}, 'no/camera'),
+        ({'folder': '/proc/none'}, '/proc/none'),
+        ({'folder': '~nosuchuser/x'}, '~nosuchuser/x: '),
+        ({'folder': 'x' * 300}, 'too long'),
+    ],
 )
 def test_a_snapshot_that_is_impossible_says_why(detector, fields, words):
     detector.ask(plain_image())
     answer = detector.call(Snapshot, 'snapshot', Snapshot.Request(**fields))
     assert not answer.success
     assert words in answer.message
+
+
+def test_a_frame_that_no_jpeg_can_hold_is_no_snapshot(detector):
+    detector.ask(plain_image(size_wh=(70_000, 1)))
+    answer = detector.call(Snapshot, 'snapshot', Snapshot.Request())
+    assert not answer.success
+    assert '70000x1' in answer.message and '65500' in answer.message
+
+
+def test_a_list_of_snapshots_that_is_no_text_is_kept_and_gets_longer(detector, folder):
+    path = folder / 'odd/ImageSets/Main/snapshots.txt'
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b'caf\xe9\n')
+    detector.ask(plain_image())
+    request = Snapshot.Request(folder=str(folder / 'odd'))
+    assert detector.call(Snapshot, 'snapshot', request).success
+    assert path.read_bytes().startswith(b'caf\xe9\n') and path.read_bytes().count(b'\n') == 2
+
+
+def test_frames_without_a_stamp_are_snapshots_of_their_own(detector, folder):
+    for _ in range(2):
+        message = plain_image()
+        before = detector.statistics().frames_processed
+        detector.publisher().publish(message)
+        detector.wait_for(
+            lambda before=before: detector.latest_statistics().frames_processed > before, 'it'
+        )
+        request = Snapshot.Request(folder=str(folder / 'unstamped'))
+        assert detector.call(Snapshot, 'snapshot', request).success
+    assert len(list((folder / 'unstamped/JPEGImages').iterdir())) == 2
 
 
 OTHER_LABELS = ('cyan', 'magenta', 'yellow')
@@ -220,6 +255,20 @@ def test_a_bundle_that_is_damaged_is_refused_and_the_old_one_goes_on(detector, f
     assert labels(detector.ask(plain_image(red=255))) == {'red'}
     message = detector.diagnosis('model', lambda one: one.level == one.WARN).message
     assert 'refused' in message and 'sha256' in message
+
+
+@pytest.mark.parametrize(
+    ('path', 'words'),
+    [
+        ('~nosuchuser/b', '~nosuchuser/b: '),
+        ('/' + 'x' * 300, 'File name too long'),
+    ],
+)
+def test_a_path_that_can_not_be_is_refused_in_words(detector, path, words):
+    answer = detector.call(LoadModel, 'load_model', LoadModel.Request(bundle=path))
+    assert not answer.success
+    assert words in answer.message
+    assert labels(detector.ask(plain_image(red=255))) == {'red'}
 
 
 def test_a_model_without_the_classes_that_the_user_names_is_refused(detector, folder):

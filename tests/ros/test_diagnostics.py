@@ -38,8 +38,15 @@ def test_a_camera_is_followed_from_silence_to_images_to_staleness(bundle, tmp_pa
         )
         assert 'nobody publishes /test_states/image' in silent.message
 
+        elsewhere = one.publisher('image/compressed', CompressedImage)
+        compressed = one.diagnosis('images', lambda status: status.level == ERROR)
+        assert 'set image_transport to compressed' in compressed.message
+        assert '/test_states/image/compressed is published' in compressed.message
+        one.drop_publisher('image/compressed')
+        del elsewhere
+
         publisher = one.publisher('image', CompressedImage)
-        wrong = one.diagnosis('images', lambda status: status.level == ERROR)
+        wrong = one.diagnosis('images', lambda status: '/image is published' in status.message)
         assert 'set image_transport to compressed' in wrong.message
         one.drop_publisher()
         del publisher
@@ -134,7 +141,7 @@ def test_images_lost_on_the_way_come_with_the_dds_profile(bundle, tmp_path):
     assert status.level == WARN and 'fastdds_images.xml' in status.message
 
 
-def report(*, received, processed, drops, age_ms=10.0):
+def report(*, received, processed, drops, age_ms=10.0, too_old_ms=()):
     now_s = [0.0]
     statistics = Statistics(clock=lambda: now_s[0])
     for _ in range(received):
@@ -146,6 +153,8 @@ def report(*, received, processed, drops, age_ms=10.0):
     for reason, count in drops.items():
         for _ in range(count):
             statistics.count_drop(reason)
+    for age_on_arrival_ms in too_old_ms:
+        statistics.count_too_old(age_on_arrival_ms)
     now_s[0] = 1.0
     return statistics.end_period()
 
@@ -160,9 +169,17 @@ def report(*, received, processed, drops, age_ms=10.0):
         ({'received': 0, 'processed': 0, 'drops': {}}, OK, 'no image came'),
         ({'received': 3, 'processed': 3, 'drops': {}, 'age_ms': 9e6}, WARN, 'use_sim_time'),
         ({'received': 3, 'processed': 3, 'drops': {}, 'age_ms': -5e3}, WARN, 'chrony'),
+        ({'received': 3, 'processed': 0, 'drops': {}, 'too_old_ms': [9e8] * 3}, WARN, 'chrony'),
+        ({'received': 9, 'processed': 0, 'drops': {}, 'too_old_ms': [5] * 9}, WARN, '0.0 of 9.0'),
+        ({'received': 9, 'processed': 0, 'drops': {'bad_image': 9}}, OK, 'dropped: bad_image 9'),
     ],
 )
 def test_the_detector_is_compared_with_its_camera(figures, level, words):
     verdict = judge_speed(report(**figures))
     assert verdict.level == level
     assert words in verdict.message
+
+
+def test_stamps_that_are_wrong_are_no_slow_detector():
+    verdict = judge_speed(report(received=3, processed=0, drops={}, too_old_ms=[9e8] * 3))
+    assert 'slower' not in verdict.message

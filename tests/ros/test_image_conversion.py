@@ -235,9 +235,18 @@ def huge_png():
     return bytes(data)
 
 
+def huge_jpeg(*, before=b''):
+    data = bytearray(jpeg_bytes())
+    at = data.index(b'\xff\xc0') + 5
+    data[at : at + 4] = (16_000).to_bytes(2, 'big') * 2
+    return bytes(data[:2] + before + data[2:])
+
+
 @pytest.mark.parametrize(
     ('data', 'image_format', 'words'),
     [
+        (huge_jpeg(), 'jpeg', f'16000x16000 pixels; expected at most {MAX_PIXELS}'),
+        (huge_jpeg(before=b'\xff' * 3), 'jpeg', f'at most {MAX_PIXELS}'),
         (b'', 'jpeg', 'can not be decoded'),
         (b'no image', 'jpeg', 'can not be decoded'),
         (jpeg_bytes()[:-2], 'jpeg', 'without an end'),

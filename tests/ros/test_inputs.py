@@ -220,7 +220,10 @@ def test_names_follow_namespace_and_remapping_and_outputs_follow_what_was_given(
         (('camera/compressed',), 'expected camera'),
         (('',), "received ''"),
         (('no topic',), 'no topic'),
-        (('front', '9lives'), '9lives'),
+        (('front', '9lives', 'no topic'), '9lives'),
+        (('9lives', 'no topic'), "'no topic'"),
+        (('front', '/cam/front'), 'several cameras are remapped to'),
+        (('front', '~'), "received '~'"),
     ],
 )
 def test_topics_that_can_not_be_are_refused_with_their_name(node, topics, words):

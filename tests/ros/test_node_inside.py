@@ -106,6 +106,33 @@ def test_an_unforeseen_exception_ends_the_node_with_a_failure(node, context, mon
     assert not context.ok()
 
 
+def test_what_was_known_of_a_camera_before_a_pause_is_forgotten(node):
+    (camera,) = node._cameras
+    camera.num_lost, camera.last_answered = 5, 'a frame'
+    node.trigger_deactivate()
+    node.trigger_activate()
+    assert (camera.num_lost, camera.last_answered) == (0, None)
+
+
+def test_the_queue_of_the_subscription_follows_the_drop_policy(node):
+    """QoS overrides of the first activation once held its depth for good: frames were lost."""
+    assert [qos.depth for qos in node._pipeline.qos] == [1]
+    node.trigger_deactivate()
+    node.trigger_cleanup()
+    node.set_parameters([Parameter('drop_policy', value='keep_all')])
+    assert node.start()
+    assert [qos.depth for qos in node._pipeline.qos] == [30]
+
+
+def test_an_interrupt_while_the_node_is_made_is_no_failure(monkeypatch):
+    def make():
+        rclpy.shutdown()
+        raise RCLError('failed to create service: the given context is not valid')
+
+    monkeypatch.setattr('ssd_detector_ros.node.DetectorNode', make)
+    assert main([]) == 0
+
+
 @pytest.mark.parametrize('is_interrupted', [True, False])
 def test_an_error_of_spin_counts_unless_an_interrupt_caused_it(
     monkeypatch, tmp_path, is_interrupted

@@ -107,6 +107,12 @@ def test_launch_with_a_missing_bundle_ends_with_an_error():
     assert '/no/such/bundle: no such bundle folder' in output
 
 
+def test_launch_refuses_a_switch_that_is_neither_on_nor_off():
+    code, output = outcome([*LAUNCH, 'respawn:=perhaps'])
+    assert code == 1
+    assert "respawn: received 'perhaps'; expected true or false" in output
+
+
 def test_launch_describes_its_arguments():
     code, output = outcome([*LAUNCH, '--show-args'])
     assert code == 0
@@ -259,6 +265,7 @@ def test_paused_simulation_time_holds_nothing_up(bundle, tmp_path):
     command = detector_command('test_sim_time', bundle=bundle, use_sim_time='true')
     with running(command, tmp_path / 'log'), peer('test_sim_time') as one:
         one.wait_until_active()
+        assert one.diagnosis('speed', lambda status: 'has come on /clock' in status.message)
         assert one.ask(plain_image()).detections == []
         assert one.statistics().frames_processed > 0
 

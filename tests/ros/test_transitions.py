@@ -1,0 +1,109 @@
+"""Lifecycle transitions at odd moments: nothing of before is left, nothing ends the node."""
+
+from importlib.util import find_spec
+import signal
+import time
+
+import pytest
+
+if find_spec('rclpy') is None:
+    pytest.skip('ROS 2 is not sourced (no rclpy); run `make test`', allow_module_level=True)
+
+from lifecycle_msgs.msg import Transition
+from lifecycle_msgs.srv import ChangeState, GetState
+
+from ssd_msgs.srv import LoadModel
+from tests.ros.talking import detector_command, peer, plain_image, running
+from tests.tiny_bundle import write_tiny_bundle
+
+
+@pytest.fixture(scope='module')
+def bundle(tmp_path_factory):
+    return write_tiny_bundle(tmp_path_factory.mktemp('bundles') / 'tiny')
+
+
+@pytest.fixture(scope='module')
+def slow_bundle(tmp_path_factory):
+    """Give a bundle that takes two seconds or so to load, most of it in ONNX Runtime."""
+    return write_tiny_bundle(tmp_path_factory.mktemp('bundles') / 'slow', num_delays=800)
+
+
+def change(one, *names):
+    for name in names:
+        transition = Transition(id=getattr(Transition, f'TRANSITION_{name.upper()}'))
+        request = ChangeState.Request(transition=transition)
+        if not one.call(ChangeState, 'change_state', request).success:
+            return False
+    return True
+
+
+def state(one):
+    return one.call(GetState, 'get_state', GetState.Request()).current_state.label
+
+
+def load(one, path):
+    return one.call_later(LoadModel, 'load_model', LoadModel.Request(bundle=str(path)))
+
+
+def test_a_failed_activate_leaves_nothing_subscribed(bundle, tmp_path):
+    policy = 'qos_overrides./test_half/b.subscription.reliability'
+    command = detector_command(
+        'test_half', bundle=bundle, image_topics=['a', 'b'], autostart='false', **{policy: 'bogus'}
+    )
+    with running(command, tmp_path / 'log') as process, peer('test_half') as one:
+        assert change(one, 'configure')
+        assert not change(one, 'activate')
+        one.wait_for(lambda: one.publisher('a').get_subscription_count() == 0, 'no subscription')
+        one.send(plain_image(), topic='a')
+        assert state(one) == 'unconfigured'
+        assert process.poll() is None
+    assert 'bogus' in (tmp_path / 'log').read_text()
+
+
+def test_a_model_that_is_still_loading_does_not_replace_that_of_a_later_configure(
+    bundle, slow_bundle, tmp_path
+):
+    command = detector_command('test_void', bundle=bundle)
+    with running(command, tmp_path / 'log'), peer('test_void') as one:
+        one.wait_until_active()
+        # The first request to a service may arrive late, whatever was asked for after it.
+        one.wait_for(load(one, '/no/such/bundle').done, 'the answer')
+        future = load(one, slow_bundle)
+        assert change(one, 'deactivate', 'cleanup', 'configure', 'activate')
+        assert not future.done(), 'the bundle was not slow enough for this test'
+        one.wait_for(future.done, 'the answer')
+        assert not future.result().success
+        assert 'cleaned up' in future.result().message
+        assert one.get_parameter('bundle').string_value == str(bundle)
+        # What became of it is no concern of the model at work.
+        assert one.diagnosis('model', lambda status: True).level == b'\0'
+
+
+def test_a_refused_model_is_no_failed_configure(bundle, tmp_path):
+    command = detector_command('test_refused', bundle=bundle)
+    with running(command, tmp_path / 'log'), peer('test_refused') as one:
+        one.wait_until_active()
+        future = load(one, '/no/such/bundle')
+        one.wait_for(future.done, 'the answer')
+        assert change(one, 'deactivate', 'cleanup')
+        status = one.diagnosis('model', lambda status: 'goes on' not in status.message)
+        assert 'not configured' in status.message
+
+
+@pytest.mark.parametrize('signal_number', [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_while_a_model_is_loaded_ends_the_node_cleanly(
+    bundle, slow_bundle, tmp_path, signal_number
+):
+    namespace = f'test_loading_{signal_number.name.lower()}'
+    log = tmp_path / 'log'
+    with running(detector_command(namespace, bundle=bundle), log) as process:
+        with peer(namespace) as one:
+            one.wait_until_active()
+            one.wait_for(load(one, '/no/such/bundle').done, 'the answer')
+            future = load(one, slow_bundle)
+            one.spin_until(time.monotonic() + 0.5)
+            assert not future.done(), 'the bundle was not slow enough for this test'
+            process.send_signal(signal_number)
+            one.wait_for(lambda: process.poll() is not None, 'the end')
+    assert process.returncode == 0, log.read_text()
+    assert 'Traceback' not in log.read_text()
