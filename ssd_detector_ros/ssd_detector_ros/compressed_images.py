@@ -14,6 +14,8 @@ _JPEG_START, _JPEG_END = b'\xff\xd8', b'\xff\xd9'
 _PNG_START = b'\x89PNG\r\n\x1a\n'
 # SOF0 to SOF15, without DHT, JPG and DAC.
 _JPEG_FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
+# Markers without a length: stuffing, TEM, RST0 to RST7, SOI.
+_JPEG_ALONE = {0x00, 0x01, *range(0xD0, 0xD9)}
 # A few bytes can claim any size; this is the double of the largest camera images in use.
 MAX_PIXELS = 100_000_000
 
@@ -74,13 +76,18 @@ def _claimed_size_wh(data: bytes) -> tuple[int, int]:
         return int.from_bytes(data[16:20], 'big'), int.from_bytes(data[20:24], 'big')
     if not data.startswith(_JPEG_START):
         return 0, 0
-    # Segments: FF, marker, two bytes of length that count themselves. ITU T.81, B.1.1.
+    # Segments: FF, marker, two bytes of length that count themselves. ITU T.81, B.1.1. What lies
+    # between them is skipped, as libjpeg does it.
     at = len(_JPEG_START)
-    while at + 9 <= len(data) and data[at] == 0xFF:
+    while (at := data.find(b'\xff', at)) >= 0 and at + 9 <= len(data):
         marker = data[at + 1]
         if marker in _JPEG_FRAMES:
             height_px, width_px = data[at + 5 : at + 7], data[at + 7 : at + 9]
             return int.from_bytes(width_px, 'big'), int.from_bytes(height_px, 'big')
-        # A marker may be preceded by any number of fill bytes FF.
-        at += 1 if marker == 0xFF else 2 + int.from_bytes(data[at + 2 : at + 4], 'big')
+        if marker == 0xFF:  # A fill byte.
+            at += 1
+        elif marker in _JPEG_ALONE:
+            at += 2
+        else:
+            at += 2 + int.from_bytes(data[at + 2 : at + 4], 'big')
     return 0, 0

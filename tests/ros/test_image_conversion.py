@@ -247,6 +247,7 @@ def huge_jpeg(*, before=b''):
     [
         (huge_jpeg(), 'jpeg', f'16000x16000 pixels; expected at most {MAX_PIXELS}'),
         (huge_jpeg(before=b'\xff' * 3), 'jpeg', f'at most {MAX_PIXELS}'),
+        (huge_jpeg(before=b'junk\xff\x00\xff\x01'), 'jpeg', f'at most {MAX_PIXELS}'),
         (b'', 'jpeg', 'can not be decoded'),
         (b'no image', 'jpeg', 'can not be decoded'),
         (jpeg_bytes()[:-2], 'jpeg', 'without an end'),
