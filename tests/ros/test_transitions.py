@@ -101,7 +101,7 @@ def test_a_signal_while_a_model_is_loaded_ends_the_node_cleanly(
             one.wait_until_active()
             one.wait_for(load(one, '/no/such/bundle').done, 'the answer')
             future = load(one, slow_bundle)
-            one.spin_until(time.monotonic() + 0.5)
+            one.spin_until(time.monotonic() + 0.3)
             assert not future.done(), 'the bundle was not slow enough for this test'
             process.send_signal(signal_number)
             one.wait_for(lambda: process.poll() is not None, 'the end')
