@@ -457,6 +457,8 @@ def started(request, training, unbroken, tmp_path):
     return config, session.Start(resume=request.param == 'resumed'), path
 
 
+# The signal may come between the opening of a file and whoever would close it.
+@pytest.mark.filterwarnings('ignore:unclosed file:ResourceWarning')
 def test_a_signal_before_the_first_step_says_so_and_damages_nothing(started):
     config, start, path = started
     before = {one: one.read_bytes() for one in path.rglob('*.npz')}
