@@ -58,7 +58,7 @@ class Rig:
         end_s = time.monotonic() + START_TIMEOUT_S
         while not any(one.stages for one in self._periods) and time.monotonic() < end_s:
             self.run(seconds=1.0, rate_hz=5.0)
-        return bool(self._periods)
+        return any(one.stages for one in self._periods)
 
     def run(self, *, seconds: float, rate_hz: float) -> tuple[float, float]:
         """
