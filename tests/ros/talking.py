@@ -13,6 +13,8 @@ from ament_index_python.packages import get_package_prefix
 from builtin_interfaces.msg import Time
 import cv2
 from diagnostic_msgs.msg import DiagnosticArray
+from lifecycle_msgs.msg import Transition
+from lifecycle_msgs.srv import ChangeState, GetState
 import numpy as np
 import rclpy
 from rclpy.duration import Duration
@@ -414,6 +416,20 @@ class Peer:
         client = self._clients[service]
         self.wait_for(client.service_is_ready, service)
         return client.call_async(request)
+
+    def change_state(self, *transitions: int) -> bool:
+        """
+        Drive the detector's lifecycle, until a transition fails.
+
+        :param transitions: as in lifecycle_msgs/Transition
+        :return: whether all succeeded
+        """
+        requests = (ChangeState.Request(transition=Transition(id=one)) for one in transitions)
+        return all(self.call(ChangeState, 'change_state', one).success for one in requests)
+
+    def state(self) -> str:
+        """Ask for the label of the detector's lifecycle state."""
+        return str(self.call(GetState, 'get_state', GetState.Request()).current_state.label)
 
     def finish(self, future: Any) -> Any:
         """Wait for an answer of a parameter service and unpack it."""

@@ -10,7 +10,6 @@ if find_spec('rclpy') is None:
     pytest.skip('ROS 2 is not sourced (no rclpy); run `make test`', allow_module_level=True)
 
 from lifecycle_msgs.msg import Transition
-from lifecycle_msgs.srv import ChangeState
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CompressedImage, Image
 
@@ -90,9 +89,7 @@ def test_a_node_that_could_not_configure_says_what_was_wrong(bundle, tmp_path):
     with running(command, tmp_path / 'log'), peer('test_unfit') as one:
         idle = one.diagnosis('model', lambda status: status.level == WARN)
         assert 'no model is loaded' in idle.message
-        transition = Transition(id=Transition.TRANSITION_CONFIGURE)
-        request = ChangeState.Request(transition=transition)
-        assert not one.call(ChangeState, 'change_state', request).success
+        assert not one.change_state(Transition.TRANSITION_CONFIGURE)
         failed = one.diagnosis('model', lambda status: status.level == ERROR)
         assert '/no/such/bundle: no such bundle folder' in failed.message
 

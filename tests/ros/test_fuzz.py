@@ -10,7 +10,6 @@ if find_spec('rclpy') is None:
     pytest.skip('ROS 2 is not sourced (no rclpy); run `make test`', allow_module_level=True)
 
 from lifecycle_msgs.msg import Transition
-from lifecycle_msgs.srv import ChangeState
 from sensor_msgs.msg import Image
 
 from ssd_detector_ros.declarations import LIVE
@@ -89,9 +88,7 @@ def test_any_bytes_on_the_topic_are_dropped_and_the_node_lives(detector, content
 
 def test_bytes_that_are_no_image_are_told_also_before_the_first_image(detector):
     # Deactivated and activated, the node has seen no image yet.
-    for transition in (Transition.TRANSITION_DEACTIVATE, Transition.TRANSITION_ACTIVATE):
-        request = ChangeState.Request(transition=Transition(id=transition))
-        assert detector.call(ChangeState, 'change_state', request).success
+    assert detector.change_state(Transition.TRANSITION_DEACTIVATE, Transition.TRANSITION_ACTIVATE)
     detector.wait_for_drop('bad_image', lambda: detector.publisher().publish(b'\0\1\0\0no'))
     status = detector.diagnosis(
         'images',

@@ -8,7 +8,6 @@ if find_spec('rclpy') is None:
     pytest.skip('ROS 2 is not sourced (no rclpy); run `make test`', allow_module_level=True)
 
 from lifecycle_msgs.msg import Transition
-from lifecycle_msgs.srv import ChangeState, GetState
 from rclpy.qos import QoSProfile
 from sensor_msgs.msg import Image
 
@@ -186,27 +185,18 @@ def test_statistics_count_frames_and_time_stages(detector):
     assert after.processed_rate_hz > 0
 
 
-def state(detector):
-    return detector.call(GetState, 'get_state', GetState.Request()).current_state.label
-
-
-def change_state(detector, transition):
-    request = ChangeState.Request(transition=Transition(id=transition))
-    return detector.call(ChangeState, 'change_state', request).success
-
-
 def test_an_impossible_transition_is_refused_and_the_node_lives_on(detector):
-    assert not change_state(detector, Transition.TRANSITION_CONFIGURE)
-    assert state(detector) == 'active'
+    assert not detector.change_state(Transition.TRANSITION_CONFIGURE)
+    assert detector.state() == 'active'
     assert len(detector.ask(plain_image(red=255)).detections) == 1
 
 
 def test_the_node_goes_through_its_lifecycle_and_comes_back(detector):
-    assert change_state(detector, Transition.TRANSITION_DEACTIVATE)
-    assert change_state(detector, Transition.TRANSITION_CLEANUP)
+    assert detector.change_state(Transition.TRANSITION_DEACTIVATE)
+    assert detector.change_state(Transition.TRANSITION_CLEANUP)
     assert detector.set_parameter('max_detections', 1).successful
-    assert change_state(detector, Transition.TRANSITION_CONFIGURE)
-    assert change_state(detector, Transition.TRANSITION_ACTIVATE)
+    assert detector.change_state(Transition.TRANSITION_CONFIGURE)
+    assert detector.change_state(Transition.TRANSITION_ACTIVATE)
     detector.wait_until_active()
     assert len(detector.ask(plain_image(red=255, green=255)).detections) == 1
     assert detector.set_parameter('max_detections', 20).successful

@@ -17,7 +17,6 @@ if find_spec('rclpy') is None or shutil.which('ros2') is None:
 
 from ament_index_python.packages import get_package_share_directory
 from lifecycle_msgs.msg import Transition
-from lifecycle_msgs.srv import ChangeState, GetState
 from rclpy.qos import ReliabilityPolicy
 
 from ssd_detector_ros.declarations import DECLARATIONS
@@ -222,10 +221,10 @@ def test_a_signal_ends_a_busy_node_cleanly(bundle, tmp_path, signal_number):
 def test_without_autostart_a_manager_configures_and_activates(bundle, tmp_path):
     command = detector_command('test_manager', bundle=bundle, autostart='false')
     with running(command, tmp_path / 'log'), peer('test_manager') as one:
-        assert state(one) == 'unconfigured'
-        assert change_state(one, Transition.TRANSITION_CONFIGURE)
-        assert state(one) == 'inactive'
-        assert change_state(one, Transition.TRANSITION_ACTIVATE)
+        assert one.state() == 'unconfigured'
+        assert one.change_state(Transition.TRANSITION_CONFIGURE)
+        assert one.state() == 'inactive'
+        assert one.change_state(Transition.TRANSITION_ACTIVATE)
         one.wait_until_active()
         assert one.ask(plain_image()).detections == []
 
@@ -235,12 +234,12 @@ def test_a_failed_configure_can_be_mended_and_tried_again(bundle, tmp_path):
         'test_mended', bundle='/no/such/bundle', score_threshold=1.5, autostart='false'
     )
     with running(command, tmp_path / 'log'), peer('test_mended') as one:
-        assert not change_state(one, Transition.TRANSITION_CONFIGURE)
-        assert state(one) == 'unconfigured'
+        assert not one.change_state(Transition.TRANSITION_CONFIGURE)
+        assert one.state() == 'unconfigured'
         assert one.set_parameter('bundle', str(bundle)).successful
-        assert not change_state(one, Transition.TRANSITION_CONFIGURE)
+        assert not one.change_state(Transition.TRANSITION_CONFIGURE)
         assert one.set_parameter('score_threshold', 0.5).successful
-        assert change_state(one, Transition.TRANSITION_CONFIGURE)
+        assert one.change_state(Transition.TRANSITION_CONFIGURE)
 
 
 def test_another_bundle_brings_its_thresholds_but_keeps_what_the_user_set(bundle, tmp_path):
@@ -253,10 +252,10 @@ def test_another_bundle_brings_its_thresholds_but_keeps_what_the_user_set(bundle
     command = detector_command('test_other', bundle=bundle, max_detections=7)
     with running(command, tmp_path / 'log'), peer('test_other') as one:
         one.wait_until_active()
-        assert change_state(one, Transition.TRANSITION_DEACTIVATE)
-        assert change_state(one, Transition.TRANSITION_CLEANUP)
+        assert one.change_state(Transition.TRANSITION_DEACTIVATE)
+        assert one.change_state(Transition.TRANSITION_CLEANUP)
         assert one.set_parameter('bundle', str(other)).successful
-        assert change_state(one, Transition.TRANSITION_CONFIGURE)
+        assert one.change_state(Transition.TRANSITION_CONFIGURE)
         assert one.get_parameter('score_threshold').double_value == 0.75
         assert one.get_parameter('max_detections').integer_value == 7
 
@@ -277,12 +276,3 @@ def test_qos_of_the_images_can_be_overridden(bundle, tmp_path):
         one.wait_until_active()
         (info,) = one.node.get_subscriptions_info_by_topic('/test_qos/image')
         assert info.qos_profile.reliability == ReliabilityPolicy.RELIABLE
-
-
-def state(one):
-    return one.call(GetState, 'get_state', GetState.Request()).current_state.label
-
-
-def change_state(one, transition):
-    request = ChangeState.Request(transition=Transition(id=transition))
-    return one.call(ChangeState, 'change_state', request).success

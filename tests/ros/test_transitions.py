@@ -10,7 +10,6 @@ if find_spec('rclpy') is None:
     pytest.skip('ROS 2 is not sourced (no rclpy); run `make test`', allow_module_level=True)
 
 from lifecycle_msgs.msg import Transition
-from lifecycle_msgs.srv import ChangeState, GetState
 
 from ssd_msgs.srv import LoadModel
 from tests.ros.talking import detector_command, peer, plain_image, running
@@ -28,19 +27,6 @@ def slow_bundle(tmp_path_factory):
     return write_tiny_bundle(tmp_path_factory.mktemp('bundles') / 'slow', num_delays=800)
 
 
-def change(one, *names):
-    for name in names:
-        transition = Transition(id=getattr(Transition, f'TRANSITION_{name.upper()}'))
-        request = ChangeState.Request(transition=transition)
-        if not one.call(ChangeState, 'change_state', request).success:
-            return False
-    return True
-
-
-def state(one):
-    return one.call(GetState, 'get_state', GetState.Request()).current_state.label
-
-
 def load(one, path):
     return one.call_later(LoadModel, 'load_model', LoadModel.Request(bundle=str(path)))
 
@@ -51,11 +37,11 @@ def test_a_failed_activate_leaves_nothing_subscribed(bundle, tmp_path):
         'test_half', bundle=bundle, image_topics=['a', 'b'], autostart='false', **{policy: 'bogus'}
     )
     with running(command, tmp_path / 'log') as process, peer('test_half') as one:
-        assert change(one, 'configure')
-        assert not change(one, 'activate')
+        assert one.change_state(Transition.TRANSITION_CONFIGURE)
+        assert not one.change_state(Transition.TRANSITION_ACTIVATE)
         one.wait_for(lambda: one.publisher('a').get_subscription_count() == 0, 'no subscription')
         one.send(plain_image(), topic='a')
-        assert state(one) == 'unconfigured'
+        assert one.state() == 'unconfigured'
         assert process.poll() is None
     assert 'bogus' in (tmp_path / 'log').read_text()
 
@@ -69,7 +55,12 @@ def test_a_model_that_is_still_loading_does_not_replace_that_of_a_later_configur
         # The first request to a service may arrive late, whatever was asked for after it.
         one.wait_for(load(one, '/no/such/bundle').done, 'the answer')
         future = load(one, slow_bundle)
-        assert change(one, 'deactivate', 'cleanup', 'configure', 'activate')
+        assert one.change_state(
+            Transition.TRANSITION_DEACTIVATE,
+            Transition.TRANSITION_CLEANUP,
+            Transition.TRANSITION_CONFIGURE,
+            Transition.TRANSITION_ACTIVATE,
+        )
         assert not future.done(), 'the bundle was not slow enough for this test'
         one.wait_for(future.done, 'the answer')
         assert not future.result().success
@@ -85,7 +76,7 @@ def test_a_refused_model_is_no_failed_configure(bundle, tmp_path):
         one.wait_until_active()
         future = load(one, '/no/such/bundle')
         one.wait_for(future.done, 'the answer')
-        assert change(one, 'deactivate', 'cleanup')
+        assert one.change_state(Transition.TRANSITION_DEACTIVATE, Transition.TRANSITION_CLEANUP)
         status = one.diagnosis('model', lambda status: 'goes on' not in status.message)
         assert 'not configured' in status.message
 
