@@ -17,6 +17,7 @@ _SHOWN = 20
 Box = tuple[float, float, float, float]
 Kind = Literal[
     'missing file',
+    'ambiguous image',
     'unreadable annotation',
     'unreadable image',
     'unknown class',
@@ -56,6 +57,7 @@ class Annotation:
     :param place: file that says so, for messages
     :param size_wh: px
     :param objects: in the order of the file
+    :param hint: what boxes that leave the image may come from
     """
 
     image_id: str
@@ -63,6 +65,7 @@ class Annotation:
     place: str
     size_wh: tuple[int, int]
     objects: tuple[AnnotatedObject, ...]
+    hint: str = ''
 
 
 @dataclass(frozen=True)
@@ -153,12 +156,13 @@ def check_objects(annotation: Annotation, policy: Policy) -> Iterator[Finding]:
                 f'{found.label}: unknown class; data.labels has {", ".join(policy.labels)}',
             )
         if kind := _box_kind(found.box_xyxy, annotation.size_wh, policy.min_box_size_px):
-            yield Finding(
-                kind,
-                annotation.place,
+            text = (
                 f'{found.label}: {kind}: edges {_format_box(found.box_xyxy)} px in an image of '
-                f'{annotation.size_wh[0]}x{annotation.size_wh[1]} px',
+                f'{annotation.size_wh[0]}x{annotation.size_wh[1]} px'
             )
+            if kind == 'box outside image' and annotation.hint:
+                text = f'{text}; {annotation.hint}'
+            yield Finding(kind, annotation.place, text)
     if len(annotation.objects) > policy.max_boxes:
         yield Finding(
             'too many boxes',

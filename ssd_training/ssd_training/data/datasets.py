@@ -55,6 +55,11 @@ def read_split(settings: DataSettings, split: str) -> list[Record]:
     if settings.shapes is not None:
         return _generate(settings, split)
     annotations, findings = _read_files(settings, split)
+    if settings.unreadable_images == 'skip':
+        for finding in findings:
+            if finding.kind == 'unreadable image':
+                logger.warning('%s; left out', finding)
+        findings = [finding for finding in findings if finding.kind != 'unreadable image']
     return to_records(annotations, policy_of(settings), findings=findings, name=split)
 
 
@@ -105,7 +110,7 @@ def policy_of(settings: DataSettings) -> Policy:
 def _read_files(settings: DataSettings, split: str) -> tuple[list[Annotation], list[Finding]]:
     root = Path(settings.root or '.')
     if settings.coco is None:
-        return read_voc_annotations(root, split)
+        return read_voc_annotations(root, split, box_base=settings.voc_box_base)
     return read_coco_annotations(
         root / settings.coco.annotations.format(split=split),
         root / settings.coco.images.format(split=split),

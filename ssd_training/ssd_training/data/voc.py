@@ -1,18 +1,16 @@
-"""PASCAL VOC: image ids, files and objects of a split."""
+"""PASCAL VOC: images, files and objects of a split."""
 
 from collections.abc import Sequence
 from pathlib import Path
-from xml.etree import ElementTree
 
-from ssd_training.data.annotations import (
-    AnnotatedObject,
-    Annotation,
-    Finding,
-    Policy,
-    to_records,
-)
+from ssd_detector.images import IMAGE_SUFFIXES
+from ssd_training.data.annotations import Annotation, Finding, Policy, to_records
 from ssd_training.data.records import ImageFile, Record
+from ssd_training.data.voc_files import BoxBase, FilesByStem, read_voc_file, VocFile
+from ssd_training.data.voc_lists import read_list
 from ssd_training.errors import DataError
+
+_COUNTS_FROM_0 = 'pixels count from 0 here, as CVAT writes them: give data.voc_box_base=0'
 
 
 def read_voc(root: Path, split: str, *, labels: Sequence[str], max_boxes: int) -> list[Record]:
@@ -30,17 +28,17 @@ def read_voc(root: Path, split: str, *, labels: Sequence[str], max_boxes: int) -
     return to_records(annotations, Policy(labels, max_boxes), findings=findings, name=split)
 
 
-def read_voc_annotations(root: Path, split: str) -> tuple[list[Annotation], list[Finding]]:
+def read_voc_annotations(
+    root: Path, split: str, *, box_base: BoxBase = 1
+) -> tuple[list[Annotation], list[Finding]]:
     """
     Read what a split's XML files say; every file is looked for now.
-
-    Corners in the XML are 1-based and inclusive; here they become edges, (xmin - 1, ymin - 1,
-    xmax, ymax), as the core's evaluation wants them.
 
     :param root: folder with JPEGImages, Annotations and ImageSets/Main, or one that holds several
         such folders
     :param split: name of the list, such as train; of another folder below root, VOC2012/train;
         several are joined by +
+    :param box_base: what the first pixel is called in the XML, 1 or 0
     :return: the annotations in the order of the lists, and what can not be read
     :raises DataError: when a list can not be read, or the lists share an image
     """
@@ -48,8 +46,9 @@ def read_voc_annotations(root: Path, split: str) -> tuple[list[Annotation], list
     findings: list[Finding] = []
     for part in split.split('+'):
         folder, _, name = part.strip().rpartition('/')
-        for image_id in _read_list(root / folder, name):
-            _read_image(root / folder, image_id, name, annotations, findings)
+        reader = _Reader(root / folder, name, box_base)
+        ids = read_list(root / folder / f'ImageSets/Main/{name}.txt', reader.has)
+        annotations += [found for one in ids if (found := reader.read(one, findings))]
     ids = [annotation.image_id for annotation in annotations]
     if len(set(ids)) < len(ids):
         twice = next(image_id for image_id in ids if ids.count(image_id) > 1)
@@ -57,68 +56,89 @@ def read_voc_annotations(root: Path, split: str) -> tuple[list[Annotation], list
     return annotations, findings
 
 
-def _read_image(
-    folder: Path,
-    image_id: str,
-    split: str,
-    annotations: list[Annotation],
-    findings: list[Finding],
-) -> None:
-    """Add the annotation of one image, or what is wrong with its files."""
-    image_path = folder / 'JPEGImages' / f'{image_id}.jpg'
-    xml_path = folder / 'Annotations' / f'{image_id}.xml'
-    missing = [path for path in (image_path, xml_path) if not path.is_file()]
-    findings += [
-        Finding('missing file', str(path), f'missing, but listed in {split}.txt')
-        for path in missing
-    ]
-    if xml_path in missing:
-        return
-    try:
-        size_wh, objects = _read_xml(xml_path)
-    except (ElementTree.ParseError, ValueError, OSError) as error:
-        text = f'no valid annotation ({error})'
-        findings.append(Finding('unreadable annotation', str(xml_path), text))
-    else:
-        annotations.append(
-            Annotation(image_id, ImageFile(image_path), str(xml_path), size_wh, objects)
-        )
+class _Reader:
+    """
+    Reads the images of one folder.
+
+    :param folder: with JPEGImages and Annotations
+    :param split: name of the list, for messages
+    :param box_base: see read_voc_annotations
+    """
+
+    def __init__(self, folder: Path, split: str, box_base: BoxBase) -> None:
+        self._images = FilesByStem(folder / 'JPEGImages', IMAGE_SUFFIXES)
+        self._xmls = FilesByStem(folder / 'Annotations', ('.xml',))
+        self._split, self._box_base = split, box_base
+
+    def has(self, image_id: str) -> bool:
+        """
+        Tell whether an id has files.
+
+        :param image_id: of the list
+        :return: whether there is an image or an XML file
+        """
+        return bool(self._xmls.find(image_id) or self._images.find(image_id))
+
+    def read(self, image_id: str, findings: list[Finding]) -> Annotation | None:
+        """
+        Read the files of one image.
+
+        :param image_id: of the list
+        :param findings: gets what is wrong with them
+        :return: the annotation, unless there is none
+        """
+        xml_paths = self._xmls.find(image_id)
+        content = self._read_xml(xml_paths[0], findings) if xml_paths else None
+        image_path = self._find_image(image_id, content, findings)
+        if not xml_paths:
+            self._miss(self._xmls, image_id, findings)
+        if content is None:
+            return None
+        image = ImageFile(image_path)
+        size_wh = content.size_wh or self._measure(image, findings)
+        if size_wh is None:
+            return None
+        hint = _COUNTS_FROM_0 if self._box_base and _starts_at_0(content) else ''
+        return Annotation(image_id, image, str(xml_paths[0]), size_wh, content.objects, hint)
+
+    def _measure(self, image: ImageFile, findings: list[Finding]) -> tuple[int, int] | None:
+        """Let the image say how large it is, since its annotation does not."""
+        if not image.path.is_file():
+            return None
+        try:
+            height, width = image.load().shape[:2]
+        except DataError as error:
+            text = str(error).removeprefix(f'{image.name}: ')
+            findings.append(Finding('unreadable image', image.name, text))
+            return None
+        return width, height
+
+    def _read_xml(self, path: Path, findings: list[Finding]) -> VocFile | None:
+        try:
+            return read_voc_file(path, box_base=self._box_base)
+        except DataError as error:
+            text = str(error).removeprefix(f'{path}: ')
+            findings.append(Finding('unreadable annotation', str(path), text))
+            return None
+
+    def _find_image(self, image_id: str, content: VocFile | None, findings: list[Finding]) -> Path:
+        paths = self._images.find(image_id, content.filename if content else None)
+        if not paths:
+            return self._miss(self._images, image_id, findings)
+        if len(paths) > 1:
+            names = ', '.join(path.name for path in paths)
+            text = f'one of {names}; name it in <filename>, or remove the others'
+            findings.append(Finding('ambiguous image', str(paths[0]), text))
+        return paths[0]
+
+    def _miss(self, files: FilesByStem, image_id: str, findings: list[Finding]) -> Path:
+        path = files.folder / f'{image_id}{files.suffixes[0]}'
+        text = f'missing, but listed in {self._split}.txt'
+        if similar := files.find_similar(image_id):
+            text += f'; there is {similar.name}: rename it, or convert it to {path.name}'
+        findings.append(Finding('missing file', str(path), text))
+        return path
 
 
-def _read_list(folder: Path, split: str) -> list[str]:
-    path = folder / 'ImageSets' / 'Main' / f'{split}.txt'
-    try:
-        lines = path.read_text(encoding='utf-8').splitlines()
-    except OSError as error:
-        raise DataError(
-            [
-                f'{path}: can not be read ({error.strerror}); data.root has to hold ImageSets, '
-                f'Annotations and JPEGImages: set DATA_ROOT or give data.root=DIR'
-            ]
-        ) from error
-    # Lists of one class have a second column.
-    image_ids = [line.split()[0] for line in lines if line.strip()]
-    if not image_ids:
-        raise DataError([f'{path}: lists no image; expected one id a line'])
-    return image_ids
-
-
-def _read_xml(path: Path) -> tuple[tuple[int, int], tuple[AnnotatedObject, ...]]:
-    tree = ElementTree.parse(path).getroot()
-    size_wh = int(_text(tree, 'size/width')), int(_text(tree, 'size/height'))
-    return size_wh, tuple(_read_object(node) for node in tree.iter('object'))
-
-
-def _read_object(node: ElementTree.Element) -> AnnotatedObject:
-    xmin, ymin, xmax, ymax = (
-        float(_text(node, f'bndbox/{name}')) for name in ('xmin', 'ymin', 'xmax', 'ymax')
-    )
-    is_difficult = (node.findtext('difficult') or '0').strip() == '1'
-    return AnnotatedObject(_text(node, 'name'), (xmin - 1, ymin - 1, xmax, ymax), is_difficult)
-
-
-def _text(node: ElementTree.Element, path: str) -> str:
-    text = node.findtext(path)
-    if text is None or not text.strip():
-        raise ValueError(f'<{node.tag}> has no {path}')
-    return text.strip()
+def _starts_at_0(content: VocFile) -> bool:
+    return any(-1 <= edge < 0 for found in content.objects for edge in found.box_xyxy[:2])

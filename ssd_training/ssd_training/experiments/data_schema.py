@@ -83,6 +83,8 @@ class DataSettings:
     :param cache: of decoded training images: none, memory, or a folder
     :param num_workers: images prepared at the same time; null lets TensorFlow choose
     :param prefetch_batches: batches that wait for the training step at most
+    :param voc_box_base: what the first pixel is called in VOC's XML: 1, as the devkit has it, or
+        0, as CVAT writes it
     """
 
     __pydantic_config__ = STRICT
@@ -102,6 +104,8 @@ class DataSettings:
     num_workers: Count | None
     prefetch_batches: Count
     tfrecords: TfRecordsSettings
+    # Runs from before this key existed have none.
+    voc_box_base: Literal[0, 1] = 1
     coco: CocoSettings | None = None
     shapes: ShapesSettings | None = None
 
@@ -127,6 +131,8 @@ class DataSettings:
             yield f'labels: {", ".join(others)}: can not be drawn; shapes are {", ".join(SHAPES)}'
 
     def _check_sections(self) -> Iterable[str]:
+        if self.dataset_name != 'voc' and self.voc_box_base != 1:
+            yield f'voc_box_base: not for dataset_name {self.dataset_name}; remove it'
         for name in ('coco', 'shapes'):
             is_given, is_own = getattr(self, name) is not None, name == self.dataset_name
             if is_given and not is_own:

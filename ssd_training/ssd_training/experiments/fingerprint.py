@@ -25,6 +25,7 @@ _LEFT_OUT = (
     ('data', 'tfrecords'),
     ('backbone', 'weights'),
 )
+_ADDED_TO_DATA = {'voc_box_base': 1}
 
 
 def compute_fingerprint(config: ExperimentConfig, *, git_commit: str | None = None) -> str:
@@ -42,9 +43,12 @@ def compute_fingerprint(config: ExperimentConfig, *, git_commit: str | None = No
         for parent in parents:
             section = section[parent]
         del section[key]
+    # Recipes from before these keys existed keep their fingerprint.
     if config.quantization is None:
-        # Recipes from before this section existed keep their fingerprint.
         del tree['quantization']
+    for key, default in _ADDED_TO_DATA.items():
+        if tree['data'][key] == default:
+            del tree['data'][key]
     tree['_schema_version'] = SCHEMA_VERSION
     tree['_weights'] = _describe_weights(config.backbone.weights)
     tree['_git_commit'] = git_commit

@@ -1,0 +1,199 @@
+"""Files of PASCAL VOC folders, as labelling tools write them: XML in any encoding, any image."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+import math
+import os
+from pathlib import Path
+import re
+from typing import Literal
+import unicodedata
+from xml.etree import ElementTree
+
+from ssd_training.data.annotations import AnnotatedObject
+from ssd_training.data.texts import decode_text
+from ssd_training.errors import DataError
+
+BoxBase = Literal[0, 1]
+
+_DECLARATION = re.compile(r'^\s*<\?xml\b.*?\?>', re.DOTALL)
+# What the tools write beside 0 and 1; VOC2006 has Unspecified where nobody looked.
+_FLAGS = {'1': True, 'true': True, 'yes': True} | dict.fromkeys(
+    ('', '0', 'false', 'no', 'none', 'unspecified'), False
+)
+
+
+@dataclass(frozen=True)
+class VocFile:
+    """
+    What an XML file says.
+
+    :param size_wh: px; None where the file has none, or 0
+    :param filename: of the image, as written; None where the file has none
+    :param objects: in the order of the file
+    """
+
+    size_wh: tuple[int, int] | None
+    filename: str | None
+    objects: tuple[AnnotatedObject, ...]
+
+
+def read_voc_file(path: Path, *, box_base: BoxBase = 1) -> VocFile:
+    """
+    Read an XML file of PASCAL VOC.
+
+    Corners become edges. Those of VOC are pixels, counted from 1 and inclusive: (xmin - 1,
+    ymin - 1, xmax, ymax). Tools that count from 0 write the edges themselves.
+
+    :param path: of the file
+    :param box_base: what the first pixel is called, 1 or 0
+    :return: what it says
+    :raises DataError: when it can not be read or is no annotation
+    """
+    try:
+        root = _parse(path)
+        size = root.find('size')
+        width_px, height_px = (
+            (None, None)
+            if size is None
+            else (_side(size.findtext(name), name) for name in ('width', 'height'))
+        )
+        return VocFile(
+            size_wh=(width_px, height_px) if width_px and height_px else None,
+            filename=(root.findtext('filename') or '').strip() or None,
+            objects=tuple(_read_object(node, box_base) for node in root.iter('object')),
+        )
+    except OSError as error:
+        raise DataError([f'{path}: can not be read ({error.strerror})']) from error
+    except (ElementTree.ParseError, ValueError) as error:
+        raise DataError([f'{path}: no valid annotation ({error})']) from error
+
+
+class FilesByStem:
+    """
+    Finds files by name without suffix; each folder is listed once.
+
+    Names are equal when they look equal: one system writes ü as one character, another as two.
+
+    :param folder: of the files
+    :param suffixes: with the dot, in lower case; files may have them in any case
+    """
+
+    def __init__(self, folder: Path, suffixes: Sequence[str]) -> None:
+        self.folder = folder
+        self.suffixes = tuple(suffixes)
+        self._listed: dict[Path, dict[str, tuple[Path, ...]]] = {}
+
+    def find(self, stem: str, filename: str | None = None) -> tuple[Path, ...]:
+        """
+        Find the files of a stem.
+
+        :param stem: with / between folders
+        :param filename: as an annotation has it; chooses when several files have the stem
+        :return: none, one, or several among which nothing chooses
+        """
+        parent, _, name = stem.rpartition('/')
+        found = self._list(self.folder / parent).get(_normalize(name), ())
+        if filename is None or len(found) < 2:
+            return found
+        written = _normalize(re.split(r'[/\\]', filename)[-1])
+        return tuple(path for path in found if _normalize(path.name) == written) or found
+
+    def find_similar(self, stem: str) -> Path | None:
+        """
+        Find a file that differs in the suffix or in capital letters, for messages.
+
+        :param stem: see find
+        :return: such a file
+        """
+        parent, _, name = stem.rpartition('/')
+        folder = self.folder / parent
+        names = sorted(os.listdir(folder)) if folder.is_dir() else ()
+        wanted = _normalize(name).casefold()
+        return next(
+            (
+                folder / other
+                for other in names
+                if _normalize(os.path.splitext(other)[0]).casefold() == wanted
+            ),
+            None,
+        )
+
+    def strip(self, name: str) -> str:
+        """
+        Take the suffix off, if it is one of those that are looked for.
+
+        :param name: of a file; dots within it stay
+        :return: its stem
+        """
+        stem, suffix = os.path.splitext(name)
+        return stem if suffix.lower() in self.suffixes else name
+
+    def _list(self, folder: Path) -> dict[str, tuple[Path, ...]]:
+        if folder not in self._listed:
+            stems: dict[str, tuple[Path, ...]] = {}
+            for name in sorted(os.listdir(folder)) if folder.is_dir() else ():
+                stem = _normalize(self.strip(name))
+                if stem != _normalize(name):
+                    stems[stem] = (*stems.get(stem, ()), folder / name)
+            self._listed[folder] = stems
+        return self._listed[folder]
+
+
+def _normalize(name: str) -> str:
+    return unicodedata.normalize('NFC', name)
+
+
+def _parse(path: Path) -> ElementTree.Element:
+    """Decode here, since expat knows few encodings; give the root of a VOC annotation."""
+    text = decode_text(path.read_bytes(), str(path), declared=_declared_encoding)
+    root = ElementTree.fromstring(_DECLARATION.sub('', text).strip())
+    for node in root.iter():
+        node.tag = node.tag.rpartition('}')[2]
+    if root.tag != 'annotation' and root.find('size') is None and root.find('object') is None:
+        raise ValueError(
+            f'<{root.tag}> is not <annotation>; export the labels in the format PASCAL VOC'
+        )
+    return root
+
+
+def _declared_encoding(content: bytes) -> str | None:
+    declaration = re.match(rb'\s*<\?xml[^>]*?encoding\s*=\s*["\']([\w.:-]+)["\']', content)
+    name = declaration[1].decode('ascii').lower() if declaration else None
+    # Who can read this name byte by byte does not read UTF-16, whatever it says.
+    return None if name and name.startswith(('utf-16', 'utf16', 'utf-32', 'utf32')) else name
+
+
+def _side(text: str | None, name: str) -> int | None:
+    """Read a side; some tools write 160.0, some 0 or nothing where they do not know it."""
+    value = _number((text or '').strip() or '0', name)
+    if value > 0 and not value.is_integer():
+        raise ValueError(f'<{name}> is {value}; expected a whole number of pixels')
+    return int(value) if value > 0 else None
+
+
+def _read_object(node: ElementTree.Element, box_base: BoxBase) -> AnnotatedObject:
+    label = (node.findtext('name') or '').strip()
+    if not label:
+        raise ValueError('<object> has no name')
+    xmin, ymin, xmax, ymax = (
+        _number(node.findtext(f'bndbox/{name}'), f'bndbox/{name}')
+        for name in ('xmin', 'ymin', 'xmax', 'ymax')
+    )
+    flag = (node.findtext('difficult') or '').strip()
+    if flag.lower() not in _FLAGS:
+        raise ValueError(f'{label}: <difficult> is {flag!r:.40}; expected 0 or 1')
+    box = (xmin - box_base, ymin - box_base, xmax, ymax)
+    return AnnotatedObject(label, box, _FLAGS[flag.lower()])
+
+
+def _number(text: str | None, name: str) -> float:
+    if text is None or not text.strip():
+        raise ValueError(f'<object> has no {name}')
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value):
+        raise ValueError(f'<{name}> is {text.strip()!r:.40}; expected a number')
+    return value
