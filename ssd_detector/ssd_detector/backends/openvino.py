@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from ssd_detector.backends.backend import BatchBackend, BOXES_NAME, INPUT_NAME, Notice, SCORES_NAME
 from ssd_detector.errors import BackendError
+from ssd_detector.telemetry import silent_openvino
 
 
 class OpenVinoBackend(BatchBackend):
@@ -20,7 +21,8 @@ class OpenVinoBackend(BatchBackend):
 
     def __init__(self, model_path: Path, *, num_threads: int = 0) -> None:
         try:
-            import openvino
+            with silent_openvino():
+                import openvino
         except ImportError as error:
             raise BackendError(
                 'backend openvino: not installed; pip install openvino, or take onnxruntime'

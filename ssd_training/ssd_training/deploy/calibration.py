@@ -1,5 +1,9 @@
 """What quantization learns from images: which were taken, and the range of every tensor."""
 
+# First: it keeps onnxruntime from reporting home.
+import ssd_detector  # noqa: F401
+
+# isort: split
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 import hashlib

@@ -6,6 +6,10 @@ want opposite things: ONNX Runtime is fast with uint8 activations whose grid rep
 TensorRT takes symmetric int8 only and no quantized bias.
 """
 
+# First: it keeps onnxruntime from reporting home.
+import ssd_detector  # noqa: F401
+
+# isort: split
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
