@@ -7,7 +7,7 @@ import time
 from rclpy.node import Node
 from rclpy.qos import qos_check_compatible, QoSCompatibility, QoSProfile
 
-from ssd_detector_ros.cameras import Camera, COMPRESSED_SUFFIX
+from ssd_detector_ros.cameras import Camera, CameraName
 from ssd_detector_ros.diagnostics import ERROR, OK, Verdict, WARN
 
 STALE_AFTER_S = 2.0
@@ -33,12 +33,12 @@ class Offer:
     misfit: str
 
 
-def find_offers(node: Node, topic: str, qos: QoSProfile) -> list[Offer]:
+def find_offers(node: Node, given: str, qos: QoSProfile) -> list[Offer]:
     """
     List the publishers on a topic.
 
     :param node: that subscribes
-    :param topic: absolute
+    :param given: the topic before remapping: rclpy remaps it here as well
     :param qos: that it asks for
     :return: the publishers, known so far
     """
@@ -49,7 +49,7 @@ def find_offers(node: Node, topic: str, qos: QoSProfile) -> list[Offer]:
             qos=f'{info.qos_profile.reliability.name}, {info.qos_profile.durability.name}',
             misfit=_misfit(info.qos_profile, qos),
         )
-        for info in node.get_publishers_info_by_topic(topic)
+        for info in node.get_publishers_info_by_topic(given)
     ]
 
 
@@ -58,39 +58,25 @@ def _misfit(offered: QoSProfile, asked: QoSProfile) -> str:
     return reason.strip() if compatibility == QoSCompatibility.ERROR else ''
 
 
-def other_transport(topic: str, message_type: str) -> tuple[str, str]:
-    """
-    Say where the same images are with the other `image_transport`.
-
-    :param topic: subscribed to
-    :param message_type: that is expected there
-    :return: topic and type
-    """
-    raw, compressed = IMAGE_TYPES
-    if message_type == raw:
-        return topic + COMPRESSED_SUFFIX, compressed
-    return topic.removesuffix(COMPRESSED_SUFFIX), raw
-
-
 def judge_silence(
-    topic: str, message_type: str, offers: Sequence[Offer], others: Sequence[Offer] = ()
+    name: CameraName, message_type: str, offers: Sequence[Offer], others: Sequence[Offer] = ()
 ) -> Verdict:
     """
     Say why no image has arrived yet.
 
-    :param topic: subscribed to
+    :param name: what is subscribed to
     :param message_type: that is expected
     :param offers: the publishers on the topic
     :param others: those on the topic of the other transport
     :return: the verdict
     """
-    transport = 'raw' if message_type == IMAGE_TYPES[1] else 'compressed'
+    topic, is_raw = name.topic, message_type == IMAGE_TYPES[0]
+    transport, other_type = ('compressed', IMAGE_TYPES[1]) if is_raw else ('raw', IMAGE_TYPES[0])
     shown = ', '.join(f'{one.node_name} ({one.message_type}, {one.qos})' for one in offers)
-    other_topic, other_type = other_transport(topic, message_type)
     if not offers and other_type in [one.message_type for one in others]:
         return Verdict(
             ERROR,
-            f'no image yet: nobody publishes {topic}, but {other_topic} is published as '
+            f'no image yet: nobody publishes {topic}, but {name.other_topic} is published as '
             f'{other_type}; set image_transport to {transport}',
         )
     if not offers:
@@ -182,12 +168,11 @@ class CameraWatch:
 
         :return: the verdict
         """
-        topic = self._camera.name.topic
+        name = self._camera.name
         if self._camera.last_received_s is None:
-            offers = find_offers(self._node, topic, self._qos)
-            other_topic, _ = other_transport(topic, self._message_type)
-            others = find_offers(self._node, other_topic, self._qos)
-            return judge_silence(topic, self._message_type, offers, others)
+            offers = find_offers(self._node, name.given, self._qos)
+            others = find_offers(self._node, name.other_given, self._qos)
+            return judge_silence(name, self._message_type, offers, others)
         new_lost = self._camera.num_lost - self._num_lost_before
         self._num_lost_before = self._camera.num_lost
         return judge_images(self._camera, now_s=time.monotonic(), new_lost=new_lost)

@@ -19,11 +19,17 @@ class CameraName:
     """
     Where a camera's images come from and go to.
 
-    :param topic: subscribed to, absolute, after remapping
+    :param given: what to subscribe to; rcl remaps it, once
+    :param topic: what becomes of it: where the images come from, absolute
+    :param other_given: the same images with the other `image_transport`, before remapping
+    :param other_topic: after remapping
     :param prefix: of what is published for it
     """
 
+    given: str
     topic: str
+    other_given: str
+    other_topic: str
     prefix: str
 
 
@@ -74,8 +80,8 @@ def name_cameras(
     """
     Find out what to subscribe to, and what to call what is published.
 
-    Remappings apply to the name of the image topic, as image_transport does it; `/compressed`
-    is added afterwards.
+    Remapping rules apply once. With compressed images they apply to the name of the image topic,
+    as image_transport does it, or to that name with `/compressed`, where there is such a rule.
 
     :param node: whose namespace and remappings apply
     :param image_topic: of the only camera
@@ -84,33 +90,50 @@ def name_cameras(
     :return: a name for each camera; one alone publishes below `~`, several below `~/<topic>`
     :raises ConfigError: when topics are no topic names, or two are the same
     """
-    given = [topic for topic in image_topics if topic]
-    topics = given or [image_topic]
-    findings = list(_check_topics(topics, 'image_topics' if given else 'image_topic'))
+    several = [topic for topic in image_topics if topic]
+    topics = several or [image_topic]
+    findings = list(_check_topics(topics, 'image_topics' if several else 'image_topic'))
     if findings:
         raise ConfigError(findings)
-    suffix = COMPRESSED_SUFFIX if image_transport == 'compressed' else ''
-    resolved = [name + suffix for name in _resolve_all(node, topics)]
-    prefixes = [f'~/{topic.strip("~/")}' for topic in topics] if given else ['~']
-    return [CameraName(*pair) for pair in zip(resolved, prefixes, strict=True)]
-
-
-def _resolve_all(node: Node, topics: Sequence[str]) -> list[str]:
-    resolved, findings = [], []
-    for topic in topics:
+    prefixes = [f'~/{topic.strip("~/")}' for topic in topics] if several else ['~']
+    names = []
+    for topic, prefix in zip(topics, prefixes, strict=True):
         try:
-            resolved.append(str(node.resolve_topic_name(topic)))
+            raw, compressed = _find_raw(node, topic), _find_compressed(node, topic)
         # rclpy raises errors of several kinds for a name that is no topic's.
         except Exception as error:  # noqa: BLE001
             reason = str(error).partition(', at ')[0]
             findings.append(f"image topic: received '{topic}': {reason}")
+            continue
+        chosen = (compressed, raw) if image_transport == 'compressed' else (raw, compressed)
+        names.append(CameraName(*chosen[0], *chosen[1], prefix))
+    found = [name.topic for name in names]
     findings += [
         f'image topic: {topic} is what several cameras are remapped to; give each its own'
-        for topic in sorted({one for one in resolved if resolved.count(one) > 1})
+        for topic in sorted({one for one in found if found.count(one) > 1})
     ]
     if findings:
         raise ConfigError(findings)
-    return resolved
+    return names
+
+
+def _find_raw(node: Node, topic: str) -> tuple[str, str]:
+    """Find the topic of raw images: as given, and after remapping."""
+    return topic, str(node.resolve_topic_name(topic))
+
+
+def _find_compressed(node: Node, topic: str) -> tuple[str, str]:
+    """Find the topic of compressed images: as it has to be given, and after remapping."""
+    given = topic + COMPRESSED_SUFFIX
+    has_own_rule = node.resolve_topic_name(given) != _expand(node, given)
+    base = node.resolve_topic_name(topic)
+    if not has_own_rule and base != _expand(node, topic):
+        given = base + COMPRESSED_SUFFIX
+    return given, str(node.resolve_topic_name(given))
+
+
+def _expand(node: Node, topic: str) -> str:
+    return str(node.resolve_topic_name(topic, only_expand=True))
 
 
 def _check_topics(topics: Sequence[str], parameter: str) -> Iterator[str]:

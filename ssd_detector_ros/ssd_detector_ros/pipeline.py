@@ -142,7 +142,7 @@ class Pipeline:
         return subscribe_with_events(
             lambda events: self._node.create_subscription(
                 Image if is_raw else CompressedImage,
-                camera.name.topic,
+                camera.name.given,
                 partial(callback, camera),
                 qos,
                 raw=is_raw,

@@ -10,6 +10,7 @@ if find_spec('rclpy') is None:
 import rclpy
 from rclpy.node import Node
 from rclpy.qos import QoSProfile
+from sensor_msgs.msg import CompressedImage, Image
 from vision_msgs.msg import Detection2DArray
 
 from ssd_detector import ConfigError
@@ -192,7 +193,9 @@ def test_with_only_if_subscribed_frames_that_nobody_hears_of_are_not_processed(b
 @pytest.fixture
 def node():
     context = rclpy.Context()
-    rclpy.init(args=['--ros-args', '-r', 'front:=/cam/front'], context=context)
+    rules = ('front:=/cam/front', 'left:=right', 'right:=left', 'jpeg/compressed:=/cam/jpeg')
+    arguments = [word for rule in rules for word in ('-r', rule)]
+    rclpy.init(args=['--ros-args', *arguments], context=context)
     node = Node('detector', namespace='/robot', context=context)
     yield node
     node.destroy_node()
@@ -211,6 +214,30 @@ def test_names_follow_namespace_and_remapping_and_outputs_follow_what_was_given(
     ]
     (alone,) = names(node, 'image', transport='compressed')
     assert (alone.topic, alone.prefix) == ('/robot/image/compressed', '~')
+
+
+@pytest.mark.parametrize('transport', ['raw', 'compressed'])
+def test_names_are_those_that_rcl_subscribes_to_and_swapped_ones_are_swapped(node, transport):
+    suffix, message_type = {'raw': ('', Image), 'compressed': ('/compressed', CompressedImage)}[
+        transport
+    ]
+    found = names(node, 'left', 'right', 'front', 'jpeg', transport=transport)
+    subscribed = [
+        node.create_subscription(message_type, one.given, print, 1).topic_name for one in found
+    ]
+    assert subscribed == [one.topic for one in found]
+    assert [one.removesuffix(suffix) for one in subscribed[:3]] == [
+        '/robot/right',
+        '/robot/left',
+        '/cam/front',
+    ]
+    assert subscribed[3] == ('/robot/jpeg' if transport == 'raw' else '/cam/jpeg')
+    others = names(
+        node,
+        *('left', 'right', 'front', 'jpeg'),
+        transport={'raw': 'compressed', 'compressed': 'raw'}[transport],
+    )
+    assert [one.other_topic for one in found] == [one.topic for one in others]
 
 
 @pytest.mark.parametrize(
