@@ -142,6 +142,8 @@ def judge_images(camera: Camera, *, now_s: float, new_lost: int) -> Verdict:
             f'compressed images',
             values,
         )
+    if finding := camera.samples.finding:
+        return Verdict(WARN, f'images arrive on {topic}, but {finding}', values)
     return Verdict(OK, f'images arrive on {topic}', values)
 
 

@@ -9,6 +9,7 @@ from rclpy.node import Node
 from ssd_detector import ConfigError
 from ssd_detector_ros.outputs import CameraOutputs
 from ssd_detector_ros.rate_limit import RateLimit
+from ssd_detector_ros.sample_scale import SampleScale
 from ssd_detector_ros.snapshots import AnsweredFrame
 
 COMPRESSED_SUFFIX = '/compressed'
@@ -41,6 +42,7 @@ class Camera:
     :param index: from 0
     :param name: its topics
     :param outputs: its publishers
+    :param samples: of two bytes, how they become one
     :param last_received_s: when the last image arrived, by time.monotonic; None before the first
     :param num_lost: images that the transport reported as lost
     :param last_error: of the last image that could not be used, and when
@@ -50,6 +52,7 @@ class Camera:
     index: int
     name: CameraName
     outputs: CameraOutputs
+    samples: SampleScale = field(default_factory=SampleScale)
     rate_limit: RateLimit = field(default_factory=RateLimit)
     last_received_s: float | None = None
     num_lost: int = 0
@@ -64,6 +67,7 @@ class Camera:
         """Begin anew: what came before a pause says nothing about the camera now."""
         self.last_received_s = self.last_error = self.last_answered = None
         self.num_lost = 0
+        self.samples.forget()
 
     def note_error(self, text: str) -> None:
         """

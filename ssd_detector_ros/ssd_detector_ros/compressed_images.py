@@ -1,15 +1,27 @@
 """sensor_msgs/CompressedImage to (H, W, 3) uint8 RGB."""
 
+import re
+from typing import Any
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 from sensor_msgs.msg import CompressedImage
 
 from ssd_detector import ImageError
+from ssd_detector_ros.image_conversion import debayer
+from ssd_detector_ros.quoting import quoted
+from ssd_detector_ros.sample_scale import SampleScale
 
 # Without IGNORE_ORIENTATION OpenCV turns the image as its EXIF data ask: boxes would no longer
-# be in the camera's pixels.
-_FLAGS = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
+# be in the camera's pixels. Grey and 16 bits stay what they are: a mosaic would be no more.
+_FLAGS = cv2.IMREAD_ANYCOLOR | cv2.IMREAD_ANYDEPTH | cv2.IMREAD_IGNORE_ORIENTATION
+# `format` as image_transport writes it: "ENCODING; CODEC compressed TARGET", TARGET being what the
+# pixels were made into before; a mosaic without one was compressed as it is.
+_FORMAT = re.compile(r'([^;]*);.* compressed *(\w*) *')
+_MOSAIC = re.compile(r'bayer_(rggb|bggr|gbrg|grbg)(8|16)')
+# What sensor_msgs calls the numbers of a depth camera.
+_NUMBERS = re.compile(r'(16|32|64)[USF]C\d*')
 _JPEG_START, _JPEG_END = b'\xff\xd8', b'\xff\xd9'
 _PNG_START = b'\x89PNG\r\n\x1a\n'
 # SOF0 to SOF15, without DHT, JPG and DAC.
@@ -20,17 +32,19 @@ _JPEG_ALONE = {0x00, 0x01, *range(0xD0, 0xD9)}
 MAX_PIXELS = 100_000_000
 
 
-def decode_rgb(message: CompressedImage) -> NDArray[np.uint8]:
+def decode_rgb(message: CompressedImage, scale: SampleScale | None = None) -> NDArray[np.uint8]:
     """
     Decode a compressed image.
 
-    :param message: JPEG, PNG or whatever else OpenCV reads; not of compressedDepth
+    :param message: JPEG, PNG or whatever else OpenCV reads, also of a mosaic; not of a depth image
+    :param scale: of samples of two bytes; from 0..65535 when not given
     :return: (H, W, 3) uint8 RGB
     :raises ImageError: when the data are no such image, or end too early
     """
     data = bytes(message.data)
-    what = f"format '{message.format}', {len(data)} bytes"
-    if 'compressedDepth' in message.format:
+    what = f'format {quoted(message.format)}, {len(data)} bytes'
+    encoding, target = _read_format(message.format)
+    if 'compressedDepth' in message.format or _NUMBERS.fullmatch(encoding):
         raise ImageError(
             f'compressed image: received {what}: a depth image; expected a picture; '
             f'choose the topic of the colour or mono camera'
@@ -42,20 +56,33 @@ def decode_rgb(message: CompressedImage) -> NDArray[np.uint8]:
             f'the message is truncated'
         )
     _check_size(data, what)
-    image_bgr = _decode(data)
-    if image_bgr is None:
+    pixels = _decode(data)
+    if pixels is None or pixels.dtype not in (np.uint8, np.uint16):
         raise ImageError(
             f'compressed image: received {what}, which can not be decoded; expected JPEG or PNG; '
             f'check the publisher, and that image_transport fits the topic'
         )
-    return cv2.cvtColor(image_bgr, cv2.COLOR_BGR2RGB).astype(np.uint8, copy=False)
+    if pixels.dtype == np.uint16:
+        pixels = (scale or SampleScale()).to_8_bits(pixels)
+    if pixels.ndim == 3:
+        return cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB).astype(np.uint8, copy=False)
+    if mosaic := _MOSAIC.fullmatch(target or encoding):
+        return debayer(pixels, mosaic[1])
+    return cv2.cvtColor(pixels, cv2.COLOR_GRAY2RGB).astype(np.uint8, copy=False)
 
 
-def _decode(data: bytes) -> NDArray[np.uint8] | None:
+def _read_format(text: str) -> tuple[str, str]:
+    """Read the encoding before compression and the target; empty where they are not named."""
+    fields = _FORMAT.fullmatch(text)
+    return (fields[1].strip(), fields[2]) if fields else ('', '')
+
+
+def _decode(data: bytes) -> NDArray[Any] | None:
+    """Decode to (H, W) or, in the order BGR, (H, W, 3)."""
     if not data:
         return None
     try:
-        return cv2.imdecode(np.frombuffer(data, np.uint8), _FLAGS)  # type: ignore[return-value]
+        return cv2.imdecode(np.frombuffer(data, np.uint8), _FLAGS)
     except cv2.error:
         return None
 

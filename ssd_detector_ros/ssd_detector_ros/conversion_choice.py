@@ -11,6 +11,8 @@ from sensor_msgs.msg import CompressedImage, Image
 from ssd_detector import ConfigError, ImageError
 from ssd_detector_ros.compressed_images import decode_rgb
 from ssd_detector_ros.image_conversion import ENCODINGS, to_rgb
+from ssd_detector_ros.quoting import quoted
+from ssd_detector_ros.sample_scale import FULL_BITS, SampleScale
 from ssd_detector_ros.serialized_images import ReceivedImage
 
 ImageConversion = Literal['auto', 'cv_bridge', 'builtin']
@@ -21,17 +23,20 @@ IMAGE_CONVERSIONS: tuple[ImageConversion, ...] = ('auto', 'cv_bridge', 'builtin'
 CV_BRIDGE_ENCODINGS = ('rgb8', 'bgr8', 'rgba8', 'bgra8', 'mono8')
 
 Message: TypeAlias = Image | ReceivedImage | CompressedImage
-Converter = Callable[[Message], NDArray[np.uint8]]
+Converter = Callable[[Message, SampleScale], NDArray[np.uint8]]
 
 
-def make_converter(image_conversion: ImageConversion) -> Converter:
+def make_converter(
+    image_conversion: ImageConversion, *, sample_bits: int = FULL_BITS
+) -> Converter:
     """
     Choose how messages are converted.
 
     :param image_conversion: auto takes cv_bridge, where it is there, for what it converts right
-    :return: message -> (H, W, 3) uint8 RGB, raising ImageError; a CompressedImage is decoded by
-        OpenCV in any case
-    :raises ConfigError: when cv_bridge is asked for and not there
+    :param sample_bits: of the scales that it will be given
+    :return: message, scale of its samples -> (H, W, 3) uint8 RGB, raising ImageError; a
+        CompressedImage is decoded by OpenCV in any case
+    :raises ConfigError: when cv_bridge is asked for and not there, or for what it does not do
     """
     if image_conversion == 'builtin':
         return _convert_builtin
@@ -44,12 +49,20 @@ def make_converter(image_conversion: ImageConversion) -> Converter:
                 ]
             )
         return _convert_builtin
+    if image_conversion == 'cv_bridge' and sample_bits != FULL_BITS:
+        raise ConfigError(
+            [
+                f'sample_bits: received {sample_bits}; expected {FULL_BITS} with image_conversion '
+                f'cv_bridge; set image_conversion to auto or builtin'
+            ]
+        )
     bridge = _CvBridgeConverter()
     return _prefer(bridge) if image_conversion == 'auto' else bridge
 
 
-def _convert_builtin(message: Message) -> NDArray[np.uint8]:
-    return decode_rgb(message) if isinstance(message, CompressedImage) else to_rgb(message)
+def _convert_builtin(message: Message, scale: SampleScale) -> NDArray[np.uint8]:
+    convert = decode_rgb if isinstance(message, CompressedImage) else to_rgb
+    return convert(message, scale)
 
 
 def _is_right_in_cv_bridge(message: Image | ReceivedImage) -> bool:
@@ -59,14 +72,14 @@ def _is_right_in_cv_bridge(message: Image | ReceivedImage) -> bool:
 
 
 def _prefer(bridge: '_CvBridgeConverter') -> Converter:
-    def convert(message: Message) -> NDArray[np.uint8]:
+    def convert(message: Message, scale: SampleScale) -> NDArray[np.uint8]:
         if isinstance(message, CompressedImage) or not _is_right_in_cv_bridge(message):
-            return _convert_builtin(message)
+            return _convert_builtin(message, scale)
         try:
-            return bridge(message)
+            return bridge(message, scale)
         except ImageError:
             # Ours takes what this version of cv_bridge does not, or says what is wrong with it.
-            return _convert_builtin(message)
+            return _convert_builtin(message, scale)
 
     return convert
 
@@ -79,21 +92,21 @@ class _CvBridgeConverter:
 
         self._bridge = CvBridge()
 
-    def __call__(self, message: Message) -> NDArray[np.uint8]:
+    def __call__(self, message: Message, scale: SampleScale) -> NDArray[np.uint8]:
         if isinstance(message, CompressedImage):
-            return decode_rgb(message)
+            return decode_rgb(message, scale)
+        what = f'{message.width}x{message.height} {quoted(message.encoding)}'
         if message.width == 0 or message.height == 0:
             raise ImageError(
-                f'image size: received {message.width}x{message.height} {message.encoding}; '
-                f'expected at least 1x1; check the camera'
+                f'image size: received {what}; expected at least 1x1; check the camera'
             )
         try:
             image_rgb = self._bridge.imgmsg_to_cv2(message, 'rgb8')
         # What it raises for wrong sizes depends on NumPy and Boost; CvBridgeError is not enough.
         except Exception as error:
             raise ImageError(
-                f'image: received {message.width}x{message.height} {message.encoding} with step '
-                f'{message.step} and {len(message.data)} bytes; cv_bridge can not convert it to '
-                f'rgb8 ({error}); set image_conversion to builtin'
+                f'image: received {what} with step {message.step} and {len(message.data)} bytes; '
+                f'cv_bridge can not convert it to rgb8 ({quoted(str(error))}); set '
+                f'image_conversion to builtin'
             ) from error
         return np.asarray(image_rgb, np.uint8)

@@ -170,6 +170,12 @@ STATIC = {
         default='auto',
         choices=IMAGE_CONVERSIONS,
     ),
+    'sample_bits': Declaration(
+        _TYPE.INTEGER,
+        'Of 16-bit encodings: the bits that the samples use, such as 10 or 12; more is white.',
+        default=16,
+        integer_range=(8, 16),
+    ),
     'drop_policy': Declaration(
         _TYPE.STRING,
         'newest: a newer frame replaces one that waits. max_age: frames wait in order, those '

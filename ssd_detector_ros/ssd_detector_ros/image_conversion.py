@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 from sensor_msgs.msg import Image
 
 from ssd_detector import ImageError
+from ssd_detector_ros.quoting import quoted
+from ssd_detector_ros.sample_scale import SampleScale
 from ssd_detector_ros.serialized_images import ReceivedImage
 
 Pixels = NDArray[np.uint8]
@@ -39,17 +41,6 @@ def _by_color_code(code: int) -> Callable[[Pixels], Pixels]:
     return lambda pixels: cv2.cvtColor(pixels, code).astype(np.uint8, copy=False)
 
 
-def _by_bayer_code(code: int) -> Callable[[Pixels], Pixels]:
-    def to_rgb(pixels: Pixels) -> Pixels:
-        border = _BAYER_BORDER_PX
-        mosaic = cv2.copyMakeBorder(
-            pixels[..., 0], border, border, border, border, cv2.BORDER_REFLECT_101
-        )
-        return cv2.cvtColor(mosaic, code)[border:-border, border:-border].astype(np.uint8)
-
-    return to_rgb
-
-
 # OpenCV names a pattern by its second row, ROS by its first.
 _BAYER_CODES = {
     'rggb': cv2.COLOR_BayerBG2RGB,
@@ -57,6 +48,26 @@ _BAYER_CODES = {
     'gbrg': cv2.COLOR_BayerGR2RGB,
     'grbg': cv2.COLOR_BayerGB2RGB,
 }
+
+
+def debayer(mosaic: Pixels, pattern: str) -> Pixels:
+    """
+    Give each pixel the mean of the nearest samples of each colour.
+
+    :param mosaic: (H, W) uint8, of any size
+    :param pattern: of its first four pixels, such as rggb
+    :return: (H, W, 3) uint8 RGB
+    """
+    border = _BAYER_BORDER_PX
+    framed = cv2.copyMakeBorder(mosaic, border, border, border, border, cv2.BORDER_REFLECT_101)
+    image_rgb = cv2.cvtColor(framed, _BAYER_CODES[pattern])[border:-border, border:-border]
+    return image_rgb.astype(np.uint8)
+
+
+def _by_bayer_pattern(pattern: str) -> Callable[[Pixels], Pixels]:
+    return lambda pixels: debayer(pixels[..., 0], pattern)
+
+
 _MONO = _by_color_code(cv2.COLOR_GRAY2RGB)
 _UYVY = Encoding(2, _by_color_code(cv2.COLOR_YUV2RGB_UYVY), even_sides='w')
 _YUYV = Encoding(2, _by_color_code(cv2.COLOR_YUV2RGB_YUY2), even_sides='w')
@@ -67,6 +78,10 @@ ENCODINGS = {
     'bgra8': Encoding(4, _by_color_code(cv2.COLOR_BGRA2RGB)),
     'mono8': Encoding(1, _MONO),
     'mono16': Encoding(1, _MONO, num_bytes=2),
+    'rgb16': Encoding(3, lambda pixels: pixels, num_bytes=2),
+    'bgr16': Encoding(3, _by_color_code(cv2.COLOR_BGR2RGB), num_bytes=2),
+    'rgba16': Encoding(4, _by_color_code(cv2.COLOR_RGBA2RGB), num_bytes=2),
+    'bgra16': Encoding(4, _by_color_code(cv2.COLOR_BGRA2RGB), num_bytes=2),
     # Old and new names of the same two layouts.
     'yuv422': _UYVY,
     'uyvy': _UYVY,
@@ -76,27 +91,28 @@ ENCODINGS = {
     'nv21': Encoding(1, _by_color_code(cv2.COLOR_YUV2RGB_NV21), planes=1.5, even_sides='wh'),
     **{
         f'bayer_{pattern}{8 * num_bytes}': Encoding(
-            1, _by_bayer_code(code), num_bytes=num_bytes, even_sides='wh'
+            1, _by_bayer_pattern(pattern), num_bytes=num_bytes
         )
-        for pattern, code in _BAYER_CODES.items()
+        for pattern in _BAYER_CODES
         for num_bytes in (1, 2)
     },
 }
 
 
-def to_rgb(message: Image | ReceivedImage) -> Pixels:
+def to_rgb(message: Image | ReceivedImage, scale: SampleScale | None = None) -> Pixels:
     """
     Convert an image message; rgb8 without row padding is not even copied.
 
     :param message: one of ENCODINGS; rows may be padded (`step`), samples of two bytes may have
-        either byte order and are scaled from 0..65535 to 0..255
+        either byte order
+    :param scale: of samples of two bytes; from 0..65535 when not given
     :return: (H, W, 3) uint8 RGB, perhaps a view of the message's data
     :raises ImageError: when encoding, size, step and data are unknown or do not fit together
     """
     encoding = ENCODINGS.get(message.encoding)
     if encoding is None:
         raise ImageError(
-            f"image encoding: received '{message.encoding}'; expected one of "
+            f'image encoding: received {quoted(message.encoding)}; expected one of '
             f'{", ".join(ENCODINGS)}; set the encoding in the camera driver'
         )
     num_rows = round(message.height * encoding.planes)
@@ -105,14 +121,9 @@ def to_rgb(message: Image | ReceivedImage) -> Pixels:
     row_bytes = message.width * encoding.num_channels * encoding.num_bytes
     pixels = rows.reshape(num_rows, message.step)[:, :row_bytes]
     if encoding.num_bytes == 2:
-        pixels = _to_8_bits(pixels, is_bigendian=bool(message.is_bigendian))
+        samples = np.ascontiguousarray(pixels).view('>u2' if message.is_bigendian else '<u2')
+        pixels = (scale or SampleScale()).to_8_bits(samples.astype(np.uint16, copy=False))
     return encoding.to_rgb(pixels.reshape(num_rows, message.width, encoding.num_channels))
-
-
-def _to_8_bits(pixels: Pixels, *, is_bigendian: bool) -> Pixels:
-    samples = np.ascontiguousarray(pixels).view('>u2' if is_bigendian else '<u2')
-    native = samples.astype(np.uint16, copy=False)
-    return cv2.convertScaleAbs(native, alpha=255 / 65535).astype(np.uint8, copy=False)
 
 
 def _check_layout(message: Image | ReceivedImage, encoding: Encoding, num_rows: int) -> None:
@@ -123,8 +134,8 @@ def _check_layout(message: Image | ReceivedImage, encoding: Encoding, num_rows: 
     odd_sides = [side for side in encoding.even_sides if {'w': width_px, 'h': height_px}[side] % 2]
     if odd_sides:
         raise ImageError(
-            f'image size: received {size}; expected even numbers of pixels, as two or four of '
-            f'them share a colour; correct the publisher'
+            f'image size: received {size}; expected even numbers of pixels, as two of them share '
+            f'a colour; correct the publisher'
         )
     row_bytes = width_px * encoding.num_channels * encoding.num_bytes
     if message.step < row_bytes:

@@ -19,6 +19,7 @@ from ssd_detector_ros.outputs import CameraOutputs, NodeOutputs
 from ssd_detector_ros.pipeline import Pipeline
 from ssd_detector_ros.process import forget_what_stays, keep_freed_memory
 from ssd_detector_ros.processing import Operation
+from ssd_detector_ros.sample_scale import SampleScale
 from ssd_detector_ros.services import ServiceError, Services
 from ssd_detector_ros.transitions import answer_impossible_transitions, logs_exceptions
 
@@ -87,9 +88,11 @@ class DetectorNode(LifecycleNode):
             for finding in findings:
                 self.get_logger().error(finding)
             return TransitionCallbackReturn.FAILURE
+        sample_bits = self.get_parameter('sample_bits').value
         # One after the other: with an error those that exist are taken away again.
         for index, name in enumerate(self._camera_names):
-            self._cameras.append(Camera(index, name, CameraOutputs(self, name.prefix)))
+            outputs = CameraOutputs(self, name.prefix)
+            self._cameras.append(Camera(index, name, outputs, SampleScale(sample_bits)))
         self.get_logger().info(tell_loaded(self._operation().detector))
         return TransitionCallbackReturn.SUCCESS
 
@@ -166,7 +169,10 @@ class DetectorNode(LifecycleNode):
         super().destroy_node()
 
     def _choose_converter(self) -> None:
-        self._convert = make_converter(self.get_parameter('image_conversion').value)
+        self._convert = make_converter(
+            self.get_parameter('image_conversion').value,
+            sample_bits=self.get_parameter('sample_bits').value,
+        )
 
     def _name_cameras(self) -> None:
         self._camera_names = name_cameras(

@@ -31,7 +31,7 @@ class Pipeline:
     :param node: in activate
     :param cameras: at least one
     :param operation: what works at the moment
-    :param convert: message -> RGB
+    :param convert: message, scale of its samples -> RGB
     :param on_failure: told of the exception that ended the worker
     """
 

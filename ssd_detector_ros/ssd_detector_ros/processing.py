@@ -89,7 +89,7 @@ class FrameProcessor:
     Detects in the frames that the worker brings, and publishes.
 
     :param operation: asked anew for each batch
-    :param convert: message -> RGB
+    :param convert: message, scale of its samples -> RGB
     :param statistics: what counts the frames
     :param clock: of the node, also of a simulation
     :param logger: told of frames that can't be used
@@ -155,7 +155,7 @@ class FrameProcessor:
         )
         watch.lap('wait')
         try:
-            image_rgb = self._convert(arrival.message)
+            image_rgb = self._convert(arrival.message, arrival.camera.samples)
             watch.lap('convert')
             window = operation.settings.regions.window((image_rgb.shape[1], image_rgb.shape[0]))
             input_image = operation.detector.preprocess(window.crop(image_rgb))

@@ -4,14 +4,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-def scale_16_bits(samples: NDArray[np.integer]) -> NDArray[np.uint8]:
+def scale_samples(samples: NDArray[np.integer], bits: int) -> NDArray[np.uint8]:
     """
-    Scale 0..65535 to 0..255, to the nearest.
+    Scale 0..2^bits - 1 to 0..255, to the nearest; more is 255.
 
     :param samples: of any shape
-    :return: of the same shape; 65535 / 255 = 257, so no value lies half way
+    :param bits: of a sample; 2^bits - 1 is odd, so no value lies half way
+    :return: of the same shape
     """
-    return ((samples.astype(np.int64) + 128) // 257).astype(np.uint8)
+    highest = 2**bits - 1
+    clipped = np.minimum(samples.astype(np.int64), highest)
+    return ((2 * 255 * clipped + highest) // (2 * highest)).astype(np.uint8)
 
 
 def yuv_to_rgb(y: int, u: int, v: int) -> tuple[float, float, float]:

@@ -20,6 +20,7 @@ from ssd_detector_ros.compressed_images import decode_rgb, MAX_PIXELS
 from ssd_detector_ros.conversion_choice import CV_BRIDGE_ENCODINGS, make_converter
 from ssd_detector_ros.image_conversion import ENCODINGS, to_rgb
 from ssd_detector_ros.messages import to_image
+from ssd_detector_ros.sample_scale import SampleScale
 from tests.ros import reference_images as reference
 
 # Where red, green and blue are in a pixel.
@@ -30,6 +31,7 @@ CHANNELS = {
     'bgra8': (2, 1, 0),
     'mono8': (0, 0, 0),
 }
+WIDE = {name.replace('8', '16'): places for name, places in CHANNELS.items()}
 PACKED_422 = {'yuv422': 'uyvy', 'uyvy': 'uyvy', 'yuv422_yuy2': 'yuyv', 'yuyv': 'yuyv'}
 SEMI_PLANAR_420 = {'nv12': 'uv', 'nv21': 'vu'}
 BAYER = [f'bayer_{pattern}' for pattern in ('rggb', 'bggr', 'gbrg', 'grbg')]
@@ -74,7 +76,7 @@ def image(encoding='rgb8', *, height=2, width=3, step=9, data=bytes(18)):
 
 
 def test_every_encoding_is_tested():
-    tested = {*CHANNELS, 'mono16', *PACKED_422, *SEMI_PLANAR_420}
+    tested = {*CHANNELS, *WIDE, *PACKED_422, *SEMI_PLANAR_420}
     tested |= {f'{name}{bits}' for name in BAYER for bits in (8, 16)}
     assert tested == set(ENCODINGS)
 
@@ -89,18 +91,44 @@ def test_channels_come_from_where_the_encoding_says_and_padding_from_nowhere(
     if conversion == 'cv_bridge':
         rows = np.ascontiguousarray(rows[:, :num_bytes])  # It takes no row padding.
     pixels = rows[:, :num_bytes].reshape(*size_wh[::-1], num_channels)
-    converted_rgb = make_converter(conversion)(message_of(encoding, size_wh, rows))
+    converted_rgb = make_converter(conversion)(message_of(encoding, size_wh, rows), SampleScale())
     assert (converted_rgb.shape, converted_rgb.dtype) == ((*size_wh[::-1], 3), np.uint8)
     np.testing.assert_array_equal(converted_rgb, pixels[..., CHANNELS[encoding]])
 
 
-@given(padded_rows(row_bytes=2, width_step=1), st.booleans())
-def test_mono16_is_scaled_in_either_byte_order(drawn, is_bigendian):
-    size_wh, rows, num_bytes = drawn
+@given(st.sampled_from(sorted(WIDE)), st.data(), st.booleans(), st.sampled_from([16, 12, 10]))
+def test_samples_of_16_bits_are_scaled_in_either_byte_order(
+    encoding, data, is_bigendian, sample_bits
+):
+    num_channels = ENCODINGS[encoding].num_channels
+    size_wh, rows, num_bytes = data.draw(padded_rows(row_bytes=2 * num_channels, width_step=1))
     samples = np.ascontiguousarray(rows[:, :num_bytes]).view('>u2' if is_bigendian else '<u2')
-    converted_rgb = to_rgb(message_of('mono16', size_wh, rows, is_bigendian=is_bigendian))
-    expected = reference.scale_16_bits(samples)
-    np.testing.assert_array_equal(converted_rgb, np.dstack([expected] * 3))
+    expected = reference.scale_samples(samples, sample_bits)
+    message = message_of(encoding, size_wh, rows, is_bigendian=is_bigendian)
+    np.testing.assert_array_equal(
+        to_rgb(message, SampleScale(sample_bits)),
+        expected.reshape(*size_wh[::-1], num_channels)[..., WIDE[encoding]],
+    )
+
+
+@pytest.mark.parametrize(
+    ('sample_bits', 'highest', 'words'),
+    [
+        (16, 4095, 'no sample above 4095 and are nearly black; if the camera gives 12 bits'),
+        (16, 700, 'no sample above 1023'),
+        (16, 4096, ''),
+        (12, 4095, ''),
+        (12, 4096, 'a sample of 4096 is above the 4095 of sample_bits 12'),
+        (10, 60_000, 'set sample_bits to 16'),
+    ],
+)
+def test_a_number_of_bits_that_the_samples_do_not_bear_out_is_told(sample_bits, highest, words):
+    scale = SampleScale(sample_bits)
+    for value in (0, highest, 1):
+        scale.to_8_bits(np.full((2, 2), value, np.uint16))
+    assert words in scale.finding and bool(words) == bool(scale.finding)
+    scale.forget()
+    assert scale.finding == ''
 
 
 @pytest.mark.parametrize('encoding', PACKED_422)
@@ -125,8 +153,8 @@ def test_semi_planar_yuv_equals_the_slow_reference(encoding, data):
 @pytest.mark.parametrize('encoding', BAYER)
 @given(st.data())
 def test_bayer_equals_the_slow_reference(encoding, data):
-    height = st.sampled_from([2, 4])
-    size_wh, rows, num_bytes = data.draw(padded_rows(row_bytes=1, height=height))
+    # Also of odd numbers: there are sensors of 659x494 pixels.
+    size_wh, rows, num_bytes = data.draw(padded_rows(row_bytes=1, width_step=1))
     pattern = encoding.removeprefix('bayer_')
     expected = reference.bayer_to_rgb(rows[:, :num_bytes], pattern)
     converted_rgb = to_rgb(message_of(f'{encoding}8', size_wh, rows))
@@ -172,7 +200,8 @@ def test_rgb8_is_not_copied():
         (image('nv12', width=4, step=4, data=bytes(11)), '11 bytes', '12'),
         (image('uyvy', width=3), '3x2 uyvy', 'even'),
         (image('nv21', width=2, height=3), '2x3 nv21', 'even'),
-        (image('bayer_rggb8', width=1, height=1), '1x1 bayer_rggb8', 'even'),
+        (image('x' * 10**5), "x'... (100000 characters); ", 'rgb8'),
+        (image('a\nb'), "'a\\nb'", 'rgb8'),
         (image(height=0, width=0), '0x0', 'at least 1x1'),
         (image(width=0), '0x2', 'at least 1x1'),
         (image(height=2**32 - 1, width=2**32 - 1, step=2**32 - 1), '4294967295', 'at least'),
@@ -225,6 +254,49 @@ def test_a_jpeg_comes_out_nearly_as_it_went_in():
     np.testing.assert_allclose(decoded_rgb, image_rgb, atol=3)
 
 
+def in_format(extension, pixels, image_format):
+    return CompressedImage(data=cv2.imencode(extension, pixels)[1].tobytes(), format=image_format)
+
+
+@pytest.mark.parametrize('bits', [8, 16])
+@pytest.mark.parametrize('target', ['', ' ', ' bayer_grbg{bits}'])
+def test_a_compressed_mosaic_becomes_what_the_raw_one_becomes(bits, target):
+    rows = np.random.default_rng(0).integers(0, 256, (5, 7 * bits // 8), np.uint8)
+    raw = message_of(f'bayer_grbg{bits}', (7, 5), rows)
+    text = f'bayer_grbg{bits}; png compressed{target.format(bits=bits)}'
+    message = in_format('.png', rows.view(f'<u{bits // 8}'), text)
+    np.testing.assert_array_equal(decode_rgb(message), to_rgb(raw))
+
+
+@pytest.mark.parametrize('encoding', ['rgb16', 'bgr16', 'mono16'])
+@pytest.mark.parametrize('sample_bits', [16, 12])
+def test_a_png_of_16_bits_is_read_like_the_raw_image(encoding, sample_bits):
+    num_channels = ENCODINGS[encoding].num_channels
+    samples = np.random.default_rng(0).integers(0, 2**16, (3, 4, num_channels), np.uint16)
+    raw = message_of(encoding, (4, 3), samples.reshape(3, -1).view(np.uint8))
+    pixels = samples[..., ::-1] if encoding == 'rgb16' else samples
+    message = in_format('.png', np.ascontiguousarray(pixels), f'{encoding}; png compressed bgr16')
+    np.testing.assert_array_equal(
+        decode_rgb(message, SampleScale(sample_bits)), to_rgb(raw, SampleScale(sample_bits))
+    )
+
+
+@pytest.mark.parametrize(
+    'image_format', ['bayer_rggb8; jpeg compressed mono8', 'mono8; jpeg compressed ', 'jpeg']
+)
+def test_a_grey_picture_stays_grey(image_format):
+    grey = np.random.default_rng(0).integers(0, 256, (8, 8), np.uint8)
+    decoded_rgb = decode_rgb(in_format('.png', grey, image_format))
+    np.testing.assert_array_equal(decoded_rgb, np.dstack([grey] * 3))
+
+
+def test_a_mosaic_that_the_publisher_made_a_picture_of_is_that_picture():
+    image_bgr = np.random.default_rng(0).integers(0, 256, (4, 6, 3), np.uint8)
+    for target in ('', 'bgr8'):
+        message = in_format('.png', image_bgr, f'bayer_rggb8; jpeg compressed {target}')
+        np.testing.assert_array_equal(decode_rgb(message), image_bgr[..., ::-1])
+
+
 def jpeg_bytes():
     return bytes(compressed('.jpg', np.zeros((16, 16, 3), np.uint8)).data)
 
@@ -242,6 +314,10 @@ def huge_jpeg(*, before=b''):
     return bytes(data[:2] + before + data[2:])
 
 
+def float_tiff():
+    return cv2.imencode('.tiff', np.zeros((4, 4), np.float32))[1].tobytes()
+
+
 @pytest.mark.parametrize(
     ('data', 'image_format', 'words'),
     [
@@ -253,6 +329,9 @@ def huge_jpeg(*, before=b''):
         (jpeg_bytes()[:-2], 'jpeg', 'without an end'),
         (huge_png(), 'png', f'at most {MAX_PIXELS}'),
         (jpeg_bytes(), '16UC1; compressedDepth png', 'depth image'),
+        (jpeg_bytes(), '16UC1; jpeg compressed mono8', 'depth image'),
+        (jpeg_bytes(), '32FC1; tiff compressed ', 'depth image'),
+        (float_tiff(), 'tiff', 'can not be decoded'),
     ],
 )
 def test_what_can_not_be_decoded_is_told_with_format_and_size(data, image_format, words):
@@ -271,7 +350,8 @@ def test_an_orientation_in_the_file_does_not_turn_the_image():
 
 def test_every_conversion_takes_compressed_images(conversion):
     message = compressed('.png', np.full((2, 3, 3), 7, np.uint8), format='png')
-    np.testing.assert_array_equal(make_converter(conversion)(message), np.full((2, 3, 3), 7))
+    converted_rgb = make_converter(conversion)(message, SampleScale())
+    np.testing.assert_array_equal(converted_rgb, np.full((2, 3, 3), 7))
 
 
 @pytest.mark.skipif(find_spec('cv_bridge') is not None, reason='cv_bridge is installed')
@@ -284,5 +364,5 @@ def test_auto_takes_any_encoding():
     convert = make_converter('auto')
     assert set(CV_BRIDGE_ENCODINGS) <= set(ENCODINGS)
     for encoding in ENCODINGS:
-        message = image(encoding, width=4, step=16, data=bytes(48))
-        assert convert(message).shape == (2, 4, 3)
+        message = image(encoding, width=4, step=32, data=bytes(96))
+        assert convert(message, SampleScale()).shape == (2, 4, 3)

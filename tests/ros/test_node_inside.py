@@ -56,7 +56,7 @@ def test_only_frames_that_are_answered_are_converted(context, tmp_path, monkeypa
     converted = []
     monkeypatch.setattr(
         'ssd_detector_ros.node.make_converter',
-        lambda kind: lambda message: [converted.append(message), to_rgb(message)][1],
+        lambda *_, **__: lambda message, scale: [converted.append(message), to_rgb(message)][1],
     )
     bundle = Parameter('bundle', value=str(write_tiny_bundle(tmp_path / 'b', num_delays=10)))
     node = DetectorNode(context=context, parameter_overrides=[bundle])
