@@ -1,5 +1,6 @@
 """The cameras of a node: names and topics, and what is known of each."""
 
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 import time
@@ -13,6 +14,8 @@ from ssd_detector_ros.sample_scale import SampleScale
 from ssd_detector_ros.snapshots import AnsweredFrame
 
 COMPRESSED_SUFFIX = '/compressed'
+# Between two lines of the log on the same fault of the same camera.
+LOG_PERIOD_S = 5.0
 
 
 @dataclass(frozen=True)
@@ -54,6 +57,7 @@ class Camera:
     outputs: CameraOutputs
     samples: SampleScale = field(default_factory=SampleScale)
     rate_limit: RateLimit = field(default_factory=RateLimit)
+    log_limits: defaultdict[str, RateLimit] = field(default_factory=lambda: defaultdict(RateLimit))
     last_received_s: float | None = None
     num_lost: int = 0
     last_error: tuple[str, float] | None = None
@@ -68,6 +72,15 @@ class Camera:
         self.last_received_s = self.last_error = self.last_answered = None
         self.num_lost = 0
         self.samples.forget()
+
+    def may_log(self, fault: str) -> bool:
+        """
+        Ask whether a fault may be logged now; each has its own turn.
+
+        :param fault: one of a few
+        :return: false shortly after the last time
+        """
+        return self.log_limits[fault].admits(1 / LOG_PERIOD_S)
 
     def note_error(self, text: str) -> None:
         """

@@ -16,8 +16,6 @@ from ssd_detector_ros.settings import Settings
 from ssd_detector_ros.snapshots import AnsweredFrame
 from ssd_detector_ros.statistics import Statistics, Stopwatch
 
-WARNING_PERIOD_S = 5.0
-
 
 @dataclass(frozen=True, eq=False)
 class Operation:
@@ -138,10 +136,11 @@ class FrameProcessor:
         reason = 'bad_image' if isinstance(error, ImageError) else 'backend_error'
         count = self._statistics.count_drop(reason)
         camera.note_error(str(error))
-        self._logger.error(
-            f'{camera.name.topic}: frame dropped ({reason}, {count} so far): {error}',
-            throttle_duration_sec=WARNING_PERIOD_S,
-        )
+        # rclpy's own throttle goes by the line of code: one camera would silence another.
+        if camera.may_log(_kind_of(error)):
+            self._logger.error(
+                f'{camera.name.topic}: frame dropped ({reason}, {count} so far): {error}'
+            )
 
     def _prepare(self, operation: Operation, arrival: Arrival) -> _Frame | None:
         """Do what comes before the model; None for a frame that was dropped."""
@@ -216,6 +215,11 @@ class FrameProcessor:
         if not self._has_age_limit or arrival.stamp_ns == 0:
             return False
         return age_ms(self._clock, arrival.stamp_ns) > settings.max_age_ms
+
+
+def _kind_of(error: SsdDetectorError) -> str:
+    """Tell one fault from another; what was received may differ in each frame."""
+    return str(error).partition(':')[0]
 
 
 def stamp_ns(message: Message) -> int:

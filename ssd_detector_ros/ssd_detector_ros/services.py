@@ -1,6 +1,6 @@
 """The node's services: ~/load_model, ~/set_enabled, ~/snapshot."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 import traceback
 from typing import Any
 
@@ -11,8 +11,12 @@ from ssd_detector import SsdDetectorError
 from ssd_detector_ros.background import InBackground, waker_of
 from ssd_detector_ros.cameras import Camera
 from ssd_detector_ros.parameters import folder_path
+from ssd_detector_ros.quoting import quoted
 from ssd_detector_ros.snapshots import AnsweredFrame, save_snapshot
 from ssd_msgs.srv import LoadModel, SetEnabled, Snapshot
+
+# PATH_MAX of Linux.
+_LONGEST_PATH = 4096
 
 
 class ServiceError(SsdDetectorError):
@@ -53,6 +57,7 @@ class Services:
 
     async def _on_load_model(self, request: Any, response: Any) -> Any:
         try:
+            _check_lengths({'bundle': request.bundle, 'model': request.model})
             response.message = await self._swap_model(request.bundle, request.model)
             response.success = True
             self._logger.info(response.message)
@@ -73,6 +78,7 @@ class Services:
 
     async def _on_snapshot(self, request: Any, response: Any) -> Any:
         try:
+            _check_lengths({'folder': request.folder})
             frame = find_frame(self._cameras(), request.image_topic)
             given = request.folder or self._node.get_parameter('snapshot_folder').value
             folder = folder_path(given)
@@ -97,9 +103,18 @@ class Services:
         return f'{type(error).__name__}: {error}'
 
 
+def _check_lengths(paths: Mapping[str, str]) -> None:
+    """Refuse what no system takes, before it is in logs and diagnostics."""
+    for name, path in paths.items():
+        if len(path) > _LONGEST_PATH:
+            raise ServiceError(
+                f'{name}: received {quoted(path)}; expected at most {_LONGEST_PATH} characters'
+            )
+
+
 def find_frame(cameras: Sequence[Camera], image_topic: str) -> AnsweredFrame:
     """
-    Find the newest frame that was answered.
+    Find the frame that was answered last.
 
     :param cameras: of the node
     :param image_topic: of the camera; empty for any
@@ -113,6 +128,6 @@ def find_frame(cameras: Sequence[Camera], image_topic: str) -> AnsweredFrame:
     ]
     if not frames:
         known = ', '.join(camera.name.topic for camera in cameras) or 'none'
-        of_camera = f' of {image_topic}' if image_topic else ''
+        of_camera = f' of {quoted(image_topic)}' if image_topic else ''
         raise ServiceError(f'no frame{of_camera} was answered yet; cameras: {known}')
-    return max(frames, key=lambda frame: frame.stamp_ns)
+    return max(frames, key=lambda frame: frame.answered_s)

@@ -1,6 +1,7 @@
 """A frame and its detections as a PASCAL VOC image and annotation, for training."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 import time
 from xml.etree import ElementTree
@@ -26,12 +27,15 @@ class AnsweredFrame:
     :param detections: in pixels of the image
     :param image_topic: where it came from
     :param stamp_ns: of the frame
+    :param answered_s: when it was answered, by time.monotonic: stamps of two cameras may be of
+        different clocks, and those of one may stand still
     """
 
     image_rgb: NDArray[np.uint8]
     detections: Detections
     image_topic: str
     stamp_ns: int
+    answered_s: float = field(default_factory=time.monotonic)
 
 
 def save_snapshot(frame: AnsweredFrame, folder: Path) -> tuple[Path, Path]:
@@ -41,15 +45,13 @@ def save_snapshot(frame: AnsweredFrame, folder: Path) -> tuple[Path, Path]:
     :param frame: what to save
     :param folder: root of the tree
     :return: paths of the image and of the annotation; the image id is added to the list
-        ImageSets/Main/snapshots.txt
+        ImageSets/Main/snapshots.txt; another image of the same name stays as it is
     :raises OSError: when the folder can't be written to
     :raises ImageError: when no JPEG can hold the frame
     """
     jpeg = _encode(frame.image_rgb)
-    camera = frame.image_topic.strip('/').replace('/', '_')
-    # Frames without a stamp are told apart by when they are saved.
-    image_id = f'{camera}_{frame.stamp_ns or time.time_ns()}'
-    image_path = folder / 'JPEGImages' / f'{image_id}.jpg'
+    image_path = _choose_path(frame, jpeg, folder / 'JPEGImages')
+    image_id = image_path.stem
     annotation_path = folder / 'Annotations' / f'{image_id}.xml'
     list_path = folder / 'ImageSets' / 'Main' / f'{SPLIT}.txt'
     for path in (image_path, annotation_path, list_path):
@@ -63,6 +65,19 @@ def save_snapshot(frame: AnsweredFrame, folder: Path) -> tuple[Path, Path]:
         with list_path.open('a', encoding='utf-8') as stream:
             stream.write(f'{image_id}\n')
     return image_path, annotation_path
+
+
+def _choose_path(frame: AnsweredFrame, jpeg: bytes, folder: Path) -> Path:
+    """Name the file after camera and stamp, and number those of equal stamps."""
+    # A topic has no hyphen: those of /a/b and /a_b stay apart.
+    camera = frame.image_topic.strip('/').replace('/', '-')
+    # Frames without a stamp are told apart by when they are saved.
+    name = f'{camera}_{frame.stamp_ns or time.time_ns()}'
+    for number in count(1):
+        path = folder / (f'{name}.jpg' if number == 1 else f'{name}_{number}.jpg')
+        if not path.exists() or path.read_bytes() == jpeg:
+            break
+    return path
 
 
 def _encode(image_rgb: NDArray[np.uint8]) -> bytes:

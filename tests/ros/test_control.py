@@ -183,6 +183,8 @@ def test_a_second_snapshot_of_a_frame_is_not_listed_twice(detector, folder):
         ({'folder': '/proc/none'}, '/proc/none'),
         ({'folder': '~nosuchuser/x'}, '~nosuchuser/x: '),
         ({'folder': 'x' * 300}, 'too long'),
+        ({'folder': 'x' * 10**5}, "x'... (100000 characters)"),
+        ({'image_topic': 'x' * 10**5}, "x'... (100000 characters)"),
     ],
 )
 def test_a_snapshot_that_is_impossible_says_why(detector, fields, words):
@@ -262,6 +264,7 @@ def test_a_bundle_that_is_damaged_is_refused_and_the_old_one_goes_on(detector, f
     [
         ('~nosuchuser/b', '~nosuchuser/b: '),
         ('/' + 'x' * 300, 'File name too long'),
+        ('x' * 10**5, 'expected at most 4096 characters'),
     ],
 )
 def test_a_path_that_can_not_be_is_refused_in_words(detector, path, words):
