@@ -31,5 +31,5 @@ setup(
     install_requires=['setuptools'],
     extras_require={'test': ['pytest']},
     zip_safe=False,
-    entry_points={'console_scripts': [f'detector = {NAME}.node:main']},
+    entry_points={'console_scripts': [f'detector = {NAME}.program:main']},
 )

@@ -145,8 +145,6 @@ install_training() {
 # What install/setup.bash chains to, so that it also brings the environment's Python.
 write_distribution_setup() {
   local name
-  mkdir -p "$venv/share"
-  cp ssd_detector_ros/params/fastdds_images.xml "$venv/share/"
   for name in setup.sh setup.bash local_setup.sh local_setup.bash; do
     cat >"$venv/$name" <<EOF
 # Puts this environment before the distribution's Python. Written by tools/setup.sh.

@@ -8,12 +8,7 @@ include this one with autostart:=false drive its transitions by lifecycle events
 import os
 
 from launch import LaunchDescription
-from launch.actions import (
-    DeclareLaunchArgument,
-    OpaqueFunction,
-    RegisterEventHandler,
-    SetEnvironmentVariable,
-)
+from launch.actions import DeclareLaunchArgument, OpaqueFunction, RegisterEventHandler
 from launch.event_handlers import OnProcessExit
 from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
 from launch_ros.actions import LifecycleNode
@@ -46,6 +41,8 @@ FASTDDS_PROFILE = PathJoinSubstitution(
     [FindPackageShare('ssd_detector_ros'), 'params', 'fastdds_images.xml']
 )
 FASTDDS_VARIABLES = ('FASTRTPS_DEFAULT_PROFILES_FILE', 'FASTDDS_DEFAULT_PROFILES_FILE')
+# A profile with transports of its own makes this variable void: the node would not be found.
+FASTDDS_TRANSPORTS = 'FASTDDS_BUILTIN_TRANSPORTS'
 # The type is said: a bundle called 2024 is no number.
 PARAMETER_TYPES = {
     'bundle': str,
@@ -81,15 +78,16 @@ def _start_node(context):
         name='ssd_detector',
         namespace=LaunchConfiguration('namespace'),
         output='screen',
-        parameters=[LaunchConfiguration('params_file'), given],
+        parameters=[_check_file(context, 'params_file'), given],
         ros_arguments=['--log-level', LaunchConfiguration('log_level')],
+        additional_env=_fastdds_profile(context.environment),
         respawn=respawn,
         respawn_delay=float(LaunchConfiguration('respawn_delay').perform(context)),
     )
     if respawn:
-        return [*_fastdds_profile(), detector]
+        return [detector]
     on_exit = OnProcessExit(target_action=detector, on_exit=_fail_with_node)
-    return [*_fastdds_profile(), RegisterEventHandler(on_exit), detector]
+    return [RegisterEventHandler(on_exit), detector]
 
 
 def _read_bool(text, name):
@@ -99,13 +97,21 @@ def _read_bool(text, name):
     return values[text.lower()]
 
 
-def _fastdds_profile():
-    """Give Fast DDS room for images, unless the user chose a profile; others ignore it."""
-    if any(name in os.environ for name in FASTDDS_VARIABLES):
-        return []
+def _check_file(context, name):
+    """Read an argument that names a file; launch itself only warns where there is none."""
+    path = LaunchConfiguration(name).perform(context)
+    if not os.path.isfile(path):
+        raise RuntimeError(f"{name}: received '{path}', which is no file; expected a YAML file")
+    return path
+
+
+def _fastdds_profile(environment):
+    """Give Fast DDS room for images, unless the user chose how it transports; others ignore it."""
+    if any(name in environment for name in (*FASTDDS_VARIABLES, FASTDDS_TRANSPORTS)):
+        return {}
     # Up to Jazzy (Fast DDS 2) only the old name works; setting both is an error from Kilted on.
-    is_old = os.environ.get('ROS_DISTRO') in ('humble', 'iron', 'jazzy')
-    return [SetEnvironmentVariable(FASTDDS_VARIABLES[0 if is_old else 1], FASTDDS_PROFILE)]
+    is_old = environment.get('ROS_DISTRO') in ('humble', 'iron', 'jazzy')
+    return {FASTDDS_VARIABLES[0 if is_old else 1]: FASTDDS_PROFILE}
 
 
 def _fail_with_node(event, context):

@@ -1,5 +1,6 @@
 """The node `ssd_detector`: wiring and lifecycle; the work is done elsewhere."""
 
+from collections.abc import Callable
 import sys
 from typing import Any
 
@@ -224,11 +225,12 @@ class DetectorNode(LifecycleNode):
         self.context.try_shutdown()
 
 
-def main(args: list[str] | None = None) -> int:
+def main(args: list[str] | None = None, *, on_init: Callable[[], object] = lambda: None) -> int:
     """
     Run the node until it is interrupted.
 
     :param args: command line; None takes that of the process
+    :param on_init: called once rclpy handles signals
     :return: 0 after an interrupt, 1 when the node could not start or failed
     """
     try:
@@ -236,6 +238,7 @@ def main(args: list[str] | None = None) -> int:
     except RCLError as error:
         sys.stderr.write(f'ssd_detector: {error}\n')
         return 1
+    on_init()
     keep_freed_memory()
     node = None
     try:
@@ -255,7 +258,3 @@ def main(args: list[str] | None = None) -> int:
             node.destroy_node()
         rclpy.try_shutdown()
     return 1 if node is not None and node.failure else 0
-
-
-if __name__ == '__main__':
-    sys.exit(main())

@@ -56,7 +56,8 @@ def generate_launch_description():
             RegisterEventHandler(OnProcessStart(on_start=[configure])),
             on_transition('configuring', 'inactive', activate),
             on_transition('activating', 'active', LogInfo(msg='the robot may go')),
-            on_transition('configuring', 'unconfigured', Shutdown(reason='no detector')),
+            # launch itself does not print the reason of a shutdown.
+            on_transition('configuring', 'unconfigured', LogInfo(msg='no detector'), Shutdown()),
             detector,
         ]
     )

@@ -56,7 +56,13 @@ def running(
     """
     with log.open('wb') as output:
         process = subprocess.Popen(
-            command, stdout=output, stderr=subprocess.STDOUT, env=environment, cwd=folder
+            command,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            env=environment,
+            cwd=folder,
+            # A group of its own, as of a terminal: a test can interrupt the whole of it.
+            start_new_session=True,
         )
         try:
             yield process

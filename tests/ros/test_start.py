@@ -1,6 +1,7 @@
 """How the node starts and ends: by `ros2 run`, by `ros2 launch`, by a lifecycle manager."""
 
 from importlib.util import find_spec
+from itertools import cycle
 import json
 import os
 from pathlib import Path
@@ -27,13 +28,17 @@ from tests.ros.talking import (
     peer,
     plain_image,
     running,
+    TIMEOUT_S,
 )
 from tests.tiny_bundle import DEPLOY_YAML, write_tiny_bundle
 
 RUN = ['ros2', 'run', 'ssd_detector_ros', 'detector', '--ros-args']
 # Up to Jazzy, and from Kilted on.
 PROFILE_VARIABLES = ('FASTRTPS_DEFAULT_PROFILES_FILE', 'FASTDDS_DEFAULT_PROFILES_FILE')
+# As on a robot: nobody has chosen a profile yet.
+NO_PROFILE = {name: value for name, value in os.environ.items() if name not in PROFILE_VARIABLES}
 LAUNCH = ['ros2', 'launch', 'ssd_detector_ros', 'detector.launch.py']
+BRINGUP = ['ros2', 'launch', Path(__file__).with_name('bringup.launch.py')]
 MANAGED = ['ros2', 'launch', Path(__file__).with_name('managed.launch.py')]
 
 
@@ -100,10 +105,28 @@ def test_a_parameter_file_that_is_no_yaml_is_one_error_without_traceback(tmp_pat
     assert 'Traceback' not in output
 
 
-def test_launch_with_a_missing_bundle_ends_with_an_error():
-    code, output = outcome([*LAUNCH, 'bundle:=/no/such/bundle'])
+@pytest.fixture(scope='module')
+def failed_bringup():
+    """Launch the detector and, after it, another process of the robot; give code and output."""
+    return outcome([*BRINGUP, 'bundle:=/no/such/bundle'], env=NO_PROFILE)
+
+
+def test_launch_with_a_missing_bundle_ends_with_an_error(failed_bringup):
+    code, output = failed_bringup
     assert code == 1
     assert '/no/such/bundle: no such bundle folder' in output
+
+
+def test_launch_leaves_the_environment_of_other_processes_alone(failed_bringup):
+    assert 'another process of the robot: nothing and nothing' in failed_bringup[1]
+
+
+def test_launch_refuses_a_file_of_parameters_that_is_not_there():
+    """The real launch_ros, and the stand-in as well, would warn and start with defaults."""
+    code, output = outcome([*LAUNCH, 'params_file:=/no/such.yaml'])
+    assert code == 1
+    assert "params_file: received '/no/such.yaml', which is no file" in output
+    assert 'process started' not in output
 
 
 def test_launch_refuses_a_switch_that_is_neither_on_nor_off():
@@ -123,27 +146,30 @@ def test_launch_describes_its_arguments():
 def test_a_launched_node_answers_in_its_namespace_on_the_topic_given(bundle, tmp_path):
     command = [*LAUNCH, f'bundle:={bundle.name}', 'namespace:=front/left', 'image_topic:=image']
     log = tmp_path / 'log'
-    environment = dict(os.environ)
-    for name in PROFILE_VARIABLES:
-        environment.pop(name, None)
-    options = {'environment': environment, 'folder': bundle.parent}
+    options = {'environment': NO_PROFILE, 'folder': bundle.parent}
     with running(command, log, **options) as process, peer('front/left') as one:
         one.wait_until_active()
         assert len(one.ask(plain_image(red=255)).detections) == 1
         assert profile_of_child(process.pid).endswith('params/fastdds_images.xml')
+        # As a terminal does: launch hears it, and tells the node, which has heard it already.
+        os.killpg(process.pid, signal.SIGINT)
+        process.wait(TIMEOUT_S)
     assert process.returncode == 0, log.read_text()
     assert 'finished cleanly' in log.read_text()
 
 
 def test_launch_starts_several_cameras_and_starts_a_dead_node_again(bundle, tmp_path):
+    """With transports that the user chose: a profile of ours would make them void."""
     command = [*LAUNCH, f'bundle:={bundle}', 'namespace:=test_several', 'respawn:=true']
     command += ['image_topics:=[left, right]', 'image_transport:=compressed', 'respawn_delay:=0.1']
     log = tmp_path / 'log'
-    with running(command, log) as process, peer('test_several') as one:
+    environment = NO_PROFILE | {'FASTDDS_BUILTIN_TRANSPORTS': 'LARGE_DATA'}
+    with running(command, log, environment=environment) as process, peer('test_several') as one:
         for camera in ('left', 'right'):
             one.hear(f'{camera}/detections')
             one.establish(compressed_image(), topic=f'{camera}/compressed')
         (child,) = children_of(process.pid)
+        assert profile_of_child(process.pid) is None
         os.kill(child, signal.SIGKILL)
         one.wait_for(lambda: set(children_of(process.pid)) - {child}, 'the respawned node')
         one.wait_for(lambda: log.read_text().count('waiting for images') == 2, 'it to be active')
@@ -197,23 +223,27 @@ def children_of(pid):
 
 
 def profile_of_child(pid):
-    """Read the Fast DDS profile from the environment of the process that launch started."""
+    """Read the Fast DDS profile, or None, from the environment of what launch started."""
     content = Path(f'/proc/{children_of(pid)[0]}/environ').read_text()
     variables = dict(entry.split('=', 1) for entry in content.split('\0') if '=' in entry)
-    return next(variables[name] for name in PROFILE_VARIABLES if name in variables)
+    return next((variables[name] for name in PROFILE_VARIABLES if name in variables), None)
 
 
-@pytest.mark.parametrize('signal_number', [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_ends_a_busy_node_cleanly(bundle, tmp_path, signal_number):
+@pytest.mark.parametrize('signals', [[signal.SIGINT], [signal.SIGTERM, signal.SIGINT]])
+def test_a_signal_ends_a_busy_node_cleanly_whatever_signals_follow(bundle, tmp_path, signals):
+    """One each 20 ms: from launch and a terminal, or systemd and launch, come at least two."""
     log = tmp_path / 'log'
-    namespace = f'test_{signal_number.name.lower()}'
+    namespace = f'test_{signals[0].name.lower()}'
+    endless = cycle(signals)
     with running(detector_command(namespace, bundle=bundle), log) as process:
         with peer(namespace) as one:
             one.wait_until_active()
-            process.send_signal(signal_number)
-            one.wait_for(
-                lambda: process.poll() is not None or not one.send(plain_image()), 'the end'
-            )
+
+            def has_ended():
+                process.send_signal(next(endless))
+                return one.send(plain_image()) and process.poll() is not None
+
+            one.wait_for(has_ended, 'the end')
     assert process.returncode == 0, log.read_text()
     assert 'Traceback' not in log.read_text()
 

@@ -164,6 +164,7 @@ class LaunchService:
         self._debug = debug
         self._included: list[LaunchDescription] = []
         self._return_code = 0
+        self._is_interrupted = False
 
     def include_launch_description(self, description: LaunchDescription) -> None:
         self._included.append(description)
@@ -189,10 +190,9 @@ class LaunchService:
 
         context = self.context
         context.asyncio_loop = asyncio.get_running_loop()
-        context.asyncio_loop.add_signal_handler(
-            signal.SIGINT, self._interrupted, 'ctrl-c (SIGINT)'
-        )
-        context.asyncio_loop.add_signal_handler(signal.SIGTERM, self._interrupted, 'SIGTERM')
+        # Only this one, as the real one: SIGTERM kills it and leaves its processes
+        # (ros2/launch#666).
+        context.asyncio_loop.add_signal_handler(signal.SIGINT, self._interrupted)
         self._guarded(context.visit, list(self._included))
         while True:
             while context._events:
@@ -241,8 +241,13 @@ class LaunchService:
         self._return_code = 1
         self.context.emit_event_sync(Shutdown(reason=str(error), due_to_exception=True))
 
-    def _interrupted(self, reason: str) -> None:
+    def _interrupted(self) -> None:
         from .events import Shutdown
 
-        log('WARNING', 'launch', f'user interrupted with {reason}')
-        self.context.emit_event_sync(Shutdown(reason=reason, due_to_sigint=True))
+        text = 'user interrupted with ctrl-c (SIGINT)'
+        if self._is_interrupted:
+            log('WARNING', 'launch', f'{text} again, ignoring...')
+            return
+        self._is_interrupted = True
+        log('WARNING', 'launch', text)
+        self.context.emit_event_sync(Shutdown(reason='ctrl-c (SIGINT)', due_to_sigint=True))

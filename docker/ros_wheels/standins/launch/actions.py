@@ -179,7 +179,7 @@ class Shutdown(Action):
         self._reason = reason
 
     def execute(self, context: LaunchContext) -> None:
-        log('INFO', 'launch', f'process shutdown requested: {perform(context, self._reason)}')
+        # The real one does not print the reason either: a LogInfo before it does.
         context.emit_event_sync(events.Shutdown(reason=perform(context, self._reason)))
 
 

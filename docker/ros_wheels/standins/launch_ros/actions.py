@@ -63,10 +63,8 @@ class Node(ExecuteProcess):
         if namespace:
             command += ['-r', f'__ns:={namespace}']
         for entry in self._parameters:
-            command += [
-                '--params-file',
-                parameter_file(context, entry, self.node_name if fully_named else '/**'),
-            ]
+            path = parameter_file(context, entry, self.node_name if fully_named else '/**')
+            command += [] if path is None else ['--params-file', path]
         for source, target in self._remappings:
             command += ['-r', f'{perform(context, source)}:={perform(context, target)}']
         self.cmd = command

@@ -7,7 +7,7 @@ import tempfile
 from typing import Any
 
 from launch import LaunchContext, Substitution
-from launch._engine import perform
+from launch._engine import log, perform
 import yaml
 
 
@@ -36,6 +36,8 @@ def evaluate_value(context: LaunchContext, value: Any, value_type: Any = None) -
     text = perform(context, value)
     if value_type is str:
         return text
+    if value_type is bool:
+        text = {'1': 'true', '0': 'false'}.get(text, text)
     parsed = yaml.safe_load(text)
     if value_type is None:
         return parsed if isinstance(parsed, (bool, int, float, str, list)) else text
@@ -63,8 +65,8 @@ def write_parameters(node_name: str, parameters: Mapping) -> str:
     return stream.name
 
 
-def parameter_file(context: LaunchContext, entry: Any, node_name: str) -> str:
-    """Give the path of a YAML file that holds one entry of `parameters`."""
+def parameter_file(context: LaunchContext, entry: Any, node_name: str) -> str | None:
+    """Give the path of a YAML file that holds one entry of `parameters`; None if there is none."""
     if isinstance(entry, Mapping):
         return write_parameters(node_name, flatten(context, entry))
     if isinstance(entry, ParameterFile):
@@ -75,5 +77,6 @@ def parameter_file(context: LaunchContext, entry: Any, node_name: str) -> str:
         entry = entry.param_file
     path = perform(context, entry) if not isinstance(entry, Path) else os.fspath(entry)
     if not os.path.isfile(path):
-        raise FileNotFoundError(f'Parameter file path is not a file: {path}')
+        log('WARNING', 'launch_ros.actions.node', f'Parameter file path is not a file: {path}')
+        return None
     return path

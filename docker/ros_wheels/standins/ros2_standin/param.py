@@ -58,13 +58,15 @@ TYPE_TEXT = {bool: 'Boolean', int: 'Integer', float: 'Double', str: 'String'}
 
 def param_get(args: Any) -> None:
     with ros_node() as node:
-        value = finish(
+        values = finish(
             node, parameters(node, args.node_name).get_parameters([args.parameter_name])
-        ).values[0]
-        value = parameter_value_to_python(value)
-        if value is None:
+        ).values
+        if not values:
             raise Failure('Parameter not set')
-        if isinstance(value, (bool, int, float, str)):
+        value = parameter_value_to_python(values[0])
+        if value is None:
+            print('Parameter not set.')
+        elif isinstance(value, (bool, int, float, str)):
             print(value if args.hide_type else f'{TYPE_TEXT[type(value)]} value is: {value}')
         else:
             print(value if args.hide_type else f'Values are: {value}')

@@ -12,6 +12,7 @@ from rosidl_runtime_py.utilities import get_service
 from .graph import (
     call,
     discover,
+    Failure,
     ros_node,
 )
 
@@ -27,6 +28,9 @@ def service_call(args: Any) -> None:
     with ros_node() as node:
         service = get_service(args.service_type)
         request = service.Request()
-        set_message_fields(request, yaml.safe_load(args.values))
+        try:
+            set_message_fields(request, yaml.safe_load(args.values))
+        except Exception as error:
+            raise Failure(f'Failed to populate field: {error}') from error
         print(f'requester: making request: {request!r}\n')
         print(f'response:\n{call(node, service, args.service_name, request)!r}\n')

@@ -34,7 +34,8 @@ def _plain(value: Any, type_name: str, limit: int | None, no_arr: bool, no_str: 
         items = [_plain(item, type_name, limit, no_arr, no_str) for item in kept]
         return items + ['...'] if len(kept) < len(value) else items
     if isinstance(value, bytes):
-        return list(value) if len(value) != 1 else value[0]
+        # YAML writes what can't be printed as "\0".
+        return ''.join(map(chr, value))
     if isinstance(value, np.generic):
         return value.item()
     if isinstance(value, str):
