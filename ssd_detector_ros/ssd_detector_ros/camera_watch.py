@@ -1,7 +1,8 @@
 """What is known of a camera from the outside: silence and its cause, staleness, losses."""
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
+import os
 import time
 
 from rclpy.node import Node
@@ -9,6 +10,7 @@ from rclpy.qos import qos_check_compatible, QoSCompatibility, QoSProfile
 
 from ssd_detector_ros.cameras import Camera, CameraName
 from ssd_detector_ros.diagnostics import ERROR, OK, Verdict, WARN
+from ssd_detector_ros.shared_memory import find_other_owners
 
 STALE_AFTER_S = 2.0
 # An error stays shown for so long after the frame that caused it.
@@ -59,7 +61,12 @@ def _misfit(offered: QoSProfile, asked: QoSProfile) -> str:
 
 
 def judge_silence(
-    name: CameraName, message_type: str, offers: Sequence[Offer], others: Sequence[Offer] = ()
+    name: CameraName,
+    message_type: str,
+    offers: Sequence[Offer],
+    *,
+    others: Sequence[Offer] = (),
+    other_users: Set[int] = frozenset(),
 ) -> Verdict:
     """
     Say why no image has arrived yet.
@@ -68,6 +75,7 @@ def judge_silence(
     :param message_type: that is expected
     :param offers: the publishers on the topic
     :param others: those on the topic of the other transport
+    :param other_users: whose shared memory lies on this machine
     :return: the verdict
     """
     topic, is_raw = name.topic, message_type == IMAGE_TYPES[0]
@@ -105,10 +113,19 @@ def judge_silence(
             f'best_effort and .durability to volatile',
             {'publishers': shown},
         )
+    advice = (
+        'check that they send, and that this machine hears them (ROS_DOMAIN_ID, ros2 topic hz)'
+    )
+    if other_users:
+        users = ', '.join(str(one) for one in sorted(other_users))
+        advice = (
+            f'in /dev/shm are images of another user ({users}), which this one ({os.geteuid()}) '
+            f'can not get: run both as one user (docker run --user), or both with '
+            f'FASTDDS_BUILTIN_TRANSPORTS=UDPv4'
+        )
     return Verdict(
         WARN,
-        f'no image yet: publishers on {topic}: {shown}; check that they send, and that this '
-        f'machine hears them (ROS_DOMAIN_ID, ros2 topic hz)',
+        f'no image yet: publishers on {topic}: {shown}; {advice}',
         {'publishers': shown},
     )
 
@@ -163,6 +180,7 @@ class CameraWatch:
         self._qos = qos
         self._message_type = message_type
         self._num_lost_before = camera.num_lost
+        self._has_told_users = False
 
     def judge(self) -> Verdict:
         """
@@ -174,7 +192,15 @@ class CameraWatch:
         if self._camera.last_received_s is None:
             offers = find_offers(self._node, name.given, self._qos)
             others = find_offers(self._node, name.other_given, self._qos)
-            return judge_silence(name, self._message_type, offers, others)
+            users = find_other_owners() if offers else frozenset()
+            verdict = judge_silence(
+                name, self._message_type, offers, others=others, other_users=users
+            )
+            if users and not self._has_told_users:
+                # The log as well: the other user does not hear /diagnostics either.
+                self._has_told_users = True
+                self._node.get_logger().warning(verdict.message)
+            return verdict
         new_lost = self._camera.num_lost - self._num_lost_before
         self._num_lost_before = self._camera.num_lost
         return judge_images(self._camera, now_s=time.monotonic(), new_lost=new_lost)

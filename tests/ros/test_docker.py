@@ -47,8 +47,20 @@ def test_everything_that_is_copied_exists(name):
 @pytest.mark.parametrize('name', DOCKERFILES)
 def test_each_runs_as_a_user_and_says_how(name):
     text = (FOLDER / name).read_text()
-    assert 'USER 10001' in text
+    assert 'USER 10001' in text and 'chmod 1777 /home/detector' in text
     assert '#   docker build -f docker/' in text and 'docker run' in text
+    assert '--user "$(id -u):$(id -g)"' in text
+
+
+@pytest.mark.parametrize('name', DOCKERFILES)
+def test_docker_stops_launch_by_the_signal_that_ends_it_well(name):
+    """By SIGTERM the real launch dies, and leaves the node (ros2/launch#666)."""
+    assert re.findall(r'^STOPSIGNAL (\S+)$', (FOLDER / name).read_text(), re.MULTILINE) == [
+        'SIGINT'
+    ]
+    assert {one['stop_signal'] for one in compose_services().values()} == {'SIGINT'}
+    # Launch sends it on only where it does not believe that the terminal did.
+    assert 'ros2 launch --noninteractive ' in (FOLDER / 'entrypoint.sh').read_text()
 
 
 def test_versions_from_pip_are_those_that_were_tested():
@@ -71,7 +83,7 @@ def compose_services():
 # Of the compose specification: what is used here; compose refuses any other.
 COMPOSE_KEYS = {
     *('image', 'build', 'network_mode', 'ipc', 'init', 'restart', 'environment', 'command'),
-    *('profiles', 'volumes'),
+    *('profiles', 'volumes', 'user', 'stop_signal'),
 }
 
 
@@ -81,6 +93,7 @@ def test_the_compose_file_builds_what_is_here_and_shares_what_dds_needs():
         assert (FOLDER / service['build']['context']).resolve() == ROOT
         assert (ROOT / service['build']['dockerfile']).is_file()
         assert (service['network_mode'], service['ipc'], service['init']) == ('host', 'host', True)
+        assert service['user'] == '${DETECTOR_USER:-1000:1000}'
 
 
 def test_the_compose_file_gives_arguments_of_the_launch_file_and_a_default_to_each_variable():
