@@ -23,9 +23,9 @@ def test_untouched_coco_weights_reach_ap50_of_0_66_on_voc2007_val(tmp_path):
     from ssd_training.deploy.conversion import export_onnx
     from ssd_training.deploy.serving import Serving
     from ssd_training.engine.evaluation import evaluate_split
+    from ssd_training.engine.pretrained import load_pretrained
     from ssd_training.engine.trainer import build_model
     from ssd_training.experiments.merge import load_experiment
-    from ssd_training.model.weights import load_pretrained
     from ssd_training.targets.priors import generate_priors
     from ssd_training.train import CONFIG_ROOT
 
@@ -35,7 +35,7 @@ def test_untouched_coco_weights_reach_ap50_of_0_66_on_voc2007_val(tmp_path):
         environment={'SSD_WEIGHTS_DIR': str(WEIGHTS_DIR), 'DATA_ROOT': str(DATA_ROOT)},
     )
     model = build_model(config)
-    load_pretrained(model, config.backbone.weights, width_mult=config.backbone.width_mult)
+    load_pretrained(model, config)
     priors_cxcywh = generate_priors(config.priors, config.input_size)
     serving = Serving(model, priors_cxcywh, config.priors.variances)
     export_onnx(serving, tmp_path / 'model.onnx', opset=17)

@@ -16,9 +16,10 @@ from ssd_training.deploy.conversion import export_onnx
 from ssd_training.deploy.serving import Serving
 from ssd_training.deploy.source import load_deploy_config, Source
 from ssd_training.deploy.validation import compare, keras_runner
+from ssd_training.engine.pretrained import load_pretrained
 from ssd_training.engine.trainer import build_model
 from ssd_training.errors import WeightsError
-from ssd_training.model.weights import load_archive, save_weights
+from ssd_training.model.weights import save_weights
 from ssd_training.targets.priors import generate_priors
 from ssd_training.train import CONFIG_ROOT
 from tests import reference
@@ -43,9 +44,10 @@ def photograph(name):
 @pytest.fixture(scope='module')
 def coco(load, pretrained_path, tmp_path_factory):
     """Export exp002_ssdlite with the untouched COCO weights."""
+    pretrained_path('mobilenetv2_ssdlite_coco_voc20.npz')
     config = load('exp002_ssdlite')
     model = build_model(config)
-    load_archive(model, pretrained_path('mobilenetv2_ssdlite_coco_voc20.npz'))
+    load_pretrained(model, config)
     path = tmp_path_factory.mktemp('coco') / 'model.onnx'
     serving = make_serving(model, config)
     export_onnx(serving, path, opset=17)

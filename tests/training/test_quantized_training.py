@@ -24,6 +24,7 @@ from ssd_training.deploy.serving import Serving
 from ssd_training.deploy.source import Source
 from ssd_training.deploy.trained_grids import find_trained_grids
 from ssd_training.engine import trainer
+from ssd_training.engine.pretrained import load_pretrained
 from ssd_training.errors import ExportError
 from ssd_training.experiments.architecture import describe_architecture
 from ssd_training.experiments.fingerprint import compute_fingerprint
@@ -272,6 +273,19 @@ def test_the_range_is_the_mean_of_the_first_batches_and_then_fixed():
 
     assert float(quantizer.largest) == 4.0
     assert float(quantizer.step()) == 2**-5
+
+
+def test_what_was_trained_for_int8_is_a_start_for_floats(load, trained, tmp_path):
+    path = tmp_path / 'final_weights.weights.h5'
+    save_weights(trained['trt'], path)
+    config = load('tiny', 'backbone.freeze_bn=true', f'backbone.weights={path}')
+    model = trainer.build_float_model(config)
+
+    load_pretrained(model, config)
+
+    kernel, bias = trained['trt'].get_layer('block_5_project').get_weights()
+    np.testing.assert_array_equal(model.get_layer('block_5_project').get_weights()[0], kernel)
+    np.testing.assert_array_equal(model.get_layer('block_5_project_BN').get_weights()[1], bias)
 
 
 @pytest.mark.slow

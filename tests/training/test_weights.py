@@ -8,10 +8,16 @@ import h5py
 import numpy as np
 import pytest
 
+from ssd_training.engine.pretrained import load_pretrained
 from ssd_training.engine.trainer import build_model
 from ssd_training.errors import WeightsError
 from ssd_training.model.backbone import batch_norm_name
-from ssd_training.model.weights import load_archive, load_weights, save_weights
+from ssd_training.model.pretrained import fill, Pretrained
+from ssd_training.model.weights import load_weights, read_archive, save_weights
+
+
+def load_archive(model, path):
+    fill(model, Pretrained(str(path), read_archive(path)), ['any', 'three', 'labels'])
 
 
 @pytest.fixture
@@ -111,7 +117,7 @@ def test_layers_that_the_archive_lacks_keep_their_values(model, arrays, tmp_path
 
 def test_everything_that_is_wrong_with_an_archive_is_said_at_once(model, arrays, tmp_path):
     broken = dict(arrays) | {'Conv1/kernel': np.zeros((3, 3, 3, 32), np.float32)}
-    del broken['Conv_1/bias']
+    broken['head_1_box/bias'] = np.zeros(8, np.float32)
     np.savez(tmp_path / 'broken.npz', **broken)
     before = model.get_weights()
 
@@ -119,11 +125,19 @@ def test_everything_that_is_wrong_with_an_archive_is_said_at_once(model, arrays,
         load_archive(model, tmp_path / 'broken.npz')
 
     text = str(error.value)
-    assert 'Conv_1: has no Conv_1/bias' in text
+    assert 'head_1_box: received shapes [(1, 1, 1280, 24), (8,)]; the model has' in text
     assert 'Conv1: received shapes [(3, 3, 3, 32)]; the model has [(3, 3, 3, 16)]' in text
-    assert 'width_mult 1.0' in text
+    assert '2 layers do not fit: equal must be backbone.width_mult (1.0 in the archives)' in text
     for value, was in zip(model.get_weights(), before, strict=True):
         np.testing.assert_array_equal(value, was)
+
+
+def test_an_archive_that_lacks_an_array_is_incomplete(model, arrays, tmp_path):
+    lacking = {key: array for key, array in arrays.items() if key != 'Conv_1/bias'}
+    np.savez(tmp_path / 'lacking.npz', **lacking)
+
+    with pytest.raises(WeightsError, match='Conv_1: has no Conv_1/bias; the archive is incompl'):
+        load_archive(model, tmp_path / 'lacking.npz')
 
 
 def test_an_archive_with_nan_names_the_array(model, arrays, tmp_path):
@@ -175,9 +189,7 @@ def test_a_weights_file_with_other_variables_is_an_error(model, tmp_path, change
 def test_imagenet_without_a_network_says_what_to_give_instead(tmp_path):
     """In a process of its own: with a proxy that refuses, and no cache."""
     code = (
-        'import keras\n'
-        'from ssd_training.model.weights import load_pretrained\n'
-        'load_pretrained(keras.Sequential(), "imagenet", width_mult=1.0)\n'
+        'from ssd_training.model.weights import fetch_imagenet\nfetch_imagenet(width_mult=1.0)\n'
     )
     environment = os.environ | {
         'KERAS_HOME': str(tmp_path),
@@ -198,7 +210,8 @@ def test_the_coco_weights_fill_every_layer_of_exp002(load, pretrained_path, capl
     path = pretrained_path('mobilenetv2_ssdlite_coco_voc20.npz')
     caplog.set_level('INFO')
 
-    load_archive(build_model(load('exp002_ssdlite')), path)
+    config = load('exp002_ssdlite', f'backbone.weights={path}')
+    load_pretrained(build_model(config), config)
 
     assert 'filled 164 of 164 layers' in caplog.text
 
@@ -207,7 +220,8 @@ def test_the_imagenet_weights_fill_the_backbone_of_exp001(load, pretrained_path,
     path = pretrained_path('mobilenetv2_imagenet.npz')
     caplog.set_level('INFO')
 
-    load_archive(build_model(load('exp001_baseline')), path)
+    config = load('exp001_baseline', f'backbone.weights={path}')
+    load_pretrained(build_model(config), config)
 
     assert 'filled 104 of' in caplog.text
     assert 'not in the model' not in caplog.text

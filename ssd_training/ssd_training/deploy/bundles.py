@@ -23,7 +23,13 @@ def choose_bundle(given: Path | None, config: DeployConfig | None) -> Path:
     """
     if given is not None:
         return given
-    return find_released_bundle() if config is None else EXPORTED / config.model_name
+    if config is not None:
+        return EXPORTED / config.model_name
+    try:
+        return find_released_bundle()
+    except ConfigError as error:
+        (finding,) = error.findings
+        raise ConfigError([f'--bundle: missing, and {finding}']) from error
 
 
 def find_released_bundle() -> Path:
@@ -41,6 +47,4 @@ def find_released_bundle() -> Path:
     for candidate in candidates:
         if (candidate / 'manifest.json').is_file():
             return candidate
-    raise ConfigError(
-        [f'--bundle: missing, and no released one in {" or ".join(map(str, candidates))}']
-    )
+    raise ConfigError([f'no released one in {" or ".join(map(str, candidates))}'])

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from ssd_training.experiments.schema import ExperimentConfig
-from ssd_training.model.weights import IMAGENET
+from ssd_training.experiments.start_weights import IMAGENET
 
 _TENSORFLOW = (
     'Start weights: TensorFlow model garden, Apache-2.0; the conversion keeps those terms.'

@@ -26,9 +26,8 @@ from ssd_training.experiments.merge import (
     parse_merged,
 )
 from ssd_training.experiments.schema import ExperimentConfig
+from ssd_training.experiments.start_weights import WEIGHTS_SUFFIX
 from ssd_training.targets.priors import generate_priors
-
-WEIGHTS_SUFFIX = '.weights.h5'
 
 
 @dataclass(frozen=True)

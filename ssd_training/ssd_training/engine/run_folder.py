@@ -25,8 +25,7 @@ from typing import Any
 
 from ssd_training.engine.files import read_json, write_json
 from ssd_training.errors import RunError
-from ssd_training.experiments.fingerprint import SCHEMA_VERSION
-from ssd_training.experiments.schema import ExperimentConfig
+from ssd_training.experiments.schema import ExperimentConfig, SCHEMA_VERSION
 
 CONFIG = 'config.json'
 FINGERPRINT = 'fingerprint.json'

@@ -20,7 +20,7 @@ from ssd_training.engine.environment import describe_environment
 from ssd_training.engine.run_folder import CHECKPOINTS, run_path, RunFolder
 from ssd_training.engine.running import run
 from ssd_training.engine.signals import StopRequest
-from ssd_training.engine.starting import check_architecture, go_on, take_over
+from ssd_training.engine.starting import check_architecture, check_start, go_on, take_over
 from ssd_training.engine.trainer import make_batches, prepare, Training
 from ssd_training.engine.upload import Upload
 from ssd_training.errors import RunError
@@ -174,7 +174,8 @@ def _find(
     elif start.run_from is None:
         return None, None
     source = open_source(str(path or start.run_from), start.checkpoint_step)
-    check_architecture(source.checkpoint, config)
+    check_fit = check_architecture if start.resume else check_start
+    check_fit(source.checkpoint, config)
     return path, source
 
 

@@ -15,12 +15,20 @@ from ssd_training.engine.checkpoints import (
     read_checkpoint,
 )
 from ssd_training.engine.run_folder import BEST_WEIGHTS, CHECKPOINTS, METRICS, RunFolder
-from ssd_training.engine.state import has_same_variables, restore_state, restore_weights
+from ssd_training.engine.state import (
+    has_same_variables,
+    restore_for_labels,
+    restore_state,
+    restore_weights,
+)
 from ssd_training.engine.storage import Folder
 from ssd_training.engine.trainer import Training
 from ssd_training.errors import CheckpointError, RunError
 from ssd_training.experiments.architecture import describe_architecture, list_misfits
 from ssd_training.experiments.schema import ExperimentConfig
+
+# A network takes images of any size, and class heads can start anew.
+_FREE_TO_START = ('data.labels', 'input_size')
 
 logger = logging.getLogger(__name__)
 
@@ -40,16 +48,31 @@ def check_architecture(checkpoint: Checkpoint, config: ExperimentConfig) -> None
         )
 
 
+def check_start(checkpoint: Checkpoint, config: ExperimentConfig) -> None:
+    """
+    Refuse a checkpoint that a training can't start from; labels and input size may be others.
+
+    :param checkpoint: as read
+    :param config: the experiment
+    :raises CheckpointError: which names the keys
+    """
+    wanted = describe_architecture(config)
+    free = {key: wanted[key] for key in _FREE_TO_START if key in checkpoint.architecture}
+    found = {**checkpoint.architecture, **free}
+    check_architecture(dataclasses.replace(checkpoint, architecture=found), config)
+
+
 def go_on(training: Training, checkpoint: Checkpoint, *, fingerprint: str) -> Position:
     """
     Restore a training and tell where it goes on.
 
     A checkpoint of this very recipe gives back everything. One of another recipe gives back its
     state and step, so that a longer or changed training goes on with it; where the optimizer's
-    variables are others, it gives the weights alone, for a training from step 0.
+    variables are others, it gives the weights alone, for a training from step 0. So it does
+    where labels or input size are others; rows of the class heads then follow their labels.
 
     :param training: from prepare; its variables are changed
-    :param checkpoint: of the same architecture
+    :param checkpoint: that passed check_start
     :param fingerprint: of this run
     :return: the position
     :raises CheckpointError: when the data changed under a run, or no step is left
@@ -58,6 +81,15 @@ def go_on(training: Training, checkpoint: Checkpoint, *, fingerprint: str) -> Po
         _check_data(training, checkpoint)
         restore_state(checkpoint, training.step.state)
         return checkpoint.position
+    others = _list_free_misfits(checkpoint, training.config)
+    if others:
+        logger.warning(
+            'the checkpoint is of recipe %s with other %s: its weights are taken, and training '
+            'starts at step 0',
+            *(checkpoint.fingerprint, ' and '.join(others)),
+        )
+        restore_for_labels(checkpoint, training.step.state, training.config.data.labels)
+        return Position(seed=training.config.train.seed)
     if not has_same_variables(checkpoint, training.step.state):
         logger.warning(
             'the checkpoint is of recipe %s with another optimizer, average or frozen part: its '
@@ -110,6 +142,12 @@ def take_over(
         logger.warning('%s; history and best start anew', error)
         return dataclasses.replace(position, best_metric=None, best_step=None)
     return position
+
+
+def _list_free_misfits(checkpoint: Checkpoint, config: ExperimentConfig) -> list[str]:
+    wanted = describe_architecture(config)
+    found = checkpoint.architecture
+    return [key for key in _FREE_TO_START if key in found and found[key] != wanted[key]]
 
 
 def _copy_best(run: Folder, step: int, folder: RunFolder, scratch: Path) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 import dataclasses
+import logging
 
 import keras
 import numpy as np
@@ -9,11 +10,15 @@ import numpy as np
 from ssd_training.engine.checkpoints import Arrays, Checkpoint
 from ssd_training.errors import CheckpointError
 from ssd_training.experiments.architecture import list_misfits
+from ssd_training.model.class_rows import match_rows
+from ssd_training.model.ssd import is_class_head
 
 Variables = Mapping[str, keras.Variable]
 MODEL = 'model/'
 AVERAGE = 'average/weights/'
 _SHOWN = 5
+
+logger = logging.getLogger(__name__)
 
 
 def read_state(variables: Variables) -> Arrays:
@@ -55,6 +60,51 @@ def has_same_variables(checkpoint: Checkpoint, variables: Variables) -> bool:
     }
 
 
+def average_weights(checkpoint: Checkpoint) -> Arrays:
+    """
+    Take the network's weights from a checkpoint: their average, where it has one.
+
+    :param checkpoint: of any run
+    :return: by Keras' path of the variable
+    """
+    weights = {
+        name.removeprefix(MODEL): array
+        for name, array in checkpoint.arrays.items()
+        if name.startswith(MODEL)
+    }
+    return {path: checkpoint.arrays.get(AVERAGE + path, array) for path, array in weights.items()}
+
+
+def restore_for_labels(
+    checkpoint: Checkpoint, variables: Variables, labels: Sequence[str]
+) -> None:
+    """
+    Take the network's weights alone, where the class heads may be those of other labels.
+
+    :param checkpoint: of an architecture that differs in the labels alone
+    :param variables: by name; those of the model and of its average are changed
+    :param labels: of this network, without the background
+    :raises CheckpointError: when one is missing or of another shape
+    """
+    found_labels = checkpoint.architecture['data.labels']
+    rows = match_rows(found_labels, len(found_labels) + 1, labels)
+    arrays = dict(checkpoint.arrays)
+    for name, variable in variables.items():
+        layer_name = name.removeprefix(MODEL).partition('/')[0]
+        if not name.startswith(MODEL) or name not in arrays:
+            continue
+        fresh = np.array(variable.value)
+        if is_class_head(layer_name):
+            for source in {name, AVERAGE + name.removeprefix(MODEL)} & arrays.keys():
+                arrays[source] = rows.take(arrays[source], fresh)
+        elif is_class_head(layer_name.removesuffix('_quantizer')):
+            # The range of what other rows said.
+            arrays[name] = fresh
+    if not rows.are_equal:
+        logger.info('%s', rows)
+    restore_weights(dataclasses.replace(checkpoint, arrays=arrays), variables)
+
+
 def restore_weights(checkpoint: Checkpoint, variables: Variables) -> None:
     """
     Take the network's weights alone: their average, where the checkpoint has one.
@@ -63,10 +113,7 @@ def restore_weights(checkpoint: Checkpoint, variables: Variables) -> None:
     :param variables: by name; those of the model and of its average are changed
     :raises CheckpointError: when one is missing or of another shape
     """
-    arrays = {name: array for name, array in checkpoint.arrays.items() if name.startswith(MODEL)}
-    for name in arrays:
-        average = checkpoint.arrays.get(AVERAGE + name.removeprefix(MODEL))
-        arrays[name] = arrays[name] if average is None else average
+    arrays = {MODEL + path: array for path, array in average_weights(checkpoint).items()}
     own = {name: variable for name, variable in variables.items() if name.startswith(MODEL)}
     restore_state(dataclasses.replace(checkpoint, arrays=arrays), own)
     for name, variable in own.items():

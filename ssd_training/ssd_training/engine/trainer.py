@@ -13,6 +13,7 @@ from ssd_training.data.pipeline import training_batches, TrainingBatches
 from ssd_training.data.records import hash_records, Record
 from ssd_training.engine.distribution import configure_runtime, Distribution, open_distribution
 from ssd_training.engine.freezing import plan_phases
+from ssd_training.engine.pretrained import load_pretrained
 from ssd_training.engine.schedule import build_schedule, Schedule
 from ssd_training.engine.train_step import loading_size_hw, TrainStep
 from ssd_training.engine.weight_average import WeightAverage
@@ -20,7 +21,6 @@ from ssd_training.experiments.data_schema import DataSettings
 from ssd_training.experiments.schema import ExperimentConfig
 from ssd_training.model.quantized_ssd import build_quantized
 from ssd_training.model.ssd import build_ssd
-from ssd_training.model.weights import load_pretrained
 from ssd_training.targets.priors import generate_priors, priors_per_cell
 
 
@@ -113,7 +113,7 @@ def prepare(config: ExperimentConfig) -> Training:
     )
     with distribution.scope():
         model = build_float_model(config, layer_policy=config.train.amp.layer_policy)
-        load_pretrained(model, config.backbone.weights, width_mult=config.backbone.width_mult)
+        load_pretrained(model, config)
         model = _quantize(model, config)
         average = WeightAverage(model, config.train.ema) if config.train.ema.enabled else None
         phases = plan_phases(config, model, steps_per_epoch=order.steps_per_epoch)

@@ -3,13 +3,11 @@
 import dataclasses
 import hashlib
 import json
-from pathlib import Path
 from typing import Any
 
-from ssd_training.errors import WeightsError
-from ssd_training.experiments.schema import ExperimentConfig
+from ssd_training.experiments.schema import ExperimentConfig, SCHEMA_VERSION
+from ssd_training.experiments.start_weights import find_start, hash_start
 
-SCHEMA_VERSION = 1
 _LENGTH = 12
 # Names and places, what is written and where it runs: the same recipe elsewhere is the same one.
 _LEFT_OUT = (
@@ -50,21 +48,7 @@ def compute_fingerprint(config: ExperimentConfig, *, git_commit: str | None = No
         if tree['data'][key] == default:
             del tree['data'][key]
     tree['_schema_version'] = SCHEMA_VERSION
-    tree['_weights'] = _describe_weights(config.backbone.weights)
+    tree['_weights'] = hash_start(find_start(config.backbone.weights))
     tree['_git_commit'] = git_commit
     canonical = json.dumps(tree, sort_keys=True, separators=(',', ':'))
     return hashlib.sha256(canonical.encode()).hexdigest()[:_LENGTH]
-
-
-def _describe_weights(weights: str | None) -> str | None:
-    if weights is None or weights == 'imagenet':
-        return weights
-    try:
-        return hashlib.sha256(Path(weights).read_bytes()).hexdigest()
-    except OSError as error:
-        raise WeightsError(
-            [
-                f'backbone.weights: {weights}: can not be read ({error.strerror}); set '
-                f'SSD_WEIGHTS_DIR or give backbone.weights=FILE, imagenet or null'
-            ]
-        ) from error

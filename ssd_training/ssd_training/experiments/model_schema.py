@@ -20,7 +20,8 @@ class BackboneSettings:
 
     :param width_mult: alpha of MobileNetV2
     :param output_layers: feature maps that carry heads: C3 (stride 8), C4 (16), C5 (32)
-    :param weights: `imagenet` (from keras.applications), an .npz file, or null for random ones
+    :param weights: `released`, `imagenet`, a bundle, a run folder, a file, or null for random
+        ones; see start_weights.py
     :param freeze: train extra levels and heads only
     :param freeze_until: the last block that does not train, such as block_6; null trains all
     :param freeze_bn: keep the statistics of every BatchNorm, of extras and heads too

@@ -27,6 +27,9 @@ from ssd_training.experiments.training_schema import (
     TrainSettings,
 )
 
+# Of what a fingerprint is made of.
+SCHEMA_VERSION = 1
+
 
 @dataclass(frozen=True)
 class ExperimentInfo:
@@ -86,7 +89,7 @@ class ExperimentConfig:
             findings += [
                 f'{key}: false with runtime.strategy {self.runtime.strategy}; '
                 f'set it to true: replicas do not share BatchNorm statistics'
-                for key in self._trained_batch_norms()
+                for key in self.trained_batch_norms()
             ]
         if self.quantization is not None:
             findings += self._check_quantization()
@@ -98,8 +101,12 @@ class ExperimentConfig:
         """The classes with the background: columns of the scores."""
         return len(self.data.labels) + 1
 
-    def _trained_batch_norms(self) -> list[str]:
-        """List the keys that let statistics of BatchNorm train."""
+    def trained_batch_norms(self) -> list[str]:
+        """
+        List the keys that let statistics of BatchNorm train.
+
+        :return: key paths; none when they stay
+        """
         freeze_bn = {'backbone.freeze_bn': self.backbone.freeze_bn}
         freeze_bn |= {
             f'train.unfreeze.{index}.freeze_bn': change.freeze_bn
@@ -111,7 +118,7 @@ class ExperimentConfig:
         findings = [
             f'{key}: false with quantization; set it to true: BatchNorm is folded into the '
             f'convolutions'
-            for key in self._trained_batch_norms()
+            for key in self.trained_batch_norms()
         ]
         if self.train.amp.enabled:
             findings.append(

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 import math
+import re
 from typing import Any
 
 import keras
@@ -61,6 +62,16 @@ def is_of_backbone(layer_name: str) -> bool:
     :return: whether MobileNetV2 has it
     """
     return not layer_name.startswith(('extra_', 'head_'))
+
+
+def is_class_head(layer_name: str) -> bool:
+    """
+    Tell the convolutions whose number of channels follows that of the classes.
+
+    :param layer_name: of a layer of build_ssd's network
+    :return: whether it gives logits
+    """
+    return re.fullmatch(r'head_\d+_cls', layer_name) is not None
 
 
 def at_size(model: keras.Model, size_px: int) -> keras.Model:

@@ -1,7 +1,5 @@
 """Weights: the pretrained archives, keras.applications' ImageNet weights, our own files."""
 
-from collections.abc import Mapping, Set
-import logging
 from pathlib import Path
 import tempfile
 from urllib.error import URLError
@@ -13,66 +11,40 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ssd_training.errors import WeightsError
+from ssd_training.experiments.start_weights import WEIGHTS_SUFFIX
 from ssd_training.model.backbone import batch_norm_name
+from ssd_training.model.pretrained import Values
 from ssd_training.model.ssd import BATCH_NORM_EPSILON
 
-IMAGENET = 'imagenet'
-SUFFIX = '.weights.h5'
 _BOX_ORDER = (1, 0, 3, 2)  # (ty, tx, th, tw) in the archives -> (tx, ty, tw, th)
 
 Arrays = dict[str, NDArray[np.float32]]
 
-logger = logging.getLogger(__name__)
 
-
-def load_pretrained(model: keras.Model, weights: str | None, *, width_mult: float) -> None:
+def read_archive(path: Path) -> Values:
     """
-    Fill a network with what it starts from.
-
-    :param model: from build_ssd; changed
-    :param weights: imagenet, an .npz file, a run's *.weights.h5, or None for nothing
-    :param width_mult: of the model
-    :raises WeightsError: when the weights can not be had or do not fit
-    """
-    if weights is None:
-        return
-    if weights == IMAGENET:
-        _load_imagenet(model, width_mult)
-    elif weights.endswith(SUFFIX):
-        load_weights(model, Path(weights))
-    else:
-        load_archive(model, Path(weights))
-
-
-def load_archive(model: keras.Model, path: Path) -> None:
-    """
-    Fill a network from an archive whose BatchNorm is folded into kernels and biases.
+    Read an archive whose BatchNorm is folded into kernels and biases.
 
     Each `<layer>/kernel` comes with `<layer>/bias`, and with `<layer>/bn_mean` and
     `<layer>/bn_var` where the network has BatchNorm behind the layer: statistics of the raw
     convolution. gamma and beta are chosen so that inference is what was folded, and training with
-    batch statistics starts from it, too. Layers that the archive does not hold stay as they are.
+    batch statistics starts from it, too.
 
-    :param model: from build_ssd; changed only when everything fits
     :param path: the .npz file
-    :raises WeightsError: when the file can not be read, or arrays do not fit the model
+    :return: the values of convolutions and of BatchNorm
+    :raises WeightsError: when the file can not be read or is incomplete
     """
     arrays = _read_archive(path)
     values: dict[str, list[NDArray[np.float32]]] = {}
     findings = []
-    names = sorted({key.partition('/')[0] for key in arrays})
-    for name in names:
+    for name in sorted({key.partition('/')[0] for key in arrays}):
         try:
             values |= _layer_values(name, arrays)
         except KeyError as error:
             findings.append(f'{path}: {name}: has no {error.args[0]}; the archive is incomplete')
-    present = {layer.name: layer for layer in model.layers if layer.weights}
-    findings += [f'{path}: {finding}' for finding in _misfits(values, present)]
     if findings:
         raise WeightsError(findings)
-    for name in values.keys() & present.keys():
-        present[name].set_weights(values[name])
-    _log_coverage(path, values.keys(), present.keys())
+    return values
 
 
 def save_weights(model: keras.Model, path: Path) -> None:
@@ -82,7 +54,7 @@ def save_weights(model: keras.Model, path: Path) -> None:
     :param model: from build_ssd
     :param path: a file *.weights.h5
     """
-    aside = path.with_name(f'.{path.name.removesuffix(SUFFIX)}.partial{SUFFIX}')
+    aside = path.with_name(f'.{path.name.removesuffix(WEIGHTS_SUFFIX)}.partial{WEIGHTS_SUFFIX}')
     model.save_weights(aside)
     aside.replace(path)
 
@@ -111,10 +83,43 @@ def load_weights(model: keras.Model, path: Path) -> None:
     model.load_weights(path)
 
 
-def _load_imagenet(model: keras.Model, width_mult: float) -> None:
+def read_saved(path: Path) -> Values:
+    """
+    Read weights that save_weights wrote, by the names of the layers; of any number of classes.
+
+    :param path: a file *.weights.h5
+    :return: the values of each layer that has some
+    :raises WeightsError: when the file can not be read, or does not name its layers
+    """
+    values: dict[str, list[NDArray[np.float32]]] = {}
+    try:
+        with h5py.File(path, 'r') as file:
+            for group in file.get('layers', {}).values():
+                variables = group.get('vars', {})
+                if len(variables) > 0:
+                    # Keras numbers the variables of a layer.
+                    order = sorted(variables, key=int)
+                    values[variables.attrs['name']] = [variables[number][()] for number in order]
+    except KeyError as error:
+        raise WeightsError(
+            [f'{path}: does not name its layers; an older Keras wrote it: write it anew']
+        ) from error
+    except OSError as error:
+        raise WeightsError([f'{path}: can not be read as .weights.h5 ({error})']) from error
+    return values
+
+
+def fetch_imagenet(width_mult: float) -> Values:
+    """
+    Get MobileNetV2's ImageNet weights from keras.applications.
+
+    :param width_mult: alpha
+    :return: the values of each layer that has some
+    :raises WeightsError: when they can not be downloaded
+    """
     try:
         source = keras.applications.MobileNetV2(
-            input_shape=(224, 224, 3), include_top=False, weights=IMAGENET, alpha=width_mult
+            input_shape=(224, 224, 3), include_top=False, weights='imagenet', alpha=width_mult
         )
     # keras.utils.get_file raises a bare Exception around the network's error.
     except Exception as error:
@@ -123,12 +128,11 @@ def _load_imagenet(model: keras.Model, width_mult: float) -> None:
         raise WeightsError(
             [
                 f'backbone.weights: imagenet: can not be downloaded ({error}); without a network '
-                f'give a file (backbone.weights=DIR/mobilenetv2_imagenet.npz) or null'
+                f'give released (the detector of this repository), a file '
+                f'(backbone.weights=DIR/mobilenetv2_imagenet.npz) or null'
             ]
         ) from error
-    for layer in source.layers:
-        if layer.weights:
-            model.get_layer(layer.name).set_weights(layer.get_weights())
+    return {layer.name: layer.get_weights() for layer in source.layers if layer.weights}
 
 
 def _read_archive(path: Path) -> Arrays:
@@ -159,33 +163,6 @@ def _layer_values(name: str, arrays: Arrays) -> dict[str, list[NDArray[np.float3
 def _reorder_box_channels(array: NDArray[np.float32]) -> NDArray[np.float32]:
     grouped = array.reshape(*array.shape[:-1], -1, len(_BOX_ORDER))
     return grouped[..., _BOX_ORDER].reshape(array.shape)
-
-
-def _misfits(
-    values: Mapping[str, list[NDArray[np.float32]]], present: Mapping[str, keras.Layer]
-) -> list[str]:
-    if not values.keys() & present.keys():
-        return ['none of its layers is in the model']
-    findings = []
-    for name in sorted(values.keys() & present.keys()):
-        received = [array.shape for array in values[name]]
-        expected = [tuple(variable.shape) for variable in present[name].weights]
-        if received != expected:
-            findings.append(f'{name}: received shapes {received}; the model has {expected}')
-    if findings:
-        findings.append(
-            f'{len(findings)} layers do not fit: such an archive fits backbone.width_mult 1.0, '
-            f'and one with heads the priors and labels that it was made for'
-        )
-    return findings
-
-
-def _log_coverage(path: Path, given: Set[str], present: Set[str]) -> None:
-    logger.info('%s: filled %d of %d layers', path, len(given & present), len(present))
-    if fresh := sorted(present - given):
-        logger.info('random start: %d layers, %s ... %s', len(fresh), fresh[0], fresh[-1])
-    if unused := sorted(given - present):
-        logger.warning('not in the model: %d layers, such as %s', len(unused), unused[0])
 
 
 def _layout(path: Path) -> dict[str, tuple[int, ...]]:

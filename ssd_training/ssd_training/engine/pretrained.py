@@ -1,0 +1,83 @@
+"""A network gets the weights that its experiment names: `backbone.weights`."""
+
+from collections.abc import Set
+import re
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from ssd_detector.bundle import load_bundle, MODEL
+from ssd_training.engine.checkpoints import Arrays, Checkpoint, read_checkpoint, step_of
+from ssd_training.engine.state import average_weights
+from ssd_training.errors import WeightsError
+from ssd_training.experiments.schema import ExperimentConfig
+from ssd_training.experiments.start_weights import find_start, Kind, read_labels, Start
+from ssd_training.model.onnx_weights import read_convolutions
+from ssd_training.model.pretrained import fill, is_folded, Pretrained, Values
+from ssd_training.model.quantized_ssd import quantizer_name
+from ssd_training.model.weights import fetch_imagenet, read_archive, read_saved
+
+# As Keras keeps them; what quantizers have beside is found anew.
+_VARIABLES = ('kernel', 'bias', 'gamma', 'beta', 'moving_mean', 'moving_variance')
+
+
+def load_pretrained(model: keras.Model, config: ExperimentConfig) -> None:
+    """
+    Fill a network with what it starts from.
+
+    :param model: from build_ssd; changed
+    :param config: the experiment: backbone.weights, and the labels of the network's classes
+    :raises WeightsError: when the weights can not be had or do not fit
+    :raises CheckpointError: when they are a checkpoint that can not be read
+    :raises BundleError: when they are a bundle that is damaged
+    """
+    start = find_start(config.backbone.weights)
+    if start is None:
+        return
+    layer_names = {layer.name for layer in model.layers if layer.weights}
+    pretrained = _read(start, config.backbone.width_mult, layer_names)
+    trained_statistics = config.trained_batch_norms()
+    if trained_statistics and is_folded(pretrained.values, layer_names):
+        raise WeightsError(
+            f'{key}: false, and {pretrained.origin} has no statistics of BatchNorm, from which a '
+            f'training with them could start; set it to true'
+            for key in trained_statistics
+        )
+    fill(model, pretrained, config.data.labels)
+
+
+def _read(start: Start, width_mult: float, layer_names: Set[str]) -> Pretrained:
+    path = start.path
+    if start.kind is Kind.IMAGENET:
+        return Pretrained('imagenet', fetch_imagenet(width_mult))
+    if start.kind is Kind.ARCHIVE:
+        return Pretrained(str(path), read_archive(path), read_labels(start))
+    if start.kind is Kind.SAVED:
+        values = _without_quantizers(read_saved(path))
+        return Pretrained(str(path), values, read_labels(start), is_whole=True)
+    if start.kind is Kind.CHECKPOINT:
+        return _read_checkpoint(str(path), read_checkpoint(path.parent, step_of(path.name) or 0))
+    bundle = load_bundle(path)
+    values = read_convolutions(bundle.model_path(MODEL), layer_names)
+    return Pretrained(str(path), values, bundle.labels, is_whole=True)
+
+
+def _read_checkpoint(origin: str, checkpoint: Checkpoint) -> Pretrained:
+    labels = checkpoint.architecture.get('data.labels')
+    values = _by_layer(average_weights(checkpoint))
+    return Pretrained(origin, values, None if labels is None else tuple(labels), is_whole=True)
+
+
+def _without_quantizers(values: Values) -> Values:
+    """Leave the ranges of activations out: what starts from other weights finds its own."""
+    return {name: one for name, one in values.items() if not name.endswith(quantizer_name(''))}
+
+
+def _by_layer(weights: Arrays) -> Values:
+    values: dict[str, list[NDArray[np.float32]]] = {}
+    for variable in _VARIABLES:
+        for path, array in weights.items():
+            if match := re.fullmatch(rf'(\w+)/{variable}', path):
+                values.setdefault(match[1], []).append(array)
+    return values
