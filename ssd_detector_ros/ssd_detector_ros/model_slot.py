@@ -42,6 +42,10 @@ class ModelSlot:
         # Grows when the node is configured or cleaned up: what was asked for before is void then.
         self._generation = 0
         node.add_on_set_parameters_callback(self._on_set_parameters)
+        if hasattr(node, 'add_pre_set_parameters_callback'):  # Not in Humble.
+            node.add_pre_set_parameters_callback(
+                lambda given: [parameters.take_whole_numbers(one) for one in given]
+            )
 
     def configure(self) -> None:
         """

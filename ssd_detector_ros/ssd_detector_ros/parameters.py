@@ -8,6 +8,7 @@ from typing import Any
 from ament_index_python.packages import get_package_share_directory
 from rclpy.exceptions import InvalidParameterTypeException, InvalidParameterValueException
 from rclpy.node import Node
+from rclpy.parameter import Parameter
 
 from ssd_detector import ConfigError
 from ssd_detector_ros.declarations import Declaration, DECLARATIONS
@@ -15,6 +16,8 @@ from ssd_detector_ros.declarations import Declaration, DECLARATIONS
 RELEASED_BUNDLE = 'mobilenetv2_ssd_voc'
 # Given by rclpy itself, to any node.
 _FOREIGN_PREFIXES = ('use_sim_time', 'start_type_description_service')
+# Of difflib: names of ours with a letter wrong or two; names that may have been meant so.
+_NEAR_MISS, _ALIKE = 0.82, 0.7
 _QOS_PREFIX = 'qos_overrides.'
 _PUBLISHER_POLICIES = ('history', 'depth', 'reliability')
 # How many images wait is for drop_policy and queue_size to say.
@@ -26,17 +29,42 @@ def declare_parameters(node: Node) -> dict[str, str]:
     Declare every parameter; one that was given wrongly keeps its default.
 
     :param node: the node
-    :return: name -> finding, for each value of wrong type or out of range and each unknown name
+    :return: name -> finding, for each value of wrong type or out of range and each name that is
+        nearly one of ours; others are warned of, for files and launch files give them to all nodes
     """
     findings = {}
+    # rclpy offers no public way to see parameters that were given but not declared (ros2/rclpy).
+    given = node._parameter_overrides
+    given.update({name: take_whole_numbers(parameter) for name, parameter in given.items()})
     for name, declaration in DECLARATIONS.items():
         try:
             _declare(node, name, declaration, ignore_override=False)
         except (InvalidParameterTypeException, InvalidParameterValueException) as error:
             findings[name] = f'parameter {name}: {error}{_advice(node, name)}'
             _declare(node, name, declaration, ignore_override=True)
-    unknown = (name for name in _given_names(node) if not _is_known(name))
-    return findings | {name: _unknown(name) for name in unknown}
+    unknown = {name: _find_fault(name) for name in sorted(given) if not _is_known(name)}
+    if foreign := [_hint(name) for name, fault in unknown.items() if not fault]:
+        node.get_logger().warning(
+            f'given, but no parameters of this node, and without effect: {", ".join(foreign)}'
+        )
+    return findings | {name: fault for name, fault in unknown.items() if fault}
+
+
+def take_whole_numbers(parameter: Parameter) -> Parameter:
+    """
+    Read whole numbers as doubles where ours are doubles: `1` is an integer to YAML and ROS.
+
+    :param parameter: any
+    :return: the same, or with its value as double
+    """
+    declaration = DECLARATIONS.get(parameter.name)
+    given, wanted = parameter.type_, declaration.type_ if declaration else None
+    kinds = Parameter.Type
+    if (given, wanted) == (kinds.INTEGER, kinds.DOUBLE):
+        return Parameter(parameter.name, wanted, float(parameter.value))
+    if (given, wanted) == (kinds.INTEGER_ARRAY, kinds.DOUBLE_ARRAY):
+        return Parameter(parameter.name, wanted, [float(one) for one in parameter.value])
+    return parameter
 
 
 def check_choices(values: dict[str, Any]) -> list[str]:
@@ -97,11 +125,6 @@ def _advice(node: Node, name: str) -> str:
     return ''
 
 
-def _given_names(node: Node) -> list[str]:
-    # rclpy offers no public way to see parameters that were given but not declared (ros2/rclpy).
-    return sorted(node._parameter_overrides)
-
-
 def _is_known(name: str) -> bool:
     if name.startswith(_QOS_PREFIX):
         return name.rpartition('.')[2] in _policies_of(name)
@@ -113,10 +136,22 @@ def _policies_of(name: str) -> Sequence[str]:
     return _SUBSCRIPTION_POLICIES if '.subscription' in name else _PUBLISHER_POLICIES
 
 
-def _unknown(name: str) -> str:
+def _find_fault(name: str) -> str:
+    """Say what is wrong with an unknown name; empty when it is likely that of another node."""
     if name.startswith(_QOS_PREFIX):
         known = ', '.join(_policies_of(name))
         return f'parameter {name}: no policy that can be overridden there; expected one of {known}'
-    near = difflib.get_close_matches(name, DECLARATIONS, n=1)
-    advice = f'did you mean {near[0]}?' if near else f'known: {", ".join(sorted(DECLARATIONS))}'
-    return f'parameter {name}: unknown; {advice}'
+    near = _nearest(name, _NEAR_MISS)
+    # A whole word more makes another thing: sync_queue_size.
+    if not near or f'_{near}_' in f'_{name}_':
+        return ''
+    return f'parameter {name}: unknown; did you mean {near}?'
+
+
+def _hint(name: str) -> str:
+    near = _nearest(name, _ALIKE)
+    return f'{name} (did you mean {near}?)' if near else name
+
+
+def _nearest(name: str, similarity: float) -> str:
+    return next(iter(difflib.get_close_matches(name.lower(), DECLARATIONS, 1, similarity)), '')

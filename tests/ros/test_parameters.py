@@ -129,11 +129,40 @@ def test_a_text_that_is_no_polygon_is_shown(text):
 
 def test_every_wrong_parameter_is_reported_at_once(declare):
     _, findings = declare(
-        *given_parameters(score_threshold=1.5, max_detections='many', score_treshold=0.5, speed=3)
+        *given_parameters(score_threshold=1.5, max_detections='many', score_treshold=0.5)
     )
-    assert set(findings) == {'score_threshold', 'max_detections', 'score_treshold', 'speed'}
+    assert set(findings) == {'score_threshold', 'max_detections', 'score_treshold'}
     assert '1.5' in findings['score_threshold']
     assert 'did you mean score_threshold?' in findings['score_treshold']
+
+
+@pytest.mark.parametrize('name', ['bundel', 'max_rate', 'Num_Threads', 'image_topcis'])
+def test_a_name_that_is_nearly_one_of_ours_is_refused(declare, name):
+    _, findings = declare(*given_parameters(**{name: 1}))
+    assert 'unknown; did you mean' in findings[name]
+
+
+FOREIGN = ('robot_name', 'base_frame', 'map_topic', 'sync_queue_size', 'image_raw.jpeg.quality')
+
+
+def test_parameters_of_other_nodes_are_warned_of_in_one_line(declare, capfd):
+    _, findings = declare(*given_parameters(**dict.fromkeys(FOREIGN, 3)), '-p', 'threshold:=0.5')
+    assert findings == {}
+    (line,) = capfd.readouterr().err.splitlines()
+    assert 'WARN' in line and all(name in line for name in FOREIGN)
+    assert 'threshold (did you mean score_threshold?)' in line
+
+
+def test_a_whole_number_is_taken_for_a_double(declare):
+    node, findings = declare(
+        *given_parameters(score_threshold=1, max_rate_hz=10, region_of_interest='[0, 0, 1, 1]')
+    )
+    assert findings == {}
+    values = [node.get_parameter(name).value for name in ('score_threshold', 'max_rate_hz')]
+    assert values == [1.0, 10.0] and all(isinstance(value, float) for value in values)
+    assert list(node.get_parameter('region_of_interest').value) == [0.0, 0.0, 1.0, 1.0]
+    _, findings = declare(*given_parameters(score_threshold=2))
+    assert 'out of range' in findings['score_threshold']
 
 
 def test_parameters_of_rclpy_are_no_unknown_names(declare):

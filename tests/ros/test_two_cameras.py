@@ -34,7 +34,9 @@ def folder(tmp_path_factory):
 def detector(folder):
     """Start the node and a peer with a camera on each topic, once for the module."""
     bundle = write_tiny_bundle(folder / 'tiny')
-    command = detector_command(NAMESPACE, bundle=bundle, image_topics=[*CAMERAS])
+    # As a robot's launch file gives parameters to all of its nodes.
+    common = {'robot_name': 'r1', 'max_rate_hz': 0}
+    command = detector_command(NAMESPACE, bundle=bundle, image_topics=[*CAMERAS], **common)
     for one, other in (CAMERAS, CAMERAS[::-1]):
         command += ['-r', f'{one}:={other}']
     with running(command, folder / 'log'), peer(NAMESPACE, is_reader=False) as one:
@@ -66,6 +68,13 @@ def test_swapped_cameras_are_answered_and_named_as_they_are_heard(detector):
     assert found == {CAMERAS[0]: {('green',)}, CAMERAS[1]: {('red',)}}
     heard = [f'/{NAMESPACE}/{camera}' for camera in CAMERAS[::-1]]
     assert list(detector.statistics().cameras) == heard
+
+
+def test_parameters_of_other_nodes_are_told_and_hold_nothing_up(detector, folder):
+    assert 'without effect: robot_name' in (folder / 'log').read_text()
+    for value in (100, 0):
+        assert detector.set_parameter('max_rate_hz', value).successful
+        assert detector.get_parameter('max_rate_hz').double_value == value
 
 
 def bad_frames(encodings):
