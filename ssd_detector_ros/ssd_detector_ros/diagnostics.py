@@ -1,6 +1,6 @@
 """How the node is doing, in words that say what to do; published on /diagnostics."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
@@ -12,7 +12,8 @@ OK, WARN, ERROR = DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.E
 MAX_LATE_SHARE = 0.1
 # Between computers with synchronized clocks stamps differ by far less.
 MAX_CLOCK_OFFSET_MS = 3_600_000.0
-_LATE_REASONS = ('superseded', 'queue_full', 'too_old')
+# On one computer images arrive within milliseconds, over a network within some hundred.
+MAX_AGE_ON_ARRIVAL_MS = 1000.0
 _NO_CLOCK = (
     'use_sim_time is set, but no time has come on /clock; start the simulation, play the bag with '
     '--clock, or set use_sim_time to false'
@@ -73,8 +74,7 @@ def judge_speed(report: Report, *, lacks_clock: bool = False) -> Verdict:
     if report.received_rate_hz == 0:
         return Verdict(OK, f'no image came in the last {report.period_s:.1f} s', values)
     stamps = _NO_CLOCK if lacks_clock else _judge_stamps(report)
-    # Frames are too old by a wrong clock, whatever the detector's speed.
-    rate = _judge_rate(report, ('superseded', 'queue_full') if stamps else _LATE_REASONS)
+    rate = _judge_rate(report)
     if findings := [finding for finding in (stamps, rate) if finding]:
         return Verdict(WARN, '; '.join(findings), values)
     if report.processed_rate_hz == 0:
@@ -84,21 +84,38 @@ def judge_speed(report: Report, *, lacks_clock: bool = False) -> Verdict:
 
 
 def _judge_stamps(report: Report) -> str:
-    age_ms = report.ages_ms['publish'][0] if report.ages_ms else report.too_old_ms or 0.0
-    if -1e3 <= age_ms <= MAX_CLOCK_OFFSET_MS:
+    """Say what is wrong before a frame arrives: no detector would be fast enough."""
+    age_ms = report.ages_ms['receive'][0] if report.ages_ms else report.too_old_ms or 0.0
+    if age_ms < -1e3 or age_ms > MAX_CLOCK_OFFSET_MS:
+        return (
+            f'stamps of the images are {age_ms / 1e3:.0f} s old by the clock of this node; '
+            f'set use_sim_time for a bag or simulation, or synchronize clocks (chrony)'
+        )
+    dropped = ''
+    if _is_many(report.num_late_arrivals, report):
+        age_ms = report.too_old_ms or 0.0
+        dropped = f', {report.num_late_arrivals} of them older than max_age_ms and dropped'
+    if not dropped and age_ms < MAX_AGE_ON_ARRIVAL_MS:
         return ''
     return (
-        f'stamps of the images are {age_ms / 1e3:.0f} s old by the clock of this node; '
-        f'set use_sim_time for a bag or simulation, or synchronize clocks (chrony)'
+        f'images are {age_ms / 1e3:.1f} s old when they arrive{dropped}: by their stamps the '
+        f'driver, its queue or the network holds them back, or clocks differ; shorten the queue, '
+        f'send fewer or compressed images, synchronize clocks (chrony), or set use_sim_time for '
+        f'a bag'
     )
 
 
-def _judge_rate(report: Report, late_reasons: Sequence[str]) -> str:
-    num_late = sum(report.period_drops.get(reason, 0) for reason in late_reasons)
-    if num_late <= MAX_LATE_SHARE * report.received_rate_hz * report.period_s:
+def _judge_rate(report: Report) -> str:
+    drops = report.period_drops
+    num_late = sum(drops.get(reason, 0) for reason in ('superseded', 'queue_full', 'too_old'))
+    if not _is_many(num_late - report.num_late_arrivals, report):
         return ''
     return (
         f'slower than the camera: {report.processed_rate_hz:.1f} of '
         f'{report.received_rate_hz:.1f} Hz are processed; lower the rate of the camera or '
         f'max_rate_hz, take an INT8 model, or give it more num_threads'
     )
+
+
+def _is_many(num_frames: int, report: Report) -> bool:
+    return num_frames > MAX_LATE_SHARE * report.received_rate_hz * report.period_s

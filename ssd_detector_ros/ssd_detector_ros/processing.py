@@ -145,7 +145,11 @@ class FrameProcessor:
     def _prepare(self, operation: Operation, arrival: Arrival) -> _Frame | None:
         """Do what comes before the model; None for a frame that was dropped."""
         if self._is_too_old(arrival, operation.settings):
-            self._statistics.count_too_old(arrival.age_ms or 0.0)
+            age_on_arrival_ms = arrival.age_ms or 0.0
+            self._statistics.count_too_old(
+                age_on_arrival_ms,
+                is_late_arrival=age_on_arrival_ms > operation.settings.max_age_ms,
+            )
             return None
         watch = Stopwatch(
             arrival.time_s,

@@ -31,6 +31,8 @@ class Report:
     :param frames_per_inference: mean of the last period; 0 without an inference
     :param too_old_ms: age on arrival of the frames that were dropped as too old, p50 of the last
         period; None without one
+    :param num_late_arrivals: how many of them were so when they arrived, in the last period: no
+        detector is fast enough for these
     """
 
     received_by_camera: Sequence[int]
@@ -44,6 +46,7 @@ class Report:
     ages_ms: Percentiles
     frames_per_inference: float = 0.0
     too_old_ms: float | None = None
+    num_late_arrivals: int = 0
 
     @property
     def num_received(self) -> int:
@@ -139,15 +142,17 @@ class Statistics:
             self._drops[reason] += 1
             return self._drops[reason]
 
-    def count_too_old(self, age_ms: float) -> None:
+    def count_too_old(self, age_ms: float, *, is_late_arrival: bool) -> None:
         """
         Count a frame that is not answered because it is too old.
 
         :param age_ms: on arrival
+        :param is_late_arrival: whether that was too old already
         """
         self.count_drop('too_old')
         with self._lock:
             self._too_old_ms.append(age_ms)
+            self._num_late_arrivals += is_late_arrival
 
     def count_inference(self, num_frames: int) -> None:
         """
@@ -198,6 +203,7 @@ class Statistics:
                 ages_ms=_percentiles(self._period_ages_ms, MILESTONES),
                 frames_per_inference=float(np.mean(self._frames_of_inferences or [0])),
                 too_old_ms=float(np.median(self._too_old_ms)) if self._too_old_ms else None,
+                num_late_arrivals=self._num_late_arrivals,
             )
             self._begin_period()
             return report
@@ -210,6 +216,7 @@ class Statistics:
         self._period_ages_ms: list[Mapping[str, float]] = []
         self._frames_of_inferences: list[int] = []
         self._too_old_ms: list[float] = []
+        self._num_late_arrivals = 0
 
 
 def _percentiles(

@@ -151,7 +151,7 @@ def report(*, received, processed, drops, age_ms=10.0, too_old_ms=()):
         for _ in range(count):
             statistics.count_drop(reason)
     for age_on_arrival_ms in too_old_ms:
-        statistics.count_too_old(age_on_arrival_ms)
+        statistics.count_too_old(age_on_arrival_ms, is_late_arrival=age_on_arrival_ms > 200)
     now_s[0] = 1.0
     return statistics.end_period()
 
@@ -168,6 +168,13 @@ def report(*, received, processed, drops, age_ms=10.0, too_old_ms=()):
         ({'received': 3, 'processed': 3, 'drops': {}, 'age_ms': -5e3}, WARN, 'chrony'),
         ({'received': 3, 'processed': 0, 'drops': {}, 'too_old_ms': [9e8] * 3}, WARN, 'chrony'),
         ({'received': 9, 'processed': 0, 'drops': {}, 'too_old_ms': [5] * 9}, WARN, '0.0 of 9.0'),
+        (
+            {'received': 9, 'processed': 9, 'drops': {}, 'age_ms': 1e4},
+            WARN,
+            '10.0 s old when they',
+        ),
+        ({'received': 9, 'processed': 0, 'drops': {}, 'too_old_ms': [1e4] * 9}, WARN, '9 of them'),
+        ({'received': 9, 'processed': 6, 'drops': {}, 'too_old_ms': [300] * 3}, WARN, '0.3 s old'),
         ({'received': 9, 'processed': 0, 'drops': {'bad_image': 9}}, OK, 'dropped: bad_image 9'),
     ],
 )
@@ -177,6 +184,10 @@ def test_the_detector_is_compared_with_its_camera(figures, level, words):
     assert words in verdict.message
 
 
-def test_stamps_that_are_wrong_are_no_slow_detector():
-    verdict = judge_speed(report(received=3, processed=0, drops={}, too_old_ms=[9e8] * 3))
-    assert 'slower' not in verdict.message
+@pytest.mark.parametrize('age_ms', [1e4, 9e8])
+def test_frames_that_arrive_too_old_are_no_slow_detector(age_ms):
+    verdict = judge_speed(report(received=3, processed=0, drops={}, too_old_ms=[age_ms] * 3))
+    assert verdict.level == WARN and 'slower' not in verdict.message
+    drops = {'superseded': 3}
+    both = judge_speed(report(received=9, processed=3, drops=drops, too_old_ms=[age_ms] * 3))
+    assert 'slower than the camera' in both.message and 'old' in both.message

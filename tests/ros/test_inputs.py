@@ -178,6 +178,10 @@ def test_max_age_drops_what_is_too_old_when_its_turn_comes(slow_bundle, tmp_path
         header = one.send(plain_image())
         one.wait_for(lambda: one.num_dropped('too_old') == 2, 'the drop')
         assert one.num_answers_to(header) == 0
+        # A driver that lags: no model would be fast enough.
+        one.node.create_timer(0.1, lambda: one.send(plain_image(), age_s=10.0))
+        speed = one.diagnosis('speed', lambda status: '10.0 s old when they' in status.message)
+        assert 'dropped' in speed.message and 'slower' not in speed.message
 
 
 def test_with_only_if_subscribed_frames_that_nobody_hears_of_are_not_processed(bundle, tmp_path):
