@@ -20,6 +20,8 @@ Kind = Literal[
     'ambiguous image',
     'unreadable annotation',
     'unreadable image',
+    'undecided orientation',
+    'unused bits',
     'unknown class',
     'box outside image',
     'degenerate box',

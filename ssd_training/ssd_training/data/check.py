@@ -9,7 +9,9 @@ from typing import Any
 
 from ssd_training.data.annotations import Annotation, check_objects, Finding, Kind, Policy
 from ssd_training.data.datasets import policy_of, read_annotations
-from ssd_training.data.records import check_size
+from ssd_training.data.decoding import count_used_bits
+from ssd_training.data.orientation import describe_undecided, explain_orientations
+from ssd_training.data.records import check_size, EncodedImage, ImageSource
 from ssd_training.errors import DataError
 from ssd_training.experiments.data_schema import DataSettings
 
@@ -100,27 +102,45 @@ def _check_annotations(annotations: Sequence[Annotation], policy: Policy) -> Ite
 
 def _check_images(annotations: Sequence[Annotation], findings: list[Finding]) -> dict[str, str]:
     """Decode all images; add to findings; give image id -> hash of the pixels, or nothing."""
-
-    def load(annotation: Annotation) -> tuple[Annotation, str, str]:
-        try:
-            image_rgb = annotation.image.load()
-            check_size(image_rgb, annotation.size_wh, annotation.image.name)
-        except DataError as error:
-            return annotation, '', str(error)
-        return annotation, hashlib.sha256(image_rgb.tobytes()).hexdigest(), ''
-
     known = {finding.place for finding in findings if finding.kind == 'missing file'}
     present = [annotation for annotation in annotations if annotation.image.name not in known]
     digests = {annotation.image_id: '' for annotation in annotations}
     # Decoding and hashing leave Python alone, so that threads do.
     with ThreadPoolExecutor() as executor:
-        for annotation, digest, error in executor.map(load, present):
-            if error:
-                text = error.removeprefix(f'{annotation.image.name}: ')
-                findings.append(Finding('unreadable image', annotation.image.name, text))
-            else:
-                digests[annotation.image_id] = digest
+        for annotation, (digest, found) in zip(
+            present, executor.map(_inspect, present), strict=True
+        ):
+            findings += found
+            digests[annotation.image_id] = digest
+    findings += _check_orientations([annotation.image for annotation in present])
     return digests
+
+
+def _inspect(annotation: Annotation) -> tuple[str, list[Finding]]:
+    """Decode an image; give the hash of the pixels, or nothing, and what is wrong."""
+    image = annotation.image
+    try:
+        image_rgb = image.load()
+        check_size(image_rgb, annotation.size_wh, image.name)
+    except DataError as error:
+        text = str(error).removeprefix(f'{image.name}: ')
+        return '', [Finding('unreadable image', image.name, text)]
+    found = []
+    if isinstance(image, EncodedImage) and (num_bits := count_used_bits(image.read_bytes())):
+        text = (
+            f'has 16 bits, but no value above {2**num_bits - 1}: read as nearly black, since the '
+            f'upper 8 bits are taken; write it with 8 bits'
+        )
+        found.append(Finding('unused bits', image.name, text))
+    return hashlib.sha256(image_rgb.tobytes()).hexdigest(), found
+
+
+def _check_orientations(images: Sequence[ImageSource]) -> Iterator[Finding]:
+    decisions = explain_orientations(images)
+    text = describe_undecided(decisions)
+    for image, decision in zip(images, decisions, strict=True):
+        if decision == 'undecided':
+            yield Finding('undecided orientation', image.name, text)
 
 
 def _check_leakage(
@@ -136,7 +156,7 @@ def _check_leakage(
 
 
 def _allowed_kinds(settings: DataSettings) -> frozenset[Kind]:
-    allowed: set[Kind] = {'empty image'}
+    allowed: set[Kind] = {'empty image', 'undecided orientation'}
     if settings.invalid_boxes == 'repair':
         allowed |= {'box outside image', 'degenerate box'}
     if settings.unknown_classes == 'ignore':

@@ -8,6 +8,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 from typing_extensions import NotRequired, TypedDict
 
 from ssd_training.data.annotations import AnnotatedObject, Annotation, Finding
+from ssd_training.data.decoding import Decoding, Orientation
 from ssd_training.data.records import ImageFile
 from ssd_training.errors import DataError
 
@@ -39,7 +40,7 @@ class _Content(TypedDict):
 
 
 def read_coco_annotations(
-    annotation_path: Path, image_folder: Path
+    annotation_path: Path, image_folder: Path, *, orientation: Orientation = 'auto'
 ) -> tuple[list[Annotation], list[Finding]]:
     """
     Read what a COCO file says; every image is looked for now and decoded later.
@@ -49,6 +50,7 @@ def read_coco_annotations(
 
     :param annotation_path: instances_*.json
     :param image_folder: folder that the file names start from
+    :param orientation: see Decoding
     :return: the annotations in the order of the file, and what is missing
     :raises DataError: when the file can not be read, or objects name what is not there
     """
@@ -83,10 +85,9 @@ def read_coco_annotations(
             text = f'missing, but listed in {annotation_path.name}'
             findings.append(Finding('missing file', str(path), text))
         size_wh = (image['width'], image['height'])
+        source = ImageFile(path, decoding=Decoding(orientation, size_wh))
         annotations.append(
-            Annotation(
-                str(image['id']), ImageFile(path), place, size_wh, tuple(objects[image['id']])
-            )
+            Annotation(str(image['id']), source, place, size_wh, tuple(objects[image['id']]))
         )
     return annotations, findings
 

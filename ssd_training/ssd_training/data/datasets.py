@@ -14,6 +14,7 @@ from ssd_training.data.annotations import (
 )
 from ssd_training.data.cache import cache_images
 from ssd_training.data.coco import read_coco_annotations
+from ssd_training.data.orientation import log_orientations
 from ssd_training.data.records import Record
 from ssd_training.data.shapes import generate_shapes
 from ssd_training.data.voc import read_voc_annotations
@@ -34,6 +35,7 @@ def read_splits(settings: DataSettings) -> tuple[list[Record], list[Record]]:
     train = read_split(settings, settings.train_split)
     val = read_split(settings, settings.val_split)
     check_disjoint(train, val)
+    log_orientations([*train, *val])
     return cache_images(train, settings.cache), val
 
 
@@ -51,7 +53,12 @@ def read_split(settings: DataSettings, split: str) -> list[Record]:
         from ssd_training.data.shards import read_shards, shard_folder
 
         folder = shard_folder(shards_root(settings), split)
-        return read_shards(folder, labels=settings.labels, max_boxes=settings.max_boxes)
+        return read_shards(
+            folder,
+            labels=settings.labels,
+            max_boxes=settings.max_boxes,
+            orientation=settings.exif_orientation,
+        )
     if settings.shapes is not None:
         return _generate(settings, split)
     annotations, findings = _read_files(settings, split)
@@ -110,10 +117,13 @@ def policy_of(settings: DataSettings) -> Policy:
 def _read_files(settings: DataSettings, split: str) -> tuple[list[Annotation], list[Finding]]:
     root = Path(settings.root or '.')
     if settings.coco is None:
-        return read_voc_annotations(root, split, box_base=settings.voc_box_base)
+        return read_voc_annotations(
+            root, split, box_base=settings.voc_box_base, orientation=settings.exif_orientation
+        )
     return read_coco_annotations(
         root / settings.coco.annotations.format(split=split),
         root / settings.coco.images.format(split=split),
+        orientation=settings.exif_orientation,
     )
 
 

@@ -1,22 +1,21 @@
 """Annotated images: what a data set is made of, wherever its pixels come from."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 import hashlib
 from pathlib import Path
 from typing import Protocol
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from ssd_detector.evaluation.voc import GroundTruths
+from ssd_training.data.decoding import Decoding
 from ssd_training.errors import DataError
 
-_JPEG_START, _JPEG_END = b'\xff\xd8', b'\xff\xd9'
-# Boxes are drawn on the pixels as they are stored, whatever a camera says about its position.
-AS_STORED = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
-UPRIGHT = cv2.IMREAD_COLOR
+# A segment of a JPEG has 64 KiB at most; EXIF data are one of the first.
+_HEAD_BYTES = 1 << 17
 
 
 class ImageSource(Protocol):
@@ -51,7 +50,50 @@ class ImageSource(Protocol):
 
 
 @dataclass(frozen=True)
-class ImageFile:
+class EncodedImage(ABC):
+    """
+    An image that has to be decoded.
+
+    :param decoding: how
+    """
+
+    decoding: Decoding = field(default=Decoding(), kw_only=True)
+
+    @property
+    @abstractmethod
+    def name(self) -> str:
+        """Name the place, for messages."""
+
+    @abstractmethod
+    def read_bytes(self) -> bytes:
+        """
+        Read the image as it is encoded.
+
+        :return: content of a file
+        :raises DataError: when it can not be read
+        """
+
+    def read_head(self) -> bytes:
+        """
+        Read enough to know size and EXIF data, but of a PNG or WebP that has these at its end.
+
+        :return: the beginning of the content, or all of it
+        :raises DataError: when it can not be read
+        """
+        return self.read_bytes()
+
+    def load(self) -> NDArray[np.uint8]:
+        """
+        Decode the image.
+
+        :return: (H, W, 3) uint8, RGB
+        :raises DataError: when it can not be read or decoded
+        """
+        return self.decoding.decode(self.read_bytes(), self.name)
+
+
+@dataclass(frozen=True)
+class ImageFile(EncodedImage):
     """An image in a file of its own."""
 
     path: Path
@@ -61,15 +103,6 @@ class ImageFile:
         """Name the file."""
         return str(self.path)
 
-    def load(self) -> NDArray[np.uint8]:
-        """
-        Decode the file.
-
-        :return: (H, W, 3) uint8, RGB
-        :raises DataError: when it can not be read or decoded
-        """
-        return decode_image(self.read_bytes(), self.name)
-
     def read_bytes(self) -> bytes:
         """
         Read the file.
@@ -77,14 +110,20 @@ class ImageFile:
         :return: its content
         :raises DataError: when it can not be read
         """
-        try:
-            return self.path.read_bytes()
-        except OSError as error:
-            raise DataError([f'{self.path}: can not be read ({error.strerror})']) from error
+        return self._read(-1)
+
+    def read_head(self) -> bytes:
+        """
+        Read the beginning of the file; see EncodedImage.
+
+        :return: its first bytes
+        :raises DataError: when it can not be read
+        """
+        return self._read(_HEAD_BYTES)
 
     def version(self) -> str:
         """
-        Tell path, size and time of the last change.
+        Tell path, size, time of the last change, and how it is decoded.
 
         :return: text that differs when the pixels do
         :raises DataError: when there is no such file
@@ -93,7 +132,14 @@ class ImageFile:
             state = self.path.stat()
         except OSError as error:
             raise DataError([f'{self.path}: can not be read ({error.strerror})']) from error
-        return f'{self.path.absolute()} {state.st_size} {state.st_mtime_ns}'
+        return f'{self.path.absolute()} {state.st_size} {state.st_mtime_ns} {self.decoding}'
+
+    def _read(self, num_bytes: int) -> bytes:
+        try:
+            with self.path.open('rb') as file:
+                return file.read(num_bytes)
+        except OSError as error:
+            raise DataError([f'{self.path}: can not be read ({error.strerror})']) from error
 
 
 @dataclass(frozen=True, eq=False)
@@ -141,28 +187,6 @@ def check_size(image_rgb: NDArray[np.uint8], size_wh: tuple[int, int], name: str
                 f'{size_wh[0]}x{size_wh[1]}; the boxes belong to another image'
             ]
         )
-
-
-def decode_image(encoded: bytes, name: str, *, flags: int = AS_STORED) -> NDArray[np.uint8]:
-    """
-    Decode a JPEG or PNG file.
-
-    For JPEG, libjpeg's exact DCT: equal to `tf.io.decode_jpeg(dct_method='INTEGER_ACCURATE')`.
-
-    :param encoded: content of the file
-    :param name: of the file, for the message
-    :param flags: AS_STORED, or UPRIGHT to turn it as the camera was held
-    :return: (H, W, 3) uint8, RGB
-    :raises DataError: when it is no image, or only a part of one
-    """
-    pixels = np.frombuffer(encoded, np.uint8)
-    image_bgr = cv2.imdecode(pixels, flags) if len(pixels) else None
-    # OpenCV fills what is missing of a JPEG with grey, and says so on stderr only.
-    is_cut = encoded.startswith(_JPEG_START) and _JPEG_END not in encoded[-64:]
-    if image_bgr is None or is_cut:
-        state = 'ends too early' if is_cut else 'can not be read as an image'
-        raise DataError([f'{name}: {state} ({len(encoded)} bytes); get it again'])
-    return np.asarray(cv2.cvtColor(image_bgr, cv2.COLOR_BGR2RGB), np.uint8)
 
 
 def hash_records(records: Sequence[Record]) -> str:

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 import tensorflow as tf
 
 from ssd_detector.evaluation.voc import GroundTruths
-from ssd_training.data.records import decode_image, Record
+from ssd_training.data.decoding import Decoding, Orientation
+from ssd_training.data.records import EncodedImage, Record
 from ssd_training.errors import DataError
 
 METADATA = 'metadata.json'
@@ -22,7 +22,7 @@ _BEFORE, _AFTER = 12, 4
 
 
 @dataclass(frozen=True)
-class ShardImage:
+class ShardImage(EncodedImage):
     """An encoded image inside a shard."""
 
     path: Path
@@ -33,15 +33,6 @@ class ShardImage:
     def name(self) -> str:
         """Name the shard and the place in it."""
         return f'{self.path} at byte {self.offset}'
-
-    def load(self) -> NDArray[np.uint8]:
-        """
-        Decode the image.
-
-        :return: (H, W, 3) uint8, RGB
-        :raises DataError: when it can not be read or decoded
-        """
-        return decode_image(self.read_bytes(), self.name)
 
     def read_bytes(self) -> bytes:
         """
@@ -58,11 +49,13 @@ class ShardImage:
 
     def version(self) -> str:
         """
-        Tell shard, place and time of the last change.
+        Tell shard, place, time of the last change, and how it is decoded.
 
         :return: text that differs when the pixels do
         """
-        return f'{self.path.absolute()} {self.offset} {self.path.stat().st_mtime_ns}'
+        return (
+            f'{self.path.absolute()} {self.offset} {self.path.stat().st_mtime_ns} {self.decoding}'
+        )
 
 
 def shard_folder(root: Path, split: str) -> Path:
@@ -76,13 +69,16 @@ def shard_folder(root: Path, split: str) -> Path:
     return root / split.replace('/', '_').replace(' ', '')
 
 
-def read_shards(folder: Path, *, labels: Sequence[str], max_boxes: int) -> list[Record]:
+def read_shards(
+    folder: Path, *, labels: Sequence[str], max_boxes: int, orientation: Orientation = 'auto'
+) -> list[Record]:
     """
     Read a split; the checksum of every record is checked, images are decoded later.
 
     :param folder: from shard_writing.write_shards
     :param labels: names of the classes 1, 2, ...; those that were written
     :param max_boxes: objects of an image at most
+    :param orientation: see Decoding
     :return: the records, in the order in which they were written
     :raises DataError: when shards are missing, damaged, or of other labels
     """
@@ -103,7 +99,9 @@ def read_shards(folder: Path, *, labels: Sequence[str], max_boxes: int) -> list[
     if findings:
         raise DataError(findings)
     records = [
-        record for shard in metadata['shards'] for record in _read_shard(folder / shard['file'])
+        record
+        for shard in metadata['shards']
+        for record in _read_shard(folder / shard['file'], orientation)
     ]
     if crowded := [r for r in records if len(r.ground_truths.class_ids) > max_boxes]:
         raise DataError(
@@ -133,11 +131,11 @@ def _read_metadata(folder: Path) -> dict[str, Any]:
     return metadata
 
 
-def _read_shard(path: Path) -> Iterator[Record]:
+def _read_shard(path: Path, orientation: Orientation) -> Iterator[Record]:
     offset = 0
     try:
         for content in tf.data.TFRecordDataset(str(path)).as_numpy_iterator():
-            yield _to_record(content, path, offset + _BEFORE)
+            yield _to_record(content, path, offset + _BEFORE, orientation)
             offset += _BEFORE + len(content) + _AFTER
     except tf.errors.DataLossError as error:
         raise DataError(
@@ -145,17 +143,19 @@ def _read_shard(path: Path) -> Iterator[Record]:
         ) from error
 
 
-def _to_record(content: bytes, path: Path, offset: int) -> Record:
+def _to_record(content: bytes, path: Path, offset: int, orientation: Orientation) -> Record:
     feature = tf.train.Example.FromString(content).features.feature
     encoded = feature['image/encoded'].bytes_list.value[0]
     class_ids = np.array(feature['image/labels'].int64_list.value, np.int64)
+    width_px, height_px = (
+        feature[f'image/{side}'].int64_list.value[0] for side in ('width', 'height')
+    )
+    decoding = Decoding(orientation, (width_px, height_px))
+    place = offset + content.index(encoded)
     return Record(
         image_id=feature['image/image_id'].bytes_list.value[0].decode(),
-        image=ShardImage(path, offset + content.index(encoded), len(encoded)),
-        size_wh=(
-            feature['image/width'].int64_list.value[0],
-            feature['image/height'].int64_list.value[0],
-        ),
+        image=ShardImage(path, place, len(encoded), decoding=decoding),
+        size_wh=(width_px, height_px),
         ground_truths=GroundTruths(
             np.array(feature['image/boxes'].float_list.value, np.float32).reshape(-1, 4),
             class_ids,

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from ssd_detector.images import IMAGE_SUFFIXES
 from ssd_training.data.annotations import Annotation, Finding, Policy, to_records
+from ssd_training.data.decoding import Decoding, Orientation
 from ssd_training.data.records import ImageFile, Record
 from ssd_training.data.voc_files import BoxBase, FilesByStem, read_voc_file, VocFile
 from ssd_training.data.voc_lists import read_list
@@ -29,7 +30,7 @@ def read_voc(root: Path, split: str, *, labels: Sequence[str], max_boxes: int) -
 
 
 def read_voc_annotations(
-    root: Path, split: str, *, box_base: BoxBase = 1
+    root: Path, split: str, *, box_base: BoxBase = 1, orientation: Orientation = 'auto'
 ) -> tuple[list[Annotation], list[Finding]]:
     """
     Read what a split's XML files say; every file is looked for now.
@@ -39,6 +40,7 @@ def read_voc_annotations(
     :param split: name of the list, such as train; of another folder below root, VOC2012/train;
         several are joined by +
     :param box_base: what the first pixel is called in the XML, 1 or 0
+    :param orientation: see Decoding
     :return: the annotations in the order of the lists, and what can not be read
     :raises DataError: when a list can not be read, or the lists share an image
     """
@@ -46,7 +48,7 @@ def read_voc_annotations(
     findings: list[Finding] = []
     for part in split.split('+'):
         folder, _, name = part.strip().rpartition('/')
-        reader = _Reader(root / folder, name, box_base)
+        reader = _Reader(root / folder, name, box_base, orientation)
         ids = read_list(root / folder / f'ImageSets/Main/{name}.txt', reader.has)
         annotations += [found for one in ids if (found := reader.read(one, findings))]
     ids = [annotation.image_id for annotation in annotations]
@@ -63,12 +65,15 @@ class _Reader:
     :param folder: with JPEGImages and Annotations
     :param split: name of the list, for messages
     :param box_base: see read_voc_annotations
+    :param orientation: see Decoding
     """
 
-    def __init__(self, folder: Path, split: str, box_base: BoxBase) -> None:
+    def __init__(
+        self, folder: Path, split: str, box_base: BoxBase, orientation: Orientation
+    ) -> None:
         self._images = FilesByStem(folder / 'JPEGImages', IMAGE_SUFFIXES)
         self._xmls = FilesByStem(folder / 'Annotations', ('.xml',))
-        self._split, self._box_base = split, box_base
+        self._split, self._box_base, self._orientation = split, box_base, orientation
 
     def has(self, image_id: str) -> bool:
         """
@@ -94,7 +99,8 @@ class _Reader:
             self._miss(self._xmls, image_id, findings)
         if content is None:
             return None
-        image = ImageFile(image_path)
+        decoding = Decoding(self._orientation, content.size_wh)
+        image = ImageFile(image_path, decoding=decoding)
         size_wh = content.size_wh or self._measure(image, findings)
         if size_wh is None:
             return None
@@ -106,12 +112,11 @@ class _Reader:
         if not image.path.is_file():
             return None
         try:
-            height, width = image.load().shape[:2]
+            return image.decoding.measure_wh(image.read_bytes(), image.name)
         except DataError as error:
             text = str(error).removeprefix(f'{image.name}: ')
             findings.append(Finding('unreadable image', image.name, text))
             return None
-        return width, height
 
     def _read_xml(self, path: Path, findings: list[Finding]) -> VocFile | None:
         try:

@@ -17,6 +17,7 @@ from onnxruntime.quantization import CalibrationDataReader, CalibrationMethod
 from onnxruntime.quantization.calibrate import create_calibrator
 
 from ssd_detector.backends.backend import INPUT_NAME
+from ssd_detector.images import IMAGE_SUFFIXES
 from ssd_training.data.records import ImageFile, ImageSource, Record
 from ssd_training.errors import DataError, ExportError
 
@@ -24,7 +25,6 @@ Method = Literal['minmax', 'entropy', 'percentile']
 
 # Histogram calibrators keep every activation of a chunk: 0.11 GB an image.
 _CHUNK = 8
-_SUFFIXES = ('.jpg', '.jpeg', '.png', '.bmp')
 _METHODS: dict[Method, tuple[CalibrationMethod, dict[str, Any]]] = {
     'minmax': (CalibrationMethod.MinMax, {}),
     'entropy': (CalibrationMethod.Entropy, {'num_bins': 2048, 'num_quantized_bins': 128}),
@@ -92,13 +92,13 @@ def find_images(
     paths = sorted(
         path
         for path in folder.rglob('*')
-        if path.suffix.lower() in _SUFFIXES and str(path.resolve()) not in tested
+        if path.suffix.lower() in IMAGE_SUFFIXES and str(path.resolve()) not in tested
     )
     if not paths:
         raise DataError(
             [
-                f'{folder}: holds no image ({", ".join(_SUFFIXES)}) but those of the validation '
-                f'split; give a folder of training photographs'
+                f'{folder}: holds no image ({", ".join(IMAGE_SUFFIXES)}) but those of the '
+                f'validation split; give a folder of training photographs'
             ]
         )
     order = np.random.default_rng(seed).permutation(len(paths))[:count]

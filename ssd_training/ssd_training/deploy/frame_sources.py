@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ssd_detector.errors import ConfigError
-from ssd_training.data.records import decode_image, ImageFile, UPRIGHT
+from ssd_detector.images import IMAGE_SUFFIXES
+from ssd_training.data.records import ImageFile
 from ssd_training.errors import DataError
 
-PICTURE_SUFFIXES = ('.jpg', '.jpeg', '.png', '.bmp', '.webp', '.tif', '.tiff')
 VIDEO_SUFFIX = '.mp4'
 _TIMEOUT_MS = 10_000
 # A video's header may promise a little more than there is.
@@ -75,8 +75,8 @@ class Pictures:
         for path in self.paths:
             name = str(path.relative_to(self.root))
             try:
-                image_rgb = decode_image(ImageFile(path).read_bytes(), name, flags=UPRIGHT)
-                yield Frame(name, image_rgb)
+                image = ImageFile(path)
+                yield Frame(name, image.decoding.decode(image.read_bytes(), name))
             except DataError as error:
                 yield Unreadable(name, '; '.join(error.findings))
 
@@ -146,7 +146,7 @@ def open_source(given: str, output_dir: Path) -> Source:
                 f'video, the index of a camera, or a URL'
             ]
         )
-    if path.suffix.lower() in PICTURE_SUFFIXES:
+    if path.suffix.lower() in IMAGE_SUFFIXES:
         return _open_pictures((path,), path.parent, output_dir)
     if (output_dir / f'{path.stem}{VIDEO_SUFFIX}').resolve() == path.resolve():
         raise ConfigError([f'--output_dir: {path} would be replaced; give another folder'])
@@ -167,11 +167,11 @@ def _find_pictures(folder: Path, left_out: Path) -> tuple[Path, ...]:
     paths = tuple(
         path
         for path in sorted(folder.rglob('*'))
-        if path.suffix.lower() in PICTURE_SUFFIXES
+        if path.suffix.lower() in IMAGE_SUFFIXES
         and not (has_results and left_out in path.resolve().parents)
     )
     if not paths:
-        raise ConfigError([f'{folder}: holds no picture ({", ".join(PICTURE_SUFFIXES)})'])
+        raise ConfigError([f'{folder}: holds no picture ({", ".join(IMAGE_SUFFIXES)})'])
     return paths
 
 

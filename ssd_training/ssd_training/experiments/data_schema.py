@@ -9,6 +9,7 @@ from pydantic import Field
 
 from ssd_detector.config import STRICT
 from ssd_detector.errors import ConfigError
+from ssd_training.data.decoding import Orientation
 from ssd_training.data.shapes import SHAPES
 from ssd_training.experiments.ranges import Count, Positive, Share
 
@@ -85,6 +86,9 @@ class DataSettings:
     :param prefetch_batches: batches that wait for the training step at most
     :param voc_box_base: what the first pixel is called in VOC's XML: 1, as the devkit has it, or
         0, as CVAT writes it
+    :param exif_orientation: of a photograph that says how the camera was held: auto takes it
+        upright or as it is stored, whichever size the annotation has, and upright where that tells
+        nothing; upright and stored force it
     """
 
     __pydantic_config__ = STRICT
@@ -104,8 +108,9 @@ class DataSettings:
     num_workers: Count | None
     prefetch_batches: Count
     tfrecords: TfRecordsSettings
-    # Runs from before this key existed have none.
+    # Runs from before these keys existed have none.
     voc_box_base: Literal[0, 1] = 1
+    exif_orientation: Orientation = 'auto'
     coco: CocoSettings | None = None
     shapes: ShapesSettings | None = None
 

@@ -23,7 +23,7 @@ _LEFT_OUT = (
     ('data', 'tfrecords'),
     ('backbone', 'weights'),
 )
-_ADDED_TO_DATA = {'voc_box_base': 1}
+_ADDED_TO_DATA = {'voc_box_base': 1, 'exif_orientation': 'auto'}
 
 
 def compute_fingerprint(config: ExperimentConfig, *, git_commit: str | None = None) -> str:
