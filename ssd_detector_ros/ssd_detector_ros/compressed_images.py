@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from sensor_msgs.msg import CompressedImage
 
 from ssd_detector import ImageError
+from ssd_detector.image_heads import find_jpeg_fault, read_claimed_size_wh
 from ssd_detector_ros.image_conversion import debayer
 from ssd_detector_ros.quoting import quoted
 from ssd_detector_ros.sample_scale import SampleScale
@@ -22,12 +23,6 @@ _FORMAT = re.compile(r'([^;]*);.* compressed *(\w*) *')
 _MOSAIC = re.compile(r'bayer_(rggb|bggr|gbrg|grbg)(8|16)')
 # What sensor_msgs calls the numbers of a depth camera.
 _NUMBERS = re.compile(r'(16|32|64)[USF]C\d*')
-_JPEG_START, _JPEG_END = b'\xff\xd8', b'\xff\xd9'
-_PNG_START = b'\x89PNG\r\n\x1a\n'
-# SOF0 to SOF15, without DHT, JPG and DAC.
-_JPEG_FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
-# Markers without a length: stuffing, TEM, RST0 to RST7, SOI.
-_JPEG_ALONE = {0x00, 0x01, *range(0xD0, 0xD9)}
 # A few bytes can claim any size; this is the double of the largest camera images in use.
 MAX_PIXELS = 100_000_000
 
@@ -50,7 +45,7 @@ def decode_rgb(message: CompressedImage, scale: SampleScale | None = None) -> ND
             f'choose the topic of the colour or mono camera'
         )
     # libjpeg fills the rest of a truncated picture with grey and says nothing.
-    if data.startswith(_JPEG_START) and _JPEG_END not in data:
+    if find_jpeg_fault(data):
         raise ImageError(
             f'compressed image: received {what}: a JPEG without an end; expected a whole one; '
             f'the message is truncated'
@@ -89,32 +84,10 @@ def _decode(data: bytes) -> NDArray[Any] | None:
 
 def _check_size(data: bytes, what: str) -> None:
     """Refuse an image that claims more pixels than memory should be taken for."""
-    width_px, height_px = _claimed_size_wh(data)
+    # Of others than PNG and JPEG OpenCV has a limit of its own.
+    width_px, height_px = read_claimed_size_wh(data) or (0, 0)
     if width_px * height_px > MAX_PIXELS:
         raise ImageError(
             f'compressed image: received {what}, which claims {width_px}x{height_px} pixels; '
             f'expected at most {MAX_PIXELS}; check the publisher'
         )
-
-
-def _claimed_size_wh(data: bytes) -> tuple[int, int]:
-    """Read the size from the head of a PNG or JPEG; of others OpenCV has a limit of its own."""
-    if data.startswith(_PNG_START) and len(data) >= 24:
-        return int.from_bytes(data[16:20], 'big'), int.from_bytes(data[20:24], 'big')
-    if not data.startswith(_JPEG_START):
-        return 0, 0
-    # Segments: FF, marker, two bytes of length that count themselves. ITU T.81, B.1.1. What lies
-    # between them is skipped, as libjpeg does it.
-    at = len(_JPEG_START)
-    while (at := data.find(b'\xff', at)) >= 0 and at + 9 <= len(data):
-        marker = data[at + 1]
-        if marker in _JPEG_FRAMES:
-            height_px, width_px = data[at + 5 : at + 7], data[at + 7 : at + 9]
-            return int.from_bytes(width_px, 'big'), int.from_bytes(height_px, 'big')
-        if marker == 0xFF:  # A fill byte.
-            at += 1
-        elif marker in _JPEG_ALONE:
-            at += 2
-        else:
-            at += 2 + int.from_bytes(data[at + 2 : at + 4], 'big')
-    return 0, 0

@@ -21,6 +21,7 @@ from ssd_detector_ros.conversion_choice import CV_BRIDGE_ENCODINGS, make_convert
 from ssd_detector_ros.image_conversion import ENCODINGS, to_rgb
 from ssd_detector_ros.messages import to_image
 from ssd_detector_ros.sample_scale import SampleScale
+from tests.image_files import EOI, exif_of, with_exif
 from tests.ros import reference_images as reference
 
 # Where red, green and blue are in a pixel.
@@ -327,6 +328,7 @@ def float_tiff():
         (b'', 'jpeg', 'can not be decoded'),
         (b'no image', 'jpeg', 'can not be decoded'),
         (jpeg_bytes()[:-2], 'jpeg', 'without an end'),
+        (with_exif(jpeg_bytes(), exif_of(1, preview=EOI))[:-2], 'jpeg', 'without an end'),
         (huge_png(), 'png', f'at most {MAX_PIXELS}'),
         (jpeg_bytes(), '16UC1; compressedDepth png', 'depth image'),
         (jpeg_bytes(), '16UC1; jpeg compressed mono8', 'depth image'),
