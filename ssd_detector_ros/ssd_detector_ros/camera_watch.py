@@ -1,63 +1,22 @@
 """What is known of a camera from the outside: silence and its cause, staleness, losses."""
 
 from collections.abc import Sequence, Set
-from dataclasses import dataclass
 import os
 import time
 
 from rclpy.node import Node
-from rclpy.qos import qos_check_compatible, QoSCompatibility, QoSProfile
 
 from ssd_detector_ros.cameras import Camera, CameraName
 from ssd_detector_ros.diagnostics import ERROR, OK, Verdict, WARN
+from ssd_detector_ros.losses import advise, choose_reliability
+from ssd_detector_ros.offers import find_offers, Offer
+from ssd_detector_ros.pipeline import Pipeline
 from ssd_detector_ros.shared_memory import find_other_owners
 
 STALE_AFTER_S = 2.0
 # An error stays shown for so long after the frame that caused it.
 ERROR_SHOWN_S = 5.0
 IMAGE_TYPES = ('sensor_msgs/msg/Image', 'sensor_msgs/msg/CompressedImage')
-
-
-@dataclass(frozen=True)
-class Offer:
-    """
-    A publisher on an image topic.
-
-    :param node_name: full name
-    :param message_type: such as sensor_msgs/msg/Image
-    :param qos: what it offers
-    :param misfit: why nothing arrives from it; empty when it fits
-    """
-
-    node_name: str
-    message_type: str
-    qos: str
-    misfit: str
-
-
-def find_offers(node: Node, given: str, qos: QoSProfile) -> list[Offer]:
-    """
-    List the publishers on a topic.
-
-    :param node: that subscribes
-    :param given: the topic before remapping: rclpy remaps it here as well
-    :param qos: that it asks for
-    :return: the publishers, known so far
-    """
-    return [
-        Offer(
-            node_name=f'{info.node_namespace.rstrip("/")}/{info.node_name}',
-            message_type=info.topic_type,
-            qos=f'{info.qos_profile.reliability.name}, {info.qos_profile.durability.name}',
-            misfit=_misfit(info.qos_profile, qos),
-        )
-        for info in node.get_publishers_info_by_topic(given)
-    ]
-
-
-def _misfit(offered: QoSProfile, asked: QoSProfile) -> str:
-    compatibility, reason = qos_check_compatible(offered, asked)
-    return reason.strip() if compatibility == QoSCompatibility.ERROR else ''
 
 
 def judge_silence(
@@ -130,35 +89,33 @@ def judge_silence(
     )
 
 
-def judge_images(camera: Camera, *, now_s: float, new_lost: int) -> Verdict:
+def judge_images(
+    camera: Camera, *, now_s: float, new_lost: int, advice: str, is_lossy: bool = False
+) -> Verdict:
     """
-    Judge a camera that has sent before.
+    Judge a camera that sends, or did so before.
 
     :param camera: what is known of it
     :param now_s: by time.monotonic
     :param new_lost: images lost by the transport in the last period
+    :param advice: against losses
+    :param is_lossy: whether losses may be why nothing arrives
     :return: the verdict
     """
-    assert camera.last_received_s is not None, 'judge_silence is for the others'
     topic, values = camera.name.topic, {'images lost by DDS': camera.num_lost}
-    silent_s = now_s - camera.last_received_s
-    if silent_s > STALE_AFTER_S:
-        return Verdict(
-            ERROR,
-            f'image stale: nothing on {topic} for {silent_s:.0f} s; check the camera and its '
-            f'connection (ros2 topic hz {topic})',
-            values,
-        )
+    if camera.last_received_s is None:
+        new_lost = camera.num_lost
+    elif now_s - camera.last_received_s > STALE_AFTER_S and not new_lost:
+        silence = f'nothing on {topic} for {now_s - camera.last_received_s:.0f} s'
+        cause = f'check the camera and its connection (ros2 topic hz {topic})'
+        if is_lossy:
+            cause += f', and that images are not lost on the way: {advice}'
+        return Verdict(ERROR, f'image stale: {silence}; {cause}', values)
     if camera.last_error and now_s - camera.last_error[1] < ERROR_SHOWN_S:
         return Verdict(ERROR, f'images can not be used: {camera.last_error[0]}', values)
     if new_lost:
-        return Verdict(
-            WARN,
-            f'{new_lost} images on {topic} were lost on the way; with Fast DDS give every process '
-            f'on this machine the profile params/fastdds_images.xml, over a network send fewer or '
-            f'compressed images',
-            values,
-        )
+        text = f'{new_lost} images on {topic} were lost on the way; {advice}'
+        return Verdict(WARN, text, values)
     if finding := camera.samples.finding:
         return Verdict(WARN, f'images arrive on {topic}, but {finding}', values)
     return Verdict(OK, f'images arrive on {topic}', values)
@@ -170,14 +127,16 @@ class CameraWatch:
 
     :param node: that subscribes
     :param camera: what is known of it
-    :param qos: of the subscription
+    :param pipeline: that takes its images
     :param message_type: such as sensor_msgs/msg/Image
     """
 
-    def __init__(self, node: Node, camera: Camera, *, qos: QoSProfile, message_type: str) -> None:
+    def __init__(
+        self, node: Node, camera: Camera, *, pipeline: Pipeline, message_type: str
+    ) -> None:
         self._node = node
         self._camera = camera
-        self._qos = qos
+        self._pipeline = pipeline
         self._message_type = message_type
         self._num_lost_before = camera.num_lost
         self._has_told_users = False
@@ -188,10 +147,18 @@ class CameraWatch:
 
         :return: the verdict
         """
-        name = self._camera.name
-        if self._camera.last_received_s is None:
-            offers = find_offers(self._node, name.given, self._qos)
-            others = find_offers(self._node, name.other_given, self._qos)
+        name, qos = self._camera.name, self._pipeline.qos[self._camera.index]
+        new_lost = self._camera.num_lost - self._num_lost_before
+        self._num_lost_before = self._camera.num_lost
+        offers = []
+        if self._camera.last_received_s is None or self._camera.num_lost:
+            offers = find_offers(self._node, name.given, qos)
+        if self._camera.num_lost:
+            wanted = choose_reliability(offers, is_lossy=True)
+            self._pipeline.ask_for(self._camera, wanted)
+            qos = self._pipeline.qos[self._camera.index]
+        elif self._camera.last_received_s is None:
+            others = find_offers(self._node, name.other_given, qos)
             users = find_other_owners() if offers else frozenset()
             verdict = judge_silence(
                 name, self._message_type, offers, others=others, other_users=users
@@ -201,6 +168,10 @@ class CameraWatch:
                 self._has_told_users = True
                 self._node.get_logger().warning(verdict.message)
             return verdict
-        new_lost = self._camera.num_lost - self._num_lost_before
-        self._num_lost_before = self._camera.num_lost
-        return judge_images(self._camera, now_s=time.monotonic(), new_lost=new_lost)
+        return judge_images(
+            self._camera,
+            now_s=time.monotonic(),
+            new_lost=new_lost,
+            advice=advise(name.topic, qos, offers),
+            is_lossy=self._pipeline.has_chosen_reliable(self._camera),
+        )

@@ -39,8 +39,13 @@ class Health:
             return
         is_raw = self._node.get_parameter('image_transport').value == 'raw'
         self._watches = [
-            CameraWatch(self._node, camera, qos=qos, message_type=IMAGE_TYPES[0 if is_raw else 1])
-            for camera, qos in zip(pipeline.cameras, pipeline.qos, strict=True)
+            CameraWatch(
+                self._node,
+                camera,
+                pipeline=pipeline,
+                message_type=IMAGE_TYPES[0 if is_raw else 1],
+            )
+            for camera in pipeline.cameras
         ]
 
     def end_period(self) -> None:

@@ -67,6 +67,16 @@ def take_whole_numbers(parameter: Parameter) -> Parameter:
     return parameter
 
 
+def is_given(node: Node, name: str) -> bool:
+    """
+    Tell whether a parameter was given at the start.
+
+    :param node: the node
+    :param name: of the parameter
+    """
+    return name in node._parameter_overrides
+
+
 def check_choices(values: dict[str, Any]) -> list[str]:
     """
     Check the texts that have to be one of some.

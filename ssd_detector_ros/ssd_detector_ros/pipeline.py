@@ -14,14 +14,12 @@ from ssd_detector import ImageError
 from ssd_detector_ros.cameras import Camera
 from ssd_detector_ros.conversion_choice import Converter, Message
 from ssd_detector_ros.frames import FrameQueue
+from ssd_detector_ros.parameters import is_given
 from ssd_detector_ros.processing import age_ms, Arrival, FrameProcessor, Operation, stamp_ns
 from ssd_detector_ros.qos_events import subscribe_with_events
 from ssd_detector_ros.serialized_images import read_image
 from ssd_detector_ros.statistics import Statistics
 from ssd_detector_ros.worker import Worker
-
-# How many images wait is for drop_policy and queue_size to say.
-OVERRIDABLE_POLICIES = (QoSPolicyKind.RELIABILITY, QoSPolicyKind.DURABILITY)
 
 
 class Pipeline:
@@ -84,6 +82,33 @@ class Pipeline:
         """The QoS of each camera's subscription, with what was overridden."""
         return [one.qos_profile for one in self._subscriptions]
 
+    def ask_for(self, camera: Camera, reliability: ReliabilityPolicy) -> None:
+        """
+        Subscribe to a camera anew, unless it is so already or the user chose.
+
+        :param camera: one of ours
+        :param reliability: what to ask for
+        """
+        is_so = self._subscriptions[camera.index].qos_profile.reliability == reliability
+        if is_so or self._is_reliability_given(camera):
+            return
+        self._node.destroy_subscription(self._subscriptions[camera.index])
+        self._subscriptions[camera.index] = self._subscribe(camera, reliability)
+        self._node.get_logger().warning(
+            f'{camera.name.topic}: images were lost on the way; asking for them '
+            f'{reliability.name.lower()} from now on, as the publishers offer it; '
+            f'{_reliability_parameter(camera)} says otherwise where it is set'
+        )
+
+    def has_chosen_reliable(self, camera: Camera) -> bool:
+        """
+        Tell whether images are asked for again when they are lost, without the user's choice.
+
+        :param camera: one of ours
+        """
+        asked = self._subscriptions[camera.index].qos_profile.reliability
+        return asked == ReliabilityPolicy.RELIABLE and not self._is_reliability_given(camera)
+
     def stop(self) -> None:
         """Subscribe no longer, and finish the frame at hand."""
         for subscription in self._subscriptions:
@@ -134,11 +159,20 @@ class Pipeline:
             return 'rate_limit'
         return None
 
-    def _subscribe(self, camera: Camera) -> Subscription:
+    def _is_reliability_given(self, camera: Camera) -> bool:
+        return is_given(self._node, _reliability_parameter(camera))
+
+    def _subscribe(
+        self, camera: Camera, reliability: ReliabilityPolicy = ReliabilityPolicy.BEST_EFFORT
+    ) -> Subscription:
         is_raw = self._node.get_parameter('image_transport').value == 'raw'
         callback = self._on_serialized if is_raw else self.on_image
         # Best effort fits whatever a camera offers; no deeper than the frames that may wait.
-        qos = QoSProfile(depth=self._capacity, reliability=ReliabilityPolicy.BEST_EFFORT)
+        qos = QoSProfile(depth=self._capacity, reliability=reliability)
+        # Declared, it would stay what it was at first.
+        policies = [QoSPolicyKind.DURABILITY]
+        if self._is_reliability_given(camera):
+            policies.append(QoSPolicyKind.RELIABILITY)
         return subscribe_with_events(
             lambda events: self._node.create_subscription(
                 Image if is_raw else CompressedImage,
@@ -147,8 +181,12 @@ class Pipeline:
                 qos,
                 raw=is_raw,
                 event_callbacks=events,
-                qos_overriding_options=QoSOverridingOptions(OVERRIDABLE_POLICIES),
+                qos_overriding_options=QoSOverridingOptions(policies),
             ),
             camera,
             self._node.get_logger(),
         )
+
+
+def _reliability_parameter(camera: Camera) -> str:
+    return f'qos_overrides.{camera.name.topic}.subscription.reliability'

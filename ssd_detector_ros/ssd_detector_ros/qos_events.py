@@ -39,7 +39,8 @@ def subscribe_with_events(
 def _build_events(camera: Camera, logger: RcutilsLogger) -> SubscriptionEventCallbacks:
 
     def on_message_lost(event: Any) -> None:
-        camera.num_lost = int(event.total_count)
+        # The total is of this subscription; there may have been others before.
+        camera.num_lost += int(event.total_count_change)
 
     def on_incompatible_qos(event: Any) -> None:
         logger.warning(

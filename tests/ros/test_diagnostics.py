@@ -13,7 +13,11 @@ from lifecycle_msgs.msg import Transition
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CompressedImage, Image
 
+from ssd_detector_ros.camera_watch import IMAGE_TYPES, judge_images
+from ssd_detector_ros.cameras import Camera, CameraName
 from ssd_detector_ros.diagnostics import ERROR, judge_speed, OK, WARN
+from ssd_detector_ros.losses import advise, choose_reliability
+from ssd_detector_ros.offers import Offer
 from ssd_detector_ros.statistics import STAGES, Statistics
 from tests.ros.talking import detector_command, peer, plain_image, running
 from tests.standing_in import stand_in_environment, STAND_INS
@@ -112,11 +116,10 @@ def test_an_engine_that_is_built_at_work_is_told_with_the_reason(bundle, tmp_pat
 LOSSY_CAMERA = """
 import array, time
 import rclpy
-from rclpy.qos import qos_profile_sensor_data
 from sensor_msgs.msg import Image
 rclpy.init(args=[])
 node = rclpy.create_node('camera', namespace='test_lossy')
-publisher = node.create_publisher(Image, 'image', qos_profile_sensor_data)
+publisher = node.create_publisher(Image, 'image', 10)
 pixels = array.array('B', bytes(640 * 480 * 3))
 message = Image(encoding='rgb8', width=640, height=480, step=1920, data=pixels)
 while rclpy.ok():
@@ -125,7 +128,7 @@ while rclpy.ok():
 """
 
 
-def test_images_lost_on_the_way_come_with_the_dds_profile(bundle, tmp_path):
+def test_lost_images_come_with_the_dds_profile_and_are_asked_for_again(bundle, tmp_path):
     if os.environ.get('RMW_IMPLEMENTATION', 'rmw_fastrtps_cpp') != 'rmw_fastrtps_cpp':
         pytest.skip('the middleware is not Fast DDS, whose losses these are')
     environment = {name: value for name, value in os.environ.items() if 'PROFILES' not in name}
@@ -135,7 +138,66 @@ def test_images_lost_on_the_way_come_with_the_dds_profile(bundle, tmp_path):
     command = detector_command('test_lossy', bundle=bundle)
     with running(command, tmp_path / 'log'), peer('test_lossy') as one, camera:
         status = one.diagnosis('images', lambda status: 'lost on the way' in status.message)
-    assert status.level == WARN and 'fastdds_images.xml' in status.message
+        assert status.level == WARN and 'fastdds_images.xml' in status.message
+        one.diagnosis('images', lambda status: status.level == OK)
+        (info,) = one.node.get_subscriptions_info_by_topic('/test_lossy/image')
+        assert info.qos_profile.reliability == ReliabilityPolicy.RELIABLE
+
+
+def offer(name, *, is_reliable):
+    return Offer(name, IMAGE_TYPES[0], '', misfit='', is_reliable=is_reliable)
+
+
+@pytest.mark.parametrize(
+    ('are_reliable', 'is_lossy', 'chosen'),
+    [
+        ((True, True), True, ReliabilityPolicy.RELIABLE),
+        ((True, True), False, ReliabilityPolicy.BEST_EFFORT),
+        ((True, False), True, ReliabilityPolicy.BEST_EFFORT),
+        ((), True, ReliabilityPolicy.BEST_EFFORT),
+    ],
+)
+def test_reliability_is_asked_for_where_all_offer_it_and_images_were_lost(
+    are_reliable, is_lossy, chosen
+):
+    offers = [offer('/camera', is_reliable=one) for one in are_reliable]
+    assert choose_reliability(offers, is_lossy=is_lossy) == chosen
+
+
+def test_a_user_who_chose_best_effort_is_told_the_parameter_that_helps():
+    best_effort = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
+    advice = advise('/image', best_effort, [offer('/front/camera', is_reliable=True)])
+    assert 'set qos_overrides./image.subscription.reliability to reliable' in advice
+    assert '/front/camera' in advice and 'fastdds_images.xml' in advice
+    assert 'reliab' not in advise('/image', best_effort, [offer('/a', is_reliable=False)])
+    assert 'reliab' not in advise('/image', QoSProfile(depth=1), [offer('/a', is_reliable=True)])
+
+
+def camera_that(**known):
+    name = CameraName(given='i', topic='/i', prefix='~', other_given='o', other_topic='/o')
+    camera = Camera(0, name, None)
+    for field, value in known.items():
+        setattr(camera, field, value)
+    return camera
+
+
+@pytest.mark.parametrize(
+    ('known', 'options', 'words'),
+    [
+        # Streams so large that no image comes through, and one that does now and then.
+        ({'num_lost': 21}, {'new_lost': 0}, '21 images on /i were lost on the way; ADVICE'),
+        ({'num_lost': 9, 'last_received_s': 0.0}, {'new_lost': 9}, '9 images on /i were lost'),
+        ({'num_lost': 9, 'last_received_s': 0.0}, {'new_lost': 0, 'is_lossy': True}, 'ADVICE'),
+        (
+            {'num_lost': 9, 'last_received_s': 0.0},
+            {'new_lost': 0},
+            'stale: nothing on /i for 10 s',
+        ),
+    ],
+)
+def test_losses_are_told_also_when_nothing_arrives(known, options, words):
+    verdict = judge_images(camera_that(**known), now_s=10.0, advice='ADVICE', **options)
+    assert words in verdict.message and verdict.level != OK
 
 
 def report(*, received, processed, drops, age_ms=10.0, too_old_ms=()):
