@@ -1,13 +1,10 @@
 """The node `ssd_detector`: wiring and lifecycle; the work is done elsewhere."""
 
-from collections.abc import Callable
-import sys
 from typing import Any
 
-import rclpy
 from rclpy._rclpy_pybind11 import RCLError
 from rclpy.clock import Clock, ClockType
-from rclpy.executors import ExternalShutdownException
+from rclpy.exceptions import NameValidationException
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 
 from ssd_detector import SsdDetectorError
@@ -18,10 +15,11 @@ from ssd_detector_ros.health import Health
 from ssd_detector_ros.model_slot import ModelSlot, tell_loaded
 from ssd_detector_ros.outputs import CameraOutputs, NodeOutputs
 from ssd_detector_ros.pipeline import Pipeline
-from ssd_detector_ros.process import forget_what_stays, keep_freed_memory
 from ssd_detector_ros.processing import Operation
+from ssd_detector_ros.qos_overrides import QosOverrides
 from ssd_detector_ros.sample_scale import SampleScale
 from ssd_detector_ros.services import ServiceError, Services
+from ssd_detector_ros.start_errors import explain
 from ssd_detector_ros.transitions import answer_impossible_transitions, logs_exceptions
 
 PERIOD_S = 1.0
@@ -37,6 +35,7 @@ class DetectorNode(LifecycleNode):
     def __init__(self, **options: Any) -> None:
         super().__init__('ssd_detector', **options)
         self.failure: Exception | None = None
+        self._qos_overrides = QosOverrides(self)
         findings = parameters.declare_parameters(self)
         self._models = ModelSlot(self, findings, self._publish_label_info)
         self._outputs = NodeOutputs(self)
@@ -75,7 +74,12 @@ class DetectorNode(LifecycleNode):
         :return: SUCCESS or FAILURE
         """
         findings: list[str] = []
-        for step in (self._models.configure, self._choose_converter, self._name_cameras):
+        for step in (
+            self._models.configure,
+            self._choose_converter,
+            self._name_cameras,
+            self._qos_overrides.check_values,
+        ):
             try:
                 step()
             except SsdDetectorError as error:
@@ -83,17 +87,13 @@ class DetectorNode(LifecycleNode):
             except Exception as error:
                 self._models.failure = f'{type(error).__name__}: {error}'
                 raise
+        findings = findings or self._open_outputs()
         if findings:
-            self._models.release()
+            self._release()
             self._models.failure = '; '.join(findings)
             for finding in findings:
                 self.get_logger().error(finding)
             return TransitionCallbackReturn.FAILURE
-        sample_bits = self.get_parameter('sample_bits').value
-        # One after the other: with an error those that exist are taken away again.
-        for index, name in enumerate(self._camera_names):
-            outputs = CameraOutputs(self, name.prefix)
-            self._cameras.append(Camera(index, name, outputs, SampleScale(sample_bits)))
         self.get_logger().info(tell_loaded(self._operation().detector))
         return TransitionCallbackReturn.SUCCESS
 
@@ -183,6 +183,18 @@ class DetectorNode(LifecycleNode):
             image_transport=self.get_parameter('image_transport').value,
         )
 
+    def _open_outputs(self) -> list[str]:
+        """Make the publishers of each camera, and return what is wrong with names and QoS."""
+        sample_bits = self.get_parameter('sample_bits').value
+        try:
+            # One after the other: with an error those that exist are taken away again.
+            for index, name in enumerate(self._camera_names):
+                outputs = CameraOutputs(self, name.prefix)
+                self._cameras.append(Camera(index, name, outputs, SampleScale(sample_bits)))
+        except (RCLError, NameValidationException) as error:
+            return [f'topics of the detections: {explain(error)}']
+        return self._qos_overrides.check_topics([name.topic for name in self._camera_names])
+
     def _operation(self) -> Operation:
         operation = self._models.operation
         assert operation is not None, 'asked for between configure and cleanup only'
@@ -223,38 +235,3 @@ class DetectorNode(LifecycleNode):
         self.failure = error
         self.get_logger().fatal(f'the worker ended: {error!r}')
         self.context.try_shutdown()
-
-
-def main(args: list[str] | None = None, *, on_init: Callable[[], object] = lambda: None) -> int:
-    """
-    Run the node until it is interrupted.
-
-    :param args: command line; None takes that of the process
-    :param on_init: called once rclpy handles signals
-    :return: 0 after an interrupt, 1 when the node could not start or failed
-    """
-    try:
-        rclpy.init(args=args)
-    except RCLError as error:
-        sys.stderr.write(f'ssd_detector: {error}\n')
-        return 1
-    on_init()
-    keep_freed_memory()
-    node = None
-    try:
-        node = DetectorNode()
-        if node.get_parameter('autostart').value and not node.start():
-            return 1 if rclpy.ok() else 0
-        forget_what_stays()
-        rclpy.spin(node)
-    except (KeyboardInterrupt, ExternalShutdownException):
-        pass
-    except Exception:
-        # An interrupt shows as an error of whatever was being done.
-        if rclpy.ok():
-            raise
-    finally:
-        if node is not None:
-            node.destroy_node()
-        rclpy.try_shutdown()
-    return 1 if node is not None and node.failure else 0

@@ -1,6 +1,5 @@
 """Declares the node's parameters and checks what was given, all at once."""
 
-from collections.abc import Sequence
 import difflib
 from pathlib import Path
 from typing import Any
@@ -12,16 +11,13 @@ from rclpy.parameter import Parameter
 
 from ssd_detector import ConfigError
 from ssd_detector_ros.declarations import Declaration, DECLARATIONS
+from ssd_detector_ros.qos_overrides import PREFIX
 
 RELEASED_BUNDLE = 'mobilenetv2_ssd_voc'
 # Given by rclpy itself, to any node.
-_FOREIGN_PREFIXES = ('use_sim_time', 'start_type_description_service')
+_FOREIGN_PREFIXES = ('use_sim_time', 'start_type_description_service', PREFIX)
 # Of difflib: names of ours with a letter wrong or two; names that may have been meant so.
 _NEAR_MISS, _ALIKE = 0.82, 0.7
-_QOS_PREFIX = 'qos_overrides.'
-_PUBLISHER_POLICIES = ('history', 'depth', 'reliability')
-# How many images wait is for drop_policy and queue_size to say.
-_SUBSCRIPTION_POLICIES = ('reliability', 'durability')
 
 
 def declare_parameters(node: Node) -> dict[str, str]:
@@ -136,21 +132,11 @@ def _advice(node: Node, name: str) -> str:
 
 
 def _is_known(name: str) -> bool:
-    if name.startswith(_QOS_PREFIX):
-        return name.rpartition('.')[2] in _policies_of(name)
     return name in DECLARATIONS or name.startswith(_FOREIGN_PREFIXES)
-
-
-def _policies_of(name: str) -> Sequence[str]:
-    """List the policies that a QoS override of this entity can set."""
-    return _SUBSCRIPTION_POLICIES if '.subscription' in name else _PUBLISHER_POLICIES
 
 
 def _find_fault(name: str) -> str:
     """Say what is wrong with an unknown name; empty when it is likely that of another node."""
-    if name.startswith(_QOS_PREFIX):
-        known = ', '.join(_policies_of(name))
-        return f'parameter {name}: no policy that can be overridden there; expected one of {known}'
     near = _nearest(name, _NEAR_MISS)
     # A whole word more makes another thing: sync_queue_size.
     if not near or f'_{near}_' in f'_{name}_':

@@ -13,8 +13,9 @@ from rclpy._rclpy_pybind11 import RCLError
 from rclpy.parameter import Parameter
 
 from ssd_detector_ros.image_conversion import to_rgb
-from ssd_detector_ros.node import DetectorNode, main
+from ssd_detector_ros.node import DetectorNode
 from ssd_detector_ros.qos_events import subscribe_with_events, UnsupportedEventTypeError
+from ssd_detector_ros.run import main
 from tests.ros.talking import plain_image, TIMEOUT_S
 from tests.tiny_bundle import write_tiny_bundle
 
@@ -106,6 +107,27 @@ def test_an_unforeseen_exception_ends_the_node_with_a_failure(node, context, mon
     assert not context.ok()
 
 
+def test_a_failed_activate_leaves_nothing_subscribed(context, tmp_path, monkeypatch):
+    bundle = str(write_tiny_bundle(tmp_path / 'tiny'))
+    given = [Parameter('bundle', value=bundle), Parameter('image_topics', value=['a', 'b'])]
+    node = DetectorNode(context=context, parameter_overrides=given)
+    subscribe, subscribed = node.create_subscription, []
+
+    def fail_at_the_second(*arguments, **options):
+        if subscribed:
+            raise RCLError('failed to create subscription')
+        subscribed.append(subscribe(*arguments, **options))
+        return subscribed[0]
+
+    node.trigger_configure()
+    before = len(list(node.subscriptions))
+    monkeypatch.setattr(node, 'create_subscription', fail_at_the_second)
+    node.trigger_activate()
+    assert subscribed and len(list(node.subscriptions)) == before
+    assert node._pipeline is None
+    node.destroy_node()
+
+
 def test_what_was_known_of_a_camera_before_a_pause_is_forgotten(node):
     (camera,) = node._cameras
     camera.num_lost, camera.last_answered = 5, 'a frame'
@@ -129,7 +151,7 @@ def test_an_interrupt_while_the_node_is_made_is_no_failure(monkeypatch):
         rclpy.shutdown()
         raise RCLError('failed to create service: the given context is not valid')
 
-    monkeypatch.setattr('ssd_detector_ros.node.DetectorNode', make)
+    monkeypatch.setattr('ssd_detector_ros.run.DetectorNode', make)
     assert main([]) == 0
 
 

@@ -169,16 +169,8 @@ def test_parameters_of_rclpy_are_no_unknown_names(declare):
     _, findings = declare(
         *given_parameters(use_sim_time='true'),
         *given_parameters(**{'qos_overrides./detections.publisher.depth': 5}),
-        *given_parameters(**{'qos_overrides./image.subscription_a.durability': 'volatile'}),
     )
     assert findings == {}
-
-
-@pytest.mark.parametrize('policy', ['relibility', 'depth'])
-def test_a_qos_override_without_effect_is_reported(declare, policy):
-    name = f'qos_overrides./image.subscription.{policy}'
-    _, findings = declare(*given_parameters(**{name: 5}))
-    assert 'expected one of reliability, durability' in findings[name]
 
 
 def test_off_that_yaml_takes_for_false_comes_with_advice(declare):

@@ -12,7 +12,7 @@ if find_spec('rclpy') is None:
 from lifecycle_msgs.msg import Transition
 
 from ssd_msgs.srv import LoadModel
-from tests.ros.talking import detector_command, peer, plain_image, running
+from tests.ros.talking import detector_command, peer, running
 from tests.tiny_bundle import write_tiny_bundle
 
 
@@ -29,21 +29,6 @@ def slow_bundle(tmp_path_factory):
 
 def load(one, path):
     return one.call_later(LoadModel, 'load_model', LoadModel.Request(bundle=str(path)))
-
-
-def test_a_failed_activate_leaves_nothing_subscribed(bundle, tmp_path):
-    policy = 'qos_overrides./test_half/b.subscription.reliability'
-    command = detector_command(
-        'test_half', bundle=bundle, image_topics=['a', 'b'], autostart='false', **{policy: 'bogus'}
-    )
-    with running(command, tmp_path / 'log') as process, peer('test_half') as one:
-        assert one.change_state(Transition.TRANSITION_CONFIGURE)
-        assert not one.change_state(Transition.TRANSITION_ACTIVATE)
-        one.wait_for(lambda: one.publisher('a').get_subscription_count() == 0, 'no subscription')
-        one.send(plain_image(), topic='a')
-        assert one.state() == 'unconfigured'
-        assert process.poll() is None
-    assert 'bogus' in (tmp_path / 'log').read_text()
 
 
 def test_a_model_that_is_still_loading_does_not_replace_that_of_a_later_configure(
