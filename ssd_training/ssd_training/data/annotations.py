@@ -27,6 +27,7 @@ Kind = Literal[
     'degenerate box',
     'too many boxes',
     'duplicate box',
+    'duplicate image',
     'empty image',
     'leakage',
 ]
@@ -54,7 +55,7 @@ class Annotation:
     """
     An image's annotation, right or wrong.
 
-    :param image_id: unique within the data set
+    :param image_id: unique within the split
     :param image: where its pixels come from
     :param place: file that says so, for messages
     :param size_wh: px
@@ -174,6 +175,23 @@ def check_objects(annotation: Annotation, policy: Policy) -> Iterator[Finding]:
         )
 
 
+def drop_repeated(annotations: Iterable[Annotation], findings: list[Finding]) -> list[Annotation]:
+    """
+    Leave out images that a split lists twice.
+
+    :param annotations: of the split
+    :param findings: gets what is left out
+    :return: the others, in the same order
+    """
+    first: dict[str, Annotation] = {}
+    for annotation in annotations:
+        known = first.setdefault(annotation.image.identity, annotation)
+        if known is not annotation:
+            text = f'is listed more than once, also in {known.place}; leave it in one place'
+            findings.append(Finding('duplicate image', annotation.image.name, text))
+    return list(first.values())
+
+
 def check_disjoint(train: Sequence[Record], val: Sequence[Record]) -> None:
     """
     Refuse to test on images that were trained on.
@@ -182,12 +200,12 @@ def check_disjoint(train: Sequence[Record], val: Sequence[Record]) -> None:
     :param val: records of the other
     :raises DataError: when an image is in both
     """
-    train_ids = {record.image_id for record in train}
-    if shared := sorted(record.image_id for record in val if record.image_id in train_ids):
+    trained_on = {record.image.identity for record in train}
+    if shared := [record.image.name for record in val if record.image.identity in trained_on]:
         raise DataError(
             [
                 f'data: {len(shared)} images are in both train_split and val_split, such as '
-                f'{shared[0]}; choose splits without common images'
+                f'{min(shared)}; choose splits without common images'
             ]
         )
 

@@ -44,6 +44,7 @@ class _InMemory:
         self._source = source
         self._image_rgb: NDArray[np.uint8] | None = None
         self.name = source.name
+        self.identity = source.identity
         self.read_bytes = source.read_bytes
         self.version = source.version
 
@@ -69,6 +70,11 @@ class _InFolder:
     def name(self) -> str:
         """Name the original."""
         return self.source.name
+
+    @property
+    def identity(self) -> str:
+        """Tell the originals apart."""
+        return self.source.identity
 
     def load(self) -> NDArray[np.uint8]:
         """

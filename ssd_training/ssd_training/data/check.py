@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 import hashlib
-from typing import Any
+from typing import Any, NamedTuple
 
 from ssd_training.data.annotations import Annotation, check_objects, Finding, Kind, Policy
 from ssd_training.data.datasets import policy_of, read_annotations
@@ -76,12 +76,13 @@ def check_data(settings: DataSettings) -> CheckResult:
     splits = (settings.train_split, settings.val_split)
     findings: dict[str, list[Finding]] = {}
     num_images: dict[str, int] = {}
-    digests: dict[str, Mapping[str, str]] = {}
+    digests: dict[str, Sequence[_Looked]] = {}
     for split in splits:
         annotations, unread = read_annotations(settings, split)
         num_images[split] = len(annotations)
         findings[split] = [*unread, *_check_annotations(annotations, policy_of(settings))]
         digests[split] = _check_images(annotations, findings[split])
+        findings[split] += _check_copies(digests[split])
     train, val = splits
     findings[val] += _check_leakage(digests[train], digests[val], train)
     return CheckResult(num_images, findings, _allowed_kinds(settings))
@@ -100,20 +101,27 @@ def _check_annotations(annotations: Sequence[Annotation], policy: Policy) -> Ite
                 yield Finding('duplicate box', annotation.place, text)
 
 
-def _check_images(annotations: Sequence[Annotation], findings: list[Finding]) -> dict[str, str]:
-    """Decode all images; add to findings; give image id -> hash of the pixels, or nothing."""
+class _Looked(NamedTuple):
+    """An image, and a hash of its pixels or nothing."""
+
+    annotation: Annotation
+    digest: str
+
+
+def _check_images(annotations: Sequence[Annotation], findings: list[Finding]) -> list[_Looked]:
+    """Decode all images; add to findings."""
     known = {finding.place for finding in findings if finding.kind == 'missing file'}
     present = [annotation for annotation in annotations if annotation.image.name not in known]
-    digests = {annotation.image_id: '' for annotation in annotations}
+    looked = []
     # Decoding and hashing leave Python alone, so that threads do.
     with ThreadPoolExecutor() as executor:
         for annotation, (digest, found) in zip(
             present, executor.map(_inspect, present), strict=True
         ):
             findings += found
-            digests[annotation.image_id] = digest
+            looked.append(_Looked(annotation, digest))
     findings += _check_orientations([annotation.image for annotation in present])
-    return digests
+    return looked
 
 
 def _inspect(annotation: Annotation) -> tuple[str, list[Finding]]:
@@ -132,7 +140,9 @@ def _inspect(annotation: Annotation) -> tuple[str, list[Finding]]:
             f'upper 8 bits are taken; write it with 8 bits'
         )
         found.append(Finding('unused bits', image.name, text))
-    return hashlib.sha256(image_rgb.tobytes()).hexdigest(), found
+    digest = hashlib.sha256(image_rgb.tobytes())
+    digest.update(str(image_rgb.shape).encode())
+    return digest.hexdigest(), found
 
 
 def _check_orientations(images: Sequence[ImageSource]) -> Iterator[Finding]:
@@ -143,16 +153,29 @@ def _check_orientations(images: Sequence[ImageSource]) -> Iterator[Finding]:
             yield Finding('undecided orientation', image.name, text)
 
 
+def _check_copies(looked: Sequence[_Looked]) -> Iterator[Finding]:
+    owners: dict[str, Annotation] = {}
+    for annotation, digest in looked:
+        owner = owners.setdefault(digest, annotation)
+        if digest and owner is not annotation:
+            same = set(owner.objects) == set(annotation.objects)
+            objects = 'and the same objects' if same else 'but other objects: look at both'
+            text = f'has the pixels of {owner.image.name}, {objects}; keep one'
+            yield Finding('duplicate image', annotation.image.name, text)
+
+
 def _check_leakage(
-    train: Mapping[str, str], val: Mapping[str, str], train_split: str
+    train: Sequence[_Looked], val: Sequence[_Looked], train_split: str
 ) -> Iterator[Finding]:
-    owners = {digest: image_id for image_id, digest in train.items() if digest}
-    for image_id, digest in val.items():
-        if image_id in train:
-            yield Finding('leakage', image_id, f'is in {train_split}, too')
+    trained_on = {annotation.image.identity for annotation, _ in train}
+    owners = {digest: annotation.image.name for annotation, digest in train if digest}
+    for annotation, digest in val:
+        name = annotation.image.name
+        if annotation.image.identity in trained_on:
+            yield Finding('leakage', name, f'is in {train_split}, too')
         elif digest in owners:
             text = f'has the pixels of {owners[digest]} in {train_split}'
-            yield Finding('leakage', image_id, text)
+            yield Finding('leakage', name, text)
 
 
 def _allowed_kinds(settings: DataSettings) -> frozenset[Kind]:

@@ -7,9 +7,11 @@ from typing import Annotated, Literal
 from pydantic import Field, TypeAdapter, ValidationError
 from typing_extensions import NotRequired, TypedDict
 
-from ssd_training.data.annotations import AnnotatedObject, Annotation, Finding
+from ssd_detector.images import IMAGE_SUFFIXES
+from ssd_training.data.annotations import AnnotatedObject, Annotation, drop_repeated, Finding
 from ssd_training.data.decoding import Decoding, Orientation
 from ssd_training.data.records import ImageFile
+from ssd_training.data.voc_files import FilesByStem
 from ssd_training.errors import DataError
 
 
@@ -56,12 +58,13 @@ def read_coco_annotations(
     """
     content = _read_json(annotation_path)
     labels = {category['id']: category['name'] for category in content['categories']}
-    objects: dict[int | str, list[AnnotatedObject]] = {
-        image['id']: [] for image in content['images']
+    objects: dict[str, list[AnnotatedObject]] = {
+        str(image['id']): [] for image in content['images']
     }
     wrong = []
     for found in content['annotations']:
-        if found['image_id'] not in objects or found['category_id'] not in labels:
+        image_id = str(found['image_id'])
+        if image_id not in objects or found['category_id'] not in labels:
             wrong.append(
                 f'{annotation_path}: annotation {found.get("id")}: image {found["image_id"]} or '
                 f'category {found["category_id"]} is not in the file'
@@ -70,26 +73,40 @@ def read_coco_annotations(
             x, y, width, height = found['bbox']
             box = (x, y, x + width, y + height)
             is_crowd = found.get('iscrowd') == 1
-            objects[found['image_id']].append(
-                AnnotatedObject(labels[found['category_id']], box, is_crowd)
-            )
+            objects[image_id].append(AnnotatedObject(labels[found['category_id']], box, is_crowd))
     if len(objects) < len(content['images']):
         wrong.append(f'{annotation_path}: images: some id stands there twice')
     if wrong:
         raise DataError(wrong[:20])
-    annotations, findings = [], []
+    annotations: list[Annotation] = []
+    findings: list[Finding] = []
+    files = FilesByStem(image_folder, IMAGE_SUFFIXES)
     for image in content['images']:
-        path = image_folder / image['file_name']
+        path = _find_image(files, image['file_name'])
         place = f'{annotation_path.name}: {image["file_name"]}'
         if not path.is_file():
-            text = f'missing, but listed in {annotation_path.name}'
+            similar = files.describe_similar(files.strip(image['file_name']))
+            text = f'missing, but listed in {annotation_path.name}{similar}'
             findings.append(Finding('missing file', str(path), text))
         size_wh = (image['width'], image['height'])
         source = ImageFile(path, decoding=Decoding(orientation, size_wh))
-        annotations.append(
-            Annotation(str(image['id']), source, place, size_wh, tuple(objects[image['id']]))
-        )
-    return annotations, findings
+        image_id = str(image['id'])
+        annotations.append(Annotation(image_id, source, place, size_wh, tuple(objects[image_id])))
+    return drop_repeated(annotations, findings), findings
+
+
+def _find_image(files: FilesByStem, file_name: str) -> Path:
+    """Find a file by its name, or by what another system made of its letters and slashes."""
+    path = files.folder / file_name
+    if path.is_file():
+        return path
+    name = file_name.replace('\\', '/')
+    same = [
+        found
+        for found in files.find(files.strip(name))
+        if found.suffix.lower() == Path(name).suffix.lower()
+    ]
+    return same[0] if len(same) == 1 else path
 
 
 def _read_json(path: Path) -> _Content:

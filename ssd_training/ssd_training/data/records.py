@@ -4,6 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 import hashlib
+import os
 from pathlib import Path
 from typing import Protocol
 
@@ -24,6 +25,10 @@ class ImageSource(Protocol):
     @property
     def name(self) -> str:
         """Name the place, for messages."""
+
+    @property
+    def identity(self) -> str:
+        """Tell images apart: equal for the same image, whatever its names and ids."""
 
     def load(self) -> NDArray[np.uint8]:
         """
@@ -103,6 +108,11 @@ class ImageFile(EncodedImage):
         """Name the file."""
         return str(self.path)
 
+    @property
+    def identity(self) -> str:
+        """Give the path without links."""
+        return os.path.realpath(self.path)
+
     def read_bytes(self) -> bytes:
         """
         Read the file.
@@ -147,7 +157,7 @@ class Record:
     """
     One annotated image.
 
-    :param image_id: as in the split's list
+    :param image_id: as in the split's list; unique within the split, not beyond
     :param image: where its pixels come from
     :param size_wh: px, as the annotation says
     :param ground_truths: the objects

@@ -40,6 +40,11 @@ class Scene:
         """Name the image."""
         return f'shapes {self.numbers}'
 
+    @property
+    def identity(self) -> str:
+        """Tell images apart."""
+        return repr(self)
+
     def load(self) -> Image:
         """
         Draw the image.

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 import json
+import os
 from pathlib import Path
 import shutil
 from typing import Any
@@ -75,7 +76,7 @@ def _to_example(record: Record) -> tf.train.Example:
         'image/labels': [int(value) for value in truths.class_ids],
         'image/difficult': [int(value) for value in truths.is_difficult],
         'image/image_id': [record.image_id.encode()],
-        'image/path': [record.image.name.encode()],
+        'image/path': [os.fsencode(record.image.identity)],
     }
     return tf.train.Example(
         features=tf.train.Features(

@@ -23,11 +23,19 @@ _BEFORE, _AFTER = 12, 4
 
 @dataclass(frozen=True)
 class ShardImage(EncodedImage):
-    """An encoded image inside a shard."""
+    """
+    An encoded image inside a shard.
+
+    :param path: of the shard
+    :param offset: of the image in it
+    :param size_bytes: of the image
+    :param identity: of the image that was written
+    """
 
     path: Path
     offset: int
     size_bytes: int
+    identity: str
 
     @property
     def name(self) -> str:
@@ -152,9 +160,10 @@ def _to_record(content: bytes, path: Path, offset: int, orientation: Orientation
     )
     decoding = Decoding(orientation, (width_px, height_px))
     place = offset + content.index(encoded)
+    identity = os.fsdecode(feature['image/path'].bytes_list.value[0])
     return Record(
         image_id=feature['image/image_id'].bytes_list.value[0].decode(),
-        image=ShardImage(path, place, len(encoded), decoding=decoding),
+        image=ShardImage(path, place, len(encoded), identity, decoding=decoding),
         size_wh=(width_px, height_px),
         ground_truths=GroundTruths(
             np.array(feature['image/boxes'].float_list.value, np.float32).reshape(-1, 4),

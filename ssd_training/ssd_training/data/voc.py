@@ -1,10 +1,18 @@
 """PASCAL VOC: images, files and objects of a split."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
+import dataclasses
 from pathlib import Path
 
 from ssd_detector.images import IMAGE_SUFFIXES
-from ssd_training.data.annotations import Annotation, Finding, Policy, to_records
+from ssd_training.data.annotations import (
+    Annotation,
+    drop_repeated,
+    Finding,
+    Policy,
+    to_records,
+)
 from ssd_training.data.decoding import Decoding, Orientation
 from ssd_training.data.records import ImageFile, Record
 from ssd_training.data.voc_files import BoxBase, FilesByStem, read_voc_file, VocFile
@@ -42,20 +50,28 @@ def read_voc_annotations(
     :param box_base: what the first pixel is called in the XML, 1 or 0
     :param orientation: see Decoding
     :return: the annotations in the order of the lists, and what can not be read
-    :raises DataError: when a list can not be read, or the lists share an image
+    :raises DataError: when a list can not be read
     """
-    annotations: list[Annotation] = []
+    found: list[tuple[str, Annotation]] = []
     findings: list[Finding] = []
     for part in split.split('+'):
         folder, _, name = part.strip().rpartition('/')
         reader = _Reader(root / folder, name, box_base, orientation)
-        ids = read_list(root / folder / f'ImageSets/Main/{name}.txt', reader.has)
-        annotations += [found for one in ids if (found := reader.read(one, findings))]
-    ids = [annotation.image_id for annotation in annotations]
-    if len(set(ids)) < len(ids):
-        twice = next(image_id for image_id in ids if ids.count(image_id) > 1)
-        raise DataError([f'{split}: lists {twice} more than once; give lists without common ids'])
-    return annotations, findings
+        for image_id in read_list(root / folder / f'ImageSets/Main/{name}.txt', reader.has):
+            annotation = reader.read(image_id, findings)
+            found += [(folder, annotation)] if annotation else []
+    return drop_repeated(_name_apart(found), findings), findings
+
+
+def _name_apart(found: Sequence[tuple[str, Annotation]]) -> Iterator[Annotation]:
+    """Put the folder in front of an id that images of several folders have."""
+    counts = Counter(annotation.image_id for _, annotation in found)
+    for folder, annotation in found:
+        if counts[annotation.image_id] > 1 and folder:
+            image_id = f'{folder}/{annotation.image_id}'
+            yield dataclasses.replace(annotation, image_id=image_id)
+        else:
+            yield annotation
 
 
 class _Reader:
@@ -138,9 +154,7 @@ class _Reader:
 
     def _miss(self, files: FilesByStem, image_id: str, findings: list[Finding]) -> Path:
         path = files.folder / f'{image_id}{files.suffixes[0]}'
-        text = f'missing, but listed in {self._split}.txt'
-        if similar := files.find_similar(image_id):
-            text += f'; there is {similar.name}: rename it, or convert it to {path.name}'
+        text = f'missing, but listed in {self._split}.txt{files.describe_similar(image_id)}'
         findings.append(Finding('missing file', str(path), text))
         return path
 

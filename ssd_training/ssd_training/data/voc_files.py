@@ -99,25 +99,20 @@ class FilesByStem:
         written = _normalize(re.split(r'[/\\]', filename)[-1])
         return tuple(path for path in found if _normalize(path.name) == written) or found
 
-    def find_similar(self, stem: str) -> Path | None:
+    def describe_similar(self, stem: str) -> str:
         """
-        Find a file that differs in the suffix or in capital letters, for messages.
+        Look for what stands there instead of a missing file: another suffix, other capitals.
 
         :param stem: see find
-        :return: such a file
+        :return: what to do with it, to be added to a finding; empty when there is nothing
         """
         parent, _, name = stem.rpartition('/')
         folder = self.folder / parent
-        names = sorted(os.listdir(folder)) if folder.is_dir() else ()
         wanted = _normalize(name).casefold()
-        return next(
-            (
-                folder / other
-                for other in names
-                if _normalize(os.path.splitext(other)[0]).casefold() == wanted
-            ),
-            None,
-        )
+        for other in sorted(os.listdir(folder)) if folder.is_dir() else ():
+            if _normalize(os.path.splitext(other)[0]).casefold() == wanted:
+                return f'; there is {other}: rename it, or convert it to {name}{self.suffixes[0]}'
+        return ''
 
     def strip(self, name: str) -> str:
         """
