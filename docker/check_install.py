@@ -21,16 +21,24 @@ GLIBC = ('2_28', '2_27', '2_17')
 
 @dataclass(frozen=True)
 class Image:
-    """A Dockerfile, and what its base image has."""
+    """A Dockerfile with a ROS distribution, and what its base image has."""
 
     dockerfile: str
+    distribution: str
     python: str
     processors: tuple[str, ...]
 
+    @property
+    def requirements(self) -> str:
+        """The list that it installs."""
+        return f'requirements-{"humble" if self.distribution == "humble" else "robot"}.txt'
+
 
 IMAGES = (
-    Image('Dockerfile.ros', '3.12', ('x86_64', 'aarch64')),
-    Image('Dockerfile.jetson', '3.10', ('aarch64',)),
+    Image('Dockerfile.ros', 'jazzy', '3.12', ('x86_64', 'aarch64')),
+    Image('Dockerfile.ros', 'humble', '3.10', ('x86_64', 'aarch64')),
+    Image('Dockerfile.ros', 'lyrical', '3.14', ('x86_64', 'aarch64')),
+    Image('Dockerfile.jetson', 'humble', '3.10', ('aarch64',)),
 )
 
 
@@ -41,7 +49,7 @@ def main() -> int:
     :return: 0, or 1 with the findings printed
     """
     findings = [
-        f'{image.dockerfile}, {processor}: {finding}'
+        f'{image.dockerfile}, {image.distribution}, {processor}: {finding}'
         for image in IMAGES
         for processor in image.processors
         for finding in check(image, processor)
@@ -59,7 +67,7 @@ def check(image: Image, processor: str) -> list[str]:
     :return: what is wrong
     """
     text = (FOLDER / image.dockerfile).read_text(encoding='utf-8')
-    (requirements,) = re.findall(r'pip install .*-r (\S+)', text)
+    requirements = image.requirements
     platforms = [f'manylinux_{glibc}_{processor}' for glibc in GLIBC]
     platforms.append(f'manylinux2014_{processor}')
     pip = [sys.executable, '-m', 'pip', '--disable-pip-version-check', 'install', '--dry-run']
