@@ -132,6 +132,8 @@ def _score(arguments: argparse.Namespace) -> 'tuple[list[Score], Split]':
     split = scoring.Split.read(config)
     if path.suffix == '.json':
         return [scoring.score_detections(path, split)], split
+    if bundle and (differences := scoring.tell_differences(bundle, config)):
+        print(differences, file=sys.stderr)
     if arguments.chain:
         stages = _list_chain(sources.require_bundle(path, bundle), config, arguments)
     else:

@@ -82,6 +82,9 @@ def test_a_bundle_is_scored_with_class_names(evaluate, bundle):
         'postprocess',
     ]
     assert 'ONNX: 4/4 images' in err
+    assert 'per_class_top_k 400 (deploy.yaml: 100)' in err
+    assert 'score_threshold 0.01 (deploy.yaml: 0.35)' in err
+    assert metrics['origin']['settings']['nms.per_class_top_k'] == 400
 
 
 def test_a_file_of_a_bundle_is_scored_with_the_experiment_of_the_bundle(evaluate, bundle):
@@ -186,6 +189,8 @@ def test_perfect_detections_in_a_coco_file_score_1(evaluate, perfect, tmp_path):
     assert metrics['mean_ap_75'] == pytest.approx(1)
     assert not any(error['count'] for error in metrics['errors'])
     assert {one['best']['f1'] for one in metrics['by_class'] if one['best']} == {1.0}
+    # Nothing of the detections was left out or suppressed here.
+    assert set(metrics['origin']['settings']) == {'interpolation', 'iou_threshold'}
 
 
 def change(entries, **fields):

@@ -155,6 +155,7 @@ def test_a_card_tells_what_each_file_reaches(load):
     card = write_model_card('m', load('exp002_ssdlite'), training_run='run', metrics=metrics)
 
     assert '| model_int8_cpu.onnx | 0.4321 |' in card
+    assert 'not with the thresholds of deploy.yaml' in card and '400 candidates a class' in card
 
 
 def test_another_input_size_than_the_experiments_is_an_error(small, deploy, tmp_path):

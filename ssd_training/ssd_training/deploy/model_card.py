@@ -71,9 +71,13 @@ def _describe_metrics(config: ExperimentConfig, metrics: Mapping[str, float]) ->
     if not scores:
         return 'Not evaluated.'
     rows = [f'| {tag.removeprefix("val/")} | {value:.4f} |' for tag, value in scores.items()]
+    nms = config.eval.nms
     head = (
         f'{config.data.title} `{config.data.val_split}`, {config.eval.interpolation} AP '
-        f'at IoU {config.eval.iou_threshold:g}, difficult objects ignored, by the float32 network:'
+        f'at IoU {config.eval.iou_threshold:g}, difficult objects ignored, by the float32 '
+        f'network; not with the thresholds of deploy.yaml, but of boxes from score '
+        f'{nms.score_threshold:g} on, {nms.per_class_top_k} candidates a class, NMS at IoU '
+        f'{nms.iou_threshold:g}, {nms.max_detections_per_image} boxes an image:'
     )
     files = [
         f'| {tag.removesuffix("/mAP")} | {value:.4f} |'

@@ -58,7 +58,7 @@ def detect_records(
     :return: detections by image id, and times
     """
     pictures = [Picture(one.image_id, one.size_wh, one.load_image) for one in records]
-    return detect_all(model, pictures, _thresholds(settings.nms), on_progress=on_progress)
+    return detect_all(model, pictures, make_thresholds(settings.nms), on_progress=on_progress)
 
 
 def score_run(
@@ -107,7 +107,13 @@ def analyse_records(
     )
 
 
-def _thresholds(nms: NmsSettings) -> Thresholds:
+def make_thresholds(nms: NmsSettings) -> Thresholds:
+    """
+    Say in the core's words which boxes are scored.
+
+    :param nms: section `eval.nms`
+    :return: the same
+    """
     return Thresholds(
         score_threshold=nms.score_threshold,
         nms_iou_threshold=nms.iou_threshold,

@@ -1,7 +1,7 @@
 """Scores stages one after the other, and describes what was found."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timezone
 import hashlib
 from importlib.metadata import PackageNotFoundError, version
@@ -10,6 +10,7 @@ import platform
 
 from rich.console import Console
 
+from ssd_detector.bundle import Bundle
 from ssd_detector.errors import BackendError
 from ssd_detector.evaluation.analysis import Analysis
 from ssd_detector.evaluation.detections_file import read_detections
@@ -18,7 +19,7 @@ from ssd_detector.report.description import describe
 from ssd_detector.report.result import DataResult, Origin, Result
 from ssd_training.data.datasets import read_split
 from ssd_training.data.records import hash_records, Record
-from ssd_training.engine.evaluation import analyse_records, detect_records
+from ssd_training.engine.evaluation import analyse_records, detect_records, make_thresholds
 from ssd_training.evaluation.chain import find_before
 from ssd_training.evaluation.progress import open_progress
 from ssd_training.evaluation.stages import Stage
@@ -123,7 +124,28 @@ def score_detections(path: Path, split: Split) -> Score:
     run = Run(read_detections(path, image_ids, split.config.data.labels), {})
     stage = Stage('detections', path, None)
     analysis = analyse_records(run, split.records, split.config.eval, split.config.data.labels)
-    return Score(stage, describe(analysis, _describe_origin(stage, split, run)), analysis)
+    origin = _describe_origin(stage, split, run)
+    # What comes from elsewhere is scored as it is.
+    settings = {k: v for k, v in origin.settings.items() if not k.startswith('nms.')}
+    return Score(stage, describe(analysis, replace(origin, settings=settings)), analysis)
+
+
+def tell_differences(bundle: Bundle, config: ExperimentConfig) -> str:
+    """
+    Say that a bundle is not scored with what it deploys: a score is of the whole curve.
+
+    :param bundle: that is scored
+    :param config: the experiment whose section `eval` applies
+    :return: one line; empty when nothing differs
+    """
+    scored = asdict(make_thresholds(config.eval.nms))
+    deployed = asdict(bundle.thresholds)
+    differences = ', '.join(
+        f'{name} {scored[name]} (deploy.yaml: {deployed[name]})'
+        for name in scored
+        if scored[name] != deployed[name]
+    )
+    return f'scored with the section eval: {differences}' if differences else ''
 
 
 def _score(model: Model, stage: Stage, split: Split, console: Console) -> tuple[Result, Analysis]:
