@@ -4,15 +4,11 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-import hashlib
 from typing import Any, NamedTuple
 
 from ssd_training.data.annotations import Annotation, check_objects, Finding, Kind, Policy
 from ssd_training.data.datasets import policy_of, read_annotations
-from ssd_training.data.decoding import count_used_bits
-from ssd_training.data.orientation import describe_undecided, explain_orientations
-from ssd_training.data.records import check_size, EncodedImage, ImageSource
-from ssd_training.errors import DataError
+from ssd_training.data.inspection import find_undecided, inspect_image
 from ssd_training.experiments.data_schema import DataSettings
 
 
@@ -115,42 +111,15 @@ def _check_images(annotations: Sequence[Annotation], findings: list[Finding]) ->
     looked = []
     # Decoding and hashing leave Python alone, so that threads do.
     with ThreadPoolExecutor() as executor:
-        for annotation, (digest, found) in zip(
-            present, executor.map(_inspect, present), strict=True
+        for annotation, inspected in zip(
+            present,
+            executor.map(lambda one: inspect_image(one.image, one.size_wh), present),
+            strict=True,
         ):
-            findings += found
-            looked.append(_Looked(annotation, digest))
-    findings += _check_orientations([annotation.image for annotation in present])
+            findings += inspected.findings
+            looked.append(_Looked(annotation, inspected.digest))
+    findings += find_undecided([annotation.image for annotation in present])
     return looked
-
-
-def _inspect(annotation: Annotation) -> tuple[str, list[Finding]]:
-    """Decode an image; give the hash of the pixels, or nothing, and what is wrong."""
-    image = annotation.image
-    try:
-        image_rgb = image.load()
-        check_size(image_rgb, annotation.size_wh, image.name)
-    except DataError as error:
-        text = str(error).removeprefix(f'{image.name}: ')
-        return '', [Finding('unreadable image', image.name, text)]
-    found = []
-    if isinstance(image, EncodedImage) and (num_bits := count_used_bits(image.read_bytes())):
-        text = (
-            f'has 16 bits, but no value above {2**num_bits - 1}: read as nearly black, since the '
-            f'upper 8 bits are taken; write it with 8 bits'
-        )
-        found.append(Finding('unused bits', image.name, text))
-    digest = hashlib.sha256(image_rgb.tobytes())
-    digest.update(str(image_rgb.shape).encode())
-    return digest.hexdigest(), found
-
-
-def _check_orientations(images: Sequence[ImageSource]) -> Iterator[Finding]:
-    decisions = explain_orientations(images)
-    text = describe_undecided(decisions)
-    for image, decision in zip(images, decisions, strict=True):
-        if decision == 'undecided':
-            yield Finding('undecided orientation', image.name, text)
 
 
 def _check_copies(looked: Sequence[_Looked]) -> Iterator[Finding]:
