@@ -1,4 +1,4 @@
-"""Look at training data: `python -m ssd_training.data check|stats|preview|tfrecords`."""
+"""Training data: `python -m ssd_training.data prepare|check|stats|preview|tfrecords`."""
 
 import argparse
 from collections.abc import Sequence
@@ -8,8 +8,14 @@ import os
 from pathlib import Path
 import sys
 
+from ssd_training.preparation import command as preparation
+
 # Only what is needed to answer --help; commands.py brings the rest.
 CONFIG_ROOT = Path(__file__).parents[1] / 'configs'
+_PREPARE = (
+    'make splits, an experiment and a deploy config of what a labelling tool exported (VOC, COCO, '
+    'YOLO, CVAT)'
+)
 _COMMANDS = {
     'check': 'find everything that is wrong with annotations, images and splits',
     'stats': 'count classes and sizes, and what share of the objects the priors can match',
@@ -40,6 +46,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog='python -m ssd_training.data', description=__doc__)
     commands = parser.add_subparsers(dest='command', required=True, metavar='COMMAND')
+    preparation.add_arguments(commands.add_parser('prepare', help=_PREPARE, description=_PREPARE))
     for name, text in _COMMANDS.items():
         command = commands.add_parser(name, help=text, description=text)
         command.add_argument(
@@ -67,6 +74,8 @@ def _count(text: str) -> int:
 
 
 def _run(arguments: argparse.Namespace) -> int:
+    if arguments.command == 'prepare':
+        return preparation.run(arguments)
     from ssd_training.data import commands
     from ssd_training.experiments.merge import load_experiment
 

@@ -30,6 +30,10 @@ Kind = Literal[
     'duplicate image',
     'empty image',
     'leakage',
+    'image without annotation',
+    'similar names',
+    'class without objects',
+    'rare class',
 ]
 
 logger = logging.getLogger(__name__)

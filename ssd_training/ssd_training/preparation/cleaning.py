@@ -1,0 +1,127 @@
+"""Classes and boxes as a training can take them; what is changed or left out is a finding."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+import dataclasses
+import shlex
+
+from ssd_training.data.annotations import (
+    AnnotatedObject,
+    Annotation,
+    check_objects,
+    clip_box,
+    Finding,
+    Policy,
+)
+from ssd_training.errors import DataError
+
+_MIN_SIZE_PX = 1.0
+_BACKGROUND = 'background'  # Class 0, which is where no object is.
+# Labels of YOLO and COCO are rounded: a box may leave its picture by so much unsaid.
+_ROUNDING_PX = 0.5
+
+
+def rename(annotation: Annotation, names: Mapping[str, str]) -> Annotation:
+    """
+    Give objects other class names, without blanks around them.
+
+    :param annotation: of a picture
+    :param names: name in the labels -> name wanted
+    :return: the annotation
+    """
+    objects = tuple(
+        dataclasses.replace(found, label=names.get(found.label.strip(), found.label.strip()))
+        for found in annotation.objects
+    )
+    return dataclasses.replace(annotation, objects=objects)
+
+
+def choose_labels(
+    annotations: Sequence[Annotation], declared: Sequence[str], wanted: Sequence[str]
+) -> list[str]:
+    """
+    Choose the classes: those wanted, or all that some object has.
+
+    :param annotations: of all pictures
+    :param declared: classes in the order of the labelling tool
+    :param wanted: of the command line; none means all
+    :return: the classes, in the order wanted, declared or of the alphabet
+    :raises DataError: when no object is of one of those wanted
+    """
+    counts = Counter(found.label for one in annotations for found in one.objects)
+    if missing := [label for label in wanted if not counts[label]]:
+        present = ', '.join(f'{label} ({count})' for label, count in counts.most_common())
+        raise DataError(
+            [
+                f'--labels: {", ".join(missing)}: no object of that name; there are '
+                f'{present or "none"}'
+            ]
+        )
+    order = [*dict.fromkeys((*wanted, *declared, *sorted(counts)))]
+    chosen = set(wanted or counts) - {_BACKGROUND}
+    return [label for label in order if counts[label] and label in chosen]
+
+
+def clean(annotation: Annotation, labels: Sequence[str], findings: list[Finding]) -> Annotation:
+    """
+    Leave out objects that can't be trained on, and cut boxes at the picture's edge.
+
+    :param annotation: of a picture
+    :param labels: the classes
+    :param findings: gets what was changed
+    :return: the annotation
+    """
+    policy = Policy(labels, max_boxes=len(annotation.objects) + 1, min_box_size_px=_MIN_SIZE_PX)
+    objects = []
+    seen = set[AnnotatedObject]()
+    for found in annotation.objects:
+        x1, y1, x2, y2 = clip_box(found.box_xyxy, annotation.size_wh)
+        inside = dataclasses.replace(found, box_xyxy=(x1, y1, x2, y2))
+        alone = dataclasses.replace(annotation, objects=(found,))
+        wrong = [
+            finding
+            for finding in check_objects(alone, policy)
+            if not (finding.kind == 'box outside image' and _is_rounding(found, inside))
+        ]
+        is_kept = found.label in labels and min(x2 - x1, y2 - y1) >= _MIN_SIZE_PX
+        findings += [_say(finding, is_kept) for finding in wrong]
+        if is_kept and inside in seen:
+            text = f'{found.label}: the same box twice; left out'
+            findings.append(Finding('duplicate box', annotation.place, text))
+        elif is_kept:
+            objects.append(inside)
+            seen.add(inside)
+    return dataclasses.replace(annotation, objects=tuple(objects))
+
+
+def find_similar_names(annotations: Sequence[Annotation]) -> Iterator[Finding]:
+    """
+    Find classes that are one, written in two ways.
+
+    :param annotations: of all pictures
+    :return: the findings
+    """
+    counts = Counter(found.label for one in annotations for found in one.objects)
+    by_letters: dict[str, list[str]] = {}
+    for label, _ in counts.most_common():
+        by_letters.setdefault(''.join(filter(str.isalnum, label.casefold())), []).append(label)
+    for most, *others in by_letters.values():
+        for other in others:
+            same = f'{other} ({counts[other]}) and {most} ({counts[most]})'
+            text = f'{same}: one class? --rename {shlex.quote(f"{other}={most}")}'
+            yield Finding('similar names', 'classes', text)
+
+
+def _is_rounding(found: AnnotatedObject, inside: AnnotatedObject) -> bool:
+    pairs = zip(found.box_xyxy, inside.box_xyxy, strict=True)
+    return all(abs(edge - cut) <= _ROUNDING_PX for edge, cut in pairs)
+
+
+def _say(finding: Finding, is_kept: bool) -> Finding:
+    if finding.kind == 'unknown class':
+        label = finding.text.partition(': unknown class')[0]
+        why = 'is where no object is' if label == _BACKGROUND else 'not in --labels'
+        text = f'{label}: {why}; left out'
+    else:
+        text = f'{finding.text}; {"cut at the edge" if is_kept else "left out"}'
+    return dataclasses.replace(finding, text=text)

@@ -1,0 +1,158 @@
+"""COCO JSON, wherever the files lie: Roboflow, CVAT, Label Studio, labelme2coco, supervision."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ssd_training.data.annotations import AnnotatedObject, Box, Finding
+from ssd_training.preparation.source import (
+    Labelled,
+    LabelledImage,
+    Listing,
+    Split,
+    split_of,
+    split_of_name,
+)
+
+Tree = Mapping[str, Any]
+
+
+def is_coco(tree: object) -> bool:
+    """
+    Tell whether a JSON tree has COCO's form.
+
+    :param tree: of a file
+    :return: whether it has pictures and classes
+    """
+    return isinstance(tree, dict) and all(
+        isinstance(tree.get(key), list) for key in ('images', 'categories')
+    )
+
+
+def read_coco_folder(
+    listing: Listing, trees: Mapping[Path, Tree], unread: Sequence[Finding] = ()
+) -> Labelled:
+    """
+    Read one COCO file or one for each split.
+
+    :param listing: of the source
+    :param trees: file -> its content
+    :param unread: JSON files that could not be read
+    :return: the labels; a class that no object has is left out, such as the group that Roboflow
+        puts in front
+    """
+    findings = [*unread]
+    images: list[LabelledImage] = []
+    labels: dict[str, None] = {}
+    for path, tree in trees.items():
+        names = _read_names(tree)
+        objects = _read_objects(path, tree, names, findings)
+        found = [*_read_images(listing, path, tree, objects, findings)]
+        images += found
+        used = {one.label for image in found for one in image.objects}
+        labels |= {name: None for name in names.values() if name in used}
+    unused = {name for tree in trees.values() for name in _read_names(tree).values()} - {*labels}
+    notes = (
+        [f'classes that no object has: {", ".join(sorted(unused))}; left out'] if unused else []
+    )
+    used_images = {image.path for image in images}
+    findings += [
+        Finding('image without annotation', str(path), 'in no JSON file; left out')
+        for path in listing.images
+        if path not in used_images
+    ]
+    return Labelled(images, [*labels], findings, notes)
+
+
+def _read_names(tree: Tree) -> dict[str, str]:
+    """Read the classes in the order of their numbers; numbers may be texts."""
+    categories = [one for one in tree['categories'] if isinstance(one, dict) and 'id' in one]
+
+    def number(category: Tree) -> tuple[int, str]:
+        text = str(category['id'])
+        return (int(text) if text.isdecimal() else 0), text
+
+    return {
+        str(one['id']): str(one.get('name', one['id'])).strip()
+        for one in sorted(categories, key=number)
+    }
+
+
+def _read_images(
+    listing: Listing,
+    path: Path,
+    tree: Tree,
+    objects: Mapping[str, Sequence[AnnotatedObject]],
+    findings: list[Finding],
+) -> Iterator[LabelledImage]:
+    split: Split | None = split_of(path, listing.root) or split_of_name(path.stem)
+    for image in tree['images']:
+        name = str(image.get('file_name', '')) if isinstance(image, dict) else ''
+        place = f'{path}: {name or image}'
+        starts = (path.parent, path.parent / 'images', listing.root, *_picture_folders(path))
+        found = listing.find_image(name, starts)
+        if found is None:
+            findings.append(Finding('missing file', place, 'no picture of that name; left out'))
+            continue
+        yield LabelledImage(
+            found,
+            place,
+            _read_size(image),
+            tuple(objects.get(str(image.get('id')), ())),
+            split=split,
+        )
+
+
+def _picture_folders(path: Path) -> Iterator[Path]:
+    """List where CVAT and COCO keep pictures: images/<subset> beside annotations/."""
+    subset = path.stem.rpartition('_')[2]
+    for folder in (path.parent.parent, path.parent):
+        yield folder / 'images' / subset
+        yield folder / subset
+        yield folder / 'images'
+
+
+def _read_size(image: Tree) -> tuple[int, int] | None:
+    try:
+        width, height = int(float(image['width'])), int(float(image['height']))
+    except (KeyError, TypeError, ValueError):
+        return None
+    return (width, height) if width > 0 and height > 0 else None
+
+
+def _read_objects(
+    path: Path, tree: Tree, names: Mapping[str, str], findings: list[Finding]
+) -> dict[str, list[AnnotatedObject]]:
+    """Sort the objects by picture; numbers of pictures and classes may be texts."""
+    ids = {str(image.get('id')) for image in tree['images'] if isinstance(image, dict)}
+    objects: dict[str, list[AnnotatedObject]] = {}
+    for index, found in enumerate(tree.get('annotations') or []):
+        try:
+            image_id = str(found['image_id'])
+            if image_id not in ids:
+                raise ValueError(f'image_id {image_id} is not in the file')
+            label = names.get(_plain(found['category_id']))
+            if label is None:
+                raise ValueError(f'category_id {found["category_id"]} is not in the file')
+            one = AnnotatedObject(label, _read_box(found), bool(found.get('iscrowd')))
+            objects.setdefault(image_id, []).append(one)
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            text = f'{error if isinstance(error, ValueError) else repr(error)}; left out'
+            findings.append(Finding('unreadable annotation', f'{path}: annotation {index}', text))
+    return objects
+
+
+def _plain(number: object) -> str:
+    return str(int(number)) if isinstance(number, float) and number.is_integer() else str(number)
+
+
+def _read_box(found: Tree) -> Box:
+    """Read the box; where only a polygon was drawn, the one around it."""
+    if found.get('bbox'):
+        x, y, width, height = (float(value) for value in found['bbox'])
+        return x, y, x + width, y + height
+    polygons = found.get('segmentation')
+    points = [float(v) for part in polygons for v in part] if isinstance(polygons, list) else []
+    if not points:
+        raise ValueError('has neither bbox nor polygon')
+    return min(points[0::2]), min(points[1::2]), max(points[0::2]), max(points[1::2])

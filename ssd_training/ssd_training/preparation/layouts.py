@@ -1,0 +1,116 @@
+"""Which of the layouts a folder has, and its labels."""
+
+from collections.abc import Sequence
+import json
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+from ssd_training.data.annotations import Finding
+from ssd_training.errors import DataError
+from ssd_training.preparation import cvat_file
+from ssd_training.preparation.coco_folder import is_coco, read_coco_folder
+from ssd_training.preparation.cvat_file import read_cvat
+from ssd_training.preparation.source import Labelled, Layout, Listing
+from ssd_training.preparation.voc_folder import read_voc_folder
+from ssd_training.preparation.yolo_folder import find_label_files, read_yolo
+
+TITLES: dict[Layout, str] = {
+    'voc': 'PASCAL VOC (an XML file a picture)',
+    'coco': 'COCO (a JSON file a split)',
+    'yolo': 'YOLO (a text file a picture)',
+    'cvat': 'CVAT for images (one XML file)',
+}
+_OTHERS = (
+    'Label Studio: export as COCO, YOLO or Pascal VOC with images; CVAT: PASCAL VOC 1.1, COCO '
+    '1.0, YOLO or CVAT for images 1.1'
+)
+
+
+def read_labels(
+    listing: Listing, *, layout: Layout | None = None, names: Sequence[str] = ()
+) -> tuple[Layout, Labelled]:
+    """
+    Find out what a folder is, and read it.
+
+    :param listing: of the folder
+    :param layout: which it is, where files of several lie in it
+    :param names: of YOLO's classes, where no file has them
+    :return: the layout and the labels
+    :raises DataError: when it is none, or several
+    """
+    if not listing.images:
+        raise DataError(
+            [
+                f'{listing.root}: holds no picture; export with images, or put them beside the '
+                f'labels'
+            ]
+        )
+    trees, unread = _read_trees(listing)
+    xmls = {path: _root_tag(path) for path in listing.with_suffix('.xml')}
+    tasks = [path for path, tag in xmls.items() if tag == cvat_file.ROOT_TAG]
+    single = [path for path in xmls if path not in tasks]
+    texts = find_label_files(listing)
+    present: dict[Layout, int] = {
+        'voc': len(single),
+        'coco': len(trees),
+        'yolo': len(texts),
+        'cvat': len(tasks),
+    }
+    chosen = _choose(listing, {key: count for key, count in present.items() if count}, layout)
+    if chosen == 'coco':
+        labelled = read_coco_folder(listing, trees, unread)
+    elif chosen == 'voc':
+        labelled = read_voc_folder(listing, single)
+    elif chosen == 'cvat':
+        labelled = read_cvat(listing, tasks)
+    else:
+        labelled = read_yolo(listing, texts, names)
+    return chosen, labelled
+
+
+def _choose(listing: Listing, present: dict[Layout, int], wanted: Layout | None) -> Layout:
+    if wanted in present:
+        return wanted
+    found = ', '.join(f'{key}: {count} files' for key, count in present.items())
+    if wanted:
+        raise DataError(
+            [f'{listing.root}: --layout {wanted}: no such files; found {found or "no labels"}']
+        )
+    if not present:
+        raise DataError(
+            [
+                f'{listing.root}: {len(listing.images)} pictures, but no labels of a known layout '
+                f'({", ".join(TITLES.values())}). {_OTHERS}'
+            ]
+        )
+    if len(present) > 1:
+        raise DataError(
+            [f'{listing.root}: labels of several layouts ({found}); choose with --layout']
+        )
+    return next(iter(present))
+
+
+def _read_trees(listing: Listing) -> tuple[dict[Path, Any], list[Finding]]:
+    """Read the JSON files that have COCO's form."""
+    trees: dict[Path, Any] = {}
+    unreadable = []
+    for path in listing.with_suffix('.json'):
+        try:
+            tree = json.loads(path.read_bytes())
+        except (ValueError, RecursionError) as error:
+            unreadable.append(Finding('unreadable annotation', str(path), f'no JSON ({error})'))
+            continue
+        if is_coco(tree):
+            trees[path] = tree
+    return trees, unreadable
+
+
+def _root_tag(path: Path) -> str:
+    """Read the name of an XML file's outermost element, without the rest."""
+    try:
+        for _, node in ElementTree.iterparse(path, events=('start',)):
+            return str(node.tag)
+    except (ElementTree.ParseError, ValueError, OSError):
+        pass
+    return ''

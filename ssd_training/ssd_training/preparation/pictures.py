@@ -1,0 +1,91 @@
+"""Labelled pictures with their pixels looked at: size, copies, scene."""
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ssd_training.data.annotations import AnnotatedObject, Annotation, Finding
+from ssd_training.data.decoding import Decoding, Orientation
+from ssd_training.data.inspection import find_undecided, inspect_image
+from ssd_training.data.records import ImageFile
+from ssd_training.preparation.duplicates import hash_scene
+from ssd_training.preparation.source import LabelledImage, Split
+
+
+@dataclass(frozen=True, eq=False)
+class Picture:
+    """
+    One picture that can be read.
+
+    :param annotation: with boxes in px
+    :param split: that the labelling tool put it in
+    :param pixels: a hash of them
+    :param scene: from hash_scene
+    """
+
+    annotation: Annotation
+    split: Split | None
+    pixels: str
+    scene: NDArray[np.bool_]
+
+
+def read_pictures(
+    images: Sequence[LabelledImage], orientation: Orientation, findings: list[Finding]
+) -> list[Picture]:
+    """
+    Decode all pictures; leave out what can't be read, and copies.
+
+    :param images: as labelled
+    :param orientation: how pictures that EXIF data turn are read
+    :param findings: gets what is left out, and what is odd
+    :return: the others, in the same order
+    """
+    pictures: list[Picture] = []
+    by_pixels: dict[str, Picture] = {}
+    # Decoding and hashing leave Python alone, so that threads do.
+    with ThreadPoolExecutor() as executor:
+        for picture, odd in executor.map(lambda image: _read(image, orientation), images):
+            findings += odd
+            if picture is None:
+                continue
+            first = by_pixels.setdefault(picture.pixels, picture)
+            if first is picture:
+                pictures.append(picture)
+            else:
+                findings.append(_describe_copy(picture, first))
+    sources = [picture.annotation.image for picture in pictures]
+    findings += find_undecided(sources)
+    return pictures
+
+
+def _read(
+    image: LabelledImage, orientation: Orientation
+) -> tuple[Picture | None, Sequence[Finding]]:
+    file = ImageFile(image.path, decoding=Decoding(orientation, image.size_wh))
+    inspected = inspect_image(file, image.size_wh)
+    if inspected.image_rgb is None:
+        return None, [replace(one, text=f'{one.text}; left out') for one in inspected.findings]
+    height, width = inspected.image_rgb.shape[:2]
+    size_wh = image.size_wh or (width, height)
+    objects = tuple(_to_px(image, size_wh))
+    annotation = Annotation(str(image.path), file, image.place, size_wh, objects)
+    scene = hash_scene(inspected.image_rgb)
+    return Picture(annotation, image.split, inspected.digest, scene), inspected.findings
+
+
+def _to_px(image: LabelledImage, size_wh: tuple[int, int]) -> Iterator[AnnotatedObject]:
+    width, height = size_wh if image.is_normalized else (1, 1)
+    for found in image.objects:
+        x1, y1, x2, y2 = found.box_xyxy
+        box = (x1 * width, y1 * height, x2 * width, y2 * height)
+        yield AnnotatedObject(found.label, box, found.is_difficult)
+
+
+def _describe_copy(copy: Picture, first: Picture) -> Finding:
+    name, other = copy.annotation.image.name, first.annotation.image.name
+    same = sorted(copy.annotation.objects, key=repr) == sorted(first.annotation.objects, key=repr)
+    labels = 'labels, too' if same else 'but other labels: look at both'
+    return Finding('duplicate image', name, f'has the pixels of {other}, {labels}; left out')

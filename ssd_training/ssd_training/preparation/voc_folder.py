@@ -1,0 +1,119 @@
+"""PASCAL VOC's XML, wherever the files lie: LabelImg, CVAT, Label Studio, Roboflow."""
+
+from collections.abc import Sequence
+import dataclasses
+from pathlib import Path
+
+from ssd_training.data.annotations import AnnotatedObject, Finding
+from ssd_training.data.texts import decode_text
+from ssd_training.data.voc_files import read_voc_file, VocFile
+from ssd_training.data.voc_lists import read_list
+from ssd_training.errors import DataError
+from ssd_training.preparation.source import Labelled, LabelledImage, Listing, Split, split_of
+
+# CVAT (Datumaro) puts this into the folder, and counts pixels from 0.
+_LABEL_MAP = 'labelmap.txt'
+_LISTS: tuple[Split, ...] = ('train', 'val', 'test')
+
+
+def read_voc_folder(listing: Listing, xmls: Sequence[Path]) -> Labelled:
+    """
+    Read a folder of XML files.
+
+    A picture belongs to the file with its stem, the nearest one, or to the one that names it.
+    Pixels count from 0 where CVAT wrote the files or some box starts at 0, else from 1.
+
+    :param listing: of the source
+    :param xmls: its annotations
+    :return: the labels
+    """
+    findings: list[Finding] = []
+    lists = _read_lists(listing)
+    images = []
+    for path in xmls:
+        try:
+            content = read_voc_file(path, box_base=0)
+        except DataError as error:
+            text = str(error).removeprefix(f'{path}: ')
+            findings.append(Finding('unreadable annotation', str(path), text))
+            continue
+        image = _find_image(listing, path, content, findings)
+        if image is not None:
+            split = lists.get(path) or (None if lists else split_of(path, listing.root))
+            images.append(
+                LabelledImage(image, str(path), content.size_wh, content.objects, split=split)
+            )
+    used = {image.path for image in images}
+    findings += [
+        Finding('image without annotation', str(path), 'no XML file; left out')
+        for path in listing.images
+        if path not in used
+    ]
+    label_maps = [path for path in listing.files if path.name == _LABEL_MAP]
+    labels = [label for path in label_maps for label in _read_label_map(path)]
+    if label_maps or any(_starts_at_0(image.objects) for image in images):
+        note = 'pixels count from 0 (CVAT writes them so, or some box starts at 0)'
+        return Labelled(images, labels, findings, (note,))
+    return Labelled([_from_1(image) for image in images], labels, findings)
+
+
+def _find_image(
+    listing: Listing, path: Path, content: VocFile, findings: list[Finding]
+) -> Path | None:
+    found = listing.images_of(path)
+    if len(found) > 1 and content.filename:
+        written = content.filename.replace('\\', '/').rpartition('/')[2].lower()
+        found = [image for image in found if image.name.lower() == written] or found
+    if not found and content.filename:
+        named = listing.find_image(content.filename, (path.parent,))
+        found = [named] if named else []
+    if len(found) == 1:
+        return found[0]
+    if found:
+        names = ', '.join(str(image.relative_to(listing.root)) for image in found)
+        text = f'several pictures of this name: {names}; remove all but one'
+        findings.append(Finding('ambiguous image', str(path), text))
+    else:
+        wanted = f'{path.stem}.*' + (f' or {content.filename}' if content.filename else '')
+        findings.append(Finding('missing file', str(path), f'no picture {wanted}; left out'))
+    return None
+
+
+def _starts_at_0(objects: Sequence[AnnotatedObject]) -> bool:
+    return any(0 <= edge < 1 for found in objects for edge in found.box_xyxy[:2])
+
+
+def _from_1(image: LabelledImage) -> LabelledImage:
+    """Turn corners that count from 1, the last pixel included, into edges."""
+
+    def shift(found: AnnotatedObject) -> AnnotatedObject:
+        x1, y1, x2, y2 = found.box_xyxy
+        return dataclasses.replace(found, box_xyxy=(x1 - 1, y1 - 1, x2, y2))
+
+    return dataclasses.replace(image, objects=tuple(map(shift, image.objects)))
+
+
+def _read_label_map(path: Path) -> list[str]:
+    lines = decode_text(path.read_bytes(), str(path)).splitlines()
+    names = [line.partition(':')[0].strip() for line in lines if not line.startswith('#')]
+    return [name for name in names if name and name != 'background']
+
+
+def _read_lists(listing: Listing) -> dict[Path, Split]:
+    """Read ImageSets/Main where it has both splits: XML file -> split."""
+    splits: dict[Path, Split] = {}
+    for folder in {path.parent for path in listing.files if path.parent.name == 'Main'}:
+        lists = {split: folder / f'{split}.txt' for split in _LISTS}
+        if lists['train'].is_file() and lists['val'].is_file():
+            for split, path in lists.items():
+                splits |= dict.fromkeys(_read_list(path), split)
+    return splits
+
+
+def _read_list(path: Path) -> list[Path]:
+    """Read one list, which may be missing or empty: its XML files."""
+    annotations = path.parents[2] / 'Annotations'
+    if not (path.is_file() and path.stat().st_size):
+        return []
+    ids = read_list(path, lambda image_id: (annotations / f'{image_id}.xml').is_file())
+    return [annotations / f'{image_id}.xml' for image_id in ids]
