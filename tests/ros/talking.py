@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from copy import deepcopy
+import os
 from pathlib import Path
 import signal
 import subprocess
@@ -33,8 +34,13 @@ from ssd_msgs.msg import DetectorStatistics
 LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 # rclpy's own callbacks log, which is a deprecated call in Kilted.
 NO_EVENTS = PublisherEventCallbacks(use_default_callbacks=False)
-# Discovery alone may take 3 s, on a busy machine more.
+# Discovery alone may take 3 s.
 TIMEOUT_S = 20.0
+
+
+def patience_s() -> float:
+    """Tell how long to wait on this machine as it is now: as many times as long as it is busy."""
+    return TIMEOUT_S * max(os.getloadavg()[0] / len(os.sched_getaffinity(0)), 1.0)
 
 
 @contextmanager
@@ -70,7 +76,7 @@ def running(
             if process.poll() is None:
                 process.send_signal(signal.SIGINT)
             try:
-                process.wait(TIMEOUT_S)
+                process.wait(patience_s())
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
@@ -90,7 +96,7 @@ def outcome(command: list[str | Path], **options: Any) -> tuple[int, str]:
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        timeout=TIMEOUT_S,
+        timeout=patience_s(),
         check=False,
         **options,
     )
@@ -154,9 +160,12 @@ class Peer:
         :param what: is awaited, for the message
         :return: what the condition returned
         """
-        end_s = time.monotonic() + TIMEOUT_S
+        start_s = time.monotonic()
         while not (value := condition()):
-            assert time.monotonic() < end_s, f'waited {TIMEOUT_S} s for {what}'
+            waited_s = time.monotonic() - start_s
+            assert waited_s < patience_s(), (
+                f'waited {waited_s:.0f} s for {what}, at a load of {os.getloadavg()[0]:.1f}'
+            )
             self._executor.spin_once(timeout_sec=0.02)
         return value
 

@@ -16,7 +16,7 @@ from ssd_detector_ros.image_conversion import to_rgb
 from ssd_detector_ros.node import DetectorNode
 from ssd_detector_ros.qos_events import subscribe_with_events, UnsupportedEventTypeError
 from ssd_detector_ros.run import main
-from tests.ros.talking import plain_image, TIMEOUT_S
+from tests.ros.talking import patience_s, plain_image
 from tests.tiny_bundle import write_tiny_bundle
 
 
@@ -39,7 +39,7 @@ def node(context, tmp_path):
 
 def test_every_frame_is_either_processed_or_dropped_for_a_reason(node):
     pipeline = node._pipeline
-    statistics, num_sent, end_s = pipeline.statistics, 0, time.monotonic() + TIMEOUT_S
+    statistics, num_sent, end_s = pipeline.statistics, 0, time.monotonic() + patience_s()
     report = statistics.end_period()
     while not (report.num_processed and report.drops.get('superseded')):
         assert time.monotonic() < end_s, report
@@ -86,7 +86,7 @@ def test_a_middleware_that_counts_no_losses_is_subscribed_to_all_the_same():
 def end_of_worker(pipeline):
     """Wait until an exception has ended the worker's thread."""
     thread = pipeline._worker._thread
-    thread.join(TIMEOUT_S)
+    thread.join(patience_s())
     return not thread.is_alive()
 
 

@@ -25,10 +25,10 @@ from tests.ros.talking import (
     compressed_image,
     detector_command,
     outcome,
+    patience_s,
     peer,
     plain_image,
     running,
-    TIMEOUT_S,
 )
 from tests.tiny_bundle import DEPLOY_YAML, write_tiny_bundle
 
@@ -153,7 +153,7 @@ def test_a_launched_node_answers_in_its_namespace_on_the_topic_given(bundle, tmp
         assert profile_of_child(process.pid).endswith('params/fastdds_images.xml')
         # As a terminal does: launch hears it, and tells the node, which has heard it already.
         os.killpg(process.pid, signal.SIGINT)
-        process.wait(TIMEOUT_S)
+        process.wait(patience_s())
     assert process.returncode == 0, log.read_text()
     assert 'finished cleanly' in log.read_text()
 
