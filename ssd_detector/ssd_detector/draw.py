@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ssd_detector.detections import Detections
+from ssd_detector.lettering import measure_text, put_text
 
-_FONT = cv2.FONT_HERSHEY_SIMPLEX
 # Steps of the golden ratio keep the hues of neighbouring classes apart, however many there are.
 _HUE_STEP = 0.618034
 
@@ -78,11 +78,11 @@ def draw_box(
     # A light line under the coloured one: one of the two stands out on any background.
     cv2.rectangle(canvas, (x1, y1), (x2 - 1, y2 - 1), (255, 255, 255), thickness + 2)
     cv2.rectangle(canvas, (x1, y1), (x2 - 1, y2 - 1), color_rgb, thickness)
-    (width, height), baseline = cv2.getTextSize(text, _FONT, scale, thickness)
+    width, height, baseline = measure_text(text, scale=scale, thickness=thickness)
     left = max(min(x1, canvas.shape[1] - width - 4), 0)
     top = max(y1 - height - baseline, 0)
     bottom = top + height + baseline
     cv2.rectangle(canvas, (left, top), (left + width + 4, bottom), color_rgb, cv2.FILLED)
     origin = (left + 2, bottom - baseline // 2 - 1)
     text_color = text_color_rgb(color_rgb)
-    cv2.putText(canvas, text, origin, _FONT, scale, text_color, thickness, cv2.LINE_AA)
+    put_text(canvas, text, origin, color_rgb=text_color, scale=scale, thickness=thickness)

@@ -1,7 +1,11 @@
 """Drawing."""
 
-import numpy as np
+from importlib.util import find_spec
 
+import numpy as np
+import pytest
+
+from ssd_detector import lettering
 from ssd_detector.detections import Detections
 from ssd_detector.draw import class_color_rgb, draw_detections, text_color_rgb
 
@@ -69,3 +73,42 @@ def test_colours_are_the_same_in_every_run():
         (128, 204, 20),
         (20, 204, 51),
     ]
+
+
+@pytest.fixture(params=['OpenCV 5', 'OpenCV 4 and Pillow', 'OpenCV 4 alone'])
+def opencv(request, monkeypatch):
+    """Draw as different machines do; the tests run with OpenCV 5."""
+    monkeypatch.setattr(lettering, '_OPENCV_DRAWS_ALL', '5' in request.param)
+    if 'Pillow' in request.param and find_spec('PIL') is None:
+        pytest.skip('Pillow is not installed (pip install pillow, or python3-pil)')
+    if 'alone' in request.param:
+        monkeypatch.setattr(lettering, '_find_font', lambda letters, size_px: None)
+    return request.param
+
+
+def lettered(label, image=None):
+    image = np.zeros((120, 400, 3), np.uint8) if image is None else image
+    return draw_detections(image, one([20, 60, 300, 110], label=label))
+
+
+@pytest.mark.parametrize('pair', [('Grün', 'Grön'), ('человек', 'собаки'), ('東京', '京東')])
+def test_labels_that_differ_beyond_ascii_look_different(opencv, pair):
+    if opencv == 'OpenCV 4 alone' and pair[0] == 'Grün':
+        pair = ('Grün', 'Grot')  # The dots go.
+    first, second = map(lettered, pair)
+    assert (first != second).any()
+    assert (first != lettered('?' * len(pair[0]))).any()
+
+
+def test_a_script_that_no_font_has_is_spelled(opencv, monkeypatch):
+    monkeypatch.setattr(lettering, '_FONTS', ())
+    first, second = lettered('\u8f66'), lettered('\u4eba')
+    assert (first != second).any()
+
+
+@pytest.mark.parametrize('size_hw', [(10, 10), (40, 1000), (2000, 30)])
+def test_any_label_fits_any_image(opencv, size_hw):
+    drawn = draw_detections(
+        np.zeros((*size_hw, 3), np.uint8), one([0, 0, 9, 9], label='Straßenbahnhaltestelle')
+    )
+    assert drawn.shape == (*size_hw, 3) and drawn.any()

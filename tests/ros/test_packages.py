@@ -12,6 +12,7 @@ ROOT = Path(__file__).parents[2]
 PACKAGES = ('ssd_msgs', 'ssd_detector', 'ssd_detector_ros')
 # Python module -> rosdep key, where they differ; None comes from pip or is optional.
 KEYS = {
+    'PIL': 'python3-pil',
     'ament_index_python': 'ament_index_python',
     'cv2': 'python3-opencv',
     'cv_bridge': None,
