@@ -146,6 +146,30 @@ def ssd_300_priors(
     return priors
 
 
+def ssd_300_tf_priors(grids: Sequence[tuple[int, int]]) -> list[list[float]]:
+    """
+    List the priors of TensorFlow's COCO detector, one after the other.
+
+    :param grids: rows and columns of its six maps
+    :return: [cx, cy, w, h] each, in shares of the image; not clipped
+    """
+    scales = [0.2, 0.35, 0.5, 0.65, 0.8, 0.95, 1.0]
+    priors = []
+    for number, (rows, columns) in enumerate(grids):
+        if number == 0:
+            shapes = [(0.1, 1.0), (0.2, 2.0), (0.2, 0.5)]
+        else:
+            shapes = [(scales[number], ratio) for ratio in (1.0, 2.0, 0.5, 3.0, 1 / 3)]
+            shapes.append((math.sqrt(scales[number] * scales[number + 1]), 1.0))
+        for row in range(rows):
+            for column in range(columns):
+                center = [(column + 0.5) / columns, (row + 0.5) / rows]
+                for scale, ratio in shapes:
+                    size = [scale * math.sqrt(ratio), scale / math.sqrt(ratio)]
+                    priors.append(center + size)
+    return priors
+
+
 def encode_box(
     box: Sequence[float], prior: Sequence[float], variances: Sequence[float]
 ) -> tuple[float, ...]:

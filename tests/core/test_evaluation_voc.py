@@ -105,6 +105,8 @@ SIZES = {'a': (100, 80)}
         ([[5, 5, 5, 9]], [0.5], [1], 'is empty, inverted or not finite'),
         ([[np.nan, 5, 6, 9]], [0.5], [1], 'is empty, inverted or not finite'),
         ([[90, 5, 110, 9]], [0.5], [1], 'leaves the image of 100x80 px'),
+        ([[-10, 5, 20, 9]], [0.5], [1], 'leaves the image of 100x80 px'),
+        ([[5, -10, 20, 9]], [0.5], [1], 'leaves the image of 100x80 px'),
         ([[5, 5, 6, 9]], [np.nan], [1], 'score of box 0 is nan'),
         ([[5, 5, 6, 9]], [1.5], [1], 'score of box 0 is 1.5'),
     ],

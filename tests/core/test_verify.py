@@ -1,6 +1,7 @@
 """A bundle is verified by what it gives, on the machine and backend that will serve."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from ssd_detector import BundleError
 from ssd_detector.backends.selection import BackendRequest
 from ssd_detector.bundle import load_bundle
+from ssd_detector.parity import Parity, Tolerance, verify_backend
 from ssd_detector.verify import main, verify_bundle
 from tests.tiny_bundle import DEPLOY_YAML, SIZE_PX, write_tiny_bundle, write_verifiable_bundle
 
@@ -47,6 +49,40 @@ def test_a_changed_score_fails(make):
 
 def test_nan_fails(make):
     assert not verify_bundle(load_bundle(make(score_change=np.nan)), ONNX_RUNTIME).is_good
+
+
+class _Fixed:
+    """A backend that gives what it was told."""
+
+    description = 'fixed'
+
+    def __init__(self, boxes, scores):
+        self._outputs = boxes, scores
+
+    def run(self, _):
+        return self._outputs
+
+
+def test_nan_in_a_box_that_is_not_compared_fails_too():
+    num_priors = 600
+    boxes = np.tile(np.float32([0.1, 0.1, 0.9, 0.9]), (num_priors, 1))
+    scores = np.zeros((num_priors, 2), np.float32)
+    scores[:, 1] = np.linspace(0.4, 0, num_priors)
+    scores[:, 0] = 1 - scores[:, 1]
+    parity = Parity(
+        np.zeros((1, 32, 32, 3), np.uint8), boxes[None], scores[None], {'FP32': Tolerance(1, 1)}
+    )
+    moved, lost = boxes.copy(), boxes.copy()
+    moved[0] += 0.5
+    lost[-1] = np.nan
+
+    verdicts = [
+        verify_backend(_Fixed(changed, scores), parity, precision='FP32', path=Path('bundle'))
+        for changed in (boxes, moved, lost)
+    ]
+
+    # The first prior is the best one, although the background of all others is surer.
+    assert [verdict.is_good for verdict in verdicts] == [True, False, False]
 
 
 def test_the_command_prints_the_verdict_and_exits_with_it(make, capsys):

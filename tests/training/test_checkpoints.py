@@ -67,6 +67,22 @@ def test_a_checkpoint_with_other_content_under_a_valid_zip_is_seen(tmp_path):
         read_checkpoint(tmp_path, 5)
 
 
+@pytest.mark.parametrize('change', ['name', 'dtype', 'shape'])
+def test_equal_bytes_under_another_name_type_or_shape_are_seen(tmp_path, change):
+    path = write_checkpoint(tmp_path, checkpoint_at(5))
+    with np.load(path) as archive:
+        arrays = dict(archive)
+    name = next(key for key in arrays if key.endswith('head_0_box/kernel'))
+    kernel = arrays.pop(name)
+    changed = {'dtype': kernel.view(np.int32), 'shape': kernel.reshape(4, 3)}.get(change, kernel)
+    arrays[name.replace('_0_', '_1_') if change == 'name' else name] = changed
+    with path.open('wb') as file:
+        np.savez(file, **arrays)
+
+    with pytest.raises(CheckpointError, match='SHA-256 is not that of what was written'):
+        read_checkpoint(tmp_path, 5)
+
+
 def test_a_state_with_nan_is_not_kept_and_the_one_before_is(tmp_path):
     write_checkpoint(tmp_path, checkpoint_at(4))
     broken = checkpoint_at(5, **{'average/weights/kernel': np.array([1, np.nan], np.float32)})

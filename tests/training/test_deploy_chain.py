@@ -261,13 +261,26 @@ def test_other_outputs_another_opset_and_shapes_are_found_at_once(copy):
     assert 'has opset 18; deploy.runtime.opset is 17' in text
 
 
-def test_nan_is_no_agreement():
-    def run(image):
-        return np.full((3, 4), np.nan, np.float32), np.zeros((3, 2), np.float32)
+@pytest.mark.parametrize('output', [0, 1])
+def test_nan_is_no_agreement(output):
+    outputs = [np.zeros((3, 4), np.float32), np.zeros((3, 2), np.float32)]
+    outputs[output] += np.nan
 
-    difference = compare('onnx', run, run, [image()])
+    difference = compare('onnx', lambda _: outputs, lambda _: outputs, [image()])
 
     assert not difference.is_good
+
+
+def test_a_difference_in_any_image_counts():
+    zeros = np.zeros((3, 4), np.float32), np.zeros((3, 2), np.float32)
+
+    def run(image):
+        return zeros[0] + image.mean(), zeros[1] + 2 * image.mean()
+
+    images = [np.full((1, 2, 2, 3), value, np.float32) for value in (0.25, 0.0)]
+    difference = compare('onnx', run, lambda _: zeros, images)
+
+    assert (difference.boxes, difference.scores) == (0.25, 0.5)
 
 
 def test_a_step_forgets_what_later_steps_made_of_its_old_result(copy):

@@ -166,6 +166,29 @@ def test_focal_loss_counts_every_negative_and_no_ignored_prior():
     assert float(total) == pytest.approx(one + 7 * zero, rel=1e-5)
 
 
+@pytest.mark.parametrize('box_type', ['smooth_l1', 'l1', 'giou', 'ciou'])
+def test_an_infinite_box_where_no_object_is_costs_and_moves_nothing(box_type):
+    regression = RegressionLossSettings(box_type, 1.0 if box_type == 'smooth_l1' else None)
+    loss = dataclasses.replace(LOSS, regression=regression)
+    targets = Targets(np.zeros((1, 2, 4), np.float32), np.array([[1, 0]], np.int32))
+    gradients = []
+    for beside in (0.0, np.inf):
+        offsets = tf.Variable([[[0.5] * 4, [beside] * 4]], dtype=tf.float32)
+        with tf.GradientTape() as tape:
+            total = loss_of(offsets, tf.zeros((1, 2, 3)), targets, loss=loss).regression
+        gradients.append(tape.gradient(total, offsets).numpy())
+        assert np.isfinite(total)
+
+    np.testing.assert_array_equal(*gradients)
+    assert gradients[1][0, 0].any() and not gradients[1][0, 1].any()
+
+
+def test_a_batch_with_fewer_positives_is_divided_by_the_least_number():
+    settings = dataclasses.replace(LOSS, normalization=NormalizationSettings('num_pos', 5))
+
+    assert [float(loss_divisor(settings, count, 2)) for count in (0, 4, 7)] == [5, 5, 7]
+
+
 def test_weights_and_the_kind_of_divisor_count():
     targets = Targets(np.zeros((2, 3, 4), np.float32), np.full((2, 3), 1, np.int32))
     arrays = np.ones((2, 3, 4), np.float32), np.ones((2, 3, 3), np.float32), targets

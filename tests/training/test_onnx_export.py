@@ -4,6 +4,7 @@ import dataclasses
 
 import numpy as np
 import onnx
+from onnx import helper
 import pytest
 import yaml
 
@@ -13,6 +14,7 @@ from ssd_detector.preprocess import preprocess
 from ssd_training.deploy.build import Build
 from ssd_training.deploy.chain import export_bundle
 from ssd_training.deploy.conversion import export_onnx
+from ssd_training.deploy.raw_heads import reorder_coordinates
 from ssd_training.deploy.serving import Serving
 from ssd_training.deploy.source import load_deploy_config, Source
 from ssd_training.deploy.validation import compare, keras_runner
@@ -180,3 +182,26 @@ def test_weights_of_another_architecture_are_an_error_and_write_nothing(
         export_bundle(other, Build(config, merged.tree, tmp_path / 'bundle'))
 
     assert not (tmp_path / 'bundle').exists()
+
+
+def test_coordinates_are_reordered_with_their_biases(tmp_path):
+    """A convolution of 1x1 that only adds its biases, which tell where each filter went."""
+    kernel, bias = np.zeros((8, 3, 1, 1), np.float32), np.arange(8, dtype=np.float32)
+    kernel[:, 0, 0, 0] = 10 * bias
+    graph = helper.make_graph(
+        [helper.make_node('Conv', ['image', 'kernel', 'bias'], ['boxes'])],
+        'heads',
+        [helper.make_tensor_value_info('image', onnx.TensorProto.FLOAT, [1, 3, 1, 1])],
+        [helper.make_tensor_value_info('boxes', onnx.TensorProto.FLOAT, [1, 8, 1, 1])],
+        [
+            onnx.numpy_helper.from_array(kernel, 'kernel'),
+            onnx.numpy_helper.from_array(bias, 'bias'),
+        ],
+    )
+    model = helper.make_model(graph)
+
+    reorder_coordinates(model, 'boxes')
+
+    arrays = {one.name: onnx.numpy_helper.to_array(one) for one in model.graph.initializer}
+    np.testing.assert_array_equal(arrays['bias'], [1, 0, 3, 2, 5, 4, 7, 6])
+    np.testing.assert_array_equal(arrays['kernel'][:, 0, 0, 0], 10 * arrays['bias'])

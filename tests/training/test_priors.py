@@ -35,6 +35,16 @@ def test_ssd_300_equals_the_slow_reference(load, size_hw):
     np.testing.assert_allclose(generate_priors(settings, size_hw), expected, rtol=1e-6)
 
 
+def test_ssd_300_tf_equals_the_slow_reference_also_where_priors_leave_the_image(load):
+    settings = load('exp002_ssdlite').priors
+
+    priors = generate_priors(settings, (300, 300))
+
+    expected = reference.ssd_300_tf_priors(grid_sizes(settings.strides, (300, 300)))
+    np.testing.assert_allclose(priors, expected, rtol=1e-6)
+    assert (priors[:, 2:] > 1).any()
+
+
 def test_a_wide_input_has_more_columns_than_rows(load):
     priors = generate_priors(load('exp001_baseline').priors, (300, 600))
     first_map = priors[: 38 * 75 * 6]

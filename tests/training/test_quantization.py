@@ -89,6 +89,25 @@ def test_every_zero_point_of_the_tensorrt_file_is_int8_0(files):
     assert all(point.dtype == np.int8 and not point.any() for point in points)
 
 
+@pytest.mark.parametrize('target', ['cpu', 'trt'])
+def test_grids_of_activations_span_what_was_measured(files, ranges, target):
+    """TensorRT's grid is symmetric: the larger end decides, often the lower one."""
+    model = onnx.load(files[target])
+    values = constants(model)
+    lower_ends_decide = 0
+    for node in quantizers(model):
+        if node.op_type != 'QuantizeLinear' or node.input[0] not in ranges:
+            continue
+        found, (scale, zero) = ranges[node.input[0]], (values[name] for name in node.input[1:])
+        if target == 'trt':
+            assert scale * 127 == pytest.approx(max(-found.low, found.high), rel=1e-6)
+            lower_ends_decide += -found.low > found.high
+        else:
+            assert scale * 255 == pytest.approx(found.high - found.low, rel=1e-6)
+            assert zero == round(-found.low / scale)
+    assert target == 'cpu' or lower_ends_decide > 0
+
+
 def test_the_tensorrt_file_dequantizes_no_int32(files):
     model = onnx.load(files['trt'])
     values = constants(model)
@@ -324,6 +343,18 @@ def test_images_that_are_tested_with_are_not_calibrated_with(tmp_path):
 
     assert [source.name for source in found] == [str(tmp_path / 'train.jpg')]
     assert hash_images(found) != hash_images(find_images(tmp_path, 9, 0))
+
+
+def test_a_link_to_an_image_that_is_tested_with_is_that_image(tmp_path):
+    folder = tmp_path / 'calibration'
+    folder.mkdir()
+    (tmp_path / 'val.jpg').touch()
+    (folder / 'renamed.jpg').symlink_to(tmp_path / 'val.jpg')
+    (folder / 'train.jpg').touch()
+
+    found = find_images(folder, 9, 0, excluded=[str(tmp_path / 'val.jpg')])
+
+    assert [source.name for source in found] == [str(folder / 'train.jpg')]
 
 
 def test_images_of_a_folder_are_drawn_by_the_seed_and_not_the_first_ones(tmp_path):

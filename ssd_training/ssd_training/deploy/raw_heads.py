@@ -93,14 +93,19 @@ def cut_at_heads(model_path: Path, destination: Path) -> list[tuple[str, str]]:
         )
     cut = onnx.load(destination)
     for box_name, _ in heads:
-        _reorder_coordinates(cut, box_name)
+        reorder_coordinates(cut, box_name)
     onnx.checker.check_model(cut, full_check=True)
     onnx.save(cut, destination)
     return heads
 
 
-def _reorder_coordinates(model: onnx.ModelProto, output_name: str) -> None:
-    """Let a convolution give y, x, h, w in place of x, y, w, h, by the order of its filters."""
+def reorder_coordinates(model: onnx.ModelProto, output_name: str) -> None:
+    """
+    Let a convolution give y, x, h, w in place of x, y, w, h, by the order of its filters.
+
+    :param model: that holds the convolution; changed
+    :param output_name: of the convolution
+    """
     (conv,) = [node for node in model.graph.node if output_name in node.output]
     for initializer in model.graph.initializer:
         if initializer.name in conv.input[1:]:

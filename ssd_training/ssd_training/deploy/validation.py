@@ -59,7 +59,8 @@ class Difference:
     @property
     def is_good(self) -> bool:
         """Both are within FLOAT_TOLERANCE; NaN is not."""
-        return bool(max(self.boxes, self.scores) <= FLOAT_TOLERANCE)
+        # One by one: max() of a number and NaN is whichever comes first.
+        return self.boxes <= FLOAT_TOLERANCE and self.scores <= FLOAT_TOLERANCE
 
     def __str__(self) -> str:
         return f'{self.stage}: boxes within {self.boxes:.1e}, scores within {self.scores:.1e}'
