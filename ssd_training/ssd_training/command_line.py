@@ -8,6 +8,8 @@ from pathlib import Path
 import sys
 from typing import TYPE_CHECKING
 
+from ssd_training.quiet import quiet_tensorflow
+
 if TYPE_CHECKING:
     from ssd_detector.deploy_config import DeployConfig
     from ssd_training.deploy.build import Build
@@ -72,9 +74,8 @@ def add_checkpoint(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--checkpoint',
         type=Path,
-        required=True,
         help='run folder, or a file *.weights.h5 or ckpt-<step>.npz of the experiment that the '
-        'deploy config names',
+        'deploy config names (default: its newest finished run below run.root)',
     )
 
 
@@ -162,6 +163,7 @@ def run_command(action: Callable[[], None]) -> int:
     """
     from ssd_detector.errors import ConfigError, SsdDetectorError
 
+    quiet_tensorflow()
     logging.basicConfig(level=logging.WARNING, format='%(message)s', stream=sys.stderr)
     logging.getLogger('ssd_training').setLevel(logging.INFO)
     try:

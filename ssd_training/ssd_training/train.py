@@ -14,6 +14,8 @@ from pathlib import Path
 import sys
 from typing import Any, TYPE_CHECKING
 
+from ssd_training.quiet import quiet_tensorflow
+
 if TYPE_CHECKING:
     from ssd_training.engine.signals import StopRequest
 
@@ -29,6 +31,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     :return: 0 good, 1 failed, 2 wrong usage, 128 + n after signal n
     """
     arguments = _parse(argv)
+    if not arguments.debug:
+        quiet_tensorflow()
     # These take seconds; --help must not wait for them.
     from ssd_detector.errors import ConfigError, FindingsError
     from ssd_training.engine.signals import stop_on_signals

@@ -318,7 +318,7 @@ def test_every_corrupt_calibration_image_is_named(copy, tmp_path):
 
 
 def test_more_loss_than_allowed_leaves_no_int8_file(copy):
-    with pytest.raises(ExportError, match='points of mAP; -200 are allowed'):
+    with pytest.raises(ExportError, match='points of mAP .*; -200 are allowed'):
         quantize(copy, QuantizeOptions(num_calibration=2, num_evaluated=2, max_loss=-200))
 
     assert not (copy.path / 'model_int8_cpu.onnx').exists()
@@ -336,7 +336,7 @@ def test_layer_after_layer_is_kept_in_float_until_there_is_nothing_left_to_try(c
     )
     options = QuantizeOptions(num_calibration=2, num_evaluated=2, max_loss=-200, auto_exclude=True)
 
-    with pytest.raises(ExportError, match='points of mAP; -200 are allowed'):
+    with pytest.raises(ExportError, match='points of mAP .*; -200 are allowed'):
         quantize(copy, options)
 
     assert [len(layers) for layers in kept[::2]] == list(range(9))

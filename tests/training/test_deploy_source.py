@@ -8,10 +8,11 @@ import pytest
 from ssd_detector.errors import ConfigError
 from ssd_training.convert import main as convert_command
 from ssd_training.deploy.__main__ import main as deploy_command
-from ssd_training.deploy.source import read_source
+from ssd_training.deploy.source import load_deploy_config, read_source
+from ssd_training.experiments.fingerprint import compute_fingerprint
 from ssd_training.export import main as export_command
 from ssd_training.train import CONFIG_ROOT
-from tests.training.deploy_config import write_deploy_config
+from tests.training.deploy_config import TINY, write_deploy_config
 from tests.training.deploying import make_build
 
 
@@ -66,3 +67,69 @@ def test_print_config_shows_it_and_succeeds_without_a_checkpoint(command, tmp_pa
 
     assert command(['--deploy_config', str(path), '--print_config', *checkpoint]) == 0
     assert 'max_detections: 20' in capsys.readouterr().out
+
+
+def test_an_experiment_stands_beside_its_deploy_config_whatever_the_folder(tmp_path, monkeypatch):
+    own = tmp_path / 'own'
+    own.mkdir()
+    (own / 'experiment.yaml').write_text(TINY.read_text())
+    path = write_deploy_config(own / 'deploy.yaml')
+    path.write_text(path.read_text().replace(str(TINY), 'experiment.yaml'))
+    monkeypatch.chdir(tmp_path)
+
+    config, merged = load_deploy_config(path, CONFIG_ROOT, {})
+
+    # In full, so that who has the bundle finds it from any folder.
+    assert config.experiment_path == merged.tree['experiment_path']
+    assert config.experiment_path == str(own / 'experiment.yaml')
+
+
+def test_an_experiment_that_is_shipped_keeps_its_name(tmp_path):
+    path = CONFIG_ROOT / 'deploy/mobilenetv2_ssd_voc.yaml'
+
+    config, _ = load_deploy_config(path, CONFIG_ROOT, {})
+
+    assert config.experiment_path == 'experiments/exp002_ssdlite.yaml'
+
+
+@pytest.fixture
+def finish(tmp_path, load):
+    """Leave runs of the small experiment below run.root."""
+
+    def write(fingerprint, created_at, *overrides, status='success'):
+        run = write_finished_run(tmp_path / f'tiny_{fingerprint}', load('tiny', *overrides))
+        (run / 'status.json').write_text(json.dumps({'status': status}))
+        (run / 'fingerprint.json').write_text(
+            json.dumps({'fingerprint': fingerprint, 'created_at': created_at})
+        )
+        return run
+
+    return write
+
+
+def test_without_a_checkpoint_the_newest_finished_run_is_taken_and_named(
+    tmp_path, finish, load, caplog
+):
+    caplog.set_level('INFO')
+    build = make_build(tmp_path / 'deploy')
+    environment = {'RUNS_ROOT': str(tmp_path)}
+    finish('a' * 12, '2026-01-01')
+    newest = finish('b' * 12, '2026-02-01', 'train.epochs=9')
+    finish('c' * 12, '2026-03-01', status='failed')
+
+    assert read_source(None, build.deploy, CONFIG_ROOT, environment).training_run == newest.name
+    assert f'--checkpoint {newest}: the newest finished run of tiny' in caplog.text
+    assert 'its recipe is not that of the experiment file today' in caplog.text
+    own = finish(compute_fingerprint(load('tiny')), '2025-01-01')
+    assert read_source(None, build.deploy, CONFIG_ROOT, environment).training_run == own.name
+
+
+def test_without_a_finished_run_the_checkpoint_is_asked_for(tmp_path, finish):
+    build = make_build(tmp_path / 'deploy')
+    finish('c' * 12, '2026-03-01', status='failed')
+
+    with pytest.raises(ConfigError) as error:
+        read_source(None, build.deploy, CONFIG_ROOT, {'RUNS_ROOT': str(tmp_path)})
+
+    assert f'--checkpoint: missing, and {tmp_path} has no finished run of tiny' in str(error.value)
+    assert 'tiny_cccccccccccc (status: failed)' in str(error.value)

@@ -150,6 +150,32 @@ def test_a_card_of_a_model_that_started_from_coco_says_so(load):
     assert 'Flickr' in card
 
 
+@pytest.mark.parametrize(
+    ('weights', 'texts'),
+    [
+        ('released', ['**COCO-pretrained**: the released bundle mobilenetv2_ssd_voc', 'Apache']),
+        ('imagenet', ['**ImageNet-pretrained**', 'Apache-2.0']),
+        ('null', ['**Not pretrained**', 'Trained from random weights.']),
+        ('/x/runs/own_0123/weights/final_weights.weights.h5', ['from the weights of own_0123']),
+        ('/bundles/cones', ['**Pretrained**: started from the weights of cones']),
+    ],
+)
+def test_a_card_speaks_of_the_users_data_and_start(load, weights, texts):
+    from ssd_training.deploy.model_card import write_model_card
+
+    config = load('tiny', f'backbone.weights={weights}', 'data.root=/home/me/cones')
+    card = write_model_card('m', config, training_run='run', metrics={})
+
+    for text in [
+        *texts,
+        '3 classes: red, green, blue',
+        'on cones `train`',
+        '(cones) are those of',
+    ]:
+        assert text in card
+    assert 'VOC photographs' not in card and 'Flickr' not in card
+
+
 def test_a_card_tells_what_each_file_reaches(load):
     from ssd_training.deploy.model_card import write_model_card
 

@@ -7,6 +7,7 @@ import time
 
 import pytest
 
+from ssd_training.engine.checkpoint_source import find_run
 from ssd_training.engine.finished_run import read_finished_run
 from ssd_training.engine.run_folder import RunFolder
 from ssd_training.errors import RunError
@@ -35,14 +36,31 @@ def test_a_new_folder_tells_what_will_be_run(folder):
 
 
 def test_the_same_recipe_again_is_an_error_and_touches_nothing(config, folder):
-    with folder.running():
+    with pytest.raises(ValueError), folder.running():
         folder.add_metrics(1, {'train/loss': 1.0})
+        raise ValueError('bad luck')
     before = {path: path.read_bytes() for path in folder.path.rglob('*.json')}
 
-    with pytest.raises(RunError, match=r'tiny_0123456789ab: .*status: success.*--resume'):
+    with pytest.raises(RunError, match=r'tiny_0123456789ab: .*status: failed.*--resume'):
         RunFolder.create(config, '0123456789ab', {})
 
     assert {path: path.read_bytes() for path in folder.path.rglob('*.json')} == before
+
+
+def test_a_finished_recipe_names_ways_on_and_not_resume(config, folder):
+    with folder.running():
+        folder.add_metrics(1, {'train/loss': 1.0})
+
+    with pytest.raises(RunError) as caught:
+        RunFolder.create(config, '0123456789ab', {})
+    with pytest.raises(RunError) as resumed:
+        find_run(folder.path.parent, '0123456789ab', {})
+
+    (finding,) = caught.value.findings
+    assert resumed.value.findings == (f'--resume: {finding}',)
+    assert f'train.epochs=N --run_from {folder.path}' in finding
+    assert f'backbone.weights={folder.path}' in finding
+    assert '--resume' not in finding
 
 
 @pytest.mark.parametrize('error', [ValueError('bad luck'), KeyboardInterrupt()])

@@ -9,6 +9,7 @@ from pathlib import Path
 import sys
 
 from ssd_training.preparation import command as preparation
+from ssd_training.quiet import quiet_tensorflow
 
 # Only what is needed to answer --help; commands.py brings the rest.
 CONFIG_ROOT = Path(__file__).parents[1] / 'configs'
@@ -32,7 +33,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     :return: 0 good, 1 something is wrong with the data, 2 wrong usage or configuration
     """
     arguments = _parse(argv)
-    os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')
+    quiet_tensorflow()
     from ssd_detector.errors import ConfigError, FindingsError
 
     logging.basicConfig(level=logging.INFO, format='%(message)s', stream=sys.stderr)

@@ -102,7 +102,7 @@ def quantize(build: Build, options: QuantizeOptions) -> dict[str, float]:
     :param options: see QuantizeOptions
     :return: metrics: mAP of each file, when it was measured
     :raises DataError: when images are missing or broken
-    :raises ExportError: when more is lost than allowed; no INT8 file is left then
+    :raises ExportError: when surely more is lost than allowed; no INT8 file is left then
     """
     source = read_recorded_source(build.file(SOURCE))
     config = source.config
@@ -111,15 +111,16 @@ def quantize(build: Build, options: QuantizeOptions) -> dict[str, float]:
     else:
         calibration = _read_training(build, source)
     build.forget_from(INT8_CPU)
-    metrics = measure_files(build, config, [MODEL], options.num_evaluated)
+    measured = measure_files(build, config, [MODEL], options.num_evaluated)
     losses: list[str] = []
     for float_nodes in _plan(build, calibration, options):
         if losses:
             logger.info('%s; keeping %d layers in float', '; '.join(losses), len(float_nodes))
         _write_files(build, calibration, float_nodes)
-        metrics |= measure_files(build, config, list(FILE_NAMES.values()), options.num_evaluated)
-        losses = find_losses(metrics, options.max_loss)
+        measured |= measure_files(build, config, list(FILE_NAMES.values()), options.num_evaluated)
+        losses = find_losses(measured, config.eval, options.max_loss)
         if not losses:
+            metrics = {f'{name}/mAP': one.mean_ap for name, one in measured.items()}
             _write_record(build, options, calibration, float_nodes=float_nodes, metrics=metrics)
             return metrics
     build.forget_from(INT8_CPU)

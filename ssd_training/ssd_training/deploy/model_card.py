@@ -1,10 +1,12 @@
 """The model card: what a bundle holds, what it was made of, what may be done with it."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
+from ssd_training.experiments.data_schema import DataSettings
 from ssd_training.experiments.schema import ExperimentConfig
-from ssd_training.experiments.start_weights import IMAGENET
+from ssd_training.experiments.start_weights import COCO_ARCHIVE, IMAGENET, RELEASED
 
 _TENSORFLOW = (
     'Start weights: TensorFlow model garden, Apache-2.0; the conversion keeps those terms.'
@@ -13,13 +15,36 @@ _VOC = (
     'PASCAL VOC photographs come from Flickr and belong to their owners; they are not part of '
     'this bundle. Use them for research and evaluation within the Flickr terms.'
 )
-# File name of known start weights -> how a result that starts from them has to be named.
-_PRETRAINED = {
-    'mobilenetv2_ssdlite_coco_voc20.npz': (
-        'COCO-pretrained',
-        'ssdlite_mobilenet_v2_coco_2018_05_09: backbone, extra levels and heads, trained on COCO',
+_VOC_FOLDERS = ('VOCdevkit', 'VOC2007', 'VOC2012')
+_COCO_DETECTOR = (
+    'ssdlite_mobilenet_v2_coco_2018_05_09: backbone, extra levels and heads, trained on COCO'
+)
+
+
+@dataclass(frozen=True)
+class _Origin:
+    """How a result that starts from some weights has to be named, from what, on what terms."""
+
+    kind: str
+    source: str
+    licence: str
+
+
+_NOTHING = _Origin('Not pretrained', 'started from random weights', 'Trained from random weights.')
+_KNOWN = {
+    IMAGENET: _Origin(
+        'ImageNet-pretrained', 'keras.applications MobileNetV2: backbone', _TENSORFLOW
     ),
-    'mobilenetv2_imagenet.npz': ('ImageNet-pretrained', 'mobilenet_v2_1.0_224: backbone'),
+    RELEASED: _Origin(
+        'COCO-pretrained',
+        f'the released bundle mobilenetv2_ssd_voc: {_COCO_DETECTOR}, then on PASCAL VOC 2007',
+        f'{_TENSORFLOW} The released bundle, which they come through, is Apache-2.0, too; its '
+        f'model card names its data.',
+    ),
+    COCO_ARCHIVE: _Origin('COCO-pretrained', _COCO_DETECTOR, _TENSORFLOW),
+    'mobilenetv2_imagenet.npz': _Origin(
+        'ImageNet-pretrained', 'mobilenet_v2_1.0_224: backbone', _TENSORFLOW
+    ),
 }
 
 
@@ -35,12 +60,12 @@ def write_model_card(
     :param metrics: tag -> value
     :return: the text
     """
-    kind, source = _describe_start(config.backbone.weights)
+    origin = _find_origin(config.backbone.weights)
     data = config.data
     size_px = config.input_size[0]
     sections = [
         f'# {name}',
-        f'{config.experiment.name}. **{kind}**: {source}.',
+        f'{config.experiment.name}. **{origin.kind}**: {origin.source}.',
         '## Model',
         f'MobileNetV2 (alpha {config.backbone.width_mult}) SSD, {config.heads.head_type} heads, '
         f'priors {config.priors.layout}, input {size_px}x{size_px} RGB in [0, 1], '
@@ -52,18 +77,44 @@ def write_model_card(
         '## Result',
         _describe_metrics(config, metrics),
         '## Licence',
-        f'{_TENSORFLOW if config.backbone.weights else "Trained from random weights."} {_VOC}',
+        f'{origin.licence} {_describe_photographs(data)}',
     ]
     return '\n\n'.join(sections) + '\n'
 
 
-def _describe_start(weights: str | None) -> tuple[str, str]:
+def _find_origin(weights: str | None) -> _Origin:
     if weights is None:
-        return 'Not pretrained', 'started from random weights'
-    if weights == IMAGENET:
-        return 'ImageNet-pretrained', 'keras.applications MobileNetV2: backbone'
-    name = Path(weights).name
-    return _PRETRAINED.get(name, ('Pretrained', f'started from {name}'))
+        return _NOTHING
+    path = Path(weights)
+    if (known := _KNOWN.get(path.name)) is not None:
+        return known
+    name = _name_of_run(path) or path.name
+    return _Origin(
+        'Pretrained',
+        f'started from the weights of {name}',
+        f'Start weights: {name}; what they were trained on, and their licence, stand where they '
+        f'come from.',
+    )
+
+
+def _name_of_run(path: Path) -> str | None:
+    """Name the run folder around a file: it says more than final_weights."""
+    for folder in ('weights', 'checkpoints'):
+        if folder in path.parts[1:]:
+            return path.parts[path.parts.index(folder, 1) - 1]
+    return None
+
+
+def _describe_photographs(data: DataSettings) -> str:
+    if data.dataset_name == 'shapes':
+        return 'The images were drawn for the training; nobody else has rights in them.'
+    parts = Path(data.root or '').parts
+    if data.dataset_name == 'voc' and any(name in parts for name in _VOC_FOLDERS):
+        return _VOC
+    return (
+        f'The photographs ({data.title}) are those of whoever trained this model; they are not '
+        f'part of this bundle, and their licence is not known here: add it.'
+    )
 
 
 def _describe_metrics(config: ExperimentConfig, metrics: Mapping[str, float]) -> str:

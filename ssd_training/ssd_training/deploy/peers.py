@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
-import os
 from pathlib import Path
 from typing import Any
 import warnings
@@ -18,6 +17,7 @@ from ssd_detector.backends.openvino import OpenVinoBackend
 from ssd_detector.backends.selection import BackendRequest, open_backend
 from ssd_detector.bundle import Bundle, INT8_CPU, INT8_TRT, MODEL
 from ssd_detector.errors import BackendError
+from ssd_training.quiet import quiet_tensorflow
 
 Images = NDArray[np.float32]
 # (B, S, S, 3) float32 in [0, 1] -> boxes (B, P, 4), scores (B, P, C + 1).
@@ -170,8 +170,7 @@ def _check_saved_model(path: Path) -> None:
 
 @cache
 def _import_tensorflow(num_threads: int) -> Any:
-    # Its log begins with lines on its own instructions.
-    os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')
+    quiet_tensorflow()
     import tensorflow as tf
 
     try:

@@ -1,7 +1,7 @@
 """What is deployed: deploy config, experiment, weights, and their record in a build."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 import json
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from ssd_detector.config import parse_config
 from ssd_detector.deploy_config import DeployConfig
 from ssd_detector.errors import ConfigError
+from ssd_training.deploy.newest_run import find_newest_run
 from ssd_training.deploy.replaced_keys import REPLACED_DEPLOY_KEYS
 from ssd_training.engine.checkpoints import file_name, read_checkpoint, step_of
 from ssd_training.engine.finished_run import read_finished_run
@@ -69,18 +70,42 @@ def load_deploy_config(
     :return: the checked configuration and the tree that it was made of
     :raises ConfigError: with everything that is wrong
     """
-    merged = load_tree(find_config(path, config_root), environment)
-    return parse_merged(merged, DeployConfig, REPLACED_DEPLOY_KEYS), merged
+    file = find_config(path, config_root)
+    merged = load_tree(file, environment)
+    config = parse_merged(merged, DeployConfig, REPLACED_DEPLOY_KEYS)
+    if config.experiment_path is not None:
+        named = _name_experiment(config.experiment_path, file.parent, config_root)
+        config = replace(config, experiment_path=named)
+        merged.tree['experiment_path'] = named
+    return config, merged
+
+
+def _name_experiment(given: str, folder: Path, config_root: Path) -> str:
+    """
+    Name an experiment so that it is found from every folder: one that is not shipped, in full.
+
+    It may stand relative to the deploy config's folder, the working directory or the config root.
+    """
+    if (config_root / given).is_file():
+        return given
+    for candidate in (folder / given, Path(given)):
+        if candidate.is_file():
+            return str(candidate.resolve())
+    return given
 
 
 def read_source(
-    checkpoint: Path, deploy: DeployConfig, config_root: Path, environment: Mapping[str, str]
+    checkpoint: Path | None,
+    deploy: DeployConfig,
+    config_root: Path,
+    environment: Mapping[str, str],
 ) -> Source:
     """
     Find out what a checkpoint is and which experiment trained it.
 
     :param checkpoint: a run folder, or a file of the deploy config's experiment, with or without
-        its suffix: weights (.weights.h5), or a checkpoint such as ckpt-120.npz
+        its suffix: weights (.weights.h5), or a checkpoint such as ckpt-120.npz; None takes the
+        newest finished run of the experiment
     :param deploy: the deploy config
     :param config_root: as in load_experiment
     :param environment: as in load_experiment
@@ -91,6 +116,8 @@ def read_source(
     if deploy.experiment_path is None:
         raise ConfigError(['experiment_path: missing in the deploy config; add it'])
     config, _ = load_experiment(Path(deploy.experiment_path), config_root, environment=environment)
+    if checkpoint is None:
+        checkpoint = find_newest_run(config)
     if (step := step_of(checkpoint.name)) is not None:
         path = checkpoint.with_name(file_name(step))
         fingerprint = read_checkpoint(path.parent, step).fingerprint

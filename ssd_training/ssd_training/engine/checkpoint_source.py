@@ -16,7 +16,14 @@ from ssd_training.engine.checkpoints import (
     step_of,
 )
 from ssd_training.engine.files import read_json
-from ssd_training.engine.run_folder import CHECKPOINTS, CONFIG, FINGERPRINT, read_status, Status
+from ssd_training.engine.run_folder import (
+    CHECKPOINTS,
+    CONFIG,
+    describe_finished,
+    read_status,
+    started_at,
+    Status,
+)
 from ssd_training.engine.storage import Folder, open_folder
 from ssd_training.errors import CheckpointError, RunError
 from ssd_training.experiments.architecture import flatten, list_misfits
@@ -50,11 +57,17 @@ def find_run(root: Path, fingerprint: str, config: Mapping[str, Any]) -> Path:
     :return: its folder
     :raises RunError: when there is none, or it is finished
     """
-    runs = sorted(root.glob(f'*_{fingerprint}'), key=_started_at)
+    runs = sorted(root.glob(f'*_{fingerprint}'), key=started_at)
     if not runs:
-        raise RunError([f'--resume: {root} has no run of {fingerprint}', *_others(root, config)])
+        raise RunError(
+            [
+                f'--resume: {root} has no run of {fingerprint}, this very recipe; leave --resume '
+                f'out to start one, or go on from another recipe with --run_from RUN',
+                *_others(root, config),
+            ]
+        )
     if read_status(runs[-1]) == Status.SUCCESS.value:
-        raise RunError([f'--resume: {runs[-1]} is finished (status: success); nothing is left'])
+        raise RunError([f'--resume: {describe_finished(runs[-1])}'])
     return runs[-1]
 
 
@@ -121,13 +134,6 @@ def _read_one(folder: Folder, step: int) -> Checkpoint:
 def _run_of(folder: Folder) -> Folder | None:
     match = re.fullmatch(rf'(.+)/{CHECKPOINTS}/[^/]+', folder.name)
     return open_folder(match[1]) if match else None
-
-
-def _started_at(run: Path) -> str:
-    try:
-        return str(read_json(run / FINGERPRINT)['created_at'])
-    except (RunError, KeyError):
-        return ''
 
 
 def _others(root: Path, config: Mapping[str, Any]) -> list[str]:

@@ -84,6 +84,8 @@ class RunFolder:
             nothing is ever overwritten
         """
         path = run_path(config, fingerprint)
+        if read_status(path) == Status.SUCCESS.value:
+            raise RunError([describe_finished(path)])
         if _was_trained_in(path):
             raise RunError(
                 [
@@ -235,13 +237,36 @@ def run_path(config: ExperimentConfig, fingerprint: str) -> Path:
     return Path(config.run.root) / f'{config.experiment.id}_{fingerprint}'
 
 
+def describe_finished(path: Path) -> str:
+    """
+    Say of a recipe that was trained to its end what can follow.
+
+    :param path: its run folder
+    :return: a finding
+    """
+    return (
+        f'{path}: this very recipe is finished (status: success); for more epochs: '
+        f'train.epochs=N --run_from {path}; after a change of the pictures: from its weights with '
+        f'backbone.weights={path}, or anew with train.seed=N or another run.root'
+    )
+
+
+def started_at(path: Path) -> str:
+    """
+    Tell when a run was made, to sort runs by.
+
+    :param path: a run folder
+    :return: ISO 8601, UTC; empty when it can't be read
+    """
+    try:
+        return str(read_json(path / FINGERPRINT)['created_at'])
+    except (RunError, KeyError):
+        return ''
+
+
 def _was_trained_in(path: Path) -> bool:
     """Tell a run from a start that ended before its first epoch and left no checkpoint."""
-    return (
-        read_status(path) == Status.SUCCESS.value
-        or (path / METRICS).exists()
-        or any((path / CHECKPOINTS).glob('*/*'))
-    )
+    return (path / METRICS).exists() or any((path / CHECKPOINTS).glob('*/*'))
 
 
 def read_status(path: Path) -> str:

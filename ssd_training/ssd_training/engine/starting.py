@@ -165,6 +165,8 @@ def _check_data(training: Training, checkpoint: Checkpoint) -> None:
             [
                 f'the annotations have changed since the checkpoint (SHA-256 '
                 f'{checkpoint.data_sha256[:12]}, now {training.data_sha256[:12]}); bring the data '
-                f'back, or start anew with another train.seed'
+                f'back, or leave --resume out and start from its weights '
+                f'(backbone.weights=RUN/checkpoints/last/{file_name(checkpoint.position.step)}) '
+                f'or anew (train.seed=N)'
             ]
         )

@@ -16,7 +16,7 @@ from ssd_training.evaluation.stages import (
     open_saved_model,
     Stage,
 )
-from ssd_training.experiments.merge import load_experiment
+from ssd_training.experiments.merge import find_config, load_experiment
 from ssd_training.experiments.schema import ExperimentConfig
 
 _KINDS = (
@@ -81,7 +81,7 @@ def read_experiment(path: Path, bundle: Bundle | None, experiment: Experiment) -
     """
     yaml_path = experiment.path
     if yaml_path is None and bundle is not None and bundle.config.experiment_path is not None:
-        yaml_path = Path(bundle.config.experiment_path)
+        yaml_path = _experiment_of(bundle, experiment.config_root)
     if yaml_path is None and (run := _find_run(path)) and not experiment.overrides:
         return read_config(run)
     if yaml_path is None:
@@ -141,6 +141,20 @@ def check_exists(path: Path) -> None:
     """
     if not path.exists():
         raise EvaluationError([f'{path}: no such file or folder; expected {_KINDS}'])
+
+
+def _experiment_of(bundle: Bundle, config_root: Path) -> Path:
+    """Find the experiment of a bundle, which may come from another machine."""
+    try:
+        return find_config(Path(str(bundle.config.experiment_path)), config_root)
+    except ConfigError as error:
+        raise ConfigError(
+            [
+                f'{bundle.path}: its experiment is not here ({finding}); name one with the same '
+                f'labels and your data: --experiment_path FILE'
+                for finding in error.findings
+            ]
+        ) from error
 
 
 def _find_run(path: Path) -> Path | None:
