@@ -21,6 +21,7 @@ from ssd_detector.backends.onnxruntime import read_shapes, Shape
 from ssd_detector.config import load_yaml, parse_config, STRICT
 from ssd_detector.deploy_config import DeployConfig
 from ssd_detector.errors import BackendError, BundleError, ConfigError
+from ssd_detector.labels import find_label_faults
 from ssd_detector.postprocess import Thresholds
 
 MANIFEST = 'manifest.json'
@@ -250,12 +251,7 @@ def _check_labels(path: Path, manifest: Manifest) -> Iterator[str]:
             f'{path}: has {len(labels)} labels; the model scores {manifest.num_classes} classes '
             f'(without the background); correct the list or export again'
         )
-    if any(label != label.strip() or not label for label in labels):
-        yield f'{path}: has empty lines or blanks around a label; expected one label a line'
-    if twice := sorted({label for label in labels if labels.count(label) > 1}):
-        yield f'{path}: {", ".join(twice)} given more than once; labels are unique'
-    if 'background' in labels:
-        yield f'{path}: lists background; it is class 0 and has no line here'
+    yield from (f'{path}: {fault}' for fault in find_label_faults(labels))
 
 
 def _check_priors(path: Path, manifest: Manifest) -> Iterator[str]:

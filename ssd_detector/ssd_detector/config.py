@@ -11,6 +11,7 @@ import dataclasses
 import difflib
 import json
 from pathlib import Path
+import re
 from typing import Any, get_args, get_type_hints, TypeVar
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
@@ -23,6 +24,8 @@ STRICT = ConfigDict(extra='forbid')
 
 Schema = TypeVar('Schema')
 
+_EXPONENT = re.compile(r'[-+]?(\d+(\.\d*)?|\.\d+)[eE][-+]?\d+$')
+
 
 def load_yaml(path: Path) -> dict[str, Any]:
     """
@@ -33,7 +36,7 @@ def load_yaml(path: Path) -> dict[str, Any]:
     :raises ConfigError: when the file is missing, is no YAML, or holds no mapping
     """
     try:
-        tree = yaml.load(path.read_text(encoding='utf-8'), Loader=_UniqueKeyLoader)
+        tree = parse_yaml(path.read_text(encoding='utf-8'))
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError([f'{path}: can not be read ({error}); check the path']) from error
     except yaml.YAMLError as error:
@@ -41,6 +44,17 @@ def load_yaml(path: Path) -> dict[str, Any]:
     if tree is not None and not isinstance(tree, dict):
         raise ConfigError([f'{path}: received a {type(tree).__name__}; expected keys and values'])
     return tree or {}
+
+
+def parse_yaml(text: str) -> Any:
+    """
+    Read YAML 1.1, but 1e-4 as everybody who types it means it: a number, as in YAML 1.2.
+
+    :param text: one document
+    :return: what it holds
+    :raises yaml.YAMLError: when it is none, or has a key twice
+    """
+    return yaml.load(text, Loader=_UniqueKeyLoader)
 
 
 def parse_config(
@@ -88,6 +102,9 @@ class _UniqueKeyLoader(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
+_UniqueKeyLoader.add_implicit_resolver('tag:yaml.org,2002:float', _EXPONENT, list('-+.0123456789'))
+
+
 def _findings(details: ErrorDetails, schema: type) -> Iterator[tuple[str, str]]:
     """Word one pydantic error as (key path, finding); checks of ours may bring several."""
     location = details['loc']
@@ -108,9 +125,22 @@ def _findings(details: ErrorDetails, schema: type) -> Iterator[tuple[str, str]]:
         yield path, f'{path}: unknown key; {advice}'
     elif details['type'] in ('missing', 'missing_argument'):
         yield path, f'{path}: missing; add it'
+    elif details['type'] == 'string_type' and _is_unquoted(details['input'], location):
+        yield (
+            path,
+            f'{path}: received {json.dumps(details["input"])}, which YAML makes of a word such as '
+            f'on, off, yes, no, null or of a number; a text is wanted: quote it, "..."',
+        )
     else:
         message = details['msg'][:1].lower() + details['msg'][1:]
         yield path, f'{path}: {message}; received {details["input"]!r}'
+
+
+def _is_unquoted(value: Any, location: tuple[int | str, ...]) -> bool:
+    """Tell what was meant as a text; null stands for one in lists alone, elsewhere for nothing."""
+    return isinstance(value, bool | int | float) or (
+        value is None and isinstance(location[-1], int)
+    )
 
 
 def _field_names(schema: Any, location: tuple[int | str, ...]) -> set[str]:

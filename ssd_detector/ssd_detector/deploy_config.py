@@ -9,6 +9,8 @@ from ssd_detector.config import STRICT
 from ssd_detector.errors import ConfigError
 from ssd_detector.postprocess import Thresholds
 
+_OPSETS = (13, 18)
+
 
 @dataclass(frozen=True)
 class InputSettings:
@@ -35,7 +37,7 @@ class RuntimeSettings:
 
     :param precision: of the file that `auto` means; FP16 exists with TensorRT only
     :param batch_size: 1, or `dynamic` for a free first dimension
-    :param opset: of ONNX
+    :param opset: of ONNX; INT8 with a scale for each channel needs 13, and tf2onnx writes 18
     """
 
     __pydantic_config__ = STRICT
@@ -43,6 +45,15 @@ class RuntimeSettings:
     precision: Literal['FP32', 'FP16', 'INT8'] = 'FP32'
     batch_size: Literal[1, 'dynamic'] = 1
     opset: int = 17
+
+    def __post_init__(self) -> None:
+        if not _OPSETS[0] <= self.opset <= _OPSETS[1]:
+            raise ConfigError(
+                [
+                    f'opset: {self.opset} is outside {_OPSETS[0]} to {_OPSETS[1]}: INT8 with a '
+                    f'scale for each channel needs 13, and tf2onnx writes 18 at most'
+                ]
+            )
 
 
 @dataclass(frozen=True)

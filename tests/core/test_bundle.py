@@ -92,8 +92,8 @@ def test_everything_wrong_is_reported_at_once(bundle_path):
         'labels.txt: has sha256',
         'labels.txt: has 4 labels; the model scores 3 classes',
         'labels.txt: red given more than once',
-        'labels.txt: lists background',
-        'labels.txt: has empty lines or blanks',
+        'labels.txt: background is class 0 and is not listed',
+        'labels.txt: an empty label',
         'deploy.input.size: 64 px; the model takes 32',
         'model.onnx: ONNX Runtime can not load it',
     ):

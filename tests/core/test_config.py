@@ -114,3 +114,21 @@ def test_a_missing_yaml_file_is_named(tmp_path):
 def test_an_empty_yaml_file_is_an_empty_tree(tmp_path):
     (tmp_path / 'empty.yaml').write_text('# nothing\n')
     assert load_yaml(tmp_path / 'empty.yaml') == {}
+
+
+@pytest.mark.parametrize('text', ['1e-4', '+1E-4', '1.e-4', '.1e-3', '1.0e-4', '0.0001'])
+def test_a_number_with_an_exponent_is_a_number(text, tmp_path):
+    """YAML 1.1 reads 1e-4 as a text."""
+    path = tmp_path / 'a.yaml'
+    path.write_text(f'rate: {text}\nrates: [{text}]\nname: "{text}"\nother: e-4\n')
+
+    assert load_yaml(path) == {'rate': 1e-4, 'rates': [1e-4], 'name': text, 'other': 'e-4'}
+
+
+@pytest.mark.parametrize('opset', [12, 19])
+def test_an_opset_that_can_not_be_exported_says_why(opset):
+    tree = {'model_name': 'x', 'deploy': {'input': {'size': [32, 32, 3]}, 'runtime': {}}}
+    tree['deploy']['runtime']['opset'] = opset
+
+    with pytest.raises(ConfigError, match=rf'opset: {opset} is outside 13 to 18: INT8 .* tf2onnx'):
+        parse_config(tree, DeployConfig, 'deploy.yaml')

@@ -1,6 +1,7 @@
 """Experiment files, merging, fingerprint."""
 
 from pathlib import Path
+import re
 import shutil
 
 import pytest
@@ -115,6 +116,20 @@ def test_values_on_the_command_line_are_yaml():
     assert config.data.labels == ('triangle', 'ellipse')
     assert config.backbone.freeze_bn is True
     assert config.scheduler.warmup.epochs == 0.5
+
+
+@pytest.mark.parametrize(
+    ('labels', 'finding'),
+    [
+        ('[triangle, on]', 'labels.1: received true, which YAML makes of a word .*: quote it'),
+        ('[7]', 'labels.0: received 7, which YAML makes of .* a number; .*: quote it'),
+        ('[triangle, null]', 'labels.1: received null, .*: quote it'),
+        ('[triangle, "triangle "]', "labels: 'triangle ': blanks around a label; remove them"),
+        ('[triangle, ""]', 'labels: an empty label'),
+    ],
+)
+def test_labels_that_deploying_would_refuse_are_refused_when_they_are_read(labels, finding):
+    assert any(re.search(finding, one) for one in findings_of(f'data.labels={labels}'))
 
 
 def test_values_of_variables_are_yaml(tmp_path):

@@ -57,7 +57,7 @@ def read_coco_annotations(
     :raises DataError: when the file can not be read, or objects name what is not there
     """
     content = _read_json(annotation_path)
-    labels = {category['id']: category['name'] for category in content['categories']}
+    labels = {category['id']: category['name'].strip() for category in content['categories']}
     objects: dict[str, list[AnnotatedObject]] = {
         str(image['id']): [] for image in content['images']
     }

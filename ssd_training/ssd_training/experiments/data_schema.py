@@ -9,6 +9,7 @@ from pydantic import Field
 
 from ssd_detector.config import STRICT
 from ssd_detector.errors import ConfigError
+from ssd_detector.labels import find_label_faults
 from ssd_training.data.decoding import Orientation
 from ssd_training.data.shapes import SHAPES
 from ssd_training.experiments.ranges import Count, Positive, Share
@@ -127,10 +128,8 @@ class DataSettings:
         return Path(self.root).name if self.root else self.dataset_name
 
     def _check_labels(self) -> Iterable[str]:
-        if twice := sorted({label for label in self.labels if self.labels.count(label) > 1}):
-            yield f'labels: {", ".join(twice)} given more than once'
-        if 'background' in self.labels:
-            yield 'labels: background is class 0 and is not listed'
+        # What deploying would refuse is refused before the training.
+        yield from (f'labels: {fault}' for fault in find_label_faults(self.labels))
         others = [label for label in self.labels if label not in SHAPES]
         if self.dataset_name == 'shapes' and others:
             yield f'labels: {", ".join(others)}: can not be drawn; shapes are {", ".join(SHAPES)}'

@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from ssd_detector.config import load_yaml, origin_of, parse_config, Schema
+from ssd_detector.config import load_yaml, origin_of, parse_config, parse_yaml, Schema
 from ssd_detector.errors import ConfigError
 from ssd_training.experiments.replaced_keys import REPLACED_KEYS, split_replaced_keys
 from ssd_training.experiments.schema import ExperimentConfig
@@ -18,8 +18,6 @@ Tree = dict[str, Any]
 
 _COMMAND_LINE = 'command line'
 _VARIABLE = re.compile(r'\$\{(?P<name>\w+)(?::-(?P<default>[^}]*))?\}')
-# YAML 1.1 reads 1e-4 as text; everybody who types it means a number.
-_EXPONENT = re.compile(r'[-+]?\d+(\.\d*)?[eE][-+]?\d+')
 
 
 @dataclass(frozen=True)
@@ -231,7 +229,7 @@ def _substitute(
         return found or ''
 
     text = _VARIABLE.sub(replace, value)
-    return _parse_value(text) if _VARIABLE.fullmatch(value) else text
+    return parse_yaml(text) if _VARIABLE.fullmatch(value) else text
 
 
 def _parse_override(text: str, findings: list[str]) -> Tree:
@@ -241,7 +239,7 @@ def _parse_override(text: str, findings: list[str]) -> Tree:
         findings.append(f'{_COMMAND_LINE}: {text}: expected key.path=value')
         return {}
     try:
-        parsed = _parse_value(value)
+        parsed = parse_yaml(value)
     except yaml.YAMLError as error:
         findings.append(f'{_COMMAND_LINE}: {path}: no valid YAML: {" ".join(str(error).split())}')
         return {}
@@ -249,10 +247,6 @@ def _parse_override(text: str, findings: list[str]) -> Tree:
         parsed = {key: parsed}
     tree: Tree = parsed
     return tree
-
-
-def _parse_value(text: str) -> Any:
-    return float(text) if _EXPONENT.fullmatch(text) else yaml.safe_load(text)
 
 
 def _format_lines(tree: Tree, prefix: str, origins: Mapping[str, str]) -> list[str]:
