@@ -50,9 +50,8 @@ PARAMETER_TYPES = {
     'image_topics': None,  # A list, as YAML says.
     'image_transport': str,
     'backend': str,
-    'autostart': bool,
-    'use_sim_time': bool,
 }
+SWITCHES = ('autostart', 'use_sim_time')
 
 
 def generate_launch_description() -> LaunchDescription:
@@ -66,43 +65,71 @@ def generate_launch_description() -> LaunchDescription:
 
 def _start_node(context):
     """Start the node; only arguments that were given override the parameter file."""
+    read = _read_arguments(context)
     given = {
         name: ParameterValue(LaunchConfiguration(name), value_type=value_type)
         for name, value_type in PARAMETER_TYPES.items()
         if LaunchConfiguration(name).perform(context)
     }
-    respawn = _read_bool(LaunchConfiguration('respawn').perform(context), 'respawn')
+    given.update({name: read[name] for name in SWITCHES if read[name] is not None})
     detector = LifecycleNode(
         package='ssd_detector_ros',
         executable='detector',
         name='ssd_detector',
         namespace=LaunchConfiguration('namespace'),
         output='screen',
-        parameters=[_check_file(context, 'params_file'), given],
+        parameters=[read['params_file'], given],
         ros_arguments=['--log-level', LaunchConfiguration('log_level')],
         additional_env=_fastdds_profile(context.environment),
-        respawn=respawn,
-        respawn_delay=float(LaunchConfiguration('respawn_delay').perform(context)),
+        respawn=read['respawn'],
+        respawn_delay=read['respawn_delay'],
     )
-    if respawn:
+    if read['respawn']:
         return [detector]
     on_exit = OnProcessExit(target_action=detector, on_exit=_fail_with_node)
     return [RegisterEventHandler(on_exit), detector]
 
 
-def _read_bool(text, name):
+def _read_arguments(context):
+    """Read what launch itself takes as it is, and report everything that is wrong at once."""
+    readers = {
+        'params_file': _read_file,
+        'respawn': _read_bool,
+        'respawn_delay': _read_seconds,
+        # Not by a type of launch: Humble's does not read 0 and 1.
+        **dict.fromkeys(SWITCHES, lambda text: _read_bool(text) if text else None),
+    }
+    values, findings = {}, []
+    for name, read in readers.items():
+        text = LaunchConfiguration(name).perform(context)
+        try:
+            values[name] = read(text)
+        except ValueError as error:
+            findings.append(f"{name}: received '{text}'; expected {error}")
+    if findings:
+        raise RuntimeError('; '.join(findings))
+    return values
+
+
+def _read_bool(text):
     values = {'true': True, '1': True, 'false': False, '0': False}
     if text.lower() not in values:
-        raise RuntimeError(f"{name}: received '{text}'; expected true or false")
+        raise ValueError('true or false')
     return values[text.lower()]
 
 
-def _check_file(context, name):
-    """Read an argument that names a file; launch itself only warns where there is none."""
-    path = LaunchConfiguration(name).perform(context)
-    if not os.path.isfile(path):
-        raise RuntimeError(f"{name}: received '{path}', which is no file; expected a YAML file")
-    return path
+def _read_seconds(text):
+    try:
+        return float(text)
+    except ValueError as error:
+        raise ValueError('seconds') from error
+
+
+def _read_file(text):
+    """Refuse a file that is not there; launch itself would only warn, and take defaults."""
+    if not os.path.isfile(text):
+        raise ValueError('a YAML file that is there')
+    return text
 
 
 def _fastdds_profile(environment):

@@ -44,7 +44,7 @@ def generate_launch_description():
         ),
         launch_arguments={
             'namespace': 'test_managed',
-            'autostart': 'false',
+            'autostart': '0',
             'bundle': LaunchConfiguration('bundle'),
         }.items(),
     )

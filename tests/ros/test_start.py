@@ -121,18 +121,24 @@ def test_launch_leaves_the_environment_of_other_processes_alone(failed_bringup):
     assert 'another process of the robot: nothing and nothing' in failed_bringup[1]
 
 
-def test_launch_refuses_a_file_of_parameters_that_is_not_there():
-    """The real launch_ros, and the stand-in as well, would warn and start with defaults."""
-    code, output = outcome([*LAUNCH, 'params_file:=/no/such.yaml'])
+def test_launch_refuses_arguments_that_can_not_be_all_at_once():
+    """Where there is no such file the real launch_ros would warn and start with defaults."""
+    given = {
+        'params_file': '/no/such.yaml',
+        'respawn': 'perhaps',
+        'respawn_delay': 'soon',
+        'autostart': '2',
+    }
+    code, output = outcome([*LAUNCH, *(f'{name}:={value}' for name, value in given.items())])
     assert code == 1
-    assert "params_file: received '/no/such.yaml', which is no file" in output
+    for name, expected in (
+        ('params_file', 'a YAML file that is there'),
+        ('respawn', 'true or false'),
+        ('respawn_delay', 'seconds'),
+        ('autostart', 'true or false'),
+    ):
+        assert f"{name}: received '{given[name]}'; expected {expected}" in output
     assert 'process started' not in output
-
-
-def test_launch_refuses_a_switch_that_is_neither_on_nor_off():
-    code, output = outcome([*LAUNCH, 'respawn:=perhaps'])
-    assert code == 1
-    assert "respawn: received 'perhaps'; expected true or false" in output
 
 
 def test_launch_describes_its_arguments():
