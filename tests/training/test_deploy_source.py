@@ -118,10 +118,13 @@ def test_without_a_checkpoint_the_newest_finished_run_is_taken_and_named(
     finish('c' * 12, '2026-03-01', status='failed')
 
     assert read_source(None, build.deploy, CONFIG_ROOT, environment).training_run == newest.name
-    assert f'--checkpoint {newest}: the newest finished run of tiny' in caplog.text
-    assert 'its recipe is not that of the experiment file today' in caplog.text
+    assert (
+        f'--checkpoint {newest}: the newest finished run of tiny; its recipe is not that of'
+        in (caplog.text)
+    )
     own = finish(compute_fingerprint(load('tiny')), '2025-01-01')
     assert read_source(None, build.deploy, CONFIG_ROOT, environment).training_run == own.name
+    assert f'{newest} is newer, of another one: name it to deploy it' in caplog.text
 
 
 def test_without_a_finished_run_the_checkpoint_is_asked_for(tmp_path, finish):

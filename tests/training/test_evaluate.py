@@ -1,6 +1,6 @@
 """The command that scores models, as a process and in this one."""
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 import io
 import json
 from pathlib import Path
@@ -14,13 +14,16 @@ from rich.console import Console
 import yaml
 
 from ssd_detector.bundle import load_bundle
+from ssd_detector.errors import EvaluationError
 from ssd_detector.report.files import read_result
 from ssd_training.data.datasets import read_split
 from ssd_training.engine.files import write_json
 from ssd_training.evaluate import CONFIG_ROOT, main
+from ssd_training.evaluation.categories import number_categories
 from ssd_training.evaluation.chain import chain_stages, find_before
 from ssd_training.evaluation.progress import open_progress
 from ssd_training.evaluation.sources import Experiment, find_stage, read_experiment
+from ssd_training.experiments.data_schema import CocoSettings
 from tests.tiny_bundle import DEPLOY_YAML, write_tiny_bundle
 from tests.training.conftest import TINY
 
@@ -200,11 +203,11 @@ def change(entries, **fields):
 @pytest.mark.parametrize(
     ('fields', 'message'),
     [
-        ({'image_id': 99}, 'entry 0: image_id 99 is not in the ground truth'),
+        ({'image_id': None}, 'entry 0: image_id None: expected'),
         ({'score': float('nan')}, 'entry 0: score nan: expected a number in [0, 1]'),
         ({'bbox': [100, 10, 40, 10]}, 'leaves the image of 120x90 px'),
         ({'bbox': [30, 10, -20, 10]}, 'entry 0: bbox [30, 10, -20, 10]: expected'),
-        ({'category_id': 4}, 'entry 0: category_id 4: expected'),
+        ({'category_id': 1.5}, 'entry 0: category_id 1.5: expected'),
     ],
 )
 def test_detections_that_can_not_be_scored_exit_with_1_and_are_named(
@@ -215,6 +218,21 @@ def test_detections_that_can_not_be_scored_exit_with_1_and_are_named(
 
     assert (code, out) == (1, '')
     assert message in err
+
+
+def test_results_are_scored_by_the_category_ids_of_the_annotation_file(tmp_path, tiny_config):
+    """Perfect detections scored 0.0000 with exit code 0."""
+    categories = [{'id': 4, 'name': 'green '}, {'id': 9, 'name': 'red'}, {'id': 2, 'name': 'sky'}]
+    (tmp_path / 'val.json').write_text(json.dumps({'categories': categories}))
+    coco = CocoSettings('{split}.json', '{split}')
+    data = replace(tiny_config.data, dataset_name='coco', coco=coco, root=str(tmp_path))
+
+    # tiny.yaml's labels are red, green, blue.
+    assert number_categories(data) == {'4': 2, '9': 1, '2': None}
+    assert number_categories(tiny_config.data) == {'1': 1, '2': 2, '3': 3}
+    (tmp_path / 'val.json').unlink()
+    with pytest.raises(EvaluationError, match='val.json: can not be read'):
+        number_categories(data)
 
 
 def test_an_empty_ground_truth_exits_with_1(evaluate, tmp_path):

@@ -37,12 +37,20 @@ def find_newest_run(config: ExperimentConfig) -> Path:
     fingerprint = _fingerprint_of(config)
     own = [run for run in finished if run.name.endswith(f'_{fingerprint}')]
     chosen = (own or finished)[0]
-    logger.info('--checkpoint %s: the newest finished run of %s', chosen, name)
     if not own:
         logger.warning(
-            '%s: its recipe is not that of the experiment file today (overrides, or a change)',
-            chosen.name,
+            '--checkpoint %s: the newest finished run of %s; its recipe is not that of the '
+            'experiment file today (overrides, or a change)',
+            *(chosen, name),
         )
+    elif chosen != finished[0]:
+        logger.warning(
+            '--checkpoint %s: the newest finished run of this recipe; %s is newer, of another one: '
+            'name it to deploy it',
+            *(chosen, finished[0]),
+        )
+    else:
+        logger.info('--checkpoint %s: the newest finished run of %s', chosen, name)
     return chosen
 
 

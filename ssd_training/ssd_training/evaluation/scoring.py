@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timezone
 import hashlib
 from importlib.metadata import PackageNotFoundError, version
+import logging
 from pathlib import Path
 import platform
 
@@ -13,13 +14,14 @@ from rich.console import Console
 from ssd_detector.bundle import Bundle
 from ssd_detector.errors import BackendError
 from ssd_detector.evaluation.analysis import Analysis
-from ssd_detector.evaluation.detections_file import read_detections
+from ssd_detector.evaluation.detections_file import read_detections, Targets
 from ssd_detector.evaluation.running import Model, Run
 from ssd_detector.report.description import describe
 from ssd_detector.report.result import DataResult, Origin, Result
 from ssd_training.data.datasets import read_split
 from ssd_training.data.records import hash_records, Record
 from ssd_training.engine.evaluation import analyse_records, detect_records, make_thresholds
+from ssd_training.evaluation.categories import number_categories
 from ssd_training.evaluation.chain import find_before
 from ssd_training.evaluation.progress import open_progress
 from ssd_training.evaluation.stages import Stage
@@ -35,6 +37,8 @@ _LIBRARIES = (
     'tensorflow',
     'keras',
 )
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,8 +124,16 @@ def score_detections(path: Path, split: Split) -> Score:
     :return: the score; no time is known
     :raises EvaluationError: with everything that can't be scored
     """
-    image_ids = [record.image_id for record in split.records]
-    run = Run(read_detections(path, image_ids, split.config.data.labels), {})
+    data = split.config.data
+    targets = Targets(
+        file_names={record.image_id: record.image.name for record in split.records},
+        class_ids=number_categories(data),
+        labels=data.labels,
+    )
+    found = read_detections(path, targets)
+    for sentence in found.left_out:
+        logger.warning('%s', sentence)
+    run = Run(found.detections, {})
     stage = Stage('detections', path, None)
     analysis = analyse_records(run, split.records, split.config.eval, split.config.data.labels)
     origin = _describe_origin(stage, split, run)
