@@ -45,8 +45,8 @@ def find_newest_run(config: ExperimentConfig) -> Path:
         )
     elif chosen != finished[0]:
         logger.warning(
-            '--checkpoint %s: the newest finished run of this recipe; %s is newer, of another one: '
-            'name it to deploy it',
+            '--checkpoint %s: the newest finished run of this recipe; %s is newer, of another '
+            'one: name it to deploy it',
             *(chosen, finished[0]),
         )
     else:
