@@ -83,6 +83,8 @@ def test_check_finds_every_kind_of_fault(voc, capsys):
         ('unreadable image', 'small.jpg'),
         ('unreadable annotation', 'xml.xml'),
         ('missing file', 'gone.jpg'),
+        ('class without objects', 'train'),
+        ('dropped objects', 'train'),
     }
     leaks = {f['place'] for f in splits['val']['findings'] if f['kind'] == 'leakage'}
     assert {place.split('/')[-1] for place in leaks} == {'000001.jpg', 'copy.jpg', 'cut.jpg'}

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 from ssd_training.data.__main__ import main
-from ssd_training.data.annotations import Policy, to_records
+from ssd_training.data.annotations import Policy
 from ssd_training.data.coco import read_coco_annotations
 from ssd_training.data.datasets import read_splits
+from ssd_training.data.repair import to_records
 from ssd_training.errors import DataError
 from tests.training.conftest import TINY
 from tests.training.shapes_voc import LABELS, write_image, write_shapes_voc, write_split
@@ -38,7 +39,8 @@ def voc(tmp_path, monkeypatch):
 
 
 def check(capsys, *overrides):
-    code = main(['check', '--json', '--experiment_path', str(TINY), *overrides])
+    labels = 'data.labels=[red]'
+    code = main(['check', '--json', '--experiment_path', str(TINY), labels, *overrides])
     splits = json.loads(capsys.readouterr().out)['splits'].values()
     return code, [finding for split in splits for finding in split['findings']]
 
@@ -137,7 +139,7 @@ def test_copies_within_a_split_are_found_and_compared(voc, capsys):
     xml.write_text(xml.read_text().replace('<xmin>', '<xmin>1'))
     write_split(voc, 'train', ['000001', 'same', 'other', '000002', '000003'])
 
-    code, findings = check(capsys, 'data.invalid_boxes=repair')
+    code, findings = check(capsys, 'data.labels=[red, green, blue]')
 
     copies = {
         finding['place'].split('/')[-1]: finding['text']

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from ssd_training.data.annotations import Annotation, check_objects, Finding, Kind, Policy
 from ssd_training.data.datasets import policy_of, read_annotations
 from ssd_training.data.inspection import find_undecided, inspect_image
+from ssd_training.data.remaining import count_remaining, describe_remaining
 from ssd_training.experiments.data_schema import DataSettings
 
 
@@ -79,6 +80,8 @@ def check_data(settings: DataSettings) -> CheckResult:
         findings[split] = [*unread, *_check_annotations(annotations, policy_of(settings))]
         digests[split] = _check_images(annotations, findings[split])
         findings[split] += _check_copies(digests[split])
+        counts = count_remaining(annotations, policy_of(settings))
+        findings[split] += describe_remaining(counts, split)
     train, val = splits
     findings[val] += _check_leakage(digests[train], digests[val], train)
     return CheckResult(num_images, findings, _allowed_kinds(settings))
@@ -148,7 +151,12 @@ def _check_leakage(
 
 
 def _allowed_kinds(settings: DataSettings) -> frozenset[Kind]:
-    allowed: set[Kind] = {'empty image', 'undecided orientation'}
+    allowed: set[Kind] = {
+        'empty image',
+        'undecided orientation',
+        'class without objects',
+        'dropped objects',
+    }
     if settings.invalid_boxes == 'repair':
         allowed |= {'box outside image', 'degenerate box'}
     if settings.unknown_classes == 'ignore':

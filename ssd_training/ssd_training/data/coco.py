@@ -8,8 +8,9 @@ from pydantic import Field, TypeAdapter, ValidationError
 from typing_extensions import NotRequired, TypedDict
 
 from ssd_detector.images import IMAGE_SUFFIXES
-from ssd_training.data.annotations import AnnotatedObject, Annotation, drop_repeated, Finding
+from ssd_training.data.annotations import AnnotatedObject, Annotation, Finding
 from ssd_training.data.decoding import Decoding, Orientation
+from ssd_training.data.identity import drop_repeated
 from ssd_training.data.records import ImageFile
 from ssd_training.data.voc_files import FilesByStem
 from ssd_training.errors import DataError

@@ -10,9 +10,9 @@ from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from ssd_training.data.annotations import check_disjoint
 from ssd_training.data.check import check_data, CheckResult
 from ssd_training.data.datasets import keep_readable, read_split, shards_root
+from ssd_training.data.identity import check_disjoint
 from ssd_training.data.statistics import describe_split, SIZE_EDGES_PX
 from ssd_training.errors import DataError
 from ssd_training.experiments.schema import ExperimentConfig

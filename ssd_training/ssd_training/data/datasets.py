@@ -1,21 +1,22 @@
 """From the section `data` to the records of its splits."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 import logging
 from pathlib import Path
 
 from ssd_training.data.annotations import (
     AnnotatedObject,
     Annotation,
-    check_disjoint,
     Finding,
     Policy,
-    to_records,
 )
 from ssd_training.data.cache import cache_images
 from ssd_training.data.coco import read_coco_annotations
+from ssd_training.data.identity import check_disjoint
 from ssd_training.data.orientation import log_orientations
 from ssd_training.data.records import Record
+from ssd_training.data.remaining import count_remaining, describe_remaining
+from ssd_training.data.repair import to_records
 from ssd_training.data.shapes import generate_shapes
 from ssd_training.data.voc import read_voc_annotations
 from ssd_training.errors import DataError
@@ -32,8 +33,16 @@ def read_splits(settings: DataSettings) -> tuple[list[Record], list[Record]]:
     :return: records of train_split, with the cache, and of val_split
     :raises DataError: with everything that is missing or wrong; when an image is in both
     """
-    train = read_split(settings, settings.train_split)
-    val = read_split(settings, settings.val_split)
+    splits: list[list[Record]] = []
+    wrong: list[str] = []
+    for split in (settings.train_split, settings.val_split):
+        try:
+            splits.append(read_split(settings, split))
+        except DataError as error:
+            wrong += error.findings
+    if wrong:
+        raise DataError(wrong)
+    train, val = splits
     check_disjoint(train, val)
     log_orientations([*train, *val])
     return cache_images(train, settings.cache), val
@@ -48,6 +57,19 @@ def read_split(settings: DataSettings, split: str) -> list[Record]:
     :return: the records
     :raises DataError: with everything that is missing or wrong
     """
+    annotations: Iterable[Annotation]
+    if settings.tfrecords.enabled or settings.shapes is not None:
+        records = _read_records(settings, split)
+        annotations = (_to_annotation(record, settings.labels) for record in records)
+    else:
+        annotations, findings = _read_files(settings, split)
+        wrong = _leave_out_unreadable(findings, settings)
+        records = to_records(annotations, policy_of(settings), findings=wrong, name=split)
+    _say_remaining(annotations, settings, split)
+    return records
+
+
+def _read_records(settings: DataSettings, split: str) -> list[Record]:
     if settings.tfrecords.enabled:
         # TensorFlow, which takes seconds.
         from ssd_training.data.shards import read_shards, shard_folder
@@ -59,15 +81,28 @@ def read_split(settings: DataSettings, split: str) -> list[Record]:
             max_boxes=settings.max_boxes,
             orientation=settings.exif_orientation,
         )
-    if settings.shapes is not None:
-        return _generate(settings, split)
-    annotations, findings = _read_files(settings, split)
-    if settings.unreadable_images == 'skip':
-        for finding in findings:
-            if finding.kind == 'unreadable image':
-                logger.warning('%s; left out', finding)
-        findings = [finding for finding in findings if finding.kind != 'unreadable image']
-    return to_records(annotations, policy_of(settings), findings=findings, name=split)
+    return _generate(settings, split)
+
+
+def _leave_out_unreadable(
+    findings: Sequence[Finding], settings: DataSettings
+) -> Sequence[Finding]:
+    """Log images of no size that can't be read, if they may be left out."""
+    if settings.unreadable_images == 'error':
+        return findings
+    for finding in findings:
+        if finding.kind == 'unreadable image':
+            logger.warning('%s; left out', finding)
+    return [finding for finding in findings if finding.kind != 'unreadable image']
+
+
+def _say_remaining(annotations: Iterable[Annotation], settings: DataSettings, split: str) -> None:
+    """Refuse a split without objects, and log what else is odd about what is left."""
+    counts = count_remaining(annotations, policy_of(settings))
+    for finding in describe_remaining(counts, split):
+        if finding.kind == 'no objects':
+            raise DataError([str(finding)])
+        logger.warning('%s', finding)
 
 
 def read_annotations(
@@ -82,7 +117,7 @@ def read_annotations(
     :raises DataError: when the split can not be read at all
     """
     if settings.tfrecords.enabled or settings.shapes is not None:
-        records = read_split(settings, split)
+        records = _read_records(settings, split)
         return [_to_annotation(record, settings.labels) for record in records], []
     return _read_files(settings, split)
 

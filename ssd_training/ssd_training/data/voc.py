@@ -8,13 +8,13 @@ from pathlib import Path
 from ssd_detector.images import IMAGE_SUFFIXES
 from ssd_training.data.annotations import (
     Annotation,
-    drop_repeated,
     Finding,
     Policy,
-    to_records,
 )
 from ssd_training.data.decoding import Decoding, Orientation
+from ssd_training.data.identity import drop_repeated
 from ssd_training.data.records import ImageFile, Record
+from ssd_training.data.repair import to_records
 from ssd_training.data.voc_files import BoxBase, FilesByStem, read_voc_file, VocFile
 from ssd_training.data.voc_lists import read_list
 from ssd_training.errors import DataError
@@ -160,4 +160,4 @@ class _Reader:
 
 
 def _starts_at_0(content: VocFile) -> bool:
-    return any(-1 <= edge < 0 for found in content.objects for edge in found.box_xyxy[:2])
+    return any(-1 <= min(found.box_xyxy) < 0 for found in content.objects)
