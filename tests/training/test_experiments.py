@@ -49,6 +49,8 @@ def test_a_shipped_experiment_loads_and_is_named_like_its_file(path):
     config, _ = load_experiment(path, CONFIG_ROOT, environment={})
 
     assert config.experiment.id == path.stem.lstrip('_')
+    # Images without objects teach background.
+    assert config.sampler.min_neg > 0
 
 
 def test_every_shipped_component_but_spare_data_is_used_by_an_experiment():

@@ -5,10 +5,11 @@ from contextlib import contextmanager
 import numpy as np
 import pytest
 
+from ssd_training.data.datasets import read_split
 from ssd_training.data.pipeline import training_batches
 from ssd_training.engine import trainer
 from ssd_training.targets.matching import GroundTruthBatch
-from tests.training.shapes_voc import write_shapes_voc
+from tests.training.shapes_voc import write_image, write_shapes_voc
 
 SMALL = 'input_size=[64, 64]'
 FROZEN = (
@@ -64,6 +65,28 @@ def test_val_images_that_can_not_be_read_are_known_before_the_first_epoch(load, 
     assert name not in [record.image_id for record in training.val_records]
     assert f'{name}.jpg: can not be read as an image' in caplog.text
     assert 'left out, 1 in all' in caplog.text
+
+
+@pytest.mark.parametrize(
+    ('overrides', 'is_said'),
+    [
+        ([], False),
+        (['sampler.min_neg=0'], True),
+        (['sampler.min_neg=0', 'data.empty_images=skip'], False),
+    ],
+)
+def test_images_without_objects_that_teach_nothing_are_said(
+    overrides, is_said, load, tmp_path, caplog
+):
+    voc = write_shapes_voc(tmp_path)
+    write_image(voc, '000001', [])
+    write_image(voc, '000002', [])
+    config = load('tiny', f'data.root={voc}', *overrides)
+
+    trainer.warn_of_unused_images(read_split(config.data, 'train'), config)
+
+    words = '2 of 8 training images have no object and teach nothing: sampler.min_neg is 0'
+    assert (words in caplog.text) == is_said
 
 
 @pytest.fixture(scope='module')

@@ -1,6 +1,8 @@
 """Everything that a training needs, built and checked before the first step."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+import logging
 import os
 
 import keras
@@ -22,6 +24,8 @@ from ssd_training.experiments.schema import ExperimentConfig
 from ssd_training.model.quantized_ssd import build_quantized
 from ssd_training.model.ssd import build_ssd
 from ssd_training.targets.priors import generate_priors, priors_per_cell
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,6 +111,7 @@ def prepare(config: ExperimentConfig) -> Training:
     keras.utils.set_random_seed(config.train.seed)
     distribution = open_distribution(config.runtime, os.environ)
     train_records, val_records = read_splits(config.data)
+    warn_of_unused_images(train_records, config)
     order = EpochOrder(len(train_records), config.train.batch_size, config.train.seed)
     schedule = build_schedule(
         config.scheduler, steps_per_epoch=order.steps_per_epoch, epochs=config.train.epochs
@@ -131,6 +136,24 @@ def prepare(config: ExperimentConfig) -> Training:
         step=step,
         distribution=distribution,
     )
+
+
+def warn_of_unused_images(records: Sequence[Record], config: ExperimentConfig) -> None:
+    """
+    Say in the log that images without objects teach nothing, where the sampler leaves them out.
+
+    :param records: of the train split
+    :param config: the experiment
+    """
+    takes_all = config.loss.classification.type == 'focal'
+    num_empty = sum(not len(record.ground_truths.class_ids) for record in records)
+    if num_empty and config.sampler.min_neg == 0 and not takes_all:
+        logger.warning(
+            '%d of %d training images have no object and teach nothing: sampler.min_neg is 0; '
+            'give 5, or data.empty_images=skip',
+            num_empty,
+            len(records),
+        )
 
 
 def _evaluable(records: list[Record], settings: DataSettings) -> list[Record]:
