@@ -15,6 +15,7 @@ from ssd_detector_ros.health import Health
 from ssd_detector_ros.model_slot import ModelSlot, tell_loaded
 from ssd_detector_ros.outputs import CameraOutputs, NodeOutputs
 from ssd_detector_ros.pipeline import Pipeline
+from ssd_detector_ros.polled_group import PolledGroup
 from ssd_detector_ros.processing import Operation
 from ssd_detector_ros.qos_overrides import QosOverrides
 from ssd_detector_ros.sample_scale import SampleScale
@@ -38,7 +39,8 @@ class DetectorNode(LifecycleNode):
         self._qos_overrides = QosOverrides(self)
         findings = parameters.declare_parameters(self)
         self._models = ModelSlot(self, findings, self._publish_label_info)
-        self._outputs = NodeOutputs(self)
+        self._events = PolledGroup()
+        self._outputs = NodeOutputs(self, self._events)
         self._convert: Converter = make_converter('builtin')
         self._camera_names: list[CameraName] = []
         self._cameras: list[Camera] = []
@@ -52,7 +54,7 @@ class DetectorNode(LifecycleNode):
         )
         # Steady: it also ticks while the simulation is paused.
         self.create_timer(
-            PERIOD_S, self._health.end_period, clock=Clock(clock_type=ClockType.STEADY_TIME)
+            PERIOD_S, self._end_period, clock=Clock(clock_type=ClockType.STEADY_TIME)
         )
         answer_impossible_transitions(self)
 
@@ -169,6 +171,10 @@ class DetectorNode(LifecycleNode):
         self._stop()
         super().destroy_node()
 
+    def _end_period(self) -> None:
+        self._health.end_period()
+        self._events.open()
+
     def _choose_converter(self) -> None:
         self._convert = make_converter(
             self.get_parameter('image_conversion').value,
@@ -189,7 +195,7 @@ class DetectorNode(LifecycleNode):
         try:
             # One after the other: with an error those that exist are taken away again.
             for index, name in enumerate(self._camera_names):
-                outputs = CameraOutputs(self, name.prefix)
+                outputs = CameraOutputs(self, name.prefix, self._events)
                 self._cameras.append(Camera(index, name, outputs, SampleScale(sample_bits)))
         except (RCLError, NameValidationException) as error:
             return [f'topics of the detections: {explain(error)}']

@@ -1,6 +1,7 @@
 """The node's publishers: topics, QoS, and what is published when."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
@@ -22,6 +23,7 @@ from ssd_detector_ros.messages import (
     to_label_info,
     to_statistics,
 )
+from ssd_detector_ros.polled_group import PolledGroup
 from ssd_detector_ros.serialized_detections import to_message
 from ssd_detector_ros.statistics import Report
 from ssd_msgs.msg import DetectorStatistics
@@ -41,18 +43,20 @@ class CameraOutputs:
 
     :param node: in configure; the publishers work while it is active
     :param prefix: of the topics, such as `~` or `~/front`
+    :param events: where the publishers' events wait
     """
 
-    def __init__(self, node: LifecycleNode, prefix: str) -> None:
+    def __init__(self, node: LifecycleNode, prefix: str, events: PolledGroup) -> None:
         self._node = node
-        self._detections = _create(node, Detection2DArray, f'{prefix}/detections', DETECTIONS_QOS)
-        self._candidates = _create(node, Detection2DArray, f'{prefix}/candidates', DETECTIONS_QOS)
-        self._overlay = _create(node, Image, f'{prefix}/overlay', OVERLAY_QOS)
+        create = partial(_create, node, events)
+        self._detections = create(Detection2DArray, f'{prefix}/detections', DETECTIONS_QOS)
+        self._candidates = create(Detection2DArray, f'{prefix}/candidates', DETECTIONS_QOS)
+        self._overlay = create(Image, f'{prefix}/overlay', OVERLAY_QOS)
         self._publishers = [self._detections, self._candidates, self._overlay]
         self._annotations = None
         if foxglove.messages is not None:
             message_type = foxglove.messages.ImageAnnotations
-            self._annotations = _create(node, message_type, f'{prefix}/annotations', OVERLAY_QOS)
+            self._annotations = create(message_type, f'{prefix}/annotations', OVERLAY_QOS)
             self._publishers.append(self._annotations)
 
     def destroy(self) -> None:
@@ -114,14 +118,18 @@ class NodeOutputs:
     What is published for the node as a whole.
 
     :param node: just constructed
+    :param events: where the publishers' events wait
     """
 
-    def __init__(self, node: LifecycleNode) -> None:
+    def __init__(self, node: LifecycleNode, events: PolledGroup) -> None:
         self._node = node
-        self._label_info = _create(node, LabelInfo, '~/label_info', LABEL_INFO_QOS)
-        self._statistics = _create(node, DetectorStatistics, '~/statistics', STATISTICS_QOS)
+        create = partial(_create, node, events)
+        self._label_info = create(LabelInfo, '~/label_info', LABEL_INFO_QOS)
+        self._statistics = create(DetectorStatistics, '~/statistics', STATISTICS_QOS)
         # Not a lifecycle publisher: an inactive node has something to say here as well.
-        self._diagnostics = node.create_publisher(DiagnosticArray, '/diagnostics', DIAGNOSTICS_QOS)
+        self._diagnostics = node.create_publisher(
+            DiagnosticArray, '/diagnostics', DIAGNOSTICS_QOS, callback_group=events
+        )
 
     def publish_label_info(self, detector: Detector, score_threshold: float) -> None:
         """
@@ -153,10 +161,13 @@ class NodeOutputs:
         return Header(stamp=self._node.get_clock().now().to_msg())
 
 
-def _create(node: LifecycleNode, message_type: type, topic: str, qos: QoSProfile) -> Any:
+def _create(
+    node: LifecycleNode, events: PolledGroup, message_type: type, topic: str, qos: QoSProfile
+) -> Any:
     return node.create_lifecycle_publisher(
         message_type,
         topic,
         qos,
+        callback_group=events,
         qos_overriding_options=QoSOverridingOptions.with_default_policies(),
     )

@@ -10,8 +10,9 @@ if find_spec('rclpy') is None:
 from lifecycle_msgs.msg import Transition
 from rclpy.qos import QoSProfile
 from sensor_msgs.msg import Image
+from vision_msgs.msg import Detection2DArray
 
-from tests.ros.talking import detector_command, peer, plain_image, running
+from tests.ros.talking import detector_command, LATCHED, peer, plain_image, running
 from tests.tiny_bundle import write_tiny_bundle
 
 
@@ -132,6 +133,11 @@ def test_label_info_follows_the_threshold(detector):
     detector.wait_for(
         lambda: messages and messages[-1].threshold == pytest.approx(0.75), 'the new threshold'
     )
+
+
+def test_a_subscriber_that_asks_for_what_is_not_offered_is_told_in_the_log(detector, log):
+    detector.listen(Detection2DArray, 'detections', LATCHED)
+    detector.wait_for(lambda: 'incompatible QoS' in log.read_text(), 'the warning')
 
 
 def test_the_overlay_shows_the_box_to_whoever_subscribes(detector):

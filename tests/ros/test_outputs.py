@@ -14,6 +14,7 @@ from std_msgs.msg import Header
 
 from ssd_detector import Detections
 from ssd_detector_ros import outputs
+from ssd_detector_ros.polled_group import PolledGroup
 
 
 @pytest.fixture
@@ -30,7 +31,8 @@ def test_nothing_is_drawn_while_nobody_subscribes_to_the_overlay(node, monkeypat
     drawn = []
     monkeypatch.setattr(outputs, 'draw_detections', lambda *images: drawn.append(images))
     image_rgb = np.zeros((2, 2, 3), np.uint8)
-    outputs.CameraOutputs(node, '~').publish_pictures(image_rgb, Detections.empty(), Header())
+    publishers = outputs.CameraOutputs(node, '~', PolledGroup())
+    publishers.publish_pictures(image_rgb, Detections.empty(), Header())
     assert drawn == []
 
 
@@ -41,7 +43,17 @@ def test_destroy_takes_the_topics_away(node):
         }
 
     before = topics()
-    publishers = outputs.CameraOutputs(node, '~')
+    publishers = outputs.CameraOutputs(node, '~', PolledGroup())
     assert '/test_outputs/detections' in topics() - before
     publishers.destroy()
     assert topics() == before
+
+
+def test_events_are_looked_at_shortly_after_they_were_let_in():
+    now_s = [100.0]
+    events = PolledGroup(lambda: now_s[0])
+    seen = [events.can_execute(None)]
+    events.open()
+    for now_s[0] in (100.0, 100.04, 100.06):
+        seen.append(events.can_execute(None))
+    assert seen == [False, True, True, False]
