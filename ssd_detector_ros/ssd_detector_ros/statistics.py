@@ -224,9 +224,6 @@ def _percentiles(
 ) -> dict[str, tuple[float, ...]]:
     if not frames_ms:
         return {}
-    return {
-        name: tuple(
-            float(value) for value in np.percentile([one[name] for one in frames_ms], PERCENTILES)
-        )
-        for name in names
-    }
+    # In one call: each takes 0.1 ms, whatever it computes.
+    columns = np.percentile([[one[name] for name in names] for one in frames_ms], PERCENTILES, 0)
+    return {name: tuple(map(float, column)) for name, column in zip(names, columns.T, strict=True)}
