@@ -307,6 +307,22 @@ def test_another_optimizer_starts_from_the_averaged_weights(training, unbroken):
     np.testing.assert_array_equal(training.model.get_layer('head_0_cls').kernel, expected)
 
 
+def test_other_labels_start_at_step_0_from_the_averaged_rows_of_their_names(training, unbroken):
+    checkpoint = read_checkpoint(unbroken.last, 6)
+    architecture = {**checkpoint.architecture, 'data.labels': ['blue', 'sky', 'red']}
+    other = dataclasses.replace(checkpoint, architecture=architecture)
+    fresh = np.array(training.model.get_layer('head_0_cls').bias)
+
+    position = go_on(training, other, fingerprint='1' * 12)
+
+    assert position == Position(seed=training.config.train.seed)
+    found = np.array(training.model.get_layer('head_0_cls').bias).reshape(-1, 4)
+    expected = checkpoint.arrays['average/weights/head_0_cls/bias'].reshape(-1, 4)
+    # Of background, red, green, blue.
+    np.testing.assert_array_equal(found[:, [0, 1, 3]], expected[:, [0, 3, 1]])
+    np.testing.assert_array_equal(found[:, 2], fresh.reshape(-1, 4)[:, 2])
+
+
 def test_a_loss_that_is_no_number_names_step_and_files_and_keeps_the_checkpoint_before(
     training, tmp_path
 ):
