@@ -8,8 +8,11 @@ from onnx import numpy_helper
 import pytest
 
 from ssd_detector import BundleError
+from ssd_detector.backends import cpu_features, selection
+from ssd_detector.backends.cpu_features import multiplies_int8_exactly
 from ssd_detector.backends.onnxruntime import OnnxRuntimeBackend
 from ssd_detector.backends.openvino import OpenVinoBackend
+from ssd_detector.backends.selection import BackendRequest, open_backend
 from ssd_detector.bundle import INT8_CPU, INT8_TRT, load_bundle
 from ssd_detector.int8_parity import measure_int8_difference, select_int8_outputs
 from ssd_detector.parity import Parity, read_parity, Tolerance, verify_backend, write_parity
@@ -39,10 +42,46 @@ def test_the_released_files_pass_however_they_are_rounded(parity, name, optimiza
     assert result.tolerance == Tolerance(8.0, 0.2)
 
 
+@pytest.mark.skipif(not multiplies_int8_exactly(), reason='this CPU has no VNNI')
 def test_openvino_passes(parity):
     result = verify(OpenVinoBackend(RELEASED / INT8_CPU), parity)
 
     assert result.is_good, str(result)
+
+
+@pytest.mark.parametrize('is_exact', [False, True])
+def test_auto_takes_openvino_where_int8_is_exact_only(monkeypatch, is_exact):
+    pytest.importorskip('openvino', reason='openvino is not installed')
+    monkeypatch.setattr(selection, 'multiplies_int8_exactly', lambda: is_exact)
+
+    chosen, named = (
+        open_backend(load_bundle(RELEASED), BackendRequest(backend=backend, precision='INT8'))
+        for backend in ('auto', 'openvino')
+    )
+
+    assert chosen.description.startswith('OpenVINO' if is_exact else 'ONNX Runtime')
+    assert ('take backend onnxruntime' in named.notice.text) is not is_exact
+    assert named.notice.needs_action is not is_exact
+
+
+@pytest.mark.parametrize(
+    ('machine', 'flags', 'expected'),
+    [
+        ('x86_64', 'flags : fpu avx2 fma', False),
+        ('x86_64', 'flags : fpu avx2 avx_vnni', True),
+        ('AMD64', 'flags : avx512f avx512_vnni', True),
+        ('aarch64', 'Features : asimd', True),
+        ('x86_64', None, False),
+    ],
+)
+def test_a_cpu_of_x86_needs_vnni(monkeypatch, tmp_path, machine, flags, expected):
+    path = tmp_path / 'cpuinfo'
+    if flags is not None:
+        path.write_text(f'processor : 0\n{flags}\n')
+    monkeypatch.setattr(cpu_features, '_CPU_INFO', path)
+    monkeypatch.setattr(cpu_features.platform, 'machine', lambda: machine)
+
+    assert multiplies_int8_exactly.__wrapped__() is expected
 
 
 def change(model, name, values):

@@ -6,7 +6,8 @@ from importlib.util import find_spec
 import logging
 from pathlib import Path
 
-from ssd_detector.backends.backend import Backend
+from ssd_detector.backends.backend import Backend, Notice
+from ssd_detector.backends.cpu_features import multiplies_int8_exactly
 from ssd_detector.backends.engines import check_engine, find_engine, require_gpu, store_engine
 from ssd_detector.backends.onnxruntime import CPU_PROVIDERS, OnnxRuntimeBackend
 from ssd_detector.backends.openvino import OpenVinoBackend
@@ -19,6 +20,10 @@ from ssd_detector.errors import BackendError
 BACKENDS = (AUTO, 'onnxruntime', 'tensorrt', 'openvino')
 PRECISIONS = (AUTO, 'FP32', 'FP16', 'INT8')
 ENGINE_BUILDS = ('background', 'wait', 'off')
+_SATURATES = (
+    'backend openvino: this CPU has no VNNI, and OpenVINO saturates sums of INT8 products there: '
+    'boxes and scores are wrong; take backend onnxruntime, which is exact, or precision FP32'
+)
 _CHOICES = {'backend': BACKENDS, 'precision': PRECISIONS, 'engine_build': ENGINE_BUILDS}
 
 logger = logging.getLogger(__name__)
@@ -30,7 +35,7 @@ class BackendRequest:
     What shall run a bundle.
 
     :param backend: one of BACKENDS; auto takes TensorRT when an engine for this machine is there,
-        then OpenVINO for INT8 where it is installed, then ONNX Runtime
+        then OpenVINO for INT8 where it is installed and the CPU has VNNI, then ONNX Runtime
     :param model: a model file of the bundle; auto takes the one of the precision
     :param precision: one of PRECISIONS; auto is the bundle's deploy.runtime.precision
     :param num_threads: threads of one inference on the CPU; 0 is automatic
@@ -146,12 +151,18 @@ def _open_on_cpu(bundle: Bundle, request: BackendRequest, precision: str) -> Bac
     # A file that is named is for TensorRT here; the one of the precision stands in for it.
     model = AUTO if request.backend == 'tensorrt' else request.model
     path = bundle.model_path(model, cpu_model_name(precision))
+    is_int8 = path.name in (INT8_CPU, INT8_TRT)
     if request.backend == 'openvino' or (
         request.backend != 'onnxruntime'
         and path.name == INT8_CPU
+        and multiplies_int8_exactly()
         and find_spec('openvino') is not None
     ):
-        return OpenVinoBackend(path, num_threads=request.num_threads)
+        backend = OpenVinoBackend(path, num_threads=request.num_threads)
+        if is_int8 and not multiplies_int8_exactly():
+            backend.notice = Notice(_SATURATES, needs_action=True)
+            logger.warning('%s', _SATURATES)
+        return backend
     return OnnxRuntimeBackend(
         path,
         num_threads=request.num_threads,
