@@ -15,8 +15,6 @@ import numpy as np
 import pytest
 import yaml
 
-from ssd_detector import Detector
-from ssd_training.data.records import ImageFile
 from ssd_training.deploy.source import load_deploy_config, read_source
 from ssd_training.engine.checkpoint_source import open_source
 from ssd_training.engine.checkpoints import read_checkpoint
@@ -290,24 +288,6 @@ def test_print_config_shows_values_and_origins(train):
     process = train('--print_config', 'train.seed=5')
 
     assert '  seed: 5  # command line' in process.stdout.splitlines()
-
-
-def test_an_exported_run_detects_in_an_image(run_folder, deploy_config, work, data_root):
-    process = run(
-        'ssd_training.export',
-        *('--deploy_config', deploy_config, '--checkpoint', run_folder),
-        *('--output_dir', work / 'bundle'),
-        DATA_ROOT=data_root,
-    )
-    assert process.returncode == 0, process.stderr
-    detector = Detector.from_bundle(process.stdout.strip(), score_threshold=0.0)
-
-    image_path = next((data_root / 'VOCdevkit/VOC2007/JPEGImages').glob('*.jpg'))
-    detections = detector(ImageFile(image_path).load())
-
-    assert set(detections.labels) <= {'red', 'green', 'blue'}
-    assert len(detections) == 20
-    assert detector.bundle.manifest.training_run == run_folder.name
 
 
 @pytest.mark.parametrize('name', ['ckpt-8', 'ckpt-8.npz'])

@@ -117,7 +117,6 @@ def _experiment(folder: Path, prepared: Prepared, root: Path) -> dict[str, Any]:
     most = max(len(one.objects) for found in prepared.splits.values() for one in found)
     batch_size = min(_BATCH, max(num_train // 4, 1))
     epochs = min(max(-(-_IMAGES_TRAINED // num_train), _EPOCHS[0]), _EPOCHS[1])
-    steps = epochs * (num_train // batch_size)
     return {
         'experiment': {'id': name, 'name': f'{name}: {", ".join(labels)}'[:100]},
         'defaults': list(_COMPONENTS),
@@ -146,7 +145,7 @@ def _experiment(folder: Path, prepared: Prepared, root: Path) -> dict[str, Any]:
             'scheduler': {
                 'base_lr': 0.0006,
                 'min_lr': 0.000012,
-                'warmup': {'steps': max(steps // 20, 1)},
+                'warmup': {'steps': None, 'epochs': 1},
             },
             'train': {
                 'epochs': epochs,
