@@ -12,6 +12,7 @@ from ssd_training.data.annotations import Policy
 from ssd_training.data.coco import read_coco_annotations
 from ssd_training.data.datasets import read_splits
 from ssd_training.data.repair import to_records
+from ssd_training.data.voc import read_voc_annotations
 from ssd_training.errors import DataError
 from tests.training.conftest import TINY
 from tests.training.shapes_voc import LABELS, write_image, write_shapes_voc, write_split
@@ -181,6 +182,21 @@ def test_a_name_that_another_system_wrote_is_understood(on_disk, named, tmp_path
 
     (record,) = to_records(annotations, Policy(LABELS, 9), findings=findings, name='a')
     assert (record.image.path, len(record.ground_truths.class_ids)) == (path, 1)
+
+
+@pytest.mark.parametrize('named', ['x' * 300 + '.jpg', 'x' * 300 + '/a.jpg', 'a\0.jpg', ''])
+def test_a_name_that_no_file_can_have_is_a_missing_file(named, tmp_path):
+    images = [{'id': 1, 'file_name': named, 'width': 60, 'height': 40}]
+    tree = {'images': images, 'annotations': [], 'categories': []}
+    (tmp_path / 'a.json').write_text(json.dumps(tree))
+    (tmp_path / 'ImageSets/Main').mkdir(parents=True)
+    (tmp_path / 'ImageSets/Main/train.txt').write_text(f'{named}/x\n')
+
+    for _, findings in (
+        read_coco_annotations(tmp_path / 'a.json', tmp_path),
+        read_voc_annotations(tmp_path, 'train'),
+    ):
+        assert {finding.kind for finding in findings} == {'missing file'}
 
 
 def test_an_image_of_the_same_stem_and_another_suffix_is_not_taken(tmp_path):

@@ -121,15 +121,14 @@ def test_check_tells_what_no_size_decides_and_training_says_it_once(voc, load, c
     }
     assert set(undecided) == {'half.jpg', 'mirrored.jpg', 'sizeless.jpg'}
     words = ('taken upright', '1 others fit upright, 1 as stored', 'exif_orientation=stored')
-    with caplog.at_level('WARNING'):
-        read_splits(settings_of(load, voc))
-    assert len(caplog.messages) == 1
-    assert caplog.messages[0].startswith('3 images, such as ')
-    for text in (undecided['half.jpg'], caplog.messages[0]):
+    read_splits(settings_of(load, voc))
+    (said,) = [message for message in caplog.messages if 'EXIF' in message]
+    assert said.startswith('3 images, such as ')
+    for text in (undecided['half.jpg'], said):
         assert all(word in text for word in words)
     caplog.clear()
     read_splits(settings_of(load, voc, 'data.exif_orientation=upright'))
-    assert caplog.messages == []
+    assert 'EXIF' not in caplog.text
 
 
 def test_everything_that_reads_a_training_set_reads_the_same_pixels(voc, load, tmp_path):
@@ -183,8 +182,8 @@ def test_check_names_16_bits_of_which_few_are_used(voc, capsys):
 
     assert run('check', '--json') == 1
 
-    (finding,) = json.loads(capsys.readouterr().out)['splits']['train']['findings']
-    assert finding['kind'] == 'unused bits'
+    findings = json.loads(capsys.readouterr().out)['splits']['train']['findings']
+    (finding,) = [finding for finding in findings if finding['kind'] == 'unused bits']
     assert 'has 16 bits, but no value above 4095: read as nearly black' in finding['text']
 
 

@@ -56,7 +56,7 @@ def find_undecided(images: Sequence[ImageSource]) -> Iterator[Finding]:
     :param images: of a split
     :return: the findings
     """
-    decisions = explain_orientations(images)
+    decisions = explain_orientations(images, reads_all=True)
     text = describe_undecided(decisions)
     for image, decision in zip(images, decisions, strict=True):
         if decision == 'undecided':

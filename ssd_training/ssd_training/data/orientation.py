@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 import logging
 
 from ssd_training.data.decoding import Decision
@@ -12,16 +13,17 @@ from ssd_training.errors import DataError
 logger = logging.getLogger(__name__)
 
 
-def explain_orientations(images: Iterable[ImageSource]) -> list[Decision]:
+def explain_orientations(images: Iterable[ImageSource], *, reads_all: bool) -> list[Decision]:
     """
-    Read the heads of images.
+    Tell which way up images are read.
 
     :param images: of a split
+    :param reads_all: also of files whose heads say nothing, for EXIF data that stand elsewhere
     :return: for each, see Decoding.explain; plain for those that can't be read
     """
     # Waiting for files leaves Python alone, so that threads do.
     with ThreadPoolExecutor() as executor:
-        return list(executor.map(_explain, images))
+        return list(executor.map(partial(_explain, reads_all=reads_all), images))
 
 
 def log_orientations(records: Sequence[Record]) -> None:
@@ -30,7 +32,7 @@ def log_orientations(records: Sequence[Record]) -> None:
 
     :param records: of a split
     """
-    decisions = explain_orientations(record.image for record in records)
+    decisions = explain_orientations((one.image for one in records), reads_all=False)
     if 'undecided' in decisions:
         first = records[decisions.index('undecided')].image.name
         count = decisions.count('undecided')
@@ -52,10 +54,12 @@ def describe_undecided(decisions: Sequence[Decision]) -> str:
     )
 
 
-def _explain(image: ImageSource) -> Decision:
+def _explain(image: ImageSource, *, reads_all: bool) -> Decision:
     if not isinstance(image, EncodedImage):
         return 'plain'
     try:
-        return image.decoding.explain(image.read_head())
+        if not reads_all and image.decoding.explain(image.read_head()) == 'plain':
+            return 'plain'
+        return image.decoding.explain(image.read_bytes())
     except DataError:
         return 'plain'

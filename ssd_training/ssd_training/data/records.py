@@ -15,8 +15,8 @@ from ssd_detector.evaluation.voc import GroundTruths
 from ssd_training.data.decoding import Decoding
 from ssd_training.errors import DataError
 
-# A segment of a JPEG has 64 KiB at most; EXIF data are one of the first.
-_HEAD_BYTES = 1 << 17
+# EXIF data are the first or second segment of a JPEG, and begin with the orientation.
+_HEAD_BYTES = 1 << 13
 
 
 class ImageSource(Protocol):
@@ -80,7 +80,7 @@ class EncodedImage(ABC):
 
     def read_head(self) -> bytes:
         """
-        Read enough to know size and EXIF data, but of a PNG or WebP that has these at its end.
+        Read enough to know of EXIF data where cameras put them: at the beginning of a JPEG.
 
         :return: the beginning of the content, or all of it
         :raises DataError: when it can not be read
@@ -111,7 +111,11 @@ class ImageFile(EncodedImage):
     @property
     def identity(self) -> str:
         """Give the path without links."""
-        return os.path.realpath(self.path)
+        try:
+            return os.path.realpath(self.path)
+        except ValueError:
+            # No file has a zero byte in its name.
+            return self.name
 
     def read_bytes(self) -> bytes:
         """

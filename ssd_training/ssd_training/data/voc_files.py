@@ -109,7 +109,7 @@ class FilesByStem:
         parent, _, name = stem.rpartition('/')
         folder = self.folder / parent
         wanted = _normalize(name).casefold()
-        for other in sorted(os.listdir(folder)) if folder.is_dir() else ():
+        for other in _list_names(folder):
             if _normalize(os.path.splitext(other)[0]).casefold() == wanted:
                 return f'; there is {other}: rename it, or convert it to {name}{self.suffixes[0]}'
         return ''
@@ -127,12 +127,20 @@ class FilesByStem:
     def _list(self, folder: Path) -> dict[str, tuple[Path, ...]]:
         if folder not in self._listed:
             stems: dict[str, tuple[Path, ...]] = {}
-            for name in sorted(os.listdir(folder)) if folder.is_dir() else ():
+            for name in _list_names(folder):
                 stem = _normalize(self.strip(name))
                 if stem != _normalize(name):
                     stems[stem] = (*stems.get(stem, ()), folder / name)
             self._listed[folder] = stems
         return self._listed[folder]
+
+
+def _list_names(folder: Path) -> list[str]:
+    """List a folder; one that is none, whatever it is called, is empty."""
+    try:
+        return sorted(os.listdir(folder))
+    except (OSError, ValueError):
+        return []
 
 
 def _normalize(name: str) -> str:
