@@ -153,11 +153,12 @@ class CameraWatch:
         offers = []
         if self._camera.last_received_s is None or self._camera.num_lost:
             offers = find_offers(self._node, name.given, qos)
-        if self._camera.num_lost:
+        is_lossy = bool(self._camera.num_lost and offers)
+        if is_lossy:
             wanted = choose_reliability(offers, is_lossy=True)
             self._pipeline.ask_for(self._camera, wanted)
             qos = self._pipeline.qos[self._camera.index]
-        elif self._camera.last_received_s is None:
+        if self._camera.last_received_s is None and not is_lossy:
             others = find_offers(self._node, name.other_given, qos)
             users = find_other_owners() if offers else frozenset()
             verdict = judge_silence(

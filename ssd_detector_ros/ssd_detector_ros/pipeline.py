@@ -94,10 +94,14 @@ class Pipeline:
             return
         self._node.destroy_subscription(self._subscriptions[camera.index])
         self._subscriptions[camera.index] = self._subscribe(camera, reliability)
+        reason = (
+            'images were lost on the way, which the publishers offer to send again'
+            if reliability == ReliabilityPolicy.RELIABLE
+            else 'a publisher does not send lost images again'
+        )
         self._node.get_logger().warning(
-            f'{camera.name.topic}: images were lost on the way; asking for them '
-            f'{reliability.name.lower()} from now on, as the publishers offer it; '
-            f'{_reliability_parameter(camera)} says otherwise where it is set'
+            f'{camera.name.topic}: {reason}: subscribing {reliability.name.lower()} from now on; '
+            f'set {_reliability_parameter(camera)} to decide it'
         )
 
     def has_chosen_reliable(self, camera: Camera) -> bool:
