@@ -140,7 +140,6 @@ def _experiment(folder: Path, prepared: Prepared, root: Path) -> dict[str, Any]:
                 'freeze_bn': True,
             },
             'matcher': {'iou_threshold_neg': 0.5},
-            'sampler': {'min_neg': 5},
             'optimizer': {'weight_decay': 0.0001},
             'scheduler': {
                 'base_lr': 0.0006,
