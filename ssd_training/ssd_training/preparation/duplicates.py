@@ -42,28 +42,22 @@ def group_scenes(hashes: Sequence[NDArray[np.bool_]], stems: Sequence[str]) -> l
         by them
     :return: number of the group of each picture: the index of its first member
     """
-    groups = list(range(len(hashes)))
+    groups = np.arange(len(hashes))
     first: dict[str, int] = {}
     for index, stem in enumerate(stems):
         if _COPY.search(stem):
-            _join(groups, index, first.setdefault(_COPY.sub('', stem), index))
+            _join(groups, np.array([index, first.setdefault(_COPY.sub('', stem), index)]))
     # As +1 and -1 the product of two hashes is 256 less twice the bits that differ.
     signs = np.array(hashes, np.float32).reshape(-1, BITS) * 2 - 1
     for start in range(0, len(signs), _ROWS):
-        distances = (BITS - signs[start : start + _ROWS] @ signs.T) / 2
-        for row, column in np.argwhere(distances <= MAX_DISTANCE):
-            if column < start + row:
-                _join(groups, start + int(row), int(column))
-    return [_first_of(groups, index) for index in range(len(groups))]
+        is_near = (BITS - signs[start : start + _ROWS] @ signs.T) / 2 <= MAX_DISTANCE
+        for row in is_near:
+            _join(groups, np.flatnonzero(row))
+    return [int(group) for group in groups]
 
 
-def _first_of(groups: list[int], index: int) -> int:
-    while groups[index] != index:
-        groups[index] = groups[groups[index]]
-        index = groups[index]
-    return index
-
-
-def _join(groups: list[int], one: int, other: int) -> None:
-    low, high = sorted((_first_of(groups, one), _first_of(groups, other)))
-    groups[high] = low
+def _join(groups: NDArray[np.int64], members: NDArray[np.int64]) -> None:
+    """Make one group, called by its first member, of those that have a member here."""
+    found = np.unique(groups[members])
+    if len(found) > 1:
+        groups[np.isin(groups, found)] = found[0]
