@@ -11,6 +11,12 @@ _JPEG_END = b'\xff\xd9'
 _SCAN = 0xDA
 # SOF0 to SOF15, without DHT, JPG and DAC.
 _FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
+_HEIC = (b'heic', b'heix', b'heim', b'heis', b'hevc', b'hevx', b'mif1', b'msf1')
+_KINDS = {
+    b'GIF8': 'it is GIF, whatever its name: make it PNG',
+    b'version https://git-lfs': 'it is a pointer of Git LFS: git lfs pull',
+    b'<': 'it is a page of the web, or SVG: get it again',
+}
 # Markers without a length: stuffing, TEM, RST0 to RST7, SOI, EOI.
 _ALONE = {0x00, 0x01, *range(0xD0, 0xDA)}
 
@@ -34,6 +40,20 @@ def find_jpeg_fault(content: bytes) -> str | None:
             if end >= 0 and content.find(JPEG_START + b'\xff', last, end) < 0:
                 return None
     return 'ends too early'
+
+
+def name_kind(content: bytes) -> str | None:
+    """
+    Tell what lies in an image's place.
+
+    :param content: of a file that can't be decoded
+    :return: what it is and what to do; None when unknown
+    """
+    if content[4:8] == b'ftyp':
+        brand = content[8:12]
+        kind = 'AVIF' if brand in (b'avif', b'avis') else 'HEIC' if brand in _HEIC else 'a video'
+        return f'it is {kind}, whatever its name: make it JPEG'
+    return next((text for start, text in _KINDS.items() if content.startswith(start)), None)
 
 
 def read_claimed_size_wh(content: bytes) -> tuple[int, int] | None:

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ssd_detector.errors import ImageError
-from ssd_detector.image_heads import find_jpeg_fault
+from ssd_detector.image_heads import find_jpeg_fault, name_kind
 
 # OpenCV reads what the content says; these are the names that are looked for.
 IMAGE_SUFFIXES: Final = (
@@ -45,7 +45,8 @@ def decode_rgb(content: bytes) -> NDArray[np.uint8]:
         # More pixels than OpenCV allows.
         image_bgr = None
     if image_bgr is None:
-        raise ImageError(f'can not be read as an image ({len(content)} bytes); get it again')
+        advice = name_kind(content) or 'get it again'
+        raise ImageError(f'can not be read as an image ({len(content)} bytes); {advice}')
     return np.asarray(cv2.cvtColor(image_bgr, cv2.COLOR_BGR2RGB), np.uint8)
 
 
