@@ -17,7 +17,8 @@ from ssd_training.data.__main__ import main
 from ssd_training.errors import DataError
 from ssd_training.experiments.merge import load_experiment
 from ssd_training.preparation.duplicates import group_scenes, hash_scene
-from ssd_training.preparation.preparing import Options, prepare
+from ssd_training.preparation.options import Options
+from ssd_training.preparation.preparing import prepare
 from ssd_training.preparation.splits import split_groups
 from ssd_training.train import CONFIG_ROOT
 from tests.training.labelling_tools import (
@@ -173,6 +174,8 @@ def test_classes_are_chosen_and_renamed(labelled):
         DataError, match=r'--labels: Bal: no object of that name; there are .*ball'
     ):
         prepare(labelled, Options(labels=('Bal',)))
+    with pytest.raises(DataError, match=r'--rename: Bal: no object of that name'):
+        prepare(labelled, Options(names={'Bal': 'ball'}))
 
 
 def test_numbers_and_names_of_other_programs_are_understood(tmp_path, pictures):
@@ -262,6 +265,15 @@ def test_reencoded_and_resized_copies_are_one_scene_and_photographs_are_not():
     groups = group_scenes(hashes, ['a'] * len(hashes))
     assert groups[30] == groups[31] == groups[0] == 0
     assert len(set(groups)) == 30
+
+
+def test_scenes_are_groups_of_neighbours_called_by_their_first():
+    hashes = np.zeros((6, 256), bool)
+    for index in range(1, 4):  # A chain: 0 is far from 3.
+        hashes[index, : 12 * index] = True
+    hashes[4, 100:] = True
+    assert group_scenes([*hashes], ['a', 'b', 'c', 'd', 'e', 'e.rf.1']) == [0, 0, 0, 0, 4, 0]
+    assert group_scenes([*hashes[4:]], ['e.rf.0', 'e.rf.1']) == [0, 0]
 
 
 def test_a_camera_that_stands_still_is_split_in_runs(tmp_path):

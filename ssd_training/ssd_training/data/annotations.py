@@ -191,12 +191,18 @@ def find_similar(label: str, labels: Sequence[str]) -> str | None:
     :param labels: the known ones
     :return: one of them, if any
     """
-    letters = _letters(label)
-    return next((known for known in labels if _letters(known) == letters), None)
+    letters = letters_of(label)
+    return next((known for known in labels if letters_of(known) == letters), None)
 
 
-def _letters(label: str) -> str:
-    return ''.join(filter(str.isalnum, label.casefold()))
+def letters_of(label: str) -> str:
+    """
+    Spell a label without what people write in several ways.
+
+    :param label: of a class
+    :return: letters and digits in lower case; the label itself where it has none
+    """
+    return ''.join(filter(str.isalnum, label.casefold())) or label
 
 
 def _format_box(box_xyxy: Box) -> str:

@@ -1,39 +1,39 @@
 """Classes and boxes as a training can take them; what is changed or left out is a finding."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 import dataclasses
 import shlex
 
+from ssd_detector.labels import BACKGROUND, find_label_faults
 from ssd_training.data.annotations import (
     AnnotatedObject,
     Annotation,
     check_objects,
     clip_box,
     Finding,
+    letters_of,
     Policy,
 )
 from ssd_training.errors import DataError
 
 _MIN_SIZE_PX = 1.0
-_BACKGROUND = 'background'  # Class 0, which is where no object is.
 # Labels of YOLO and COCO are rounded: a box may leave its picture by so much unsaid.
 _ROUNDING_PX = 0.5
 
 
-def rename(annotation: Annotation, names: Mapping[str, str]) -> Annotation:
+def rename(annotations: Sequence[Annotation], names: Mapping[str, str]) -> list[Annotation]:
     """
     Give objects other class names, without blanks around them.
 
-    :param annotation: of a picture
+    :param annotations: of all pictures
     :param names: name in the labels -> name wanted
-    :return: the annotation
+    :return: the annotations
+    :raises DataError: when no object has one of the names
     """
-    objects = tuple(
-        dataclasses.replace(found, label=names.get(found.label.strip(), found.label.strip()))
-        for found in annotation.objects
-    )
-    return dataclasses.replace(annotation, objects=objects)
+    stripped = [_relabel(one, str.strip) for one in annotations]
+    _refuse_missing('--rename', names, _count(stripped))
+    return [_relabel(one, lambda label: names.get(label, label)) for one in stripped]
 
 
 def choose_labels(
@@ -46,20 +46,17 @@ def choose_labels(
     :param declared: classes in the order of the labelling tool
     :param wanted: of the command line; none means all
     :return: the classes, in the order wanted, declared or of the alphabet
-    :raises DataError: when no object is of one of those wanted
+    :raises DataError: when one of those wanted is neither declared nor has objects, or a name can
+        not be one
     """
-    counts = Counter(found.label for one in annotations for found in one.objects)
-    if missing := [label for label in wanted if not counts[label]]:
-        present = ', '.join(f'{label} ({count})' for label, count in counts.most_common())
-        raise DataError(
-            [
-                f'--labels: {", ".join(missing)}: no object of that name; there are '
-                f'{present or "none"}'
-            ]
-        )
+    counts = _count(annotations)
+    _refuse_missing('--labels', [label for label in wanted if label not in declared], counts)
     order = [*dict.fromkeys((*wanted, *declared, *sorted(counts)))]
-    chosen = set(wanted or counts) - {_BACKGROUND}
-    return [label for label in order if counts[label] and label in chosen]
+    chosen = set(wanted or counts) - {BACKGROUND}
+    labels = [label for label in order if counts[label] and label in chosen]
+    if faults := [*find_label_faults(labels)]:
+        raise DataError([f'classes: {fault}; give another with --rename' for fault in faults])
+    return labels
 
 
 def clean(annotation: Annotation, labels: Sequence[str], findings: list[Finding]) -> Annotation:
@@ -101,15 +98,37 @@ def find_similar_names(annotations: Sequence[Annotation]) -> Iterator[Finding]:
     :param annotations: of all pictures
     :return: the findings
     """
-    counts = Counter(found.label for one in annotations for found in one.objects)
+    counts = _count(annotations)
     by_letters: dict[str, list[str]] = {}
     for label, _ in counts.most_common():
-        by_letters.setdefault(''.join(filter(str.isalnum, label.casefold())), []).append(label)
+        by_letters.setdefault(letters_of(label), []).append(label)
     for most, *others in by_letters.values():
         for other in others:
             same = f'{other} ({counts[other]}) and {most} ({counts[most]})'
             text = f'{same}: one class? --rename {shlex.quote(f"{other}={most}")}'
             yield Finding('similar names', 'classes', text)
+
+
+def _relabel(annotation: Annotation, change: Callable[[str], str]) -> Annotation:
+    objects = tuple(
+        dataclasses.replace(found, label=change(found.label)) for found in annotation.objects
+    )
+    return dataclasses.replace(annotation, objects=objects)
+
+
+def _count(annotations: Sequence[Annotation]) -> Counter[str]:
+    return Counter(found.label for one in annotations for found in one.objects)
+
+
+def _refuse_missing(option: str, labels: Iterable[str], counts: Counter[str]) -> None:
+    if missing := [label for label in labels if not counts[label]]:
+        present = ', '.join(f'{label} ({count})' for label, count in counts.most_common())
+        raise DataError(
+            [
+                f'{option}: {", ".join(missing)}: no object of that name; there are '
+                f'{present or "none"}'
+            ]
+        )
 
 
 def _is_rounding(found: AnnotatedObject, inside: AnnotatedObject) -> bool:
@@ -120,7 +139,7 @@ def _is_rounding(found: AnnotatedObject, inside: AnnotatedObject) -> bool:
 def _say(finding: Finding, is_kept: bool) -> Finding:
     if finding.kind == 'unknown class':
         label = finding.text.partition(': unknown class')[0]
-        why = 'is where no object is' if label == _BACKGROUND else 'not in --labels'
+        why = 'is where no object is' if label == BACKGROUND else 'not in --labels'
         text = f'{label}: {why}; left out'
     else:
         text = f'{finding.text}; {"cut at the edge" if is_kept else "left out"}'

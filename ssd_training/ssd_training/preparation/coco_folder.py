@@ -1,20 +1,17 @@
 """COCO JSON, wherever the files lie: Roboflow, CVAT, Label Studio, labelme2coco, supervision."""
 
 from collections.abc import Iterator, Mapping, Sequence
+import math
 from pathlib import Path
 from typing import Any
 
 from ssd_training.data.annotations import AnnotatedObject, Box, Finding
-from ssd_training.preparation.source import (
-    Labelled,
-    LabelledImage,
-    Listing,
-    Split,
-    split_of,
-    split_of_name,
-)
+from ssd_training.errors import DataError
+from ssd_training.preparation.listing import Listing
+from ssd_training.preparation.source import Labelled, LabelledImage, Split, split_of, split_of_name
 
 Tree = Mapping[str, Any]
+_SHOWN = 60
 
 
 def is_coco(tree: object) -> bool:
@@ -44,14 +41,16 @@ def read_coco_folder(
     findings = [*unread]
     images: list[LabelledImage] = []
     labels: dict[str, None] = {}
+    unused: set[str] = set()
     for path, tree in trees.items():
-        names = _read_names(tree)
+        names = _read_names(path, tree)
         objects = _read_objects(path, tree, names, findings)
         found = [*_read_images(listing, path, tree, objects, findings)]
         images += found
         used = {one.label for image in found for one in image.objects}
         labels |= {name: None for name in names.values() if name in used}
-    unused = {name for tree in trees.values() for name in _read_names(tree).values()} - {*labels}
+        unused |= {*names.values()}
+    unused -= {*labels}
     notes = (
         [f'classes that no object has: {", ".join(sorted(unused))}; left out'] if unused else []
     )
@@ -64,18 +63,23 @@ def read_coco_folder(
     return Labelled(images, [*labels], findings, notes)
 
 
-def _read_names(tree: Tree) -> dict[str, str]:
+def _read_names(path: Path, tree: Tree) -> dict[str, str]:
     """Read the classes in the order of their numbers; numbers may be texts."""
     categories = [one for one in tree['categories'] if isinstance(one, dict) and 'id' in one]
 
     def number(category: Tree) -> tuple[int, str]:
-        text = str(category['id'])
+        text = _plain(category['id'])
         return (int(text) if text.isdecimal() else 0), text
 
-    return {
-        str(one['id']): str(one.get('name', one['id'])).strip()
-        for one in sorted(categories, key=number)
-    }
+    names: dict[str, str] = {}
+    for one in sorted(categories, key=number):
+        key = _plain(one['id'])
+        name = str(one.get('name') or key).strip() or key
+        if names.setdefault(key, name) != name:
+            raise DataError(
+                [f'{path}: categories: {key} is {names[key]} and {name}; give each its own id']
+            )
+    return names
 
 
 def _read_images(
@@ -86,21 +90,25 @@ def _read_images(
     findings: list[Finding],
 ) -> Iterator[LabelledImage]:
     split: Split | None = split_of(path, listing.root) or split_of_name(path.stem)
+    starts = (path.parent, path.parent / 'images', listing.root, *_picture_folders(path))
+    by_id: dict[str, set[str]] = {}
     for image in tree['images']:
-        name = str(image.get('file_name', '')) if isinstance(image, dict) else ''
-        place = f'{path}: {name or image}'
-        starts = (path.parent, path.parent / 'images', listing.root, *_picture_folders(path))
+        if isinstance(image, dict):
+            by_id.setdefault(_plain(image.get('id')), set()).add(str(image.get('file_name')))
+    for image in tree['images']:
+        name = str(image.get('file_name') or '') if isinstance(image, dict) else ''
+        place = f'{path}: {(name or str(image))[:_SHOWN]}'
         found = listing.find_image(name, starts)
         if found is None:
             findings.append(Finding('missing file', place, 'no picture of that name; left out'))
             continue
-        yield LabelledImage(
-            found,
-            place,
-            _read_size(image),
-            tuple(objects.get(str(image.get('id')), ())),
-            split=split,
-        )
+        image_id = _plain(image.get('id'))
+        if others := sorted(by_id[image_id] - {name}):
+            text = f'has the id {image_id}, as {others[0]} has: whose are its boxes? left out'
+            findings.append(Finding('ambiguous image', place, text))
+            continue
+        size_wh, ours = _read_size(image), tuple(objects.get(image_id, ()))
+        yield LabelledImage(found, place, name, size_wh, ours, split=split)
 
 
 def _picture_folders(path: Path) -> Iterator[Path]:
@@ -115,7 +123,7 @@ def _picture_folders(path: Path) -> Iterator[Path]:
 def _read_size(image: Tree) -> tuple[int, int] | None:
     try:
         width, height = int(float(image['width'])), int(float(image['height']))
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, OverflowError):
         return None
     return (width, height) if width > 0 and height > 0 else None
 
@@ -124,22 +132,28 @@ def _read_objects(
     path: Path, tree: Tree, names: Mapping[str, str], findings: list[Finding]
 ) -> dict[str, list[AnnotatedObject]]:
     """Sort the objects by picture; numbers of pictures and classes may be texts."""
-    ids = {str(image.get('id')) for image in tree['images'] if isinstance(image, dict)}
+    ids = {_plain(image.get('id')) for image in tree['images'] if isinstance(image, dict)}
     objects: dict[str, list[AnnotatedObject]] = {}
     for index, found in enumerate(tree.get('annotations') or []):
         try:
-            image_id = str(found['image_id'])
+            image_id = _plain(_get(found, 'image_id'))
             if image_id not in ids:
                 raise ValueError(f'image_id {image_id} is not in the file')
-            label = names.get(_plain(found['category_id']))
+            label = names.get(_plain(_get(found, 'category_id')))
             if label is None:
                 raise ValueError(f'category_id {found["category_id"]} is not in the file')
             one = AnnotatedObject(label, _read_box(found), bool(found.get('iscrowd')))
             objects.setdefault(image_id, []).append(one)
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            text = f'{error if isinstance(error, ValueError) else repr(error)}; left out'
+        except ValueError as error:
+            text = f'{error}; left out'
             findings.append(Finding('unreadable annotation', f'{path}: annotation {index}', text))
     return objects
+
+
+def _get(found: object, key: str) -> object:
+    if not isinstance(found, dict) or key not in found:
+        raise ValueError(f'has no {key}')
+    return found[key]
 
 
 def _plain(number: object) -> str:
@@ -148,11 +162,28 @@ def _plain(number: object) -> str:
 
 def _read_box(found: Tree) -> Box:
     """Read the box; where only a polygon was drawn, the one around it."""
-    if found.get('bbox'):
-        x, y, width, height = (float(value) for value in found['bbox'])
+    if box := found.get('bbox'):
+        numbers = _read_numbers(box, 'bbox')
+        if len(numbers) != 4:
+            raise ValueError(f'bbox: {len(numbers)} numbers; expected x, y, width, height')
+        x, y, width, height = numbers
         return x, y, x + width, y + height
     polygons = found.get('segmentation')
-    points = [float(v) for part in polygons for v in part] if isinstance(polygons, list) else []
-    if not points:
+    points = [
+        value
+        for part in (polygons if isinstance(polygons, list) else ())
+        for value in _read_numbers(part, 'segmentation')
+    ]
+    if len(points) < 2:
         raise ValueError('has neither bbox nor polygon')
     return min(points[0::2]), min(points[1::2]), max(points[0::2]), max(points[1::2])
+
+
+def _read_numbers(values: object, name: str) -> list[float]:
+    try:
+        numbers = [float(value) for value in values]  # type: ignore[attr-defined]
+    except (TypeError, ValueError):
+        numbers = [math.nan]
+    if not all(map(math.isfinite, numbers)):
+        raise ValueError(f'{name}: {str(values)[:_SHOWN]}: expected numbers')
+    return numbers

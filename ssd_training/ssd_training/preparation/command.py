@@ -1,6 +1,7 @@
 """`python -m ssd_training.data prepare`: arguments in, files and a summary out."""
 
 import argparse
+from dataclasses import replace
 import json
 from pathlib import Path
 
@@ -65,8 +66,10 @@ def run(arguments: argparse.Namespace) -> int:
     :raises DataError: when there is nothing to train on or to score, or it can't be written
     """
     from ssd_training.errors import DataError
-    from ssd_training.preparation.experiment_files import FINDINGS, write_files
-    from ssd_training.preparation.preparing import Options, prepare
+    from ssd_training.preparation.experiment_files import write_files
+    from ssd_training.preparation.listing import FINDINGS
+    from ssd_training.preparation.options import Options
+    from ssd_training.preparation.preparing import prepare
     from ssd_training.preparation.summary import as_tree, format_summary
 
     folder: Path = arguments.out
@@ -82,10 +85,11 @@ def run(arguments: argparse.Namespace) -> int:
         earlier={} if arguments.resplit else earlier,
     )
     prepared = prepare(arguments.source, options, left_out=folder)
-    tree = json.dumps(as_tree(prepared), indent=1, ensure_ascii=False)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        write_files(folder, prepared, arguments.source)
+        notes = write_files(folder, prepared, arguments.source)
+        prepared = replace(prepared, notes=[*prepared.notes, *notes])
+        tree = json.dumps(as_tree(prepared), indent=1, ensure_ascii=False)
         (folder / FINDINGS).write_text(tree + '\n', encoding='utf-8')
     except OSError as error:
         raise DataError([f'{folder}: can not be written ({error.strerror})']) from error

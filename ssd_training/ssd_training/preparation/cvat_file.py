@@ -1,15 +1,17 @@
 """CVAT's own XML ("CVAT for images 1.1"): one file with all pictures and boxes of a task."""
 
 from collections.abc import Iterator, Sequence
+import math
 from pathlib import Path
 from xml.etree import ElementTree
 
 from ssd_training.data.annotations import AnnotatedObject, Finding
 from ssd_training.errors import DataError
-from ssd_training.preparation.source import Labelled, LabelledImage, Listing, split_of_name
+from ssd_training.preparation.listing import Listing
+from ssd_training.preparation.source import Labelled, LabelledImage, split_of_name
 
 ROOT_TAG = 'annotations'
-_BOX_KEYS = ('xtl', 'ytl', 'xbr', 'ybr')
+_KEYS = {'box': ('xtl', 'ytl', 'xbr', 'ybr'), 'ellipse': ('cx', 'cy', 'rx', 'ry')}
 
 
 def read_cvat(listing: Listing, paths: Sequence[Path]) -> Labelled:
@@ -25,7 +27,7 @@ def read_cvat(listing: Listing, paths: Sequence[Path]) -> Labelled:
     images: list[LabelledImage] = []
     labels: dict[str, None] = {}
     for path in paths:
-        root = ElementTree.parse(path).getroot()
+        root = _parse(path)
         if root.find('image') is None:
             raise DataError(
                 [
@@ -37,6 +39,13 @@ def read_cvat(listing: Listing, paths: Sequence[Path]) -> Labelled:
         labels |= {(name.text or '').strip(): None for name in names}
         images += _read_images(listing, path, root, findings)
     return Labelled(images, [*labels], findings)
+
+
+def _parse(path: Path) -> ElementTree.Element:
+    try:
+        return ElementTree.parse(path).getroot()
+    except ElementTree.ParseError as error:
+        raise DataError([f'{path}: no valid XML ({error}); export it again']) from error
 
 
 def _read_images(
@@ -54,23 +63,62 @@ def _read_images(
             continue
         try:
             size_wh = int(node.attrib['width']), int(node.attrib['height'])
-            objects = tuple(_read_shapes(node))
+            objects = tuple(_read_shapes(node, place, findings))
         except (KeyError, ValueError) as error:
             text = f'no valid numbers ({error}); left out'
             findings.append(Finding('unreadable annotation', place, text))
             continue
-        yield LabelledImage(found, place, size_wh, objects, split=split_of_name(subset))
+        yield LabelledImage(found, place, name, size_wh, objects, split=split_of_name(subset))
 
 
-def _read_shapes(image: ElementTree.Element) -> Iterator[AnnotatedObject]:
+def _read_shapes(
+    image: ElementTree.Element, place: str, findings: list[Finding]
+) -> Iterator[AnnotatedObject]:
     for shape in image:
         label = shape.get('label', '').strip()
-        if shape.tag == 'box':
-            x1, y1, x2, y2 = (float(shape.attrib[key]) for key in _BOX_KEYS)
-        elif shape.tag in ('polygon', 'polyline'):
-            points = [point.split(',') for point in shape.attrib['points'].split(';')]
-            xs, ys = ([float(point[axis]) for point in points] for axis in (0, 1))
-            x1, y1, x2, y2 = min(xs), min(ys), max(xs), max(ys)
-        else:
+        if shape.tag == 'tag':  # Of the whole picture.
             continue
-        yield AnnotatedObject(label, (x1, y1, x2, y2), False)
+        if not (points := [*_read_points(shape)]):
+            text = f'{label}: {shape.tag}: has no box; left out'
+            findings.append(Finding('unreadable annotation', place, text))
+            continue
+        xs, ys = zip(*points, strict=True)
+        yield AnnotatedObject(label, (min(xs), min(ys), max(xs), max(ys)), False)
+
+
+def _read_points(shape: ElementTree.Element) -> Iterator[tuple[float, float]]:
+    """List points whose edges are those of a shape."""
+
+    def numbers(*keys: str) -> list[float]:
+        return [float(shape.attrib[key]) for key in keys]
+
+    if shape.tag in ('box', 'ellipse'):
+        turn = float(shape.get('rotation', 0))
+        yield from _turned_edges(shape.tag, turn, *numbers(*_KEYS[shape.tag]))
+    elif shape.tag == 'mask':
+        x, y, width, height = numbers('left', 'top', 'width', 'height')
+        yield from ((x, y), (x + width, y + height))
+    elif shape.tag == 'cuboid':
+        xs = [key for key in shape.attrib if key.startswith('x')]
+        yield from zip(numbers(*xs), numbers(*(f'y{key[1:]}' for key in xs)), strict=True)
+    elif shape.tag == 'skeleton':
+        for part in shape:
+            yield from _read_points(part)
+    elif 'points' in shape.attrib:
+        for point in shape.attrib['points'].split(';'):
+            x, y = map(float, point.split(','))
+            yield x, y
+
+
+def _turned_edges(
+    tag: str, turn: float, a: float, b: float, c: float, d: float
+) -> tuple[tuple[float, float], tuple[float, float]]:
+    """Give two corners of the upright box around a box or an ellipse, turned by degrees."""
+    cos, sin = abs(math.cos(math.radians(turn))), abs(math.sin(math.radians(turn)))
+    if tag == 'box':
+        x, y, half_width, half_height = (a + c) / 2, (b + d) / 2, (c - a) / 2, (d - b) / 2
+        dx = half_width * cos + half_height * sin
+        dy = half_width * sin + half_height * cos
+    else:
+        x, y, dx, dy = a, b, math.hypot(c * cos, d * sin), math.hypot(c * sin, d * cos)
+    return (x - dx, y - dy), (x + dx, y + dy)

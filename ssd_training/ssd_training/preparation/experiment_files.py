@@ -9,11 +9,11 @@ import yaml
 
 from ssd_training.data.annotations import Annotation
 from ssd_training.data.records import ImageFile
+from ssd_training.errors import DataError
+from ssd_training.preparation.listing import EXPERIMENT
 from ssd_training.preparation.preparing import Prepared
 
-EXPERIMENT = 'experiment.yaml'
 DEPLOY = 'deploy.yaml'
-FINDINGS = 'findings.json'
 _COMPONENTS = (
     'base/backbones/mobilenetv2.yaml',
     'base/heads/ssdlite_head.yaml',
@@ -72,15 +72,23 @@ def coco_tree(annotations: Sequence[Annotation], labels: Sequence[str], root: Pa
     return {'images': images, 'annotations': objects, 'categories': categories}
 
 
-def write_files(folder: Path, prepared: Prepared, root: Path) -> None:
+def write_files(folder: Path, prepared: Prepared, root: Path) -> list[str]:
     """
     Write everything that training and deploying need.
 
     :param folder: exists
     :param prepared: splits and classes
     :param root: of the pictures
+    :return: what was kept of an earlier time, in words
+    :raises DataError: when a configuration can't hold the path
     :raises OSError: when it can not be written
     """
+    for path in (folder.absolute(), root.absolute()):
+        if '${' in str(path):
+            raise DataError(
+                [f'{path}: ${{ is a variable in {EXPERIMENT}; give a folder of another name']
+            )
+    notes = []
     for split, annotations in prepared.splits.items():
         tree = coco_tree(annotations, prepared.labels, root)
         text = json.dumps(tree, ensure_ascii=False, indent=1)
@@ -94,7 +102,12 @@ def write_files(folder: Path, prepared: Prepared, root: Path) -> None:
             f'#   python -m ssd_training.{command} {folder / name}\n'
         )
         text = yaml.safe_dump(tree, sort_keys=False, allow_unicode=True, width=100)
-        (folder / name).write_text(comment + text, encoding='utf-8')
+        path = folder / name
+        if path.exists() and path.read_bytes() != (comment + text).encode():
+            path.replace(folder / f'{name}.old')
+            notes.append(f'the earlier {path} is {name}.old now')
+        path.write_text(comment + text, encoding='utf-8')
+    return notes
 
 
 def model_name(folder: Path) -> str:

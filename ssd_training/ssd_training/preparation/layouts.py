@@ -11,7 +11,9 @@ from ssd_training.errors import DataError
 from ssd_training.preparation import cvat_file
 from ssd_training.preparation.coco_folder import is_coco, read_coco_folder
 from ssd_training.preparation.cvat_file import read_cvat
-from ssd_training.preparation.source import Labelled, Layout, Listing
+from ssd_training.preparation.foreign import name_tool
+from ssd_training.preparation.listing import Listing
+from ssd_training.preparation.source import Labelled, Layout
 from ssd_training.preparation.voc_folder import read_voc_folder
 from ssd_training.preparation.yolo_folder import find_label_files, read_yolo
 
@@ -40,16 +42,18 @@ def read_labels(
     :raises DataError: when it is none, or several
     """
     if not listing.images:
-        raise DataError(
-            [
-                f'{listing.root}: holds no picture; export with images, or put them beside the '
-                f'labels'
-            ]
+        foreign = ', '.join(sorted({path.suffix for path in listing.foreign}))
+        what = (
+            f'holds pictures of kinds that are not read ({foreign}); make them JPEG'
+            if foreign
+            else 'holds no picture; export with images, or put them beside the labels'
         )
-    trees, unread = _read_trees(listing)
+        raise DataError([f'{listing.root}: {what}'])
+    trees, unread, others = _read_trees(listing)
     xmls = {path: _root_tag(path) for path in listing.with_suffix('.xml')}
     tasks = [path for path, tag in xmls.items() if tag == cvat_file.ROOT_TAG]
-    single = [path for path in xmls if path not in tasks]
+    # Broken files, too: they are named then.
+    single = [path for path, tag in xmls.items() if tag in ('annotation', '')]
     texts = find_label_files(listing)
     present: dict[Layout, int] = {
         'voc': len(single),
@@ -57,7 +61,13 @@ def read_labels(
         'yolo': len(texts),
         'cvat': len(tasks),
     }
-    chosen = _choose(listing, {key: count for key, count in present.items() if count}, layout)
+    others |= (
+        {f'XML of <{tag}>, not <annotation>' for tag in xmls.values()} if not single else set()
+    )
+    others |= {str(finding) for finding in unread}
+    chosen = _choose(
+        listing, {key: count for key, count in present.items() if count}, layout, sorted(others)
+    )
     if chosen == 'coco':
         labelled = read_coco_folder(listing, trees, unread)
     elif chosen == 'voc':
@@ -69,7 +79,9 @@ def read_labels(
     return chosen, labelled
 
 
-def _choose(listing: Listing, present: dict[Layout, int], wanted: Layout | None) -> Layout:
+def _choose(
+    listing: Listing, present: dict[Layout, int], wanted: Layout | None, others: Sequence[str]
+) -> Layout:
     if wanted in present:
         return wanted
     found = ', '.join(f'{key}: {count} files' for key, count in present.items())
@@ -80,8 +92,9 @@ def _choose(listing: Listing, present: dict[Layout, int], wanted: Layout | None)
     if not present:
         raise DataError(
             [
-                f'{listing.root}: {len(listing.images)} pictures, but no labels of a known layout '
-                f'({", ".join(TITLES.values())}). {_OTHERS}'
+                f'{listing.root}: {len(listing.images)} pictures, but no labels of a known '
+                f'layout; expected {", ".join(TITLES.values())}',
+                *(others or [_OTHERS]),
             ]
         )
     if len(present) > 1:
@@ -91,19 +104,22 @@ def _choose(listing: Listing, present: dict[Layout, int], wanted: Layout | None)
     return next(iter(present))
 
 
-def _read_trees(listing: Listing) -> tuple[dict[Path, Any], list[Finding]]:
-    """Read the JSON files that have COCO's form."""
+def _read_trees(listing: Listing) -> tuple[dict[Path, Any], list[Finding], set[str]]:
+    """Read the JSON files: those of COCO's form, those that are none, and what others are."""
     trees: dict[Path, Any] = {}
     unreadable = []
+    others = set()
     for path in listing.with_suffix('.json'):
         try:
             tree = json.loads(path.read_bytes())
-        except (ValueError, RecursionError) as error:
+        except (ValueError, RecursionError, OSError) as error:
             unreadable.append(Finding('unreadable annotation', str(path), f'no JSON ({error})'))
             continue
         if is_coco(tree):
             trees[path] = tree
-    return trees, unreadable
+        elif tool := name_tool(tree):
+            others.add(tool)
+    return trees, unreadable, others
 
 
 def _root_tag(path: Path) -> str:

@@ -1,11 +1,73 @@
 """A seeded split into train and val that keeps classes in balance and scenes whole."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 
+from ssd_training.data.annotations import Annotation
+from ssd_training.errors import DataError
+from ssd_training.preparation.duplicates import group_scenes
+from ssd_training.preparation.options import Options
+from ssd_training.preparation.pictures import Picture
+from ssd_training.preparation.source import Split
+
 _PICTURES = '\0pictures'  # Counted beside the labels; no label holds a NUL.
+# A scene with more of the pictures than this can't stay whole: it is cut into runs of names.
+_LARGEST_SCENE = 0.5
+_RUNS = 10
+
+
+def split_pictures(
+    pictures: Sequence[Picture], root: Path, options: Options, notes: list[str]
+) -> dict[Split, list[Annotation]]:
+    """
+    Take over the split of the source, or make one.
+
+    :param pictures: of the source
+    :param root: of the source
+    :param options: of the command line
+    :param notes: gets what was concluded
+    :return: train, val and, where the source has it, test
+    :raises DataError: when train or val has no object
+    """
+    given = {picture.split for picture in pictures}
+    chosen: list[Split]
+    if options.keeps_split and {'train', 'val'} <= given:
+        notes.append('train and val are those of the source; --resplit makes new ones')
+        chosen = [picture.split or 'train' for picture in pictures]
+    elif options.keeps_split and {'train', 'test'} <= given:
+        notes.append('test is that of the source, val a part of its train; --resplit mixes them')
+        rest = [picture for picture in pictures if picture.split != 'test']
+        new = iter(_choose(rest, root, options, notes))
+        chosen = ['test' if one.split == 'test' else next(new) for one in pictures]
+    else:
+        chosen = _choose(pictures, root, options, notes)
+    splits: dict[Split, list[Annotation]] = {'train': [], 'val': []}
+    for split, picture in zip(chosen, pictures, strict=True):
+        splits.setdefault(split, []).append(picture.annotation)
+    if not all(count_learnable(splits[split]) for split in ('train', 'val')):
+        counts = ', '.join(f'{split} {len(found)}' for split, found in splits.items())
+        raise DataError(
+            [
+                f'{root}: {len(pictures)} pictures make no two splits with objects ({counts}); '
+                f'label more pictures, of more than one scene'
+            ]
+        )
+    return splits
+
+
+def count_learnable(annotations: Iterable[Annotation]) -> Counter[str]:
+    """
+    Count objects; those that are difficult are neither learnt nor scored.
+
+    :param annotations: of a split
+    :return: label -> its objects
+    """
+    return Counter(
+        found.label for one in annotations for found in one.objects if not found.is_difficult
+    )
 
 
 def split_groups(
@@ -66,3 +128,38 @@ def _fill_empty(
     if len(order) > 1 and len(set(is_val.values())) == 1:
         smallest = min(order, key=lambda group: contents[group][_PICTURES])
         is_val[smallest] = not is_val[smallest]
+
+
+def _choose(
+    pictures: Sequence[Picture], root: Path, options: Options, notes: list[str]
+) -> list[Split]:
+    groups = _group(pictures, notes)
+    names = [Path(one.annotation.image.name).relative_to(root).as_posix() for one in pictures]
+    earlier = options.earlier
+    fixed = {index: earlier[name] for index, name in enumerate(names) if name in earlier}
+    labels = [[*count_learnable([one.annotation])] for one in pictures]
+    is_val = split_groups(
+        groups, labels, val_share=options.val_share, seed=options.seed, fixed=fixed
+    )
+    return ['val' if one else 'train' for one in is_val]
+
+
+def _group(pictures: Sequence[Picture], notes: list[str]) -> list[int]:
+    stems = [Path(picture.annotation.image.name).stem for picture in pictures]
+    groups = group_scenes([picture.scene for picture in pictures], stems)
+    sizes = Counter(groups)
+    whole = {group for group, size in sizes.items() if size <= _LARGEST_SCENE * len(pictures)}
+    several = sum(size > 1 for group, size in sizes.items() if group in whole)
+    if several:
+        notes.append(f'{several} scenes have several pictures; each scene is in one split')
+    for group in sizes.keys() - whole:
+        # Neighbours in name are neighbours in time.
+        members = [index for index, one in enumerate(groups) if one == group]
+        members.sort(key=lambda index: stems[index])
+        for position, index in enumerate(members):
+            groups[index] = members[position * _RUNS // len(members) * len(members) // _RUNS]
+        notes.append(
+            f'{len(members)} pictures look alike (a camera that stands still?): they are split in '
+            f'runs of neighbouring names, and val will look better than new scenes'
+        )
+    return groups

@@ -1,7 +1,6 @@
 """What `data prepare` found, as tables."""
 
 from collections import Counter
-from collections.abc import Sequence
 import io
 from pathlib import Path
 import shlex
@@ -11,10 +10,11 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ssd_training.data.annotations import Annotation
-from ssd_training.preparation.experiment_files import DEPLOY, EXPERIMENT, FINDINGS, model_name
+from ssd_training.preparation.experiment_files import DEPLOY, model_name
 from ssd_training.preparation.layouts import TITLES
+from ssd_training.preparation.listing import EXPERIMENT, FINDINGS
 from ssd_training.preparation.preparing import Prepared
+from ssd_training.preparation.splits import count_learnable
 
 _WIDTH = 118
 
@@ -30,7 +30,7 @@ def as_tree(prepared: Prepared) -> dict[str, Any]:
         'layout': prepared.layout,
         'labels': list(prepared.labels),
         'splits': {
-            split: {'images': len(found), 'objects': dict(_count_objects(found))}
+            split: {'images': len(found), 'objects': dict(count_learnable(found))}
             for split, found in prepared.splits.items()
         },
         'notes': list(prepared.notes),
@@ -61,7 +61,7 @@ def format_summary(prepared: Prepared, folder: Path) -> str:
 def _class_table(prepared: Prepared) -> Table:
     splits = list(prepared.splits)
     table = Table('class', *(f'objects in {split}' for split in splits))
-    counts = [_count_objects(prepared.splits[split]) for split in splits]
+    counts = [count_learnable(prepared.splits[split]) for split in splits]
     for label in prepared.labels:
         table.add_row(Text(label), *(str(count[label]) for count in counts))
     table.add_section()
@@ -78,10 +78,6 @@ def _finding_table(prepared: Prepared) -> Table:
         first = next(finding for finding in prepared.findings if finding.kind == kind)
         table.add_row(kind, str(count), Text(str(first)))
     return table
-
-
-def _count_objects(annotations: Sequence[Annotation]) -> Counter[str]:
-    return Counter(found.label for one in annotations for found in one.objects)
 
 
 def _next_steps(folder: Path) -> str:

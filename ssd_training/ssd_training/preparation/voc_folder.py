@@ -9,7 +9,8 @@ from ssd_training.data.texts import decode_text
 from ssd_training.data.voc_files import read_voc_file, VocFile
 from ssd_training.data.voc_lists import read_list
 from ssd_training.errors import DataError
-from ssd_training.preparation.source import Labelled, LabelledImage, Listing, Split, split_of
+from ssd_training.preparation.listing import Listing
+from ssd_training.preparation.source import Labelled, LabelledImage, Split, split_of
 
 # CVAT (Datumaro) puts this into the folder, and counts pixels from 0.
 _LABEL_MAP = 'labelmap.txt'
@@ -40,8 +41,9 @@ def read_voc_folder(listing: Listing, xmls: Sequence[Path]) -> Labelled:
         image = _find_image(listing, path, content, findings)
         if image is not None:
             split = lists.get(path) or (None if lists else split_of(path, listing.root))
+            size_wh, objects = content.size_wh, content.objects
             images.append(
-                LabelledImage(image, str(path), content.size_wh, content.objects, split=split)
+                LabelledImage(image, str(path), str(path), size_wh, objects, split=split)
             )
     used = {image.path for image in images}
     findings += [

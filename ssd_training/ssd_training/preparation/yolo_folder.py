@@ -1,18 +1,20 @@
 """YOLO's text files: a line an object, class number and box in shares of the picture."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
+from urllib.parse import unquote
 
-from ssd_detector.config import load_yaml
-from ssd_detector.errors import ConfigError
 from ssd_training.data.annotations import AnnotatedObject, Finding
+from ssd_training.data.texts import decode_text
 from ssd_training.errors import DataError
-from ssd_training.preparation.source import Labelled, LabelledImage, Listing, split_of
+from ssd_training.preparation.listing import Listing, normalize_name
+from ssd_training.preparation.source import Labelled, LabelledImage, split_of
+from ssd_training.preparation.yolo_names import Classes, NAME_FILES, read_classes
 
-_NAME_FILES = ('classes.txt', 'obj.names', 'labels.txt')
 # Text files that tools write beside the labels.
 _OTHER_TEXTS = {
-    *_NAME_FILES,
+    *NAME_FILES,
     'train.txt',
     'valid.txt',
     'val.txt',
@@ -20,6 +22,8 @@ _OTHER_TEXTS = {
     'predefined_classes.txt',
 }
 _BOX_COLUMNS = 5
+# Shares may leave the picture by rounding, not by so much.
+_MAX_SHARE = 2.0
 _SHOWN = 60
 
 
@@ -40,6 +44,15 @@ def find_label_files(listing: Listing) -> dict[Path, Path]:
             if candidate in texts:
                 pairs[image] = candidate
                 break
+    # Label Studio writes é as %C3%A9, others é as two characters, or .TXT.
+    others: dict[str, list[Path]] = {}
+    for path in texts - {*pairs.values()}:
+        others.setdefault(_spell(path), []).append(path)
+    for image in listing.images if others else ():
+        for candidate in _candidates(image, listing.root) if image not in pairs else ():
+            if len(same := others.get(_spell(candidate), [])) == 1:
+                pairs[image] = same[0]
+                break
     return pairs
 
 
@@ -51,27 +64,30 @@ def read_yolo(listing: Listing, pairs: Mapping[Path, Path], names: Sequence[str]
 
     :param listing: of the source
     :param pairs: from find_label_files
-    :param names: of the classes 0, 1, ...; by default those of data.yaml, classes.txt or obj.names
+    :param names: of the classes 0, 1, ..., where data.yaml, classes.txt and obj.names have none
     :return: the labels
     :raises DataError: when the classes have no names
     """
-    names = names or _read_names(listing)
-    if not names:
+    classes = read_classes(listing)
+    if not classes.names:
+        classes = replace(classes, names=dict(enumerate(names)))
+    if not classes.names:
         raise DataError(
             [
                 f'{listing.root}: YOLO labels, but nothing names the classes; expected data.yaml '
-                f'(names), {", ".join(_NAME_FILES)}; add one, or give --labels first,second,...'
+                f'(names), {", ".join(NAME_FILES)}; add one, or give --labels first,second,...'
             ]
         )
     findings: list[Finding] = []
     images = []
     for path in listing.images:
         text = pairs.get(path)
-        objects = _read_objects(text, names, findings) if text else ()
+        objects = _read_objects(text, classes, findings) if text else ()
         images.append(
             LabelledImage(
                 path,
                 str(text or path),
+                path.name,
                 None,
                 objects,
                 is_normalized=True,
@@ -88,7 +104,7 @@ def read_yolo(listing: Listing, pairs: Mapping[Path, Path], names: Sequence[str]
         for path in listing.with_suffix('.txt')
         if path not in used and _looks_like_labels(path)
     ]
-    return Labelled(images, tuple(names), findings)
+    return Labelled(images, tuple(classes.names.values()), findings)
 
 
 def _candidates(image: Path, root: Path) -> list[Path]:
@@ -104,15 +120,20 @@ def _candidates(image: Path, root: Path) -> list[Path]:
 
 
 def _read_objects(
-    path: Path, names: Sequence[str], findings: list[Finding]
+    path: Path, classes: Classes, findings: list[Finding]
 ) -> tuple[AnnotatedObject, ...]:
     objects = []
-    text = path.read_bytes().decode('utf-8-sig', errors='replace')
+    try:
+        text = decode_text(path.read_bytes(), str(path))
+    except DataError as error:
+        reason = f'{str(error).removeprefix(f"{path}: ")}; left out'
+        findings.append(Finding('unreadable annotation', str(path), reason))
+        return ()
     for number, line in enumerate(text.splitlines(), start=1):
         if not line.strip():
             continue
         try:
-            objects.append(_read_object(line.split(), names))
+            objects.append(_read_object(line.split(), classes))
         except ValueError as error:
             findings.append(
                 Finding(
@@ -124,37 +145,37 @@ def _read_objects(
     return tuple(objects)
 
 
-def _read_object(columns: Sequence[str], names: Sequence[str]) -> AnnotatedObject:
-    number, *values = (float(column) for column in columns)
-    if not number.is_integer() or not 0 <= number < len(names):
-        raise ValueError(f'class {columns[0]}; there are 0 to {len(names) - 1}')
+def _read_object(columns: Sequence[str], classes: Classes) -> AnnotatedObject:
+    number, *values = map(_read_number, columns)
+    if not number.is_integer() or number not in classes.names:
+        numbers = ', '.join(map(str, classes.names))
+        raise ValueError(f'class {columns[0]} has no name; those with names are {numbers}')
+    has_keypoints = 0 < classes.num_keypoint_values == len(columns) - _BOX_COLUMNS
     # Detections have a sixth column, the score.
-    if len(columns) in (_BOX_COLUMNS, _BOX_COLUMNS + 1):
-        x, y, width, height = values[:4]
+    if has_keypoints or len(columns) in (_BOX_COLUMNS, _BOX_COLUMNS + 1):
+        values = values[:4]
+        x, y, width, height = values
         box = (x - width / 2, y - height / 2, x + width / 2, y + height / 2)
     elif len(columns) > _BOX_COLUMNS + 1 and len(values) % 2 == 0:
         xs, ys = values[0::2], values[1::2]
         box = (min(xs), min(ys), max(xs), max(ys))
     else:
         raise ValueError('expected class, x, y, width, height, or class and a polygon')
-    return AnnotatedObject(names[int(number)], box, False)
+    if max(values) > _MAX_SHARE:
+        raise ValueError('expected shares of the picture, between 0 and 1, not pixels')
+    return AnnotatedObject(classes.names[int(number)], box, False)
 
 
-def _read_names(listing: Listing) -> list[str]:
-    for path in listing.with_suffix('.yaml', '.yml'):
-        try:
-            names = load_yaml(path).get('names')
-        except ConfigError:
-            continue
-        if isinstance(names, Mapping):
-            names = [names[key] for key in sorted(names, key=int)]
-        if isinstance(names, list) and names:
-            return [str(name).strip() for name in names]
-    for path in listing.files:
-        if path.name.lower() in _NAME_FILES:
-            lines = path.read_bytes().decode('utf-8-sig', errors='replace').splitlines()
-            return [line.strip() for line in lines if line.strip()]
-    return []
+def _read_number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        hint = '; expected a point, not a comma' if ',' in text else ''
+        raise ValueError(f'{text} is no number{hint}') from None
+
+
+def _spell(path: Path) -> str:
+    return normalize_name(unquote(path.as_posix()))
 
 
 def _looks_like_labels(path: Path) -> bool:

@@ -1,0 +1,192 @@
+"""The files of a folder that a labelling tool exported, and which picture a name means."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+import os
+from pathlib import Path, PureWindowsPath
+import unicodedata
+from urllib.parse import unquote
+
+from ssd_detector.images import IMAGE_SUFFIXES
+from ssd_training.errors import DataError
+
+# What `data prepare` writes; a folder with both was prepared, and holds no labels of a tool.
+EXPERIMENT = 'experiment.yaml'
+FINDINGS = 'findings.json'
+
+# Pictures of phones, cameras and tools that OpenCV reads nowhere or not everywhere.
+_FOREIGN_SUFFIXES = (
+    *('.heic', '.heif', '.avif', '.gif', '.jp2', '.jxl', '.svg', '.psd'),
+    *('.dng', '.raw', '.cr2', '.cr3', '.nef', '.arw', '.orf', '.rw2'),
+)
+# VOC's masks have the names of their pictures.
+_FOLDERS_WITHOUT_PICTURES = {'__MACOSX', 'SegmentationClass', 'SegmentationObject'}
+_ARCHIVES = ('.zip', '.tar', '.gz', '.tgz', '.xz', '.bz2', '.rar', '.7z')
+
+
+@dataclass(frozen=True)
+class Listing:
+    """
+    The files of a folder and of all folders below it.
+
+    :param root: the folder
+    :param files: all of them, sorted
+    """
+
+    root: Path
+    files: Sequence[Path] = field(repr=False)
+
+    def with_suffix(self, *suffixes: str) -> list[Path]:
+        """
+        Pick files.
+
+        :param suffixes: in lower case; files may have them in any case
+        :return: the files
+        """
+        return [path for path in self.files if path.suffix.lower() in suffixes]
+
+    @cached_property
+    def images(self) -> list[Path]:
+        """The pictures."""
+        return self.with_suffix(*IMAGE_SUFFIXES)
+
+    @cached_property
+    def foreign(self) -> list[Path]:
+        """Pictures of kinds that are not read."""
+        return self.with_suffix(*_FOREIGN_SUFFIXES)
+
+    @cached_property
+    def _known(self) -> set[Path]:
+        return {*self.images}
+
+    @cached_property
+    def _by_name(self) -> dict[str, list[Path]]:
+        return _index(self.images, lambda path: path.name)
+
+    @cached_property
+    def _by_stem(self) -> dict[str, list[Path]]:
+        return _index(self.images, lambda path: path.stem)
+
+    def find_image(self, name: str, starts: Sequence[Path]) -> Path | None:
+        """
+        Find the picture that a file name of another machine means.
+
+        :param name: as it was written: with or without folders, of Windows or Linux
+        :param starts: folders that it may be relative to, the likeliest first
+        :return: the picture; by its name alone only where one picture has it; else None
+        """
+        for text in dict.fromkeys((name, unquote(name))):
+            # Label Studio asks for its own files by /data/local-files/?d=FOLDER/FILE.
+            if found := self._find(text.rpartition('?d=')[2].removeprefix('file://'), starts):
+                return found
+        return None
+
+    def _find(self, name: str, starts: Sequence[Path]) -> Path | None:
+        # Forward slashes are separators for Windows, too.
+        written = PureWindowsPath(name)
+        parts = [part for part in written.parts if part not in (written.anchor, '.', '..')]
+        if not parts:
+            return None
+        for start in starts:
+            if (candidate := start.joinpath(*parts)) in self._known:
+                return candidate
+        same = self._by_name.get(normalize_name(parts[-1]), [])
+        if not same and written.suffix.lower() in _FOREIGN_SUFFIXES:
+            # Converted since it was labelled.
+            same = self._by_stem.get(normalize_name(written.stem), [])
+        for start in (*starts, self.root):
+            near = [path for path in same if path.is_relative_to(start)]
+            if len(near) == 1:
+                return near[0]
+        return None
+
+    def images_of(self, annotation: Path) -> list[Path]:
+        """
+        Find the pictures that a file with the same stem may belong to.
+
+        :param annotation: a file of one picture's labels
+        :return: those in its folder; else those in the nearest folder that has some
+        """
+        found = self._by_stem.get(normalize_name(annotation.stem), [])
+        nearness = [_shared(path, annotation) for path in found]
+        return [path for path, near in zip(found, nearness, strict=True) if near == max(nearness)]
+
+
+def list_files(root: Path, *, left_out: Path | None = None) -> Listing:
+    """
+    Look through a folder and what is linked from it.
+
+    :param root: the folder
+    :param left_out: a folder below it that is not looked at, such as the one that is written
+    :return: its files, hidden ones left out
+    :raises DataError: when it is no folder
+    """
+    if root.is_file():
+        what = (
+            f'an archive; unpack it{f" (unzip {root})" if root.suffix.lower() == ".zip" else ""} '
+            f'and give the folder'
+            if root.suffix.lower() in _ARCHIVES
+            else 'is a file; give the folder that holds pictures and labels'
+        )
+        raise DataError([f'{root}: {what}'])
+    if not root.is_dir():
+        raise DataError([f'{root}: no such folder; expected what a labelling tool exported'])
+    if left_out and left_out.resolve() == root.resolve():
+        raise DataError([f'{root}: is the source and --out; give another --out'])
+    files: list[Path] = []
+    seen = {left_out.resolve()} if left_out else set()
+    for name, folders, names in os.walk(root, followlinks=True):
+        folder = Path(name)
+        is_prepared = folder != root and {EXPERIMENT, FINDINGS} <= {*names}
+        if is_prepared or (real := folder.resolve()) in seen:
+            folders.clear()
+            continue
+        seen.add(real)
+        folders[:] = [
+            one for one in folders if not (one.startswith('.') or one in _FOLDERS_WITHOUT_PICTURES)
+        ]
+        files += [folder / one for one in names if not one.startswith('.')]
+    return Listing(root, sorted(files))
+
+
+def _index(paths: Iterable[Path], key: Callable[[Path], str]) -> dict[str, list[Path]]:
+    index: dict[str, list[Path]] = {}
+    for path in paths:
+        index.setdefault(normalize_name(key(path)), []).append(path)
+    return index
+
+
+def normalize_name(name: str) -> str:
+    """
+    Spell a name as every system could.
+
+    :param name: of a file
+    :return: in lower case, each letter and its accent as one character
+    """
+    return unicodedata.normalize('NFC', name).lower()
+
+
+def _shared(image: Path, annotation: Path) -> tuple[int, int]:
+    """
+    Tell how near a picture is.
+
+    :return: folders at the end of both paths that are equal (of train/images/a and
+        train/labels/a none, of images/train/a and labels/train/a one), then at their start
+    """
+    one, other = image.parent.parts, annotation.parent.parts
+    if one == other:
+        return len(one) + 1, 0
+    at_end = next(
+        (
+            count
+            for count, (a, b) in enumerate(zip(one[::-1], other[::-1], strict=False))
+            if a != b
+        ),
+        min(len(one), len(other)),
+    )
+    at_start = next(
+        (count for count, (a, b) in enumerate(zip(one, other, strict=False)) if a != b),
+        min(len(one), len(other)),
+    )
+    return at_end, at_start

@@ -1,0 +1,33 @@
+"""What the command line of `data prepare` says."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from ssd_training.data.decoding import Orientation
+from ssd_training.preparation.source import Layout
+
+
+@dataclass(frozen=True)
+class Options:
+    """
+    What the command line says.
+
+    :param layout: of the folder, where it has several
+    :param labels: classes to take, in this order (YOLO: names of the classes 0, 1, ...); all by
+        default
+    :param names: name in the labels -> name wanted
+    :param orientation: how pictures that EXIF data turn are read; see data.exif_orientation
+    :param val_share: of the pictures, for val
+    :param seed: of the split
+    :param keeps_split: take over the train and val of the source where it has both
+    :param earlier: name below the source -> whether it was in val before
+    """
+
+    layout: Layout | None = None
+    labels: Sequence[str] = ()
+    names: Mapping[str, str] = field(default_factory=dict)
+    orientation: Orientation = 'auto'
+    val_share: float = 0.2
+    seed: int = 0
+    keeps_split: bool = True
+    earlier: Mapping[str, bool] = field(default_factory=dict)
