@@ -102,6 +102,30 @@ def test_boxes_that_are_wrong_are_an_error_or_are_repaired_and_counted(tmp_path,
     ]
 
 
+@pytest.mark.parametrize('at', range(4))
+def test_a_box_that_is_no_number_is_never_learnt(at, tmp_path):
+    box = [float('nan') if index == at else 5.0 for index in range(4)]
+    root = write_coco(tmp_path, annotations=[annotate(0, 3, box)])
+    with pytest.raises(DataError, match='degenerate box'):
+        read(root)
+    assert not any(len(one.ground_truths.class_ids) for one in read(root, invalid_boxes='repair'))
+
+
+@pytest.mark.parametrize('attributes', [None, [], {'rotation': None}, {'rotation': 180.0}, {}])
+def test_boxes_that_cvat_turned_are_the_boxes_around_them(attributes, tmp_path):
+    box = [10.0, 15.0, 20.0, 4.0]
+    root = write_coco(
+        tmp_path,
+        annotations=[
+            annotate(0, 3, box, attributes=attributes),
+            annotate(1, 3, box, attributes={'rotation': 90.0}),
+        ],
+    )
+    first, second = (record.ground_truths.boxes_xyxy for record in read(root))
+    np.testing.assert_array_equal(first, [[10, 15, 30, 19]])
+    np.testing.assert_allclose(second, [[18, 7, 22, 27]])
+
+
 def test_other_classes_are_an_error_or_are_left_out_and_counted(tmp_path, caplog):
     root = write_coco(
         tmp_path,

@@ -4,9 +4,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from ssd_training.data.boxes import Box, clip_box, is_normalized
 from ssd_training.data.records import ImageSource
 
-Box = tuple[float, float, float, float]
 Kind = Literal[
     'missing file',
     'ambiguous image',
@@ -142,18 +142,6 @@ def check_objects(annotation: Annotation, policy: Policy) -> Iterator[Finding]:
         )
 
 
-def clip_box(box_xyxy: Box, size_wh: tuple[int, int]) -> Box:
-    """
-    Cut off what leaves the image.
-
-    :param box_xyxy: edges, px
-    :param size_wh: of the image, px
-    :return: edges, px
-    """
-    (x1, y1, x2, y2), (width, height) = box_xyxy, size_wh
-    return max(x1, 0.0), max(y1, 0.0), min(x2, float(width)), min(y2, float(height))
-
-
 def box_kind(box_xyxy: Box, size_wh: tuple[int, int], min_size_px: float) -> Kind | None:
     """
     Tell what is wrong with a box.
@@ -170,17 +158,6 @@ def box_kind(box_xyxy: Box, size_wh: tuple[int, int], min_size_px: float) -> Kin
     if clip_box(box_xyxy, size_wh) != box_xyxy:
         return 'box outside image'
     return None
-
-
-def is_normalized(box_xyxy: Box, size_wh: tuple[int, int]) -> bool:
-    """
-    Tell whether edges look like shares of the image's sides instead of pixels.
-
-    :param box_xyxy: edges; those of VOC, 1 less on the left and at the top
-    :param size_wh: of the image, px
-    :return: whether they do
-    """
-    return min(size_wh) > 1 and -1 <= min(box_xyxy) and 0 < max(box_xyxy) <= 1
 
 
 def find_similar(label: str, labels: Sequence[str]) -> str | None:

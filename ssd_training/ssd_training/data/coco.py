@@ -1,15 +1,17 @@
 """COCO: one JSON file with all images and objects of a split (cocodataset.org/#format-data)."""
 
 import json
+import math
 import os
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, TypeAdapter, ValidationError
 from typing_extensions import NotRequired, TypedDict
 
 from ssd_detector.images import IMAGE_SUFFIXES
 from ssd_training.data.annotations import AnnotatedObject, Annotation, Finding
+from ssd_training.data.boxes import turn_box
 from ssd_training.data.decoding import Decoding, Orientation
 from ssd_training.data.identity import drop_repeated
 from ssd_training.data.records import ImageFile
@@ -30,6 +32,7 @@ class _Object(TypedDict):
     category_id: int
     bbox: tuple[float, float, float, float]
     iscrowd: NotRequired[Literal[0, 1]]
+    attributes: NotRequired[Any]
 
 
 class _Category(TypedDict):
@@ -73,7 +76,8 @@ def read_coco_annotations(
             )
         else:
             x, y, width, height = found['bbox']
-            box = (x, y, x + width, y + height)
+            turn = read_turn(found.get('attributes'))
+            box = turn_box((x, y, x + width, y + height), turn)
             is_crowd = found.get('iscrowd') == 1
             objects[image_id].append(AnnotatedObject(labels[found['category_id']], box, is_crowd))
     if len(objects) < len(content['images']):
@@ -95,6 +99,17 @@ def read_coco_annotations(
         image_id = str(image['id'])
         annotations.append(Annotation(image_id, source, place, size_wh, tuple(objects[image_id])))
     return drop_repeated(annotations, findings), findings
+
+
+def read_turn(attributes: object) -> float:
+    """
+    Read by how much a box is turned; CVAT writes it beside the box as it was before.
+
+    :param attributes: of an object, as the file has them
+    :return: degrees; 0 where they do not say it
+    """
+    turn = attributes.get('rotation') if isinstance(attributes, dict) else None
+    return float(turn) if isinstance(turn, (int, float)) and math.isfinite(turn) else 0.0
 
 
 def _find_image(files: FilesByStem, file_name: str) -> Path:

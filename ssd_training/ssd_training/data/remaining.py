@@ -6,12 +6,11 @@ from dataclasses import dataclass, field
 
 from ssd_training.data.annotations import (
     Annotation,
-    clip_box,
     find_similar,
     Finding,
-    is_normalized,
     Policy,
 )
+from ssd_training.data.boxes import find_usable_box, is_normalized
 
 # From this share on it is no longer a matter of a few odd boxes.
 _MANY = 0.1
@@ -63,10 +62,10 @@ def count_remaining(annotations: Iterable[Annotation], policy: Policy) -> Remain
     for annotation in annotations:
         counts.num_images += 1
         for found in annotation.objects:
-            x1, y1, x2, y2 = clip_box(found.box_xyxy, annotation.size_wh)
+            box = find_usable_box(found.box_xyxy, annotation.size_wh, policy.min_box_size_px)
             if found.label not in policy.labels:
                 counts.unknown[found.label] += 1
-            elif not min(x2 - x1, y2 - y1) >= policy.min_box_size_px:
+            elif box is None:
                 counts.num_degenerate += 1
                 counts.num_normalized += is_normalized(found.box_xyxy, annotation.size_wh)
             elif found.is_difficult:

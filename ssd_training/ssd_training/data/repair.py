@@ -11,10 +11,10 @@ from ssd_training.data.annotations import (
     AnnotatedObject,
     Annotation,
     check_objects,
-    clip_box,
     Finding,
     Policy,
 )
+from ssd_training.data.boxes import find_usable_box
 from ssd_training.data.records import Record
 from ssd_training.errors import DataError
 
@@ -69,10 +69,10 @@ def _apply(
     ]
     kept = []
     for found in annotation.objects:
-        box = clip_box(found.box_xyxy, annotation.size_wh)
+        box = find_usable_box(found.box_xyxy, annotation.size_wh, policy.min_box_size_px)
         if found.label not in policy.labels:
             counts['objects of other classes left out'] += 1
-        elif min(box[2] - box[0], box[3] - box[1]) < policy.min_box_size_px:
+        elif box is None:
             counts['degenerate boxes left out'] += 1
         else:
             counts['boxes cut at the edge of the image'] += box != found.box_xyxy

@@ -11,6 +11,7 @@ import unicodedata
 from xml.etree import ElementTree
 
 from ssd_training.data.annotations import AnnotatedObject
+from ssd_training.data.boxes import turn_box
 from ssd_training.data.texts import decode_text
 from ssd_training.errors import DataError
 
@@ -187,7 +188,15 @@ def _read_object(node: ElementTree.Element, box_base: BoxBase) -> AnnotatedObjec
     if flag.lower() not in _FLAGS:
         raise ValueError(f'{label}: <difficult> is {flag!r:.40}; expected 0 or 1')
     box = (xmin - box_base, ymin - box_base, xmax, ymax)
-    return AnnotatedObject(label, box, _FLAGS[flag.lower()])
+    return AnnotatedObject(label, turn_box(box, _turn(node)), _FLAGS[flag.lower()])
+
+
+def _turn(node: ElementTree.Element) -> float:
+    """Read by how much a box is turned; CVAT writes it beside the edges of the box unturned."""
+    for attribute in node.iterfind('attributes/attribute'):
+        if attribute.findtext('name') == 'rotation':
+            return _number(attribute.findtext('value') or '0', 'rotation')
+    return 0.0
 
 
 def _number(text: str | None, name: str) -> float:

@@ -10,11 +10,11 @@ from ssd_training.data.annotations import (
     AnnotatedObject,
     Annotation,
     check_objects,
-    clip_box,
     Finding,
     letters_of,
     Policy,
 )
+from ssd_training.data.boxes import Box, find_usable_box
 from ssd_training.errors import DataError
 
 _MIN_SIZE_PX = 1.0
@@ -72,20 +72,20 @@ def clean(annotation: Annotation, labels: Sequence[str], findings: list[Finding]
     objects = []
     seen = set[AnnotatedObject]()
     for found in annotation.objects:
-        x1, y1, x2, y2 = clip_box(found.box_xyxy, annotation.size_wh)
-        inside = dataclasses.replace(found, box_xyxy=(x1, y1, x2, y2))
         alone = dataclasses.replace(annotation, objects=(found,))
-        wrong = [
-            finding
-            for finding in check_objects(alone, policy)
-            if not (finding.kind == 'box outside image' and _is_rounding(found, inside))
-        ]
-        is_kept = found.label in labels and min(x2 - x1, y2 - y1) >= _MIN_SIZE_PX
-        findings += [_say(finding, is_kept) for finding in wrong]
-        if is_kept and inside in seen:
+        box = find_usable_box(found.box_xyxy, annotation.size_wh, _MIN_SIZE_PX)
+        is_kept = box is not None and found.label in labels
+        for finding in check_objects(alone, policy):
+            is_outside = finding.kind == 'box outside image'
+            if not (box and is_outside and _is_rounding(found.box_xyxy, box)):
+                findings.append(_say(finding, is_kept))
+        if box is None or not is_kept:
+            continue
+        inside = dataclasses.replace(found, box_xyxy=box)
+        if inside in seen:
             text = f'{found.label}: the same box twice; left out'
             findings.append(Finding('duplicate box', annotation.place, text))
-        elif is_kept:
+        else:
             objects.append(inside)
             seen.add(inside)
     return dataclasses.replace(annotation, objects=tuple(objects))
@@ -131,8 +131,8 @@ def _refuse_missing(option: str, labels: Iterable[str], counts: Counter[str]) ->
         )
 
 
-def _is_rounding(found: AnnotatedObject, inside: AnnotatedObject) -> bool:
-    pairs = zip(found.box_xyxy, inside.box_xyxy, strict=True)
+def _is_rounding(box_xyxy: Box, cut_xyxy: Box) -> bool:
+    pairs = zip(box_xyxy, cut_xyxy, strict=True)
     return all(abs(edge - cut) <= _ROUNDING_PX for edge, cut in pairs)
 
 

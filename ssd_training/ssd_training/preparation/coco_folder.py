@@ -5,7 +5,9 @@ import math
 from pathlib import Path
 from typing import Any
 
-from ssd_training.data.annotations import AnnotatedObject, Box, Finding
+from ssd_training.data.annotations import AnnotatedObject, Finding
+from ssd_training.data.boxes import Box, turn_box
+from ssd_training.data.coco import read_turn
 from ssd_training.errors import DataError
 from ssd_training.preparation.listing import Listing
 from ssd_training.preparation.source import Labelled, LabelledImage, Split, split_of, split_of_name
@@ -167,7 +169,7 @@ def _read_box(found: Tree) -> Box:
         if len(numbers) != 4:
             raise ValueError(f'bbox: {len(numbers)} numbers; expected x, y, width, height')
         x, y, width, height = numbers
-        return x, y, x + width, y + height
+        return turn_box((x, y, x + width, y + height), read_turn(found.get('attributes')))
     polygons = found.get('segmentation')
     points = [
         value

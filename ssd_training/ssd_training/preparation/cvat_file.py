@@ -6,12 +6,12 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 from ssd_training.data.annotations import AnnotatedObject, Finding
+from ssd_training.data.boxes import turn_box
 from ssd_training.errors import DataError
 from ssd_training.preparation.listing import Listing
 from ssd_training.preparation.source import Labelled, LabelledImage, split_of_name
 
 ROOT_TAG = 'annotations'
-_KEYS = {'box': ('xtl', 'ytl', 'xbr', 'ybr'), 'ellipse': ('cx', 'cy', 'rx', 'ry')}
 
 
 def read_cvat(listing: Listing, paths: Sequence[Path]) -> Labelled:
@@ -92,9 +92,16 @@ def _read_points(shape: ElementTree.Element) -> Iterator[tuple[float, float]]:
     def numbers(*keys: str) -> list[float]:
         return [float(shape.attrib[key]) for key in keys]
 
-    if shape.tag in ('box', 'ellipse'):
-        turn = float(shape.get('rotation', 0))
-        yield from _turned_edges(shape.tag, turn, *numbers(*_KEYS[shape.tag]))
+    if shape.tag == 'box':
+        x1, y1, x2, y2 = numbers('xtl', 'ytl', 'xbr', 'ybr')
+        x1, y1, x2, y2 = turn_box((x1, y1, x2, y2), float(shape.get('rotation', 0)))
+        yield from ((x1, y1), (x2, y2))
+    elif shape.tag == 'ellipse':
+        x, y, rx, ry = numbers('cx', 'cy', 'rx', 'ry')
+        turn = math.radians(float(shape.get('rotation', 0)))
+        dx = math.hypot(rx * math.cos(turn), ry * math.sin(turn))
+        dy = math.hypot(rx * math.sin(turn), ry * math.cos(turn))
+        yield from ((x - dx, y - dy), (x + dx, y + dy))
     elif shape.tag == 'mask':
         x, y, width, height = numbers('left', 'top', 'width', 'height')
         yield from ((x, y), (x + width, y + height))
@@ -108,17 +115,3 @@ def _read_points(shape: ElementTree.Element) -> Iterator[tuple[float, float]]:
         for point in shape.attrib['points'].split(';'):
             x, y = map(float, point.split(','))
             yield x, y
-
-
-def _turned_edges(
-    tag: str, turn: float, a: float, b: float, c: float, d: float
-) -> tuple[tuple[float, float], tuple[float, float]]:
-    """Give two corners of the upright box around a box or an ellipse, turned by degrees."""
-    cos, sin = abs(math.cos(math.radians(turn))), abs(math.sin(math.radians(turn)))
-    if tag == 'box':
-        x, y, half_width, half_height = (a + c) / 2, (b + d) / 2, (c - a) / 2, (d - b) / 2
-        dx = half_width * cos + half_height * sin
-        dy = half_width * sin + half_height * cos
-    else:
-        x, y, dx, dy = a, b, math.hypot(c * cos, d * sin), math.hypot(c * sin, d * cos)
-    return (x - dx, y - dy), (x + dx, y + dy)
