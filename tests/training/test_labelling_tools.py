@@ -3,9 +3,11 @@
 from collections import Counter
 import dataclasses
 import json
+import os
 from pathlib import Path
 import shutil
 
+import cv2
 import pytest
 
 from ssd_training.data.__main__ import main
@@ -141,6 +143,57 @@ def test_pixels_and_commas_in_label_files_are_called_so(source, pictures):
     texts = [one.text for one in prepare(source, Options()).findings]
     assert [text for text in texts if 'between 0 and 1, not pixels' in text]
     assert [text for text in texts if 'expected a point, not a comma' in text]
+
+
+@pytest.mark.parametrize('kind', ['data.yaml', 'lists'])
+def test_data_yaml_and_lists_of_darknet_are_the_split(kind, source, pictures):
+    for folder, part in (('day', pictures[:9]), ('night', pictures[9:])):
+        yolo(source, part)
+        for name in ('images', 'labels'):
+            (source / name / 'train').rename(source / name / folder)
+    names = 'names: [ball, traffic cone]\n'
+    if kind == 'lists':
+        (source / 'data.yaml').write_text(names)
+        for name, part in (('train', pictures[:9]), ('valid', pictures[9:])):
+            (source / f'{name}.txt').write_text('\r\n'.join(f'data/obj/{p.name}' for p in part))
+    else:
+        (source / 'data.yaml').write_text(f'{names}train: ../images/day\nval: C:\\images\\night')
+    prepared = prepare(source, Options())
+    assert {Path(one.image.name).stem for one in prepared.splits['val']} == {*_drawn(pictures[9:])}
+    same = f'{names}train: images\nval: images'
+    (source / 'data.yaml').write_text(same)
+    assert not prepare(source, Options()).notes or kind == 'lists'
+
+
+def test_a_scene_of_train_in_val_is_said(source, pictures):
+    yolo(source, pictures)
+    bright = cv2.convertScaleAbs(pictures[0].image_rgb, beta=9)
+    copy = dataclasses.replace(pictures[0], name='copy.png', image_rgb=bright)
+    yolo(source / 'val', [copy, pictures[1]])
+    for path in (source / 'val/images/train', source / 'val/labels/train'):
+        path.rename(path.with_name('val'))
+    (source / 'val').rename(source / 'other')
+    notes = prepare(source, Options()).notes
+    assert [note for note in notes if note.startswith('1 pictures of val, such as')]
+    assert len(notes) == 2
+
+
+def test_the_copy_that_is_labelled_stays(source, pictures):
+    yolo(source, pictures)
+    shutil.copy(source / 'images/train/IMG 0001.JPG', source / 'images/train/A.JPG')
+    shutil.copy(source / 'images/train/IMG 0001.JPG', source / 'images/train/Z.JPG')
+    boxes = _boxes(prepare(source, Options()))
+    assert boxes['IMG 0001'] == sorted(pictures[1].objects)
+    assert not {'A', 'Z'} & {*boxes}
+
+
+def test_a_name_that_is_no_text_is_left_out(source, pictures, tmp_path, capsys):
+    labelimg(source, pictures)
+    (source / 'IMG 0000.jpg').rename(source / os.fsdecode(b'\xfcbel.jpg'))
+    (source / 'IMG 0000.xml').rename(source / os.fsdecode(b'\xfcbel.xml'))
+    assert main(['prepare', str(source), '--out', str(tmp_path / 'out'), '--json']) == 0
+    found = json.loads(capsys.readouterr().out)['findings']
+    assert sum(one['text'] == 'the name is not UTF-8: rename it; left out' for one in found) == 2
 
 
 @pytest.mark.parametrize('folders', [('obj_train_data', 'obj_valid_data'), ('train2017', 'Val')])
@@ -320,6 +373,29 @@ def test_shapes_of_cvat_are_the_boxes_around_them(source, pictures):
     (source / 'annotations.xml').write_text('<annotations><image')
     with pytest.raises(DataError, match='no valid XML'):
         prepare(source, Options())
+
+
+@pytest.mark.parametrize('layout', ['coco', 'voc'])
+def test_boxes_that_cvat_turned_are_turned_in_other_formats_too(layout, source, pictures):
+    box, turned = (50, 100, 150, 120), (90, 60, 110, 160)
+    drawn = [dataclasses.replace(one, objects=[('ball', box)]) for one in pictures]
+    if layout == 'coco':
+        label_studio_coco(source, drawn)
+        _change_coco(
+            source / 'result.json',
+            lambda tree: [
+                one.update(attributes={'rotation': 270.0}) for one in tree['annotations']
+            ],
+        )
+    else:
+        cvat_voc(source, drawn)
+        attribute = '<attribute><name>rotation</name><value>90.0</value></attribute>'
+        for path in source.rglob('*.xml'):
+            text = path.read_text().replace('</bndbox>', f'</bndbox><attributes>{attribute}')
+            path.write_text(text.replace('</object>', '</attributes></object>'))
+    assert {tuple(boxes) for boxes in _boxes(prepare(source, Options())).values()} == {
+        (('ball', turned),)
+    }
 
 
 def test_masks_of_cvat_are_no_pictures(source, pictures):

@@ -32,10 +32,12 @@ class Listing:
 
     :param root: the folder
     :param files: all of them, sorted
+    :param misnamed: those whose names are no text, as it can be written
     """
 
     root: Path
     files: Sequence[Path] = field(repr=False)
+    misnamed: Sequence[str] = ()
 
     def with_suffix(self, *suffixes: str) -> list[Path]:
         """
@@ -147,7 +149,18 @@ def list_files(root: Path, *, left_out: Path | None = None) -> Listing:
             one for one in folders if not (one.startswith('.') or one in _FOLDERS_WITHOUT_PICTURES)
         ]
         files += [folder / one for one in names if not one.startswith('.')]
-    return Listing(root, sorted(files))
+    is_text = {path: _is_text(path) for path in files}
+    misnamed = [os.fsencode(path).decode(errors='replace') for path in files if not is_text[path]]
+    return Listing(root, sorted(path for path in files if is_text[path]), sorted(misnamed))
+
+
+def _is_text(path: Path) -> bool:
+    """Tell whether a name is UTF-8; names out of archives of other systems may not be."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _index(paths: Iterable[Path], key: Callable[[Path], str]) -> dict[str, list[Path]]:

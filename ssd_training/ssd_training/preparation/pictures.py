@@ -43,7 +43,6 @@ def read_pictures(
     :param findings: gets what is left out, and what is odd
     :return: the others, in the same order
     """
-    pictures: list[Picture] = []
     by_pixels: dict[str, Picture] = {}
     # Decoding and hashing leave Python alone, so that threads do.
     with ThreadPoolExecutor() as executor:
@@ -52,10 +51,13 @@ def read_pictures(
             if picture is None:
                 continue
             first = by_pixels.setdefault(picture.pixels, picture)
-            if first is picture:
-                pictures.append(picture)
-            else:
+            if picture.annotation.objects and not first.annotation.objects:
+                # An unlabelled copy says nothing about what is seen.
+                by_pixels[picture.pixels], picture = picture, first
+                first = by_pixels[picture.pixels]
+            if first is not picture:
                 findings.append(_describe_copy(picture, first))
+    pictures = [*by_pixels.values()]
     sources = [picture.annotation.image for picture in pictures]
     findings += find_undecided(sources)
     return pictures

@@ -59,6 +59,10 @@ def prepare(source: Path, options: Options, *, left_out: Path | None = None) -> 
         Finding('unreadable image', str(path), f'{path.suffix} is not read; make it JPEG')
         for path in listing.foreign
     ]
+    findings += [
+        Finding('missing file', name, 'the name is not UTF-8: rename it; left out')
+        for name in listing.misnamed
+    ]
     pictures = read_pictures(claimed, options.orientation, findings)
     annotations = rename([one.annotation for one in pictures], options.names)
     declared = [options.names.get(label, label) for label in labelled.labels]

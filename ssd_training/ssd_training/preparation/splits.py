@@ -1,7 +1,7 @@
 """A seeded split into train and val that keeps classes in balance and scenes whole."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -37,6 +37,7 @@ def split_pictures(
     if options.keeps_split and {'train', 'val'} <= given:
         notes.append('train and val are those of the source; --resplit makes new ones')
         chosen = [picture.split or 'train' for picture in pictures]
+        notes += _describe_shared(pictures, chosen)
     elif options.keeps_split and {'train', 'test'} <= given:
         notes.append('test is that of the source, val a part of its train; --resplit mixes them')
         rest = [picture for picture in pictures if picture.split != 'test']
@@ -128,6 +129,23 @@ def _fill_empty(
     if len(order) > 1 and len(set(is_val.values())) == 1:
         smallest = min(order, key=lambda group: contents[group][_PICTURES])
         is_val[smallest] = not is_val[smallest]
+
+
+def _describe_shared(pictures: Sequence[Picture], chosen: Sequence[Split]) -> Iterator[str]:
+    """Say which pictures of val show what is learnt."""
+    names = [picture.annotation.image.name for picture in pictures]
+    groups = group_scenes([one.scene for one in pictures], [Path(name).stem for name in names])
+    learnt = {group for group, split in zip(groups, chosen, strict=True) if split == 'train'}
+    shared = [
+        name
+        for group, split, name in zip(groups, chosen, names, strict=True)
+        if split == 'val' and group in learnt
+    ]
+    if shared:
+        yield (
+            f'{len(shared)} pictures of val, such as {shared[0]}, show a scene of train: val will '
+            f'look better than new scenes; --resplit parts no scene'
+        )
 
 
 def _choose(

@@ -11,6 +11,7 @@ from ssd_training.errors import DataError
 from ssd_training.preparation.listing import Listing, normalize_name
 from ssd_training.preparation.source import Labelled, LabelledImage, split_of
 from ssd_training.preparation.yolo_names import Classes, NAME_FILES, read_classes
+from ssd_training.preparation.yolo_splits import read_splits
 
 # Text files that tools write beside the labels.
 _OTHER_TEXTS = {
@@ -78,6 +79,7 @@ def read_yolo(listing: Listing, pairs: Mapping[Path, Path], names: Sequence[str]
                 f'(names), {", ".join(NAME_FILES)}; add one, or give --labels first,second,...'
             ]
         )
+    splits = read_splits(listing)
     findings: list[Finding] = []
     images = []
     for path in listing.images:
@@ -91,7 +93,7 @@ def read_yolo(listing: Listing, pairs: Mapping[Path, Path], names: Sequence[str]
                 None,
                 objects,
                 is_normalized=True,
-                split=split_of(path, listing.root),
+                split=splits.get(path) or split_of(path, listing.root),
             )
         )
         if text is None:

@@ -40,7 +40,7 @@ def read_classes(listing: Listing) -> Classes:
     for path in listing.files:
         try:
             if path.suffix.lower() in ('.yaml', '.yml'):
-                tree = _read_yaml(path)
+                tree = read_yaml(path)
                 num_values = _count_values(tree.get('kpt_shape')) or num_values
                 found[path] = _number_names(path, tree.get('names') or [])
             elif path.name.lower() in NAME_FILES:
@@ -64,7 +64,14 @@ def read_classes(listing: Listing) -> Classes:
     return Classes(dict(sorted(names.items())), num_values)
 
 
-def _read_yaml(path: Path) -> Mapping[str, object]:
+def read_yaml(path: Path) -> Mapping[str, object]:
+    """
+    Read a YAML file of another program.
+
+    :param path: of the file
+    :return: its tree, every scalar a text; empty when it is no mapping
+    :raises DataError: when it can not be read
+    """
     try:
         # All scalars are texts: a class may be called on, no or 1.
         tree = yaml.load(decode_text(path.read_bytes(), str(path)), Loader=yaml.BaseLoader)

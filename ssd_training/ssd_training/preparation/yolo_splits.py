@@ -1,0 +1,68 @@
+"""The split that data.yaml, or darknet's lists, make of a YOLO folder."""
+
+from collections.abc import Mapping
+from pathlib import Path, PurePosixPath
+
+from ssd_training.data.texts import decode_text
+from ssd_training.preparation.listing import Listing
+from ssd_training.preparation.source import Split, split_of_name
+from ssd_training.preparation.yolo_names import read_yaml
+
+_LISTS = ('train.txt', 'val.txt', 'valid.txt', 'test.txt')
+
+
+def read_splits(listing: Listing) -> Mapping[Path, Split]:
+    """
+    Read which pictures are of which split.
+
+    :param listing: of the source
+    :return: picture -> split; empty where not both train and val are named, or they overlap
+    """
+    named: dict[Split, set[Path]] = {}
+    for path in listing.with_suffix('.yaml', '.yml'):
+        tree = read_yaml(path)
+        for key in ('train', 'val', 'test'):
+            values = tree.get(key)
+            for value in values if isinstance(values, list) else [values]:
+                if isinstance(value, str) and value:
+                    _add(named, key, _find_pictures(listing, path, value))
+    if not named:
+        for path in listing.files:
+            if path.name.lower() in _LISTS:
+                _add(named, path.stem, _read_list(listing, path))
+    train, val = named.get('train', set()), named.get('val', set())
+    if not (train and val) or train & val:
+        return {}
+    return {path: split for split, paths in named.items() for path in paths}
+
+
+def _add(named: dict[Split, set[Path]], name: str, paths: set[Path]) -> None:
+    if split := split_of_name(name):
+        named.setdefault(split, set()).update(paths)
+
+
+def _find_pictures(listing: Listing, path: Path, value: str) -> set[Path]:
+    """Find what an entry of data.yaml means: a list, or a folder of another machine."""
+    parts = [part for part in PurePosixPath(value.replace('\\', '/')).parts if part != '..']
+    if value.endswith('.txt'):
+        lists = [one for one in listing.with_suffix('.txt') if one.name == parts[-1]]
+        return _read_list(listing, lists[0]) if len(lists) == 1 else set()
+    folders = {image.parent for image in listing.images}
+    # As much of the end of the path as there is here.
+    for length in range(len(parts), 0, -1):
+        wanted = tuple(parts[-length:])
+        found = {one for one in folders if _is_below(one, wanted, listing.root)}
+        if found:
+            return {image for image in listing.images if image.parent in found}
+    return set()
+
+
+def _is_below(folder: Path, wanted: tuple[str, ...], root: Path) -> bool:
+    parts = folder.relative_to(root).parts
+    return any(parts[start : start + len(wanted)] == wanted for start in range(len(parts)))
+
+
+def _read_list(listing: Listing, path: Path) -> set[Path]:
+    lines = decode_text(path.read_bytes(), str(path)).splitlines()
+    found = (listing.find_image(line.strip(), (path.parent, listing.root)) for line in lines)
+    return {image for image in found if image}
