@@ -88,13 +88,20 @@ def test_labels_that_number_classes_may_have_no_objects(source, pictures):
         ('data.yaml', "names: ['', b]", 'expected a number and a name'),
         ('data.yaml', 'names: [a', 'no valid YAML'),
         ('classes.txt', 'traffic cone\nball\n', r'class 0 is ball, and traffic cone in .*classes'),
-        ('classes.txt', 'Kegel\nT\udcfcr\n', r'line 2 is not UTF-8'),
     ],
 )
 def test_names_of_classes_that_can_not_be_right_are_refused(name, text, message, source, pictures):
     yolo(source, pictures)
-    (source / name).write_text(text, errors='surrogateescape')
+    (source / name).write_text(text)
     with pytest.raises(DataError, match=message):
+        prepare(source, Options())
+
+
+def test_names_in_no_unicode_are_refused_with_their_line(source, pictures):
+    yolo(source, pictures)
+    (source / 'data.yaml').unlink()
+    (source / 'classes.txt').write_bytes('Kegel\nTür\n'.encode('latin-1'))
+    with pytest.raises(DataError, match='line 2 is not UTF-8'):
         prepare(source, Options())
 
 
@@ -163,6 +170,23 @@ def test_data_yaml_and_lists_of_darknet_are_the_split(kind, source, pictures):
     same = f'{names}train: images\nval: images'
     (source / 'data.yaml').write_text(same)
     assert not prepare(source, Options()).notes or kind == 'lists'
+
+
+def test_a_split_of_data_yaml_that_is_not_there_takes_no_other(source, pictures):
+    """Roboflow's data.yaml, and someone removed the test."""
+    for split, part in (('train', pictures[:9]), ('valid', pictures[9:])):
+        yolo(source / split, part)
+        for kind in ('images', 'labels'):
+            for path in (source / split / kind / 'train').iterdir():
+                path.rename(source / split / kind / path.name)
+        (source / split / 'data.yaml').unlink()
+    (source / 'data.yaml').write_text(
+        'train: ../train/images\nval: ../valid/images\ntest: ../test/images\n'
+        'names: [ball, traffic cone]'
+    )
+    (source / 'unrelated.yaml').write_text('a: [')
+    splits = prepare(source, Options()).splits
+    assert {split: len(found) for split, found in splits.items()} == {'train': 9, 'val': 3}
 
 
 def test_a_scene_of_train_in_val_is_said(source, pictures):
@@ -450,6 +474,13 @@ def test_labels_of_other_formats_are_named(tree, message, source, pictures):
     pictures[0].write(source)
     (source / 'labels.json').write_text(json.dumps(tree))
     with pytest.raises(DataError, match=message):
+        prepare(source, Options())
+
+
+def test_a_folder_of_videos_is_called_so(source):
+    source.mkdir()
+    (source / 'drive.MP4').write_bytes(b'')
+    with pytest.raises(DataError, match='holds videos, but no picture; export with frames'):
         prepare(source, Options())
 
 

@@ -20,7 +20,11 @@ _KINDS: tuple[tuple[str, Callable[[Any], bool], str], ...] = (
         lambda tree: _has(_first(tree), 'data'),
         'export as COCO or YOLO with images',
     ),
-    ('CreateML', lambda tree: _has(_first(tree), 'image', 'annotations'), f'{_COCO} or YOLO'),
+    (
+        'CreateML',
+        lambda tree: _has(_first(tree), 'image', 'annotations'),
+        'export as YOLO or Pascal VOC',
+    ),
     (
         "VGG Image Annotator's JSON",
         lambda tree: isinstance(tree, dict) and _has(_first([*tree.values()]), 'regions'),

@@ -23,6 +23,7 @@ TITLES: dict[Layout, str] = {
     'yolo': 'YOLO (a text file a picture)',
     'cvat': 'CVAT for images (one XML file)',
 }
+_VIDEOS = ('.mp4', '.mov', '.avi', '.mkv', '.webm', '.m4v')
 _OTHERS = (
     'Label Studio: export as COCO, YOLO or Pascal VOC with images; CVAT: PASCAL VOC 1.1, COCO '
     '1.0, YOLO or CVAT for images 1.1'
@@ -42,12 +43,12 @@ def read_labels(
     :raises DataError: when it is none, or several
     """
     if not listing.images:
-        foreign = ', '.join(sorted({path.suffix for path in listing.foreign}))
-        what = (
-            f'holds pictures of kinds that are not read ({foreign}); make them JPEG'
-            if foreign
-            else 'holds no picture; export with images, or put them beside the labels'
-        )
+        if foreign := ', '.join(sorted({path.suffix for path in listing.foreign})):
+            what = f'holds pictures of kinds that are not read ({foreign}); make them JPEG'
+        elif listing.with_suffix(*_VIDEOS):
+            what = 'holds videos, but no picture; export with frames as pictures'
+        else:
+            what = 'holds no picture; export with images, or put them beside the labels'
         raise DataError([f'{listing.root}: {what}'])
     trees, unread, others = _read_trees(listing)
     xmls = {path: _root_tag(path) for path in listing.with_suffix('.xml')}

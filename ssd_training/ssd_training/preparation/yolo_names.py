@@ -32,9 +32,9 @@ def read_classes(listing: Listing) -> Classes:
 
     :param listing: of the source
     :return: the classes; no names where no file has them
-    :raises DataError: when a file can't be read, or two give one number different names
+    :raises DataError: when none can be read, or two give one number different names
     """
-    wrong: list[str] = []
+    unreadable: list[str] = []
     found: dict[Path, dict[int, str]] = {}
     num_values = 0
     for path in listing.files:
@@ -48,7 +48,8 @@ def read_classes(listing: Listing) -> Classes:
                 # A blank line is a number without a name.
                 found[path] = {at: line.strip() for at, line in enumerate(lines) if line.strip()}
         except DataError as error:
-            wrong.append(str(error))
+            unreadable.append(str(error))
+    wrong: list[str] = []
     names: dict[int, str] = {}
     for path, ours in found.items():
         for number, name in ours.items():
@@ -59,8 +60,8 @@ def read_classes(listing: Listing) -> Classes:
                     f'file that the labels were written with'
                 )
                 break
-    if wrong:
-        raise DataError(wrong)
+    if wrong or (unreadable and not names):
+        raise DataError([*unreadable, *wrong])
     return Classes(dict(sorted(names.items())), num_values)
 
 

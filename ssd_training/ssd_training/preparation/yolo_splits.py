@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
 from ssd_training.data.texts import decode_text
+from ssd_training.errors import DataError
 from ssd_training.preparation.listing import Listing
 from ssd_training.preparation.source import Split, split_of_name
 from ssd_training.preparation.yolo_names import read_yaml
@@ -20,7 +21,10 @@ def read_splits(listing: Listing) -> Mapping[Path, Split]:
     """
     named: dict[Split, set[Path]] = {}
     for path in listing.with_suffix('.yaml', '.yml'):
-        tree = read_yaml(path)
+        try:
+            tree = read_yaml(path)
+        except DataError:  # read_classes names it where it matters.
+            continue
         for key in ('train', 'val', 'test'):
             values = tree.get(key)
             for value in values if isinstance(values, list) else [values]:
@@ -33,7 +37,9 @@ def read_splits(listing: Listing) -> Mapping[Path, Split]:
     train, val = named.get('train', set()), named.get('val', set())
     if not (train and val) or train & val:
         return {}
-    return {path: split for split, paths in named.items() for path in paths}
+    test = named.get('test', set()) - train - val
+    splits: tuple[tuple[Split, set[Path]], ...] = (('train', train), ('val', val), ('test', test))
+    return {path: split for split, paths in splits for path in paths}
 
 
 def _add(named: dict[Split, set[Path]], name: str, paths: set[Path]) -> None:
@@ -48,8 +54,8 @@ def _find_pictures(listing: Listing, path: Path, value: str) -> set[Path]:
         lists = [one for one in listing.with_suffix('.txt') if one.name == parts[-1]]
         return _read_list(listing, lists[0]) if len(lists) == 1 else set()
     folders = {image.parent for image in listing.images}
-    # As much of the end of the path as there is here.
-    for length in range(len(parts), 0, -1):
+    # As much of the end of the path as there is here; a last `images` alone says nothing.
+    for length in range(len(parts), min(len(parts), 2) - 1, -1):
         wanted = tuple(parts[-length:])
         found = {one for one in folders if _is_below(one, wanted, listing.root)}
         if found:
