@@ -319,6 +319,45 @@ def test_names_are_looked_for_near_the_file_that_has_them(source, pictures):
     assert [len(prepared.splits[split]) for split in ('train', 'val')] == [9, 3]
 
 
+def test_folders_of_another_machine_tell_pictures_of_one_name_apart(source, pictures):
+    label_studio_coco(source, pictures)
+    names = {
+        f'images\\{index:08x}-{one.name}': f'cam{index % 2}/{index // 2}.png'
+        for index, one in enumerate(pictures)
+    }
+    for old, new in names.items():
+        (source / new).parent.mkdir(exist_ok=True)
+        (source / old.replace('\\', '/')).rename(source / new)
+    _change_coco(
+        source / 'result.json',
+        lambda tree: [
+            one.update(file_name=f'D:\\photos\\{names[one["file_name"]]}')
+            for one in tree['images']
+        ],
+    )
+    prepared = prepare(source, Options())
+    assert not _kinds(prepared)['missing file']
+    found = {
+        Path(one.image.name).relative_to(source).as_posix(): [*one.objects]
+        for annotations in prepared.splits.values()
+        for one in annotations
+    }
+    assert {name: len(objects) for name, objects in found.items()} == {
+        new: len(one.objects) for new, one in zip(names.values(), pictures, strict=True)
+    }
+
+
+@pytest.mark.parametrize('layout', [labelimg, yolo])
+def test_labels_may_be_called_like_their_picture_with_its_suffix(layout, source, pictures):
+    layout(source, pictures)
+    for picture in pictures:
+        for path in [*source.rglob(f'{Path(picture.name).stem}.*')]:
+            if path.name != picture.name:
+                path.write_text(path.read_text().replace('<filename>', '<filename>x'))
+                path.rename(path.with_name(f'{picture.name}{path.suffix}'))
+    assert _boxes(prepare(source, Options())) == _drawn(pictures)
+
+
 def test_odd_values_in_coco_are_left_out_by_name(source, pictures):
     label_studio_coco(source, pictures)
 

@@ -1,10 +1,11 @@
 """Pictures that several files, or several entries of one, have labels for."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import PurePath
 
 from ssd_training.data.annotations import Finding
+from ssd_training.preparation.listing import count_equal
 from ssd_training.preparation.source import LabelledImage
 
 
@@ -59,12 +60,5 @@ def _can_join(one: LabelledImage, other: LabelledImage) -> bool:
 
 def _agreement(image: LabelledImage) -> int:
     """Count the parts at the end of its path that its labels name, suffixes aside."""
-    return sum(1 for _ in _equal_parts(image))
-
-
-def _equal_parts(image: LabelledImage) -> Iterator[str]:
-    named = PurePath(image.named.replace('\\', '/')).with_suffix('').parts[::-1]
-    for part, other in zip(image.path.with_suffix('').parts[::-1], named, strict=False):
-        if part != other:
-            return
-        yield part
+    named = PurePath(image.named.replace('\\', '/')).with_suffix('').parts
+    return count_equal(image.path.with_suffix('').parts[::-1], named[::-1])

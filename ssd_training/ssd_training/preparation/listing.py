@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import takewhile
 import os
 from pathlib import Path, PureWindowsPath
 import unicodedata
@@ -97,6 +98,11 @@ class Listing:
         if not same and written.suffix.lower() in _FOREIGN_SUFFIXES:
             # Converted since it was labelled.
             same = self._by_stem.get(normalize_name(written.stem), [])
+        # As much of the end of the name as there is here.
+        agreement = [count_equal(path.parts[::-1], parts[::-1]) for path in same]
+        same = [
+            path for path, equal in zip(same, agreement, strict=True) if equal == max(agreement)
+        ]
         for start in (*starts, self.root):
             near = [path for path in same if path.is_relative_to(start)]
             if len(near) == 1:
@@ -105,12 +111,13 @@ class Listing:
 
     def images_of(self, annotation: Path) -> list[Path]:
         """
-        Find the pictures that a file with the same stem may belong to.
+        Find the pictures that a file with the same stem, or their name as its stem, may be of.
 
         :param annotation: a file of one picture's labels
         :return: those in its folder; else those in the nearest folder that has some
         """
-        found = self._by_stem.get(normalize_name(annotation.stem), [])
+        stem = normalize_name(annotation.stem)
+        found = self._by_stem.get(stem) or self._by_name.get(stem, [])
         nearness = [_shared(path, annotation) for path in found]
         return [path for path, near in zip(found, nearness, strict=True) if near == max(nearness)]
 
@@ -180,6 +187,18 @@ def normalize_name(name: str) -> str:
     return unicodedata.normalize('NFC', name).lower()
 
 
+def count_equal(one: Sequence[str], other: Sequence[str]) -> int:
+    """
+    Count how many parts two paths have in common.
+
+    :param one: parts of a path
+    :param other: of the other
+    :return: equal ones before the first that differ
+    """
+    pairs = zip(one, other, strict=False)
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
+
+
 def _shared(image: Path, annotation: Path) -> tuple[int, int]:
     """
     Tell how near a picture is.
@@ -190,16 +209,4 @@ def _shared(image: Path, annotation: Path) -> tuple[int, int]:
     one, other = image.parent.parts, annotation.parent.parts
     if one == other:
         return len(one) + 1, 0
-    at_end = next(
-        (
-            count
-            for count, (a, b) in enumerate(zip(one[::-1], other[::-1], strict=False))
-            if a != b
-        ),
-        min(len(one), len(other)),
-    )
-    at_start = next(
-        (count for count, (a, b) in enumerate(zip(one, other, strict=False)) if a != b),
-        min(len(one), len(other)),
-    )
-    return at_end, at_start
+    return count_equal(one[::-1], other[::-1]), count_equal(one, other)

@@ -110,15 +110,12 @@ def read_yolo(listing: Listing, pairs: Mapping[Path, Path], names: Sequence[str]
 
 
 def _candidates(image: Path, root: Path) -> list[Path]:
-    name = f'{image.stem}.txt'
-    candidates = [image.with_name(name), image.parent / 'labels' / name]
+    folders = [image.parent, image.parent / 'labels']
     parts = image.relative_to(root).parts
     for index in reversed(range(len(parts) - 1)):
         if parts[index].lower() in ('images', 'jpegimages'):
-            candidates.append(
-                root.joinpath(*parts[:index], 'labels', *parts[index + 1 : -1], name)
-            )
-    return candidates
+            folders.append(root.joinpath(*parts[:index], 'labels', *parts[index + 1 : -1]))
+    return [folder / f'{name}.txt' for name in (image.stem, image.name) for folder in folders]
 
 
 def _read_objects(
