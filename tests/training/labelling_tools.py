@@ -1,5 +1,6 @@
 """Drawn pictures of two classes in the folders that labelling tools export."""
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 import json
@@ -9,6 +10,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 import skimage.data
+
+from ssd_training.preparation.preparing import Prepared
 
 LABELS = ('ball', 'traffic cone')
 _SUFFIXES = ('.jpg', '.JPG', '.png', '.jpeg')
@@ -94,6 +97,27 @@ def _draw_cone(image: NDArray[np.uint8], x: int, y: int, side: int) -> None:
     band = [[x + side // 4, top], [x + side * 3 // 4, top]]
     band += [[x + side * 5 // 6, bottom], [x + side // 6, bottom]]
     cv2.fillPoly(image, [np.array(band)], (255, 255, 255))
+
+
+def drawn_boxes(pictures: Sequence[Drawn]) -> dict[str, list]:
+    """Give the labels and edges of each picture by its stem."""
+    return {Path(one.name).stem: sorted(one.objects) for one in pictures}
+
+
+def boxes_of(prepared: Prepared) -> dict[str, list]:
+    """Give what was prepared in the form of drawn_boxes."""
+    return {
+        Path(one.image.name).stem.rpartition('-')[2]: sorted(
+            (found.label, tuple(round(edge) for edge in found.box_xyxy)) for found in one.objects
+        )
+        for annotations in prepared.splits.values()
+        for one in annotations
+    }
+
+
+def count_kinds(prepared: Prepared) -> Counter[str]:
+    """Count the findings of each kind."""
+    return Counter(finding.kind for finding in prepared.findings)
 
 
 def labelimg(root: Path, pictures: Sequence[Drawn]) -> None:

@@ -22,6 +22,7 @@ from ssd_training.preparation.preparing import prepare
 from ssd_training.preparation.splits import split_groups
 from ssd_training.train import CONFIG_ROOT
 from tests.training.labelling_tools import (
+    count_kinds,
     draw,
     Drawn,
     labelimg,
@@ -56,17 +57,13 @@ def _everything(prepared):
     return [one for annotations in prepared.splits.values() for one in annotations]
 
 
-def _kinds(prepared):
-    return Counter(finding.kind for finding in prepared.findings)
-
-
 @pytest.mark.parametrize('layout', LAYOUTS)
 def test_every_layout_gives_the_boxes_that_were_drawn(layout, tmp_path, pictures):
     LAYOUTS[layout](tmp_path / 'source', pictures)
     prepared = prepare(tmp_path / 'source', Options())
     assert _boxes(_everything(prepared)) == {one.name: sorted(one.objects) for one in pictures}
     assert list(prepared.labels) == list(LABELS)
-    assert {*_kinds(prepared)} <= {'rare class'}
+    assert {*count_kinds(prepared)} <= {'rare class'}
 
 
 def test_one_xml_of_cvat_gives_boxes_and_polygons(tmp_path, pictures):
@@ -116,7 +113,7 @@ def test_a_broken_picture_a_copy_and_files_without_partner_are_named(labelled, p
     (labelled / 'IMG 0004.xml').unlink()
     (labelled / 'IMG 0005.xml').write_text('<annotation><object>')
     prepared = prepare(labelled, Options())
-    kinds = _kinds(prepared)
+    kinds = count_kinds(prepared)
     assert kinds['unreadable image'] == kinds['duplicate image'] == kinds['missing file'] == 1
     assert kinds['unreadable annotation'] == 1
     assert kinds['image without annotation'] == 2
@@ -132,7 +129,7 @@ def test_boxes_are_cut_or_left_out_in_words(tmp_path, pictures):
         encoding='utf-8',
     )
     prepared = prepare(tmp_path / 'source', Options())
-    kinds = _kinds(prepared)
+    kinds = count_kinds(prepared)
     assert kinds['box outside image'] == kinds['degenerate box'] == kinds['duplicate box'] == 1
     assert kinds['unreadable annotation'] == 2
     boxes = _boxes(_everything(prepared))['IMG 0000.jpg']
@@ -148,7 +145,7 @@ def test_a_picture_without_a_label_file_is_background_in_yolo(tmp_path, pictures
     (tmp_path / 'source/labels/train/IMG 0000.txt').unlink()
     prepared = prepare(tmp_path / 'source', Options())
     assert _boxes(_everything(prepared))['IMG 0000.jpg'] == []
-    assert _kinds(prepared)['image without annotation'] == 1
+    assert count_kinds(prepared)['image without annotation'] == 1
 
 
 @pytest.mark.parametrize('names', ['classes.txt', 'obj.names', 'option'])
@@ -166,7 +163,7 @@ def test_yolo_takes_names_from_where_tools_write_them(names, tmp_path, pictures)
 def test_classes_are_chosen_and_renamed(labelled):
     xml = labelled / 'IMG 0000.xml'
     xml.write_text(xml.read_text().replace('>ball<', '> Ball <'))
-    assert _kinds(prepare(labelled, Options()))['similar names'] == 1
+    assert count_kinds(prepare(labelled, Options()))['similar names'] == 1
     prepared = prepare(labelled, Options(names={'Ball': 'ball'}, labels=('ball',)))
     assert list(prepared.labels) == ['ball']
     assert {found.label for one in _everything(prepared) for found in one.objects} == {'ball'}
