@@ -126,6 +126,15 @@ def test_boxes_that_cvat_turned_are_turned_in_other_formats_too(layout, source, 
     }
 
 
+def test_voc_may_have_another_root(source, pictures):
+    labelimg(source, pictures)
+    for path, root in zip(sorted(source.glob('*.xml')), ('doc', 'x:annotation'), strict=False):
+        opened = f'<{root} xmlns:x="here">'
+        text = path.read_text().replace('<annotation>', opened)
+        path.write_text(text.replace('</annotation>', f'</{root}>'))
+    assert boxes_of(prepare(source, Options())) == drawn_boxes(pictures)
+
+
 def test_masks_of_cvat_are_no_pictures(source, pictures):
     drawn = [dataclasses.replace(one, name=f'{Path(one.name).stem}.png') for one in pictures]
     cvat_voc(source, drawn)

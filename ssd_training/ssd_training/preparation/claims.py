@@ -32,7 +32,7 @@ def _settle(claims: Sequence[LabelledImage], findings: list[Finding]) -> Labelle
     first, *others = [one for one in claims if _agreement(one) == best]
     findings += [
         Finding(
-            'missing file', one.place, f'no picture {one.named}; {one.path} is another; left out'
+            'missing file', one.place, f'its picture is missing; {one.path} has others; left out'
         )
         for one in claims
         if _agreement(one) < best

@@ -1,7 +1,7 @@
 """Classes and boxes as a training can take them; what is changed or left out is a finding."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 import dataclasses
 import shlex
 
@@ -22,17 +22,20 @@ _MIN_SIZE_PX = 1.0
 _ROUNDING_PX = 0.5
 
 
-def rename(annotations: Sequence[Annotation], names: Mapping[str, str]) -> list[Annotation]:
+def rename(
+    annotations: Sequence[Annotation], names: Mapping[str, str], notes: list[str]
+) -> list[Annotation]:
     """
     Give objects other class names, without blanks around them.
 
     :param annotations: of all pictures
     :param names: name in the labels -> name wanted
+    :param notes: gets names that no object has
     :return: the annotations
-    :raises DataError: when no object has one of the names
     """
     stripped = [_relabel(one, str.strip) for one in annotations]
-    _refuse_missing('--rename', names, _count(stripped))
+    if missing := sorted({*names} - {*_count(stripped)}):
+        notes.append(f'--rename: no object is called {", ".join(missing)}')
     return [_relabel(one, lambda label: names.get(label, label)) for one in stripped]
 
 
@@ -50,7 +53,14 @@ def choose_labels(
         not be one
     """
     counts = _count(annotations)
-    _refuse_missing('--labels', [label for label in wanted if label not in declared], counts)
+    if missing := [label for label in wanted if not (counts[label] or label in declared)]:
+        present = ', '.join(f'{label} ({count})' for label, count in counts.most_common())
+        raise DataError(
+            [
+                f'--labels: {", ".join(missing)}: no object of that name; there are '
+                f'{present or "none"}'
+            ]
+        )
     order = [*dict.fromkeys((*wanted, *declared, *sorted(counts)))]
     chosen = set(wanted or counts) - {BACKGROUND}
     labels = [label for label in order if counts[label] and label in chosen]
@@ -118,17 +128,6 @@ def _relabel(annotation: Annotation, change: Callable[[str], str]) -> Annotation
 
 def _count(annotations: Sequence[Annotation]) -> Counter[str]:
     return Counter(found.label for one in annotations for found in one.objects)
-
-
-def _refuse_missing(option: str, labels: Iterable[str], counts: Counter[str]) -> None:
-    if missing := [label for label in labels if not counts[label]]:
-        present = ', '.join(f'{label} ({count})' for label, count in counts.most_common())
-        raise DataError(
-            [
-                f'{option}: {", ".join(missing)}: no object of that name; there are '
-                f'{present or "none"}'
-            ]
-        )
 
 
 def _is_rounding(box_xyxy: Box, cut_xyxy: Box) -> bool:

@@ -7,6 +7,7 @@ from typing import Any
 from xml.etree import ElementTree
 
 from ssd_training.data.annotations import Finding
+from ssd_training.data.voc_files import read_voc_file
 from ssd_training.errors import DataError
 from ssd_training.preparation import cvat_file
 from ssd_training.preparation.coco_folder import is_coco, read_coco_folder
@@ -54,7 +55,11 @@ def read_labels(
     xmls = {path: _root_tag(path) for path in listing.with_suffix('.xml')}
     tasks = [path for path, tag in xmls.items() if tag == cvat_file.ROOT_TAG]
     # Broken files, too: they are named then.
-    single = [path for path, tag in xmls.items() if tag in ('annotation', '')]
+    single = [
+        path
+        for path, tag in xmls.items()
+        if tag in ('annotation', '') or (path not in tasks and _is_voc(path))
+    ]
     texts = find_label_files(listing)
     present: dict[Layout, int] = {
         'voc': len(single),
@@ -127,7 +132,15 @@ def _root_tag(path: Path) -> str:
     """Read the name of an XML file's outermost element, without the rest."""
     try:
         for _, node in ElementTree.iterparse(path, events=('start',)):
-            return str(node.tag)
+            return str(node.tag).rpartition('}')[2]
     except (ElementTree.ParseError, ValueError, OSError):
         pass
     return ''
+
+
+def _is_voc(path: Path) -> bool:
+    """Tell whether a file with another root has what VOC's have."""
+    try:
+        return bool(read_voc_file(path).objects)
+    except DataError:
+        return False

@@ -64,7 +64,7 @@ def prepare(source: Path, options: Options, *, left_out: Path | None = None) -> 
         for name in listing.misnamed
     ]
     pictures = read_pictures(claimed, options.orientation, findings)
-    annotations = rename([one.annotation for one in pictures], options.names)
+    annotations = rename([one.annotation for one in pictures], options.names, notes)
     declared = [options.names.get(label, label) for label in labelled.labels]
     wanted = choose_labels(annotations, declared, options.labels)
     annotations = [clean(one, wanted, findings) for one in annotations]
