@@ -1,6 +1,7 @@
 """Publishers: the overlay costs nothing while nobody looks."""
 
 from importlib.util import find_spec
+import time
 
 import numpy as np
 import pytest
@@ -9,12 +10,14 @@ if find_spec('rclpy') is None:
     pytest.skip('ROS 2 is not sourced (no rclpy); run `make test`', allow_module_level=True)
 
 import rclpy
+from rclpy.executors import SingleThreadedExecutor
 from rclpy.lifecycle import LifecycleNode
 from std_msgs.msg import Header
 
 from ssd_detector import Detections
 from ssd_detector_ros import outputs
 from ssd_detector_ros.polled_group import PolledGroup
+from tests.ros.talking import patience_s
 
 
 @pytest.fixture
@@ -42,11 +45,20 @@ def test_destroy_takes_the_topics_away(node):
             name for name, _ in node.get_publisher_names_and_types_by_node('test_outputs', '/')
         }
 
+    def wait_for(condition):
+        """Wait for the graph, which is told of changes in its own time."""
+        end_s = time.monotonic() + patience_s()
+        while not condition() and time.monotonic() < end_s:
+            rclpy.spin_once(node, executor=executor, timeout_sec=0.02)
+        return condition()
+
+    executor = SingleThreadedExecutor(context=node.context)
+    assert wait_for(lambda: '/test_outputs/transition_event' in topics())
     before = topics()
     publishers = outputs.CameraOutputs(node, '~', PolledGroup())
-    assert '/test_outputs/detections' in topics() - before
+    assert wait_for(lambda: '/test_outputs/detections' in topics() - before)
     publishers.destroy()
-    assert topics() == before
+    assert wait_for(lambda: topics() == before)
 
 
 def test_events_are_looked_at_shortly_after_they_were_let_in():

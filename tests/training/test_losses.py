@@ -121,14 +121,19 @@ def test_descending_the_gradient_of_a_box_loss_reaches_the_wanted_offsets(kind):
     section = RegressionLossSettings(kind, 1.0 if kind == 'smooth_l1' else None)
     wanted = np.array([[[0.5, -0.3, 0.4, 0.2], [0.1, 0.6, -0.7, 0.3]]], np.float32)
     offsets = tf.Variable(np.zeros((1, 2, 4), np.float32))
-    # Steps that shrink: l1 and IoU keep their slope until the end.
-    for step in range(300):
+
+    @tf.function
+    def descend(length):
         with tf.GradientTape() as tape:
             losses = regression_losses(
                 offsets, wanted, section, priors_cxcywh=PRIORS_CXCYWH, variances=VARIANCES
             )
         direction = tape.gradient(losses, offsets)
-        offsets.assign_sub(0.05 * 0.985**step * direction / (tf.norm(direction) + 1e-9))
+        offsets.assign_sub(length * direction / (tf.norm(direction) + 1e-9))
+
+    # Steps that shrink: l1 and IoU keep their slope until the end.
+    for length in 0.05 * np.float32(0.985) ** np.arange(300, dtype=np.float32):
+        descend(tf.constant(length))
 
     np.testing.assert_allclose(offsets, wanted, atol=0.02)
 
