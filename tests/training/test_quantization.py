@@ -10,7 +10,10 @@ from onnx import helper, numpy_helper, TensorProto
 import onnxruntime
 import pytest
 
+from ssd_detector.backends.onnxruntime import OnnxRuntimeBackend
+from ssd_detector.bundle import INT8_CPU, INT8_TRT
 from ssd_detector.evaluation.voc import GroundTruths
+from ssd_detector.parity import verify_backend
 from ssd_training.data.records import ImageFile, Record
 from ssd_training.deploy.calibration import (
     find_images,
@@ -36,6 +39,7 @@ from ssd_training.deploy.sensitivity import (
     write_html,
 )
 from ssd_training.deploy.serving import Serving
+from ssd_training.deploy.validation import record_parity
 from ssd_training.engine.trainer import build_model
 from ssd_training.errors import ExportError
 from ssd_training.targets.priors import generate_priors
@@ -405,3 +409,22 @@ def test_the_table_says_where_nothing_was_timed():
     assert format_table([LayerSensitivity('Conv__7', 'block_1_expand', 0.1, 0.2)]).endswith(
         '           -  block_1_expand'
     )
+
+
+def test_the_other_way_to_round_passes_on_whatever_images_a_bundle_has():
+    """On drawn images boxes of the released files move by 10.6 px, more than on photographs."""
+    paths = [RELEASED / name for name in (INT8_CPU, INT8_TRT)]
+    run = OnnxRuntimeBackend(RELEASED / 'model.onnx').run
+    images = [draw_image(300, seed) for seed in range(4)]
+
+    parity = record_parity(run, images, 300, paths)
+
+    for path in paths:
+        for optimization in ('all', 'off'):
+            backend = OnnxRuntimeBackend(path, graph_optimization=optimization)
+            result = verify_backend(backend, parity, precision='INT8', path=RELEASED)
+            assert result.is_good, str(result)
+    float32 = verify_backend(
+        OnnxRuntimeBackend(RELEASED / 'model.onnx'), parity, precision='INT8', path=RELEASED
+    )
+    assert not float32.is_good
