@@ -11,7 +11,7 @@ from ssd_training.errors import DataError
 from ssd_training.preparation.claims import settle_claims
 from ssd_training.preparation.cleaning import choose_labels, clean, find_similar_names, rename
 from ssd_training.preparation.layouts import read_labels
-from ssd_training.preparation.listing import list_files
+from ssd_training.preparation.listing import list_files, Listing
 from ssd_training.preparation.options import Options
 from ssd_training.preparation.pictures import read_pictures
 from ssd_training.preparation.source import Layout, Split
@@ -55,14 +55,7 @@ def prepare(source: Path, options: Options, *, left_out: Path | None = None) -> 
     layout, labelled = read_labels(listing, layout=options.layout, names=options.labels)
     findings, notes = [*labelled.findings], [*labelled.notes]
     claimed = settle_claims(labelled.images, findings)
-    findings += [
-        Finding('unreadable image', str(path), f'{path.suffix} is not read; make it JPEG')
-        for path in listing.foreign
-    ]
-    findings += [
-        Finding('missing file', name, 'the name is not UTF-8: rename it; left out')
-        for name in listing.misnamed
-    ]
+    findings += _list_unread(listing)
     pictures = read_pictures(claimed, options.orientation, findings)
     annotations = rename([one.annotation for one in pictures], options.names, notes)
     declared = [options.names.get(label, label) for label in labelled.labels]
@@ -86,6 +79,13 @@ def prepare(source: Path, options: Options, *, left_out: Path | None = None) -> 
     splits = split_pictures(pictures, listing.root, options, notes)
     findings += _check_splits(splits, labels)
     return Prepared(layout, labels, splits, findings, notes, options.orientation)
+
+
+def _list_unread(listing: Listing) -> Iterator[Finding]:
+    for path in listing.foreign:
+        yield Finding('unreadable image', str(path), f'{path.suffix} is not read; make it JPEG')
+    for name in listing.misnamed:
+        yield Finding('missing file', name, 'the name is not UTF-8: rename it; left out')
 
 
 def _check_not_empty(
