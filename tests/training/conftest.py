@@ -9,6 +9,7 @@ import pytest
 from ssd_training.experiments.merge import load_experiment
 from ssd_training.experiments.schema import ExperimentConfig
 from ssd_training.train import CONFIG_ROOT
+from tests.training.labelling_tools import draw, Drawn
 from tests.training.shapes_voc import write_shapes_voc
 
 WEIGHTS_DIR = Path(
@@ -43,6 +44,12 @@ def load(data_root) -> Load:
         return config
 
     return load_with
+
+
+@pytest.fixture(scope='session')
+def pictures() -> list[Drawn]:
+    """Draw a dozen pictures, for the folders of labelling tools."""
+    return draw(12)
 
 
 @pytest.fixture(scope='session')

@@ -104,6 +104,18 @@ def drawn_boxes(pictures: Sequence[Drawn]) -> dict[str, list]:
     return {Path(one.name).stem: sorted(one.objects) for one in pictures}
 
 
+def change_coco(path: Path, change: Callable[[dict], object]) -> None:
+    """
+    Change a COCO file.
+
+    :param path: of the file
+    :param change: is given the tree
+    """
+    tree = json.loads(path.read_text())
+    change(tree)
+    path.write_text(json.dumps(tree))
+
+
 def boxes_of(prepared: Prepared) -> dict[str, list]:
     """Give what was prepared in the form of drawn_boxes."""
     return {

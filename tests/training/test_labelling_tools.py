@@ -14,9 +14,9 @@ from ssd_training.preparation.options import Options
 from ssd_training.preparation.preparing import prepare
 from tests.training.labelling_tools import (
     boxes_of,
+    change_coco,
     count_kinds,
     cvat_voc,
-    draw,
     drawn_boxes,
     label_studio_coco,
     labelimg,
@@ -24,20 +24,9 @@ from tests.training.labelling_tools import (
 )
 
 
-@pytest.fixture(scope='module')
-def pictures():
-    return draw(12)
-
-
 @pytest.fixture
 def source(tmp_path):
     return tmp_path / 'source'
-
-
-def _change_coco(path, change):
-    tree = json.loads(path.read_text())
-    change(tree)
-    path.write_text(json.dumps(tree))
 
 
 def test_the_copy_that_is_labelled_stays(source, pictures):
@@ -109,7 +98,7 @@ def test_boxes_that_cvat_turned_are_turned_in_other_formats_too(layout, source, 
     drawn = [dataclasses.replace(one, objects=[('ball', box)]) for one in pictures]
     if layout == 'coco':
         label_studio_coco(source, drawn)
-        _change_coco(
+        change_coco(
             source / 'result.json',
             lambda tree: [
                 one.update(attributes={'rotation': 270.0}) for one in tree['annotations']

@@ -33,11 +33,6 @@ from tests.training.labelling_tools import (
 )
 
 
-@pytest.fixture(scope='module')
-def pictures():
-    return draw(12)
-
-
 @pytest.fixture
 def labelled(tmp_path, pictures):
     labelimg(tmp_path / 'photos', pictures)

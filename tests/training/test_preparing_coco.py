@@ -12,27 +12,16 @@ from ssd_training.preparation.options import Options
 from ssd_training.preparation.preparing import prepare
 from tests.training.labelling_tools import (
     boxes_of,
+    change_coco,
     count_kinds,
-    draw,
     drawn_boxes,
     label_studio_coco,
 )
 
 
-@pytest.fixture(scope='module')
-def pictures():
-    return draw(12)
-
-
 @pytest.fixture
 def source(tmp_path):
     return tmp_path / 'source'
-
-
-def _change_coco(path, change):
-    tree = json.loads(path.read_text())
-    change(tree)
-    path.write_text(json.dumps(tree))
 
 
 def test_numbers_with_a_point_are_ids(source, pictures):
@@ -42,13 +31,13 @@ def test_numbers_with_a_point_are_ids(source, pictures):
         for one in (*tree['images'], *tree['categories']):
             one['id'] = float(one['id'])
 
-    _change_coco(source / 'result.json', change)
+    change_coco(source / 'result.json', change)
     assert boxes_of(prepare(source, Options())) == drawn_boxes(pictures)
 
 
 def test_pictures_with_one_id_are_left_out(source, pictures):
     label_studio_coco(source, pictures)
-    _change_coco(source / 'result.json', lambda tree: tree['images'][1].update(id=0))
+    change_coco(source / 'result.json', lambda tree: tree['images'][1].update(id=0))
     prepared = prepare(source, Options())
     assert boxes_of(prepared) == drawn_boxes(pictures[2:])
     assert count_kinds(prepared)['ambiguous image'] == 2
@@ -56,7 +45,7 @@ def test_pictures_with_one_id_are_left_out(source, pictures):
 
 def test_classes_with_one_id_are_refused(source, pictures):
     label_studio_coco(source, pictures)
-    _change_coco(source / 'result.json', lambda tree: tree['categories'][1].update(id=0))
+    change_coco(source / 'result.json', lambda tree: tree['categories'][1].update(id=0))
     with pytest.raises(DataError, match='categories: 0 is ball and traffic cone'):
         prepare(source, Options())
 
@@ -77,7 +66,7 @@ def test_a_file_for_each_class_and_equal_files_are_joined(source, pictures):
 def test_two_attempts_at_one_picture_are_not_mixed(source, pictures):
     label_studio_coco(source, pictures)
     shutil.copy(source / 'result.json', source / 'second.json')
-    _change_coco(source / 'second.json', lambda tree: tree['annotations'][0]['bbox'].reverse())
+    change_coco(source / 'second.json', lambda tree: tree['annotations'][0]['bbox'].reverse())
     prepared = prepare(source, Options())
     assert boxes_of(prepared) == drawn_boxes(pictures)
     assert [one.text for one in prepared.findings if one.kind == 'duplicate image'] == [
@@ -90,7 +79,7 @@ def test_a_picture_in_both_splits_is_in_one(source, pictures):
     label_studio_coco(source, pictures)
     (source / 'result.json').rename(source / 'train.json')
     shutil.copy(source / 'train.json', source / 'val.json')
-    _change_coco(source / 'train.json', lambda tree: tree['images'].pop())
+    change_coco(source / 'train.json', lambda tree: tree['images'].pop())
     prepared = prepare(source, Options())
     assert len(prepared.splits['val']) == 1
     assert count_kinds(prepared)['leakage'] == 11
@@ -102,7 +91,7 @@ def test_names_are_looked_for_near_the_file_that_has_them(source, pictures):
         renamed = [dataclasses.replace(one, name=f'{i:06}.png') for i, one in enumerate(part)]
         label_studio_coco(source / split, renamed)
         (source / split / 'images').rename(source / split / 'data')
-        _change_coco(
+        change_coco(
             source / split / 'result.json',
             lambda tree: [
                 one.update(file_name=one['file_name'].removeprefix('images\\'))
@@ -122,7 +111,7 @@ def test_folders_of_another_machine_tell_pictures_of_one_name_apart(source, pict
     for old, new in names.items():
         (source / new).parent.mkdir(exist_ok=True)
         (source / old.replace('\\', '/')).rename(source / new)
-    _change_coco(
+    change_coco(
         source / 'result.json',
         lambda tree: [
             one.update(file_name=f'D:\\photos\\{names[one["file_name"]]}')
@@ -158,7 +147,7 @@ def test_odd_values_in_coco_are_left_out_by_name(source, pictures):
         images[9]['file_name'] = f'http://here/{images[9]["file_name"][7:].replace(" ", "%20")}'
         images.append(None)
 
-    _change_coco(source / 'result.json', change)
+    change_coco(source / 'result.json', change)
     prepared = prepare(source, Options())
     assert count_kinds(prepared)['unreadable annotation'] == 6
     assert count_kinds(prepared)['missing file'] == 2
@@ -176,10 +165,10 @@ def test_a_picture_above_the_source_is_not_taken(source, pictures):
 
 def test_crowds_are_no_objects_to_learn(source, pictures):
     label_studio_coco(source, pictures)
-    _change_coco(source / 'result.json', lambda tree: tree['annotations'][0].update(iscrowd=1))
+    change_coco(source / 'result.json', lambda tree: tree['annotations'][0].update(iscrowd=1))
     notes = prepare(source, Options()).notes
     assert notes == ['1 objects are difficult (or crowds): neither learnt nor scored']
-    _change_coco(
+    change_coco(
         source / 'result.json',
         lambda tree: [one.update(iscrowd=1) for one in tree['annotations']],
     )

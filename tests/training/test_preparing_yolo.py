@@ -9,12 +9,7 @@ import pytest
 from ssd_training.errors import DataError
 from ssd_training.preparation.options import Options
 from ssd_training.preparation.preparing import prepare
-from tests.training.labelling_tools import boxes_of, draw, drawn_boxes, LABELS, yolo
-
-
-@pytest.fixture(scope='module')
-def pictures():
-    return draw(12)
+from tests.training.labelling_tools import boxes_of, drawn_boxes, LABELS, yolo
 
 
 @pytest.fixture
