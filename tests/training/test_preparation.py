@@ -15,6 +15,7 @@ import yaml
 
 from ssd_training.data.__main__ import main
 from ssd_training.errors import DataError
+from ssd_training.experiments.fingerprint import compute_fingerprint
 from ssd_training.experiments.merge import load_experiment
 from ssd_training.preparation.duplicates import group_scenes, hash_scene
 from ssd_training.preparation.options import Options
@@ -317,6 +318,17 @@ def test_the_files_are_a_training_that_finds_nothing_wrong(labelled, tmp_path, c
     assert config.experiment.id == 'out__1_'
     deploy = yaml.safe_load((out / 'deploy.yaml').read_text())
     assert deploy['deploy']['input']['size'] == [*config.input_size, 3]
+
+
+def test_a_folder_that_moved_is_the_same_recipe(pictures, tmp_path):
+    fingerprints = set()
+    for place in ('here', 'there'):
+        labelimg(tmp_path / place / 'photos', pictures)
+        out = tmp_path / place / 'cones'
+        assert main(['prepare', str(tmp_path / place / 'photos'), '--out', str(out)]) == 0
+        config, _ = load_experiment(out / 'experiment.yaml', CONFIG_ROOT, environment={})
+        fingerprints.add(compute_fingerprint(config))
+    assert len(fingerprints) == 1
 
 
 def test_more_pictures_leave_the_others_in_their_split(labelled, tmp_path, capsys):

@@ -3,6 +3,7 @@
 import dataclasses
 import hashlib
 import json
+from pathlib import Path
 from typing import Any
 
 from ssd_training.experiments.schema import ExperimentConfig, SCHEMA_VERSION
@@ -47,6 +48,10 @@ def compute_fingerprint(config: ExperimentConfig, *, git_commit: str | None = No
     for key, default in _ADDED_TO_DATA.items():
         if tree['data'][key] == default:
             del tree['data'][key]
+    coco = tree['data']['coco']
+    if coco is not None and Path(coco['images']).is_absolute():
+        # A place, as `data prepare` writes it; below data.root it is part of the recipe.
+        del coco['images']
     tree['_schema_version'] = SCHEMA_VERSION
     tree['_weights'] = hash_start(find_start(config.backbone.weights))
     tree['_git_commit'] = git_commit

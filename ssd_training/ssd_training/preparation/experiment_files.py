@@ -31,7 +31,7 @@ _COMPONENTS = (
     'data/coco.yaml',
 )
 _SIZE_PX = 300
-# Two minutes on two cores, or ten epochs where these are more.
+# Minutes on two cores, or ten epochs where these are more.
 _IMAGES_TRAINED = 2400
 _EPOCHS = (10, 60)
 _BATCH = 16
