@@ -13,7 +13,7 @@ import numpy as np
 
 from ssd_detector.detections import Detections
 from ssd_detector.evaluation.analysis import analyse
-from ssd_detector.evaluation.comparison import compare
+from ssd_detector.evaluation.bootstrap import compare
 from ssd_detector.evaluation.ground_truths import GroundTruths
 from ssd_detector.evaluation.matching import match
 from ssd_detector.evaluation.voc import evaluate_voc

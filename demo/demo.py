@@ -19,7 +19,7 @@ from vision_msgs.msg import Detection2DArray
 from ssd_detector import Detections
 from ssd_detector.boxes import cxcywh_to_xyxy, iou_matrix
 from ssd_detector.config import load_yaml
-from ssd_detector.draw import draw_detections
+from ssd_detector.images.drawing import draw_detections
 
 # A namespace of its own: a detector that runs on this machine already is not disturbed.
 NAMESPACE = 'demo'

@@ -13,22 +13,22 @@ from pathlib import Path
 import sys
 from typing import Any
 
-from ssd_detector.backends.engines import (
+from ssd_detector.backend_selection import PRECISIONS, resolve_precision
+from ssd_detector.backends.tensorrt.api import (
+    BuildOptions,
+    describe_runtime,
+    load_module,
+    MODULES,
+)
+from ssd_detector.backends.tensorrt.backend import TensorRtBackend
+from ssd_detector.bundles.bundle import AUTO, Bundle, load_bundle
+from ssd_detector.engines import (
     build,
     check_engine,
     find_engine,
     gpu_model_name,
     store_engine,
 )
-from ssd_detector.backends.selection import PRECISIONS, resolve_precision
-from ssd_detector.backends.tensorrt import TensorRtBackend
-from ssd_detector.backends.tensorrt_api import (
-    BuildOptions,
-    describe_runtime,
-    load_module,
-    MODULES,
-)
-from ssd_detector.bundle import AUTO, Bundle, load_bundle
 from ssd_detector.errors import SsdDetectorError
 
 logger = logging.getLogger(__name__)

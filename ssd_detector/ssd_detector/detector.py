@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from ssd_detector.backend_selection import BackendRequest, open_backend
 from ssd_detector.backends.backend import Backend, BatchBackend
 from ssd_detector.backends.onnxruntime import CPU_PROVIDERS
-from ssd_detector.backends.selection import BackendRequest, open_backend
-from ssd_detector.bundle import AUTO, Bundle, load_bundle
+from ssd_detector.bundles.bundle import AUTO, Bundle, load_bundle
 from ssd_detector.detections import Detections
 from ssd_detector.postprocess import postprocess, Thresholds
 from ssd_detector.preprocess import check_image, preprocess

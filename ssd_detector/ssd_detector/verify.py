@@ -13,16 +13,16 @@ from pathlib import Path
 import sys
 from typing import Any
 
-from ssd_detector.backends.selection import (
+from ssd_detector.backend_selection import (
     BackendRequest,
     BACKENDS,
     open_backend,
     PRECISIONS,
     resolve_precision,
 )
-from ssd_detector.bundle import AUTO, Bundle, load_bundle
+from ssd_detector.bundles.bundle import AUTO, Bundle, load_bundle
 from ssd_detector.errors import SsdDetectorError
-from ssd_detector.parity import read_parity, Verification, verify_backend
+from ssd_detector.proofs.parity import read_parity, Verification, verify_backend
 
 
 def verify_bundle(bundle: Bundle, request: BackendRequest | None = None) -> Verification:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from sensor_msgs.msg import CompressedImage
 
 from ssd_detector import ImageError
-from ssd_detector.image_heads import find_jpeg_fault, read_claimed_size_wh
+from ssd_detector.images.heads import find_jpeg_fault, read_claimed_size_wh
 from ssd_detector_ros.image_conversion import debayer
 from ssd_detector_ros.quoting import quoted
 from ssd_detector_ros.sample_scale import SampleScale

@@ -7,8 +7,8 @@ from typing import Any
 from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
 from rclpy.parameter import Parameter
 
-from ssd_detector.backends.selection import BACKENDS, PRECISIONS
-from ssd_detector.bundle import AUTO
+from ssd_detector.backend_selection import BACKENDS, PRECISIONS
+from ssd_detector.bundles.bundle import AUTO
 from ssd_detector_ros.conversion_choice import IMAGE_CONVERSIONS
 from ssd_detector_ros.loading import VERIFY_MODES
 from ssd_detector_ros.messages import CLASS_ID_FORMATS

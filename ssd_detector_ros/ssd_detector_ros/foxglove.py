@@ -7,7 +7,7 @@ from typing import Any
 from std_msgs.msg import Header
 
 from ssd_detector import Detections
-from ssd_detector.draw import class_color_rgb
+from ssd_detector.images.drawing import class_color_rgb
 
 messages: Any = import_module('foxglove_msgs.msg') if find_spec('foxglove_msgs') else None
 _LINE_WIDTH_PX = 2.0

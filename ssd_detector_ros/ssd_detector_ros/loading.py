@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 
 from ssd_detector import BackendError, Detector, SsdDetectorError
-from ssd_detector.backends.selection import resolve_precision
-from ssd_detector.bundle import AUTO, PARITY
-from ssd_detector.parity import read_parity, verify_backend
+from ssd_detector.backend_selection import resolve_precision
+from ssd_detector.bundles.bundle import AUTO, PARITY
+from ssd_detector.proofs.parity import read_parity, verify_backend
 
 VERIFY_MODES = ('off', 'warn', 'refuse')
 

@@ -15,7 +15,7 @@ from std_msgs.msg import Header
 from vision_msgs.msg import Detection2DArray, LabelInfo
 
 from ssd_detector import Detections, Detector
-from ssd_detector.draw import draw_detections
+from ssd_detector.images.drawing import draw_detections
 from ssd_detector_ros import foxglove
 from ssd_detector_ros.messages import (
     ClassIdFormat,

@@ -52,8 +52,8 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
 def _benchmark(arguments: argparse.Namespace) -> None:
     from rich.console import Console
 
-    from ssd_detector.bundle import load_bundle
-    from ssd_detector.deploy_config import BenchmarkSettings
+    from ssd_detector.bundles.bundle import load_bundle
+    from ssd_detector.bundles.deploy_config import BenchmarkSettings
     from ssd_training.deploy.benchmark_report import (
         BenchmarkOptions,
         format_report,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from ssd_training.quiet import quiet_tensorflow
 
 if TYPE_CHECKING:
-    from ssd_detector.deploy_config import DeployConfig
+    from ssd_detector.bundles.deploy_config import DeployConfig
     from ssd_training.deploy.build import Build
 
 CONFIG_ROOT = Path(__file__).parent / 'configs'

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from ssd_training.command_line import CONFIG_ROOT, run_command
 
 if TYPE_CHECKING:
-    from ssd_detector.bundle import Bundle
+    from ssd_detector.bundles.bundle import Bundle
     from ssd_detector.report.comparison import Side
     from ssd_training.evaluation.scoring import Score, Split
     from ssd_training.evaluation.sources import Experiment

@@ -20,7 +20,7 @@ from ssd_training.command_line import (
 
 if TYPE_CHECKING:
     from ssd_detector import Detector
-    from ssd_detector.deploy_config import DeployConfig
+    from ssd_detector.bundles.deploy_config import DeployConfig
     from ssd_training.deploy.frame_sources import Unreadable
     from ssd_training.deploy.prediction import Prediction
 

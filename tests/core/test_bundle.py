@@ -7,7 +7,7 @@ import numpy as np
 import onnx
 import pytest
 
-from ssd_detector.bundle import load_bundle, write_bundle
+from ssd_detector.bundles.bundle import load_bundle, write_bundle
 from ssd_detector.errors import BundleError
 from tests.tiny_bundle import LABELS, manifest_fields, tiny_model, write_tiny_bundle
 

@@ -4,8 +4,8 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from ssd_detector.bundles.deploy_config import DeployConfig
 from ssd_detector.config import load_yaml, parse_config, STRICT
-from ssd_detector.deploy_config import DeployConfig
 from ssd_detector.errors import ConfigError
 
 GOOD = {'model_name': 'voc', 'deploy': {'input': {'size': [300, 300, 3]}}}

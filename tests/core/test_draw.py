@@ -5,9 +5,9 @@ from importlib.util import find_spec
 import numpy as np
 import pytest
 
-from ssd_detector import lettering
 from ssd_detector.detections import Detections
-from ssd_detector.draw import class_color_rgb, draw_detections, text_color_rgb
+from ssd_detector.images import lettering
+from ssd_detector.images.drawing import class_color_rgb, draw_detections, text_color_rgb
 
 
 def one(box, label='person'):

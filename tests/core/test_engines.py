@@ -7,12 +7,12 @@ import onnx
 import pytest
 
 from ssd_detector import BackendError
-from ssd_detector.backends.cuda import Cuda, find_gpu
-from ssd_detector.backends.engine_cache import EngineCache, EngineKey
-from ssd_detector.backends.selection import BackendRequest, open_backend
-from ssd_detector.backends.tensorrt_api import build_engine, BuildOptions, load_module
+from ssd_detector.backend_selection import BackendRequest, open_backend
+from ssd_detector.backends.tensorrt.api import build_engine, BuildOptions, load_module
+from ssd_detector.backends.tensorrt.cuda import Cuda, find_gpu
+from ssd_detector.backends.tensorrt.engine_cache import EngineCache, EngineKey
 from ssd_detector.build_engine import main
-from ssd_detector.bundle import load_bundle
+from ssd_detector.bundles.bundle import load_bundle
 from tests.tiny_bundle import tiny_model, write_tiny_bundle
 
 KEY = EngineKey('a' * 64, 'tensorrt 10.3.0', 'Orin', '8.7', 'INT8')

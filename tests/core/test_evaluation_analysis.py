@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from ssd_detector.evaluation.analysis import analyse
-from ssd_detector.evaluation.calibration import calibrate
 from ssd_detector.evaluation.confusion import confuse
 from ssd_detector.evaluation.matching import judge, match
 from ssd_detector.evaluation.operating_points import best_common_point, best_operating_points
+from ssd_detector.evaluation.score_calibration import calibrate
 from ssd_detector.evaluation.sizes import split_sizes
 from tests.core import reference_evaluation as reference
 from tests.core.evaluation_cases import LABELS, random_data_sets, to_detections, to_truths

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from ssd_detector.errors import EvaluationError
-from ssd_detector.evaluation.comparison import compare
+from ssd_detector.evaluation.bootstrap import compare
 from ssd_detector.evaluation.matching import match
 from tests.core import reference_evaluation as reference
 from tests.core.evaluation_cases import (

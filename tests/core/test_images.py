@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from ssd_detector.errors import ImageError
-from ssd_detector.image_heads import find_jpeg_fault, read_claimed_size_wh, read_orientation
-from ssd_detector.images import decode_rgb, turn_upright
+from ssd_detector.images.decoding import decode_rgb, turn_upright
+from ssd_detector.images.heads import find_jpeg_fault, read_claimed_size_wh, read_orientation
 from tests.image_files import exif_of, TRAILERS, with_exif
 
 SIZE_WH = (40, 24)

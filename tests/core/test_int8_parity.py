@@ -7,15 +7,15 @@ import onnx
 from onnx import numpy_helper
 import pytest
 
-from ssd_detector import BundleError
-from ssd_detector.backends import cpu_features, selection
+from ssd_detector import backend_selection, BundleError
+from ssd_detector.backend_selection import BackendRequest, open_backend
+from ssd_detector.backends import cpu_features
 from ssd_detector.backends.cpu_features import multiplies_int8_exactly
 from ssd_detector.backends.onnxruntime import OnnxRuntimeBackend
 from ssd_detector.backends.openvino import OpenVinoBackend
-from ssd_detector.backends.selection import BackendRequest, open_backend
-from ssd_detector.bundle import INT8_CPU, INT8_TRT, load_bundle
-from ssd_detector.int8_parity import measure_int8_difference, select_int8_outputs
-from ssd_detector.parity import Parity, read_parity, Tolerance, verify_backend, write_parity
+from ssd_detector.bundles.bundle import INT8_CPU, INT8_TRT, load_bundle
+from ssd_detector.proofs.int8_parity import measure_int8_difference, select_int8_outputs
+from ssd_detector.proofs.parity import Parity, read_parity, Tolerance, verify_backend, write_parity
 
 RELEASED = Path(__file__).parents[2] / 'ssd_detector_ros/models/mobilenetv2_ssd_voc'
 BOXES = np.array([[[0.0, 0.0, 0.5, 0.5], [0.5, 0.5, 1.0, 1.0]]], np.float32)
@@ -52,7 +52,7 @@ def test_openvino_passes(parity):
 @pytest.mark.parametrize('is_exact', [False, True])
 def test_auto_takes_openvino_where_int8_is_exact_only(monkeypatch, is_exact):
     pytest.importorskip('openvino', reason='openvino is not installed')
-    monkeypatch.setattr(selection, 'multiplies_int8_exactly', lambda: is_exact)
+    monkeypatch.setattr(backend_selection, 'multiplies_int8_exactly', lambda: is_exact)
 
     chosen, named = (
         open_backend(load_bundle(RELEASED), BackendRequest(backend=backend, precision='INT8'))

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from ssd_detector.bundle import load_bundle
+from ssd_detector.bundles.bundle import load_bundle
 from ssd_detector.errors import BundleError
 from tests.tiny_bundle import write_tiny_bundle
 
@@ -13,7 +13,7 @@ from tests.tiny_bundle import write_tiny_bundle
 KILLED_WRITER = """
 import os, shutil, signal, sys
 from pathlib import Path
-from ssd_detector.bundle import write_bundle
+from ssd_detector.bundles.bundle import write_bundle
 from tests.tiny_bundle import manifest_fields
 
 parts, target = Path(sys.argv[1]), Path(sys.argv[2])

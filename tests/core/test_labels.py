@@ -2,7 +2,7 @@
 
 import pytest
 
-from ssd_detector.labels import find_label_faults
+from ssd_detector.bundles.labels import find_label_faults
 
 
 @pytest.mark.parametrize(

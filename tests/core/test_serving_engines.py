@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 from ssd_detector import BackendError, Detector
-from ssd_detector.backends.engine_cache import default_folder
-from ssd_detector.backends.selection import BackendRequest, open_backend
+from ssd_detector.backend_selection import BackendRequest, open_backend
+from ssd_detector.backends.tensorrt.engine_cache import default_folder
 from ssd_detector.build_engine import main
-from ssd_detector.bundle import load_bundle
+from ssd_detector.bundles.bundle import load_bundle
 from tests.standing_in import stand_in_environment, STAND_INS
 from tests.tiny_bundle import write_tiny_bundle, write_verifiable_bundle
 
@@ -59,7 +59,7 @@ def test_an_engine_gives_the_boxes_of_the_file_it_was_built_from(tensorrt, bundl
 def test_tensorrt_is_not_imported_where_there_is_no_gpu(bundle_path, monkeypatch):
     monkeypatch.syspath_prepend(STAND_INS)
     monkeypatch.delitem(sys.modules, 'tensorrt', raising=False)
-    monkeypatch.setattr('ssd_detector.backends.engines.find_gpu', lambda: None)
+    monkeypatch.setattr('ssd_detector.engines.find_gpu', lambda: None)
     detector = Detector.from_bundle(bundle_path)
     assert detector.backend.description == 'ONNX Runtime CPUExecutionProvider, model.onnx'
     assert 'tensorrt' not in sys.modules

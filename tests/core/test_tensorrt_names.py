@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from ssd_detector.backends import engines, tensorrt, tensorrt_api
+from ssd_detector import engines
+from ssd_detector.backends.tensorrt import api, backend
 
 NAMES = json.loads(Path(__file__).with_name('tensorrt_names.json').read_text())
 # What the variables of the two modules hold.
@@ -41,7 +42,7 @@ ASKED_FOR = {('', 'IProgressMonitor'), ('IBuilderConfig', 'progress_monitor')}
 
 def used_names():
     """Find (class, name) of every attribute that the core takes from TensorRT's objects."""
-    for module in (tensorrt_api, tensorrt, engines):
+    for module in (api, backend, engines):
         for node in ast.walk(ast.parse(Path(module.__file__).read_text())):
             if isinstance(node, ast.Attribute) and ast.unparse(node.value) in CLASSES:
                 # Of an Engine of ours, not of TensorRT's.

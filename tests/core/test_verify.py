@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from ssd_detector import BundleError
-from ssd_detector.backends.selection import BackendRequest
-from ssd_detector.bundle import load_bundle
-from ssd_detector.parity import Parity, Tolerance, verify_backend
+from ssd_detector.backend_selection import BackendRequest
+from ssd_detector.bundles.bundle import load_bundle
+from ssd_detector.proofs.parity import Parity, Tolerance, verify_backend
 from ssd_detector.verify import main, verify_bundle
 from tests.tiny_bundle import DEPLOY_YAML, SIZE_PX, write_tiny_bundle, write_verifiable_bundle
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from ssd_detector.evaluation.comparison import Comparison
+from ssd_detector.evaluation.bootstrap import Comparison
 from ssd_training.deploy.accuracy import judge_loss, Loss
 
 

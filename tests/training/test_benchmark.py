@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from ssd_detector.backends.onnxruntime import OnnxRuntimeBackend
-from ssd_detector.bundle import load_bundle
+from ssd_detector.bundles.bundle import load_bundle
 from ssd_training.benchmark import main
 from ssd_training.deploy.peers import Candidate
 from ssd_training.deploy.timing import measure, NUM_WARM_UP, open_all, Task

@@ -14,14 +14,14 @@ import pytest
 import tensorflow as tf
 
 from ssd_detector import Detector
-from ssd_detector.backends.cuda import find_gpu
+from ssd_detector.backend_selection import BackendRequest, open_backend
 from ssd_detector.backends.onnxruntime import OnnxRuntimeBackend
-from ssd_detector.backends.selection import BackendRequest, open_backend
-from ssd_detector.bundle import load_bundle
-from ssd_detector.deploy_config import BenchmarkSettings, PredictionSettings
+from ssd_detector.backends.tensorrt.cuda import find_gpu
+from ssd_detector.bundles.bundle import load_bundle
+from ssd_detector.bundles.deploy_config import BenchmarkSettings, PredictionSettings
 from ssd_detector.errors import BundleError, ConfigError
-from ssd_detector.parity import read_parity
 from ssd_detector.preprocess import preprocess
+from ssd_detector.proofs.parity import read_parity
 from ssd_detector.verify import verify_bundle
 from ssd_training.deploy import chain, raw_heads
 from ssd_training.deploy.assembly import assemble

@@ -13,7 +13,7 @@ import pytest
 from rich.console import Console
 import yaml
 
-from ssd_detector.bundle import load_bundle
+from ssd_detector.bundles.bundle import load_bundle
 from ssd_detector.errors import EvaluationError
 from ssd_detector.report.files import read_result
 from ssd_training.data.datasets import read_split

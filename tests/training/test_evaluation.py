@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from ssd_detector.evaluation.running import Model
+from ssd_detector.evaluation.inference import Model
 from ssd_training.data.records import ImageFile
 from ssd_training.data.voc import read_voc
 from ssd_training.engine.evaluation import analyse_records, detect_records, evaluate_split

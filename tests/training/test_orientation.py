@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from ssd_detector.images import decode_rgb, turn_upright
+from ssd_detector.images.decoding import decode_rgb, turn_upright
 from ssd_training.data.__main__ import main
 from ssd_training.data.cache import cache_images
 from ssd_training.data.datasets import read_split, read_splits

@@ -7,9 +7,9 @@ import os
 import numpy as np
 import pytest
 
-from ssd_detector.bundle import load_bundle
-from ssd_detector.parity import read_parity
+from ssd_detector.bundles.bundle import load_bundle
 from ssd_detector.preprocess import preprocess
+from ssd_detector.proofs.parity import read_parity
 from ssd_training.deploy import bundles
 from ssd_training.deploy.bundles import find_released_bundle
 from ssd_training.engine.checkpoints import Checkpoint, Position, read_checkpoint, write_checkpoint

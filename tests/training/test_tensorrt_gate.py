@@ -7,9 +7,9 @@ from onnxruntime.quantization import QuantFormat, quantize_static, QuantType
 import pytest
 
 from ssd_detector import BackendError
-from ssd_detector.backends.tensorrt_api import build_engine, BuildOptions
+from ssd_detector.backends.tensorrt.api import build_engine, BuildOptions
 from ssd_detector.build_engine import main
-from ssd_detector.bundle import INT8_CPU, MODEL
+from ssd_detector.bundles.bundle import INT8_CPU, MODEL
 from ssd_training.deploy.calibration import InputReader
 
 RELEASED = Path(__file__).parents[2] / 'ssd_detector_ros/models/mobilenetv2_ssd_voc'

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from ssd_detector.errors import ConfigError
-from ssd_detector.images import IMAGE_SUFFIXES
+from ssd_detector.images.decoding import IMAGE_SUFFIXES
 from ssd_training.data.voc import read_voc, read_voc_annotations
 from ssd_training.data.voc_files import FilesByStem, read_voc_file
 from ssd_training.errors import DataError

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from ssd_detector.detections import Detections
-from ssd_detector.evaluation.calibration import calibrate, Calibration
 from ssd_detector.evaluation.checks import check_inputs, Sizes
 from ssd_detector.evaluation.coco import CocoResult, score_coco
 from ssd_detector.evaluation.confusion import confuse, ConfusionMatrix
@@ -18,6 +17,7 @@ from ssd_detector.evaluation.operating_points import (
     best_operating_points,
     OperatingPoint,
 )
+from ssd_detector.evaluation.score_calibration import calibrate, Calibration
 from ssd_detector.evaluation.sizes import SizeBand, split_sizes
 from ssd_detector.evaluation.voc import (
     Curve,

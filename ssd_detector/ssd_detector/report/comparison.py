@@ -4,7 +4,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from ssd_detector.errors import EvaluationError
-from ssd_detector.evaluation.comparison import compare, Comparison
+from ssd_detector.evaluation.bootstrap import compare, Comparison
 from ssd_detector.evaluation.matching import Matching
 from ssd_detector.report.result import Result
 from ssd_detector.report.text import format_count, format_percent, format_points

@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ssd_detector.evaluation.analysis import Analysis, ClassAnalysis
-from ssd_detector.evaluation.calibration import Calibration
 from ssd_detector.evaluation.operating_points import OperatingPoint
+from ssd_detector.evaluation.score_calibration import Calibration
 from ssd_detector.report.result import (
     CalibrationBin,
     ClassResult,

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, TypeAdapter, ValidationError
 from typing_extensions import NotRequired, TypedDict
 
-from ssd_detector.images import IMAGE_SUFFIXES
+from ssd_detector.images.decoding import IMAGE_SUFFIXES
 from ssd_training.data.annotations import AnnotatedObject, Annotation, Finding
 from ssd_training.data.boxes import turn_box
 from ssd_training.data.decoding import Decoding, Orientation

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ssd_detector.errors import ImageError
-from ssd_detector.image_heads import PNG_START, read_claimed_size_wh, read_orientation
-from ssd_detector.images import decode_rgb, turn_upright
+from ssd_detector.images.decoding import decode_rgb, turn_upright
+from ssd_detector.images.heads import PNG_START, read_claimed_size_wh, read_orientation
 from ssd_training.errors import DataError
 
 Orientation = Literal['auto', 'upright', 'stored']

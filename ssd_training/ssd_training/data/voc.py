@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 import dataclasses
 from pathlib import Path
 
-from ssd_detector.images import IMAGE_SUFFIXES
+from ssd_detector.images.decoding import IMAGE_SUFFIXES
 from ssd_training.data.annotations import (
     Annotation,
     Finding,

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 import re
 
-from ssd_detector.images import IMAGE_SUFFIXES
+from ssd_detector.images.decoding import IMAGE_SUFFIXES
 from ssd_training.data.texts import decode_text
 from ssd_training.errors import DataError
 

@@ -10,7 +10,7 @@ from typing import Any
 import tensorflow as tf
 import yaml
 
-from ssd_detector.bundle import (
+from ssd_detector.bundles.bundle import (
     Bundle,
     CALIBRATION,
     DEPLOY,

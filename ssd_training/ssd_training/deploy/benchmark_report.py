@@ -11,10 +11,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ssd_detector.backends.selection import BackendRequest, open_backend
-from ssd_detector.bundle import Bundle, INT8_CPU, PARITY
-from ssd_detector.parity import read_parity
+from ssd_detector.backend_selection import BackendRequest, open_backend
+from ssd_detector.bundles.bundle import Bundle, INT8_CPU, PARITY
 from ssd_detector.preprocess import preprocess
+from ssd_detector.proofs.parity import read_parity
 from ssd_training.deploy.calibration import find_images, load_images
 from ssd_training.deploy.peers import list_candidates
 from ssd_training.deploy.sample_images import draw_image

@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from ssd_detector.deploy_config import DeployConfig
+from ssd_detector.bundles.deploy_config import DeployConfig
 from ssd_detector.errors import ConfigError
 
 _RELEASED = Path('ssd_detector_ros', 'models', 'mobilenetv2_ssd_voc')

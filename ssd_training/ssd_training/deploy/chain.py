@@ -20,15 +20,15 @@ from numpy.typing import NDArray
 import tensorflow as tf
 
 from ssd_detector.backends.onnxruntime import OnnxRuntimeBackend
-from ssd_detector.bundle import (
+from ssd_detector.bundles.bundle import (
     Bundle,
     MODEL,
     PARITY,
     PRIORS,
 )
-from ssd_detector.deploy_config import DeployConfig
-from ssd_detector.parity import write_parity
+from ssd_detector.bundles.deploy_config import DeployConfig
 from ssd_detector.preprocess import preprocess
+from ssd_detector.proofs.parity import write_parity
 from ssd_training.deploy.assembly import assemble
 from ssd_training.deploy.build import Build, INT8_FILES, SAVED_MODEL, SOURCE, VALIDATION
 from ssd_training.deploy.calibration import find_images, load_images

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ssd_detector.errors import ConfigError
-from ssd_detector.images import IMAGE_SUFFIXES
+from ssd_detector.images.decoding import IMAGE_SUFFIXES
 from ssd_training.data.records import ImageFile
 from ssd_training.errors import DataError
 

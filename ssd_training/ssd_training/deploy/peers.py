@@ -11,11 +11,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from ssd_detector.backend_selection import BackendRequest, open_backend
 from ssd_detector.backends.backend import BOXES_NAME, INPUT_NAME, SCORES_NAME
 from ssd_detector.backends.onnxruntime import OnnxRuntimeBackend
 from ssd_detector.backends.openvino import OpenVinoBackend
-from ssd_detector.backends.selection import BackendRequest, open_backend
-from ssd_detector.bundle import Bundle, INT8_CPU, INT8_TRT, MODEL
+from ssd_detector.bundles.bundle import Bundle, INT8_CPU, INT8_TRT, MODEL
 from ssd_detector.errors import BackendError
 from ssd_training.quiet import quiet_tensorflow
 

@@ -17,8 +17,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
 
 from ssd_detector import Detections, Detector
-from ssd_detector.draw import draw_detections
 from ssd_detector.errors import ConfigError, ImageError
+from ssd_detector.images.drawing import draw_detections
 from ssd_training.deploy.annotated import open_writer
 from ssd_training.deploy.frame_sources import Frame, Source, Unreadable
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 import onnx
 
 from ssd_detector.backends.onnxruntime import OnnxRuntimeBackend
-from ssd_detector.int8_parity import select_confident
+from ssd_detector.proofs.int8_parity import select_confident
 from ssd_training.deploy.quantization import quantize_model, TensorGrids
 
 _NUM_TIMED_RUNS = 100

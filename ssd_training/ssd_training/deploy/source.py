@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ssd_detector.bundles.deploy_config import DeployConfig
 from ssd_detector.config import parse_config
-from ssd_detector.deploy_config import DeployConfig
 from ssd_detector.errors import ConfigError
 from ssd_training.deploy.newest_run import find_newest_run
 from ssd_training.deploy.replaced_keys import REPLACED_DEPLOY_KEYS

@@ -6,11 +6,11 @@ import json
 from pathlib import Path
 
 from ssd_detector import Detector
-from ssd_detector.backends.selection import BackendRequest
-from ssd_detector.backends.tensorrt_api import BuildOptions, load_module
+from ssd_detector.backend_selection import BackendRequest
+from ssd_detector.backends.tensorrt.api import BuildOptions, load_module
 from ssd_detector.build_engine import build_for_bundle
-from ssd_detector.bundle import Bundle
-from ssd_detector.deploy_config import BenchmarkSettings, PredictionSettings
+from ssd_detector.bundles.bundle import Bundle
+from ssd_detector.bundles.deploy_config import BenchmarkSettings, PredictionSettings
 from ssd_detector.errors import BackendError
 from ssd_detector.verify import verify_bundle
 from ssd_training.deploy.benchmark_report import BenchmarkOptions, format_report, run_benchmark

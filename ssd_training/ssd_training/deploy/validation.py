@@ -22,11 +22,11 @@ import onnx
 
 from ssd_detector.backends.backend import BOXES_NAME, INPUT_NAME, SCORES_NAME
 from ssd_detector.backends.onnxruntime import GraphOptimization, OnnxRuntimeBackend
-from ssd_detector.bundle import INT8_TRT
-from ssd_detector.deploy_config import DeployConfig
-from ssd_detector.int8_parity import Int8Outputs, select_int8_outputs
-from ssd_detector.parity import Parity, Tolerance, verify_backend
+from ssd_detector.bundles.bundle import INT8_TRT
+from ssd_detector.bundles.deploy_config import DeployConfig
 from ssd_detector.preprocess import preprocess
+from ssd_detector.proofs.int8_parity import Int8Outputs, select_int8_outputs
+from ssd_detector.proofs.parity import Parity, Tolerance, verify_backend
 from ssd_training.deploy.conversion import find_avoidable
 from ssd_training.deploy.serving import load_saved_model, Serving
 from ssd_training.errors import ExportError

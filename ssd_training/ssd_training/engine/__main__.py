@@ -26,7 +26,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _build(arguments: argparse.Namespace, build: 'Build') -> None:
-    from ssd_detector.bundle import load_bundle
+    from ssd_detector.bundles.bundle import load_bundle
     from ssd_training.deploy.steps import build_engine
 
     print(build_engine(load_bundle(build.bundle_path), arguments))

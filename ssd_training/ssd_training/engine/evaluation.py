@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from ssd_detector.evaluation.analysis import analyse, Analysis
-from ssd_detector.evaluation.running import detect_all, Model, OnProgress, Picture, Predict, Run
+from ssd_detector.evaluation.inference import detect_all, Model, OnProgress, Picture, Predict, Run
 from ssd_detector.evaluation.voc import evaluate_voc, VocResult
 from ssd_detector.postprocess import Thresholds
 from ssd_training.data.records import Record

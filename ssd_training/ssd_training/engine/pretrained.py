@@ -7,7 +7,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from ssd_detector.bundle import load_bundle, MODEL
+from ssd_detector.bundles.bundle import load_bundle, MODEL
 from ssd_training.engine.checkpoints import Arrays, Checkpoint, read_checkpoint, step_of
 from ssd_training.engine.state import average_weights
 from ssd_training.errors import WeightsError

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 import tensorflow as tf
 
-from ssd_detector.draw import draw_detections
+from ssd_detector.images.drawing import draw_detections
 from ssd_detector.postprocess import postprocess, Thresholds
 from ssd_detector.preprocess import preprocess
 from ssd_training.engine.evaluation import evaluate_split, Predict

@@ -12,7 +12,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from ssd_detector.evaluation.running import OnProgress
+from ssd_detector.evaluation.inference import OnProgress
 
 _INTERVAL_IMAGES = 200
 

@@ -11,11 +11,11 @@ import platform
 
 from rich.console import Console
 
-from ssd_detector.bundle import Bundle
+from ssd_detector.bundles.bundle import Bundle
 from ssd_detector.errors import BackendError
 from ssd_detector.evaluation.analysis import Analysis
 from ssd_detector.evaluation.detections_file import read_detections, Targets
-from ssd_detector.evaluation.running import Model, Run
+from ssd_detector.evaluation.inference import Model, Run
 from ssd_detector.report.description import describe
 from ssd_detector.report.result import DataResult, Origin, Result
 from ssd_training.data.datasets import read_split

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ssd_detector.bundle import Bundle, load_bundle, MANIFEST
+from ssd_detector.bundles.bundle import Bundle, load_bundle, MANIFEST
 from ssd_detector.errors import ConfigError, EvaluationError
 from ssd_training.engine.checkpoints import list_steps
 from ssd_training.engine.finished_run import read_config

@@ -7,15 +7,15 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from ssd_detector.backend_selection import BackendRequest, open_backend
 from ssd_detector.backends.backend import Backend, BOXES_NAME, INPUT_NAME, SCORES_NAME
-from ssd_detector.backends.cuda import find_gpu
 from ssd_detector.backends.onnxruntime import OnnxRuntimeBackend, read_shapes
-from ssd_detector.backends.selection import BackendRequest, open_backend
-from ssd_detector.backends.tensorrt import TensorRtBackend
-from ssd_detector.backends.tensorrt_api import load_module
-from ssd_detector.bundle import Bundle, INT8_TRT
+from ssd_detector.backends.tensorrt.api import load_module
+from ssd_detector.backends.tensorrt.backend import TensorRtBackend
+from ssd_detector.backends.tensorrt.cuda import find_gpu
+from ssd_detector.bundles.bundle import Bundle, INT8_TRT
 from ssd_detector.errors import BackendError
-from ssd_detector.evaluation.running import Model
+from ssd_detector.evaluation.inference import Model
 from ssd_training.engine.checkpoints import list_steps, read_checkpoint
 from ssd_training.engine.finished_run import finished_weights
 from ssd_training.errors import WeightsError

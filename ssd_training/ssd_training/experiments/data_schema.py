@@ -7,9 +7,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from ssd_detector.bundles.labels import find_label_faults
 from ssd_detector.config import STRICT
 from ssd_detector.errors import ConfigError
-from ssd_detector.labels import find_label_faults
 from ssd_training.data.decoding import Orientation
 from ssd_training.data.shapes import SHAPES
 from ssd_training.experiments.ranges import Count, Positive, Share

@@ -6,7 +6,7 @@ import hashlib
 import json
 from pathlib import Path
 
-from ssd_detector.bundle import LABELS, MANIFEST, MODEL
+from ssd_detector.bundles.bundle import LABELS, MANIFEST, MODEL
 from ssd_detector.errors import ConfigError
 from ssd_training.deploy.bundles import find_released_bundle
 from ssd_training.engine.checkpoints import file_name, step_of

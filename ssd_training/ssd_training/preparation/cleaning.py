@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 import dataclasses
 import shlex
 
-from ssd_detector.labels import BACKGROUND, find_label_faults
+from ssd_detector.bundles.labels import BACKGROUND, find_label_faults
 from ssd_training.data.annotations import (
     AnnotatedObject,
     Annotation,

@@ -9,7 +9,7 @@ from pathlib import Path, PureWindowsPath
 import unicodedata
 from urllib.parse import unquote
 
-from ssd_detector.images import IMAGE_SUFFIXES
+from ssd_detector.images.decoding import IMAGE_SUFFIXES
 from ssd_training.errors import DataError
 
 # What `data prepare` writes; a folder with both was prepared, and holds no labels of a tool.

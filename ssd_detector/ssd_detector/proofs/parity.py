@@ -16,10 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ssd_detector.backends.backend import Backend
-from ssd_detector.bundle import Bundle, PARITY
+from ssd_detector.bundles.bundle import Bundle, PARITY
 from ssd_detector.errors import BundleError
-from ssd_detector.int8_parity import Int8Outputs, measure_int8_difference
 from ssd_detector.preprocess import preprocess
+from ssd_detector.proofs.int8_parity import Int8Outputs, measure_int8_difference
 
 # Boxes compared in each image: the best ones. What nobody would report may move freely.
 _NUM_COMPARED = 20

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ssd_detector.detections import Detections
-from ssd_detector.lettering import measure_text, put_text
+from ssd_detector.images.lettering import measure_text, put_text
 
 # Steps of the golden ratio keep the hues of neighbouring classes apart, however many there are.
 _HUE_STEP = 0.618034

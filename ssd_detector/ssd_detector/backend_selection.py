@@ -8,13 +8,13 @@ from pathlib import Path
 
 from ssd_detector.backends.backend import Backend, Notice
 from ssd_detector.backends.cpu_features import multiplies_int8_exactly
-from ssd_detector.backends.engines import check_engine, find_engine, require_gpu, store_engine
 from ssd_detector.backends.onnxruntime import CPU_PROVIDERS, OnnxRuntimeBackend
 from ssd_detector.backends.openvino import OpenVinoBackend
 from ssd_detector.backends.stand_in import StandInBackend
-from ssd_detector.backends.tensorrt import TensorRtBackend
-from ssd_detector.backends.tensorrt_api import BuildOptions, load_module, MODULES, Progress
-from ssd_detector.bundle import AUTO, Bundle, INT8_CPU, INT8_TRT, MODEL
+from ssd_detector.backends.tensorrt.api import BuildOptions, load_module, MODULES, Progress
+from ssd_detector.backends.tensorrt.backend import TensorRtBackend
+from ssd_detector.bundles.bundle import AUTO, Bundle, INT8_CPU, INT8_TRT, MODEL
+from ssd_detector.engines import check_engine, find_engine, require_gpu, store_engine
 from ssd_detector.errors import BackendError
 
 BACKENDS = (AUTO, 'onnxruntime', 'tensorrt', 'openvino')

@@ -18,10 +18,10 @@ import numpy as np
 
 from ssd_detector.backends.backend import BOXES_NAME, INPUT_NAME, SCORES_NAME
 from ssd_detector.backends.onnxruntime import read_shapes, Shape
+from ssd_detector.bundles.deploy_config import DeployConfig
+from ssd_detector.bundles.labels import find_label_faults
 from ssd_detector.config import load_yaml, parse_config, STRICT
-from ssd_detector.deploy_config import DeployConfig
 from ssd_detector.errors import BackendError, BundleError, ConfigError
-from ssd_detector.labels import find_label_faults
 from ssd_detector.postprocess import Thresholds
 
 MANIFEST = 'manifest.json'

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ssd_detector.backends.backend import BOXES_NAME, INPUT_NAME, Notice, SCORES_NAME
-from ssd_detector.backends.cuda import Buffer, Cuda, GraphCapture
-from ssd_detector.backends.tensorrt_api import describe_runtime, get_logger
+from ssd_detector.backends.tensorrt.api import describe_runtime, get_logger
+from ssd_detector.backends.tensorrt.cuda import Buffer, Cuda, GraphCapture
 from ssd_detector.errors import BackendError
 
 

@@ -8,18 +8,18 @@ import tempfile
 from typing import Any
 
 from ssd_detector.backends.backend import Backend
-from ssd_detector.backends.cuda import find_gpu, Gpu
-from ssd_detector.backends.engine_cache import default_folder, EngineCache, EngineKey
-from ssd_detector.backends.tensorrt_api import (
+from ssd_detector.backends.tensorrt.api import (
     build_engine,
     BuildOptions,
     describe_runtime,
     Progress,
     supports_precision,
 )
-from ssd_detector.bundle import AUTO, Bundle, INT8_TRT, MODEL, PARITY
+from ssd_detector.backends.tensorrt.cuda import find_gpu, Gpu
+from ssd_detector.backends.tensorrt.engine_cache import default_folder, EngineCache, EngineKey
+from ssd_detector.bundles.bundle import AUTO, Bundle, INT8_TRT, MODEL, PARITY
 from ssd_detector.errors import BackendError
-from ssd_detector.parity import read_parity, verify_backend
+from ssd_detector.proofs.parity import read_parity, verify_backend
 
 logger = logging.getLogger(__name__)
 

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ssd_detector.errors import ImageError
-from ssd_detector.image_heads import find_jpeg_fault, name_kind
+from ssd_detector.images.heads import find_jpeg_fault, name_kind
 
 # OpenCV reads what the content says; these are the names that are looked for.
 IMAGE_SUFFIXES: Final = (
