@@ -1,12 +1,11 @@
 """sensor_msgs/CompressedImage to (H, W, 3) uint8 RGB."""
 
 import re
-from typing import Any
+from typing import Any, Protocol
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from sensor_msgs.msg import CompressedImage
 
 from ssd_detector import ImageError
 from ssd_detector.images.heads import find_jpeg_fault, read_claimed_size_wh
@@ -27,7 +26,19 @@ _NUMBERS = re.compile(r'(16|32|64)[USF]C\d*')
 MAX_PIXELS = 100_000_000
 
 
-def decode_rgb(message: CompressedImage, scale: SampleScale | None = None) -> NDArray[np.uint8]:
+class CompressedFields(Protocol):
+    """What counts of a sensor_msgs/CompressedImage, whoever read it."""
+
+    @property
+    def format(self) -> str:
+        """What image_transport says of it."""
+
+    @property
+    def data(self) -> Any:
+        """The file: anything with a buffer."""
+
+
+def decode_rgb(message: CompressedFields, scale: SampleScale | None = None) -> NDArray[np.uint8]:
     """
     Decode a compressed image.
 

@@ -61,8 +61,9 @@ def make_converter(
 
 
 def _convert_builtin(message: Message, scale: SampleScale) -> NDArray[np.uint8]:
-    convert = decode_rgb if isinstance(message, CompressedImage) else to_rgb
-    return convert(message, scale)
+    if isinstance(message, CompressedImage):
+        return decode_rgb(message, scale)
+    return to_rgb(message, scale)
 
 
 def _is_right_in_cv_bridge(message: Image | ReceivedImage) -> bool:

@@ -2,20 +2,48 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any, Protocol
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from sensor_msgs.msg import Image
 
 from ssd_detector import ImageError
 from ssd_detector_ros.quoting import quoted
 from ssd_detector_ros.sample_scale import SampleScale
-from ssd_detector_ros.serialized_images import ReceivedImage
 
 Pixels = NDArray[np.uint8]
 # OpenCV computes the outermost row and column of a Bayer image from too few neighbours.
 _BAYER_BORDER_PX = 2
+
+
+class ImageFields(Protocol):
+    """What counts of a sensor_msgs/Image, whoever read it: rclpy, this package, or rosbags."""
+
+    # Properties: some of the classes are frozen.
+    @property
+    def height(self) -> int:
+        """Rows of pixels."""
+
+    @property
+    def width(self) -> int:
+        """Pixels of a row."""
+
+    @property
+    def encoding(self) -> str:
+        """Name of the layout, as sensor_msgs has it."""
+
+    @property
+    def is_bigendian(self) -> int:
+        """Byte order of samples of two bytes."""
+
+    @property
+    def step(self) -> int:
+        """Bytes of a row, with padding."""
+
+    @property
+    def data(self) -> Any:
+        """The rows: anything with a buffer."""
 
 
 @dataclass(frozen=True)
@@ -99,7 +127,7 @@ ENCODINGS = {
 }
 
 
-def to_rgb(message: Image | ReceivedImage, scale: SampleScale | None = None) -> Pixels:
+def to_rgb(message: ImageFields, scale: SampleScale | None = None) -> Pixels:
     """
     Convert an image message; rgb8 without row padding is not even copied.
 
@@ -126,7 +154,7 @@ def to_rgb(message: Image | ReceivedImage, scale: SampleScale | None = None) -> 
     return encoding.to_rgb(pixels.reshape(num_rows, message.width, encoding.num_channels))
 
 
-def _check_layout(message: Image | ReceivedImage, encoding: Encoding, num_rows: int) -> None:
+def _check_layout(message: ImageFields, encoding: Encoding, num_rows: int) -> None:
     width_px, height_px = message.width, message.height
     size = f'{width_px}x{height_px} {message.encoding}'
     if width_px == 0 or height_px == 0:
