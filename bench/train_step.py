@@ -17,16 +17,16 @@ import numpy as np
 from numpy.typing import NDArray
 import tensorflow as tf
 
-from ssd_training.engine.freezing import plan_phases
-from ssd_training.engine.schedule import build_schedule
-from ssd_training.engine.train_step import TrainStep
-from ssd_training.engine.trainer import build_float_model
 from ssd_training.experiments.merge import load_experiment
 from ssd_training.experiments.schema import ExperimentConfig
 from ssd_training.losses.multibox import count_positives, loss_divisor, multibox_loss
 from ssd_training.targets.matching import assign_targets, GroundTruthBatch
 from ssd_training.targets.priors import generate_priors
 from ssd_training.train import CONFIG_ROOT
+from ssd_training.training.freezing import plan_phases
+from ssd_training.training.schedule import build_schedule
+from ssd_training.training.train_step import TrainStep
+from ssd_training.training.trainer import build_float_model
 
 OBJECTS_PER_IMAGE = 3
 BFLOAT16 = ('train.amp.enabled=true', 'train.amp.policy=mixed_bfloat16')

@@ -98,8 +98,8 @@ def _add_experiment(parser: argparse.ArgumentParser) -> None:
 def _evaluate(arguments: argparse.Namespace) -> None:
     # These take seconds; --help must not wait for them.
     from ssd_detector.errors import EvaluationError
-    from ssd_training.engine.files import write_json
     from ssd_training.evaluation import gates, tables
+    from ssd_training.runs.files import write_json
 
     scores, split = _score(arguments)
     tree = tables.to_tree(scores, len(split.records))

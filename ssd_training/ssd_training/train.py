@@ -17,7 +17,7 @@ from typing import Any, TYPE_CHECKING
 from ssd_training.quiet import quiet_tensorflow
 
 if TYPE_CHECKING:
-    from ssd_training.engine.signals import StopRequest
+    from ssd_training.runs.signals import StopRequest
 
 CONFIG_ROOT = Path(__file__).parent / 'configs'
 _OVERFIT_STEPS = 100
@@ -35,8 +35,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         quiet_tensorflow()
     # These take seconds; --help must not wait for them.
     from ssd_detector.errors import ConfigError, FindingsError
-    from ssd_training.engine.signals import stop_on_signals
     from ssd_training.errors import InterruptedRun
+    from ssd_training.runs.signals import stop_on_signals
 
     try:
         with stop_on_signals() as stop:
@@ -135,8 +135,8 @@ def _check(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> No
 
 
 def _train(arguments: argparse.Namespace, stop: 'StopRequest') -> None:
-    from ssd_training.experiments.fingerprint import compute_fingerprint
     from ssd_training.experiments.merge import format_tree, load_experiment
+    from ssd_training.runs.fingerprint import compute_fingerprint
 
     overrides = list(arguments.overrides)
     if arguments.seed is not None:
@@ -152,8 +152,8 @@ def _train(arguments: argparse.Namespace, stop: 'StopRequest') -> None:
         return
     fingerprint = compute_fingerprint(config, git_commit=arguments.git_commit)
 
-    from ssd_training.engine import session
-    from ssd_training.engine.trainer import prepare
+    from ssd_training.training import session
+    from ssd_training.training.trainer import prepare
 
     console = session.open_console(config.logging, debug=arguments.debug)
     start = session.Start(

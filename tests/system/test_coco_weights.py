@@ -22,12 +22,12 @@ def test_untouched_coco_weights_reach_ap50_of_0_66_on_voc2007_val(tmp_path):
     from ssd_training.data.voc import read_voc
     from ssd_training.deploy.conversion import export_onnx
     from ssd_training.deploy.serving import Serving
-    from ssd_training.engine.evaluation import evaluate_split
-    from ssd_training.engine.pretrained import load_pretrained
-    from ssd_training.engine.trainer import build_model
     from ssd_training.experiments.merge import load_experiment
     from ssd_training.targets.priors import generate_priors
     from ssd_training.train import CONFIG_ROOT
+    from ssd_training.training.evaluation import evaluate_split
+    from ssd_training.training.pretrained import load_pretrained
+    from ssd_training.training.trainer import build_model
 
     config, _ = load_experiment(
         Path('experiments/exp002_ssdlite.yaml'),

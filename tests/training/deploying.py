@@ -7,10 +7,10 @@ from ssd_training.deploy.assembly import assemble
 from ssd_training.deploy.build import Build
 from ssd_training.deploy.int8 import quantize, QuantizeOptions
 from ssd_training.deploy.source import load_deploy_config, Source
-from ssd_training.engine.trainer import build_model
 from ssd_training.experiments.schema import ExperimentConfig
 from ssd_training.model.weights import save_weights
 from ssd_training.train import CONFIG_ROOT
+from ssd_training.training.trainer import build_model
 from tests.training.deploy_config import write_deploy_config
 
 NUM_PRIORS = 204

@@ -8,7 +8,8 @@ import sys
 import numpy as np
 import pytest
 
-from ssd_training.engine.checkpoints import (
+from ssd_training.errors import CheckpointError, RunError
+from ssd_training.runs.checkpoints import (
     Checkpoint,
     copy_checkpoint,
     list_steps,
@@ -17,7 +18,6 @@ from ssd_training.engine.checkpoints import (
     read_checkpoint,
     write_checkpoint,
 )
-from ssd_training.errors import CheckpointError, RunError
 
 ARRAYS = {
     'model/head_0_box/kernel': np.arange(12, dtype=np.float32).reshape(3, 4),
@@ -110,7 +110,7 @@ def test_a_kill_while_writing_leaves_a_whole_checkpoint(tmp_path):
     code = (
         'import sys, numpy as np\n'
         'from pathlib import Path\n'
-        'from ssd_training.engine.checkpoints import *\n'
+        'from ssd_training.runs.checkpoints import *\n'
         'step = int(sys.argv[2])\n'
         'while True:\n'
         '    step += 1\n'

@@ -16,9 +16,9 @@ import pytest
 import yaml
 
 from ssd_training.deploy.source import load_deploy_config, read_source
-from ssd_training.engine.checkpoint_source import open_source
-from ssd_training.engine.checkpoints import read_checkpoint
 from ssd_training.errors import CheckpointError
+from ssd_training.runs.checkpoint_source import open_source
+from ssd_training.runs.checkpoints import read_checkpoint
 from ssd_training.train import CONFIG_ROOT
 from tests.training.conftest import TINY
 

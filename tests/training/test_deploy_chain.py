@@ -34,16 +34,16 @@ from ssd_training.deploy.serving import load_saved_model
 from ssd_training.deploy.source import read_recorded_source
 from ssd_training.deploy.steps import after_bundle
 from ssd_training.deploy.validation import compare, saved_model_runner
-from ssd_training.engine.checkpoints import Checkpoint, Position, write_checkpoint
-from ssd_training.engine.run_folder import WEIGHTS
-from ssd_training.engine.state import AVERAGE, MODEL
-from ssd_training.engine.trainer import build_model
 from ssd_training.errors import DataError, ExportError, WeightsError
 from ssd_training.evaluate import main as evaluate
 from ssd_training.evaluation.stages import open_checkpoint, open_onnx, open_saved_model
 from ssd_training.experiments.architecture import describe_architecture
 from ssd_training.model.weights import load_weights
+from ssd_training.runs.checkpoints import Checkpoint, Position, write_checkpoint
+from ssd_training.runs.folder import WEIGHTS
+from ssd_training.runs.state import AVERAGE, MODEL
 from ssd_training.targets.box_coding import cxcywh_to_xyxy, decode_offsets
+from ssd_training.training.trainer import build_model
 from tests import reference
 from tests.training.deploy_config import SIZE_PX, TINY
 from tests.training.deploying import build_bundle, make_build, NUM_PRIORS

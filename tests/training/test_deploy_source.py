@@ -9,8 +9,8 @@ from ssd_detector.errors import ConfigError
 from ssd_training.convert import main as convert_command
 from ssd_training.deploy.__main__ import main as deploy_command
 from ssd_training.deploy.source import load_deploy_config, read_source
-from ssd_training.experiments.fingerprint import compute_fingerprint
 from ssd_training.export import main as export_command
+from ssd_training.runs.fingerprint import compute_fingerprint
 from ssd_training.train import CONFIG_ROOT
 from tests.training.deploy_config import TINY, write_deploy_config
 from tests.training.deploying import make_build

@@ -13,9 +13,9 @@ import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.util import tensor_util
 
-from ssd_training.engine.checkpoint_source import open_source
-from ssd_training.engine.distribution import open_distribution
 from ssd_training.errors import RunError
+from ssd_training.runs.checkpoint_source import open_source
+from ssd_training.training.distribution import open_distribution
 from tests.training.conftest import TINY
 
 # Twenty steps; frozen statistics, as each worker's part of a batch has others.

@@ -17,13 +17,13 @@ from ssd_detector.bundles.bundle import load_bundle
 from ssd_detector.errors import EvaluationError
 from ssd_detector.report.files import read_result
 from ssd_training.data.datasets import read_split
-from ssd_training.engine.files import write_json
 from ssd_training.evaluate import CONFIG_ROOT, main
 from ssd_training.evaluation.categories import number_categories
 from ssd_training.evaluation.chain import chain_stages, find_before
 from ssd_training.evaluation.progress import open_progress
 from ssd_training.evaluation.sources import Experiment, find_stage, read_experiment
 from ssd_training.experiments.data_schema import CocoSettings
+from ssd_training.runs.files import write_json
 from tests.tiny_bundle import DEPLOY_YAML, write_tiny_bundle
 from tests.training.conftest import TINY
 

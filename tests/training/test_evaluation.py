@@ -8,9 +8,9 @@ import pytest
 from ssd_detector.evaluation.inference import Model
 from ssd_training.data.records import ImageFile
 from ssd_training.data.voc import read_voc
-from ssd_training.engine.evaluation import analyse_records, detect_records, evaluate_split
-from ssd_training.engine.validation import validate
 from ssd_training.errors import DataError
+from ssd_training.training.evaluation import analyse_records, detect_records, evaluate_split
+from ssd_training.training.validation import validate
 from tests.training.shapes_voc import LABELS
 
 

@@ -10,8 +10,8 @@ import yaml
 from ssd_detector.errors import ConfigError
 from ssd_training.deploy.source import load_deploy_config
 from ssd_training.errors import WeightsError
-from ssd_training.experiments.fingerprint import compute_fingerprint
 from ssd_training.experiments.merge import format_tree, load_experiment
+from ssd_training.runs.fingerprint import compute_fingerprint
 from ssd_training.train import CONFIG_ROOT
 
 EXPERIMENTS = sorted((CONFIG_ROOT / 'experiments').glob('*.yaml'))

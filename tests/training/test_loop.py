@@ -17,21 +17,21 @@ from rich.console import Console
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from ssd_training.data.records import ImageFile
-from ssd_training.engine import running, session, trainer
-from ssd_training.engine.checkpoint_source import open_source
-from ssd_training.engine.checkpoints import (
+from ssd_training.errors import CheckpointError, DataError, InterruptedRun, RunError
+from ssd_training.runs.checkpoint_source import open_source
+from ssd_training.runs.checkpoints import (
     copy_checkpoint,
     list_steps,
     Position,
     read_checkpoint,
 )
-from ssd_training.engine.epoch_end import is_better
-from ssd_training.engine.run_folder import read_status, RunFolder, Status
-from ssd_training.engine.signals import stop_on_signals
-from ssd_training.engine.starting import go_on, take_over
-from ssd_training.engine.state import read_state
-from ssd_training.engine.trained import load_float
-from ssd_training.errors import CheckpointError, DataError, InterruptedRun, RunError
+from ssd_training.runs.folder import read_status, RunFolder, Status
+from ssd_training.runs.signals import stop_on_signals
+from ssd_training.runs.state import read_state
+from ssd_training.training import running, session, trainer
+from ssd_training.training.epoch_end import is_better
+from ssd_training.training.starting import go_on, take_over
+from ssd_training.training.trained import load_float
 
 FINGERPRINT = '0' * 12
 TIMES = ('timestamp', 'train/images_per_s', 'train/data_wait_share')

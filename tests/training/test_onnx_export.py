@@ -18,12 +18,12 @@ from ssd_training.deploy.raw_heads import reorder_coordinates
 from ssd_training.deploy.serving import Serving
 from ssd_training.deploy.source import load_deploy_config, Source
 from ssd_training.deploy.validation import compare, keras_runner
-from ssd_training.engine.pretrained import load_pretrained
-from ssd_training.engine.trainer import build_model
 from ssd_training.errors import WeightsError
 from ssd_training.model.weights import save_weights
 from ssd_training.targets.priors import generate_priors
 from ssd_training.train import CONFIG_ROOT
+from ssd_training.training.pretrained import load_pretrained
+from ssd_training.training.trainer import build_model
 from tests import reference
 from tests.training.conftest import TINY
 

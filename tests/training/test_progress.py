@@ -6,7 +6,7 @@ import logging
 import pytest
 from rich.console import Console
 
-from ssd_training.engine.progress import open_display, Pace, StepReport, Stopwatch
+from ssd_training.training.progress import open_display, Pace, StepReport, Stopwatch
 
 
 def report_of(step, total_steps=4):

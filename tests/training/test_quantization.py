@@ -40,9 +40,9 @@ from ssd_training.deploy.sensitivity import (
 )
 from ssd_training.deploy.serving import Serving
 from ssd_training.deploy.validation import record_parity
-from ssd_training.engine.trainer import build_model
 from ssd_training.errors import ExportError
 from ssd_training.targets.priors import generate_priors
+from ssd_training.training.trainer import build_model
 from tests.training.deploy_config import SIZE_PX
 
 RELEASED = Path(__file__).parents[2] / 'ssd_detector_ros/models/mobilenetv2_ssd_voc'

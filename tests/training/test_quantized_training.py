@@ -23,11 +23,8 @@ from ssd_training.deploy.sample_images import draw_image
 from ssd_training.deploy.serving import Serving
 from ssd_training.deploy.source import Source
 from ssd_training.deploy.trained_grids import find_trained_grids
-from ssd_training.engine import trainer
-from ssd_training.engine.pretrained import load_pretrained
 from ssd_training.errors import ExportError
 from ssd_training.experiments.architecture import describe_architecture
-from ssd_training.experiments.fingerprint import compute_fingerprint
 from ssd_training.model.fake_quantization import (
     ActivationQuantizer,
     fake_quantize,
@@ -44,8 +41,11 @@ from ssd_training.model.quantized_ssd import (
     TENSORRT_GRIDS,
 )
 from ssd_training.model.weights import save_weights
+from ssd_training.runs.fingerprint import compute_fingerprint
 from ssd_training.targets.matching import GroundTruthBatch
 from ssd_training.targets.priors import generate_priors
+from ssd_training.training import trainer
+from ssd_training.training.pretrained import load_pretrained
 from tests import reference
 from tests.training.deploy_config import SIZE_PX
 from tests.training.deploying import make_build

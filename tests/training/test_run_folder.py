@@ -7,10 +7,10 @@ import time
 
 import pytest
 
-from ssd_training.engine.checkpoint_source import find_run
-from ssd_training.engine.finished_run import read_finished_run
-from ssd_training.engine.run_folder import RunFolder
 from ssd_training.errors import RunError
+from ssd_training.runs.checkpoint_source import find_run
+from ssd_training.runs.finished_run import read_finished_run
+from ssd_training.runs.folder import RunFolder
 
 
 @pytest.fixture

@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 
 from ssd_detector.errors import ConfigError
-from ssd_training.engine.schedule import build_schedule
 from ssd_training.experiments.training_schema import (
     MultistepSettings,
     SchedulerSettings,
     StepSettings,
     WarmupSettings,
 )
+from ssd_training.training.schedule import build_schedule
 
 IN_STEPS = WarmupSettings(start_factor=0.1, steps=10)
 NONE = WarmupSettings(start_factor=1.0, steps=0)

@@ -12,19 +12,19 @@ from ssd_detector.preprocess import preprocess
 from ssd_detector.proofs.parity import read_parity
 from ssd_training.deploy import bundles
 from ssd_training.deploy.bundles import find_released_bundle
-from ssd_training.engine.checkpoints import Checkpoint, Position, read_checkpoint, write_checkpoint
-from ssd_training.engine.pretrained import load_pretrained
-from ssd_training.engine.run_folder import RunFolder, WEIGHTS
-from ssd_training.engine.starting import check_architecture, check_start
-from ssd_training.engine.state import AVERAGE, MODEL, restore_for_labels
-from ssd_training.engine.trainer import build_float_model
 from ssd_training.errors import CheckpointError, WeightsError
 from ssd_training.experiments.architecture import describe_architecture
-from ssd_training.experiments.fingerprint import compute_fingerprint
-from ssd_training.experiments.start_weights import COCO_ARCHIVE, find_start, Kind, read_labels
 from ssd_training.model.detector import detect
 from ssd_training.model.weights import save_weights
+from ssd_training.runs.checkpoints import Checkpoint, Position, read_checkpoint, write_checkpoint
+from ssd_training.runs.fingerprint import compute_fingerprint
+from ssd_training.runs.folder import RunFolder, WEIGHTS
+from ssd_training.runs.start_weights import COCO_ARCHIVE, find_start, Kind, read_labels
+from ssd_training.runs.state import AVERAGE, MODEL, restore_for_labels
 from ssd_training.targets.priors import generate_priors
+from ssd_training.training.pretrained import load_pretrained
+from ssd_training.training.starting import check_architecture, check_start
+from ssd_training.training.trainer import build_float_model
 
 # tiny.yaml's labels are red, green, blue.
 OTHERS = 'data.labels=[ball,blue,red,cone]'

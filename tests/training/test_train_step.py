@@ -8,14 +8,14 @@ import pytest
 import tensorflow as tf
 
 from ssd_detector.errors import ConfigError
-from ssd_training.engine import trainer
-from ssd_training.engine.assignment import assign_all
-from ssd_training.engine.freezing import plan_phases
-from ssd_training.engine.schedule import build_schedule
-from ssd_training.engine.train_step import loading_size_hw, TrainStep
-from ssd_training.engine.weight_average import WeightAverage
 from ssd_training.model.ssd import at_size
 from ssd_training.targets.matching import GroundTruthBatch
+from ssd_training.training import trainer
+from ssd_training.training.assignment import assign_all
+from ssd_training.training.freezing import plan_phases
+from ssd_training.training.schedule import build_schedule
+from ssd_training.training.train_step import loading_size_hw, TrainStep
+from ssd_training.training.weight_average import WeightAverage
 
 # Little to compile: what comes before the last block does not train.
 STEPS_PER_EPOCH = 2

@@ -7,10 +7,10 @@ import fsspec
 import pytest
 import s3fs
 
-from ssd_training.engine.checkpoint_source import open_source
-from ssd_training.engine.checkpoints import Checkpoint, Position, write_checkpoint
-from ssd_training.engine.upload import Upload
 from ssd_training.errors import InterruptedRun, RunError
+from ssd_training.runs.checkpoint_source import open_source
+from ssd_training.runs.checkpoints import Checkpoint, Position, write_checkpoint
+from ssd_training.runs.upload import Upload
 
 
 @pytest.fixture

@@ -14,10 +14,10 @@ from ssd_detector.evaluation.matching import match, Matching
 from ssd_training.data.datasets import read_split
 from ssd_training.deploy.build import Build
 from ssd_training.deploy.quantization import FILE_NAMES
-from ssd_training.engine.evaluation import detect_records, score_run
 from ssd_training.evaluation.stages import open_onnx
 from ssd_training.experiments.data_schema import EvalSettings
 from ssd_training.experiments.schema import ExperimentConfig
+from ssd_training.training.evaluation import detect_records, score_run
 
 logger = logging.getLogger(__name__)
 

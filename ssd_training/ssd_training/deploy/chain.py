@@ -45,7 +45,7 @@ from ssd_training.deploy.validation import (
     record_parity,
     saved_model_runner,
 )
-from ssd_training.engine.trained import load_float
+from ssd_training.training.trained import load_float
 
 _NUM_PARITY = 4
 

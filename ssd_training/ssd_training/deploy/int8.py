@@ -40,10 +40,10 @@ from ssd_training.deploy.sensitivity import (
 )
 from ssd_training.deploy.source import read_recorded_source, Source
 from ssd_training.deploy.trained_grids import find_trained_grids
-from ssd_training.engine.trained import load_quantized
 from ssd_training.errors import DataError, ExportError
 from ssd_training.experiments.schema import ExperimentConfig
 from ssd_training.model.quantized_ssd import CPU_GRIDS, Grids, TENSORRT_GRIDS
+from ssd_training.training.trained import load_quantized
 
 _MAX_FLOAT_LAYERS = 8
 _NUM_SENSITIVITY_IMAGES = 16

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ssd_training.experiments.data_schema import DataSettings
 from ssd_training.experiments.schema import ExperimentConfig
-from ssd_training.experiments.start_weights import COCO_ARCHIVE, IMAGENET, RELEASED
+from ssd_training.runs.start_weights import COCO_ARCHIVE, IMAGENET, RELEASED
 
 _TENSORFLOW = (
     'Start weights: TensorFlow model garden, Apache-2.0; the conversion keeps those terms.'

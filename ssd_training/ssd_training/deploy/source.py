@@ -14,11 +14,8 @@ from ssd_detector.config import parse_config
 from ssd_detector.errors import ConfigError
 from ssd_training.deploy.newest_run import find_newest_run
 from ssd_training.deploy.replaced_keys import REPLACED_DEPLOY_KEYS
-from ssd_training.engine.checkpoints import file_name, read_checkpoint, step_of
-from ssd_training.engine.finished_run import read_finished_run
 from ssd_training.errors import ExportError
 from ssd_training.experiments.architecture import describe_architecture, list_misfits
-from ssd_training.experiments.fingerprint import compute_fingerprint
 from ssd_training.experiments.merge import (
     find_config,
     load_experiment,
@@ -26,8 +23,11 @@ from ssd_training.experiments.merge import (
     MergedTree,
     parse_merged,
 )
+from ssd_training.experiments.model_schema import WEIGHTS_SUFFIX
 from ssd_training.experiments.schema import ExperimentConfig
-from ssd_training.experiments.start_weights import WEIGHTS_SUFFIX
+from ssd_training.runs.checkpoints import file_name, read_checkpoint, step_of
+from ssd_training.runs.fingerprint import compute_fingerprint
+from ssd_training.runs.finished_run import read_finished_run
 from ssd_training.targets.priors import generate_priors
 
 

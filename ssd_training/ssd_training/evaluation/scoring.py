@@ -20,12 +20,12 @@ from ssd_detector.report.description import describe
 from ssd_detector.report.result import DataResult, Origin, Result
 from ssd_training.data.datasets import read_split
 from ssd_training.data.records import hash_records, Record
-from ssd_training.engine.evaluation import analyse_records, detect_records, make_thresholds
 from ssd_training.evaluation.categories import number_categories
 from ssd_training.evaluation.chain import find_before
 from ssd_training.evaluation.progress import open_progress
 from ssd_training.evaluation.stages import Stage
 from ssd_training.experiments.schema import ExperimentConfig
+from ssd_training.training.evaluation import analyse_records, detect_records, make_thresholds
 
 _LIBRARIES = (
     'ssd_detector',

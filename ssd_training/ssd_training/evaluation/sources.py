@@ -6,9 +6,6 @@ from pathlib import Path
 
 from ssd_detector.bundles.bundle import Bundle, load_bundle, MANIFEST
 from ssd_detector.errors import ConfigError, EvaluationError
-from ssd_training.engine.checkpoints import list_steps
-from ssd_training.engine.finished_run import read_config
-from ssd_training.engine.run_folder import CONFIG
 from ssd_training.evaluation.stages import (
     open_checkpoint,
     open_engine,
@@ -18,6 +15,9 @@ from ssd_training.evaluation.stages import (
 )
 from ssd_training.experiments.merge import find_config, load_experiment
 from ssd_training.experiments.schema import ExperimentConfig
+from ssd_training.runs.checkpoints import list_steps
+from ssd_training.runs.finished_run import read_config
+from ssd_training.runs.folder import CONFIG
 
 _KINDS = (
     'a bundle, a run folder, *.weights.h5, ckpt-<step>.npz, a SavedModel, *.onnx, *.engine, or '

@@ -16,10 +16,10 @@ from ssd_detector.backends.tensorrt.cuda import find_gpu
 from ssd_detector.bundles.bundle import Bundle, INT8_TRT
 from ssd_detector.errors import BackendError
 from ssd_detector.evaluation.inference import Model
-from ssd_training.engine.checkpoints import list_steps, read_checkpoint
-from ssd_training.engine.finished_run import finished_weights
 from ssd_training.errors import WeightsError
 from ssd_training.experiments.schema import ExperimentConfig
+from ssd_training.runs.checkpoints import list_steps, read_checkpoint
+from ssd_training.runs.finished_run import finished_weights
 
 Images = NDArray[np.float32]
 Outputs = tuple[NDArray[np.float32], NDArray[np.float32]]
@@ -129,8 +129,8 @@ def open_checkpoint(path: Path, config: ExperimentConfig) -> Model:
     """
     # TensorFlow, which takes seconds.
     from ssd_training.deploy.serving import Serving
-    from ssd_training.engine.trainer import build_model
     from ssd_training.targets.priors import generate_priors
+    from ssd_training.training.trainer import build_model
 
     model = build_model(config)
     _load_weights(model, finished_weights(path) if path.is_dir() else path, config)
@@ -150,9 +150,9 @@ def open_checkpoint(path: Path, config: ExperimentConfig) -> Model:
 
 def _load_weights(model: object, path: Path, config: ExperimentConfig) -> None:
     """Fill the model; a checkpoint of the training gives its average, where it keeps one."""
-    from ssd_training.engine.starting import check_architecture
-    from ssd_training.engine.state import MODEL, restore_weights
     from ssd_training.model.weights import load_weights
+    from ssd_training.runs.state import MODEL, restore_weights
+    from ssd_training.training.starting import check_architecture
 
     if not path.is_file():
         raise WeightsError([f'{path}: no such file; check the path'])

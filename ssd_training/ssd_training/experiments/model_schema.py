@@ -11,6 +11,8 @@ from ssd_training.experiments.ranges import Count, NotNegative, Positive
 
 # Those that keras.applications knows.
 WIDTHS = (0.35, 0.5, 0.75, 1.0, 1.3, 1.4)
+# Of the only files that Keras saves weights to.
+WEIGHTS_SUFFIX = '.weights.h5'
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ssd_training.errors import WeightsError
-from ssd_training.experiments.start_weights import WEIGHTS_SUFFIX
+from ssd_training.experiments.model_schema import WEIGHTS_SUFFIX
 from ssd_training.model.backbone import batch_norm_name
 from ssd_training.model.pretrained import Values
 from ssd_training.model.ssd import BATCH_NORM_EPSILON

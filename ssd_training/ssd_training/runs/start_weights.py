@@ -9,15 +9,15 @@ from pathlib import Path
 from ssd_detector.bundles.bundle import LABELS, MANIFEST, MODEL
 from ssd_detector.errors import ConfigError
 from ssd_training.deploy.bundles import find_released_bundle
-from ssd_training.engine.checkpoints import file_name, step_of
-from ssd_training.engine.files import read_json
-from ssd_training.engine.finished_run import finished_weights
-from ssd_training.engine.run_folder import CONFIG, WEIGHTS
 from ssd_training.errors import RunError, WeightsError
+from ssd_training.experiments.model_schema import WEIGHTS_SUFFIX
+from ssd_training.runs.checkpoints import file_name, step_of
+from ssd_training.runs.files import read_json
+from ssd_training.runs.finished_run import finished_weights
+from ssd_training.runs.folder import CONFIG, WEIGHTS
 
 IMAGENET = 'imagenet'
 RELEASED = 'released'
-WEIGHTS_SUFFIX = '.weights.h5'
 # An archive of known class rows, which may lie without the description beside it.
 COCO_ARCHIVE = 'mobilenetv2_ssdlite_coco_voc20.npz'
 _COCO_LABELS = (

@@ -6,26 +6,26 @@ from pathlib import Path
 import shutil
 import tempfile
 
-from ssd_training.engine.checkpoint_source import Source
-from ssd_training.engine.checkpoints import (
+from ssd_training.errors import CheckpointError, RunError
+from ssd_training.experiments.architecture import describe_architecture, list_misfits
+from ssd_training.experiments.schema import ExperimentConfig
+from ssd_training.runs.checkpoint_source import Source
+from ssd_training.runs.checkpoints import (
     Checkpoint,
     copy_checkpoint,
     file_name,
     Position,
     read_checkpoint,
 )
-from ssd_training.engine.run_folder import BEST_WEIGHTS, CHECKPOINTS, METRICS, RunFolder
-from ssd_training.engine.state import (
+from ssd_training.runs.folder import BEST_WEIGHTS, CHECKPOINTS, METRICS, RunFolder
+from ssd_training.runs.state import (
     has_same_variables,
     restore_for_labels,
     restore_state,
     restore_weights,
 )
-from ssd_training.engine.storage import Folder
-from ssd_training.engine.trainer import Training
-from ssd_training.errors import CheckpointError, RunError
-from ssd_training.experiments.architecture import describe_architecture, list_misfits
-from ssd_training.experiments.schema import ExperimentConfig
+from ssd_training.runs.storage import Folder
+from ssd_training.training.trainer import Training
 
 # A network takes images of any size, and class heads can start anew.
 _FREE_TO_START = ('data.labels', 'input_size')

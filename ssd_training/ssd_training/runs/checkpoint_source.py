@@ -8,15 +8,17 @@ import re
 import tempfile
 from typing import Any
 
-from ssd_training.engine.checkpoints import (
+from ssd_training.errors import CheckpointError, RunError
+from ssd_training.experiments.architecture import flatten, list_misfits
+from ssd_training.runs.checkpoints import (
     Checkpoint,
     file_name,
     list_steps,
     read_checkpoint,
     step_of,
 )
-from ssd_training.engine.files import read_json
-from ssd_training.engine.run_folder import (
+from ssd_training.runs.files import read_json
+from ssd_training.runs.folder import (
     CHECKPOINTS,
     CONFIG,
     describe_finished,
@@ -24,9 +26,7 @@ from ssd_training.engine.run_folder import (
     started_at,
     Status,
 )
-from ssd_training.engine.storage import Folder, open_folder
-from ssd_training.errors import CheckpointError, RunError
-from ssd_training.experiments.architecture import flatten, list_misfits
+from ssd_training.runs.storage import Folder, open_folder
 
 LAST = 'last'
 _SHOWN = 5

@@ -7,8 +7,8 @@ from typing import Any
 import keras
 from keras import ops
 
-from ssd_training.engine.assignment import select, Updates
 from ssd_training.experiments.training_schema import EmaSettings
+from ssd_training.training.assignment import select, Updates
 
 Tensor = Any
 

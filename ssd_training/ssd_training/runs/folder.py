@@ -23,9 +23,9 @@ from pathlib import Path
 import time
 from typing import Any
 
-from ssd_training.engine.files import read_json, write_json
 from ssd_training.errors import RunError
 from ssd_training.experiments.schema import ExperimentConfig, SCHEMA_VERSION
+from ssd_training.runs.files import read_json, write_json
 
 CONFIG = 'config.json'
 FINGERPRINT = 'fingerprint.json'

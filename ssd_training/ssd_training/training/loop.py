@@ -6,16 +6,16 @@ import math
 import time
 from typing import Any
 
-from ssd_training.engine.checkpoints import Position
-from ssd_training.engine.epoch_end import EpochEnd
-from ssd_training.engine.keeper import Keeper
-from ssd_training.engine.progress import Display, StepReport, Stopwatch
-from ssd_training.engine.run_folder import RunFolder
-from ssd_training.engine.signals import StopRequest
-from ssd_training.engine.tensorboard import EventWriter
-from ssd_training.engine.trainer import make_batches, Training
 from ssd_training.errors import InterruptedRun, RunError
+from ssd_training.runs.checkpoints import Position
+from ssd_training.runs.folder import RunFolder
+from ssd_training.runs.signals import StopRequest
 from ssd_training.targets.matching import GroundTruthBatch
+from ssd_training.training.epoch_end import EpochEnd
+from ssd_training.training.keeper import Keeper
+from ssd_training.training.progress import Display, StepReport, Stopwatch
+from ssd_training.training.tensorboard import EventWriter
+from ssd_training.training.trainer import make_batches, Training
 
 LOSS_TAGS = ('train/loss', 'train/classification_loss', 'train/regression_loss', 'train/num_pos')
 _SHOWN_LOSSES = ('loss', 'class', 'box')

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ssd_training.experiments.schema import ExperimentConfig, SCHEMA_VERSION
-from ssd_training.experiments.start_weights import find_start, hash_start
+from ssd_training.runs.start_weights import find_start, hash_start
 
 _LENGTH = 12
 # Names and places, what is written and where it runs: the same recipe elsewhere is the same one.

@@ -9,9 +9,9 @@ import tensorflow as tf
 from ssd_detector.images.drawing import draw_detections
 from ssd_detector.postprocess import postprocess, Thresholds
 from ssd_detector.preprocess import preprocess
-from ssd_training.engine.evaluation import evaluate_split, Predict
-from ssd_training.engine.trainer import Training
 from ssd_training.model.detector import detect
+from ssd_training.training.evaluation import evaluate_split, Predict
+from ssd_training.training.trainer import Training
 
 _NUM_EXAMPLES = 4
 _EXAMPLE_SCORE = 0.3

@@ -7,15 +7,15 @@ from typing import Any
 
 from rich.console import Console
 
-from ssd_training.engine.checkpoints import Position
-from ssd_training.engine.files import write_json
-from ssd_training.engine.keeper import Keeper
-from ssd_training.engine.loop import Loop
-from ssd_training.engine.progress import open_display
-from ssd_training.engine.run_folder import ENVIRONMENT, RunFolder, SUMMARY, WEIGHTS
-from ssd_training.engine.signals import StopRequest
-from ssd_training.engine.tensorboard import open_events
-from ssd_training.engine.trainer import Training
+from ssd_training.runs.checkpoints import Position
+from ssd_training.runs.files import write_json
+from ssd_training.runs.folder import ENVIRONMENT, RunFolder, SUMMARY, WEIGHTS
+from ssd_training.runs.signals import StopRequest
+from ssd_training.training.keeper import Keeper
+from ssd_training.training.loop import Loop
+from ssd_training.training.progress import open_display
+from ssd_training.training.tensorboard import open_events
+from ssd_training.training.trainer import Training
 
 logger = logging.getLogger(__name__)
 

@@ -5,10 +5,6 @@ from pathlib import Path
 
 import keras
 
-from ssd_training.engine.checkpoints import read_checkpoint, step_of
-from ssd_training.engine.starting import check_architecture
-from ssd_training.engine.state import MODEL, restore_weights
-from ssd_training.engine.trainer import build_float_model
 from ssd_training.experiments.schema import ExperimentConfig
 from ssd_training.model.quantized_ssd import (
     build_float_twin,
@@ -17,6 +13,10 @@ from ssd_training.model.quantized_ssd import (
     TENSORRT_GRIDS,
 )
 from ssd_training.model.weights import load_weights
+from ssd_training.runs.checkpoints import read_checkpoint, step_of
+from ssd_training.runs.state import MODEL, restore_weights
+from ssd_training.training.starting import check_architecture
+from ssd_training.training.trainer import build_float_model
 
 
 def load_float(config: ExperimentConfig, weights_path: Path) -> keras.Model:

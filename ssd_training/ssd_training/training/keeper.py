@@ -3,7 +3,9 @@
 import logging
 import os
 
-from ssd_training.engine.checkpoints import (
+from ssd_training.experiments.architecture import describe_architecture
+from ssd_training.model.weights import save_weights
+from ssd_training.runs.checkpoints import (
     Checkpoint,
     copy_checkpoint,
     file_name,
@@ -12,11 +14,9 @@ from ssd_training.engine.checkpoints import (
     prune,
     write_checkpoint,
 )
-from ssd_training.engine.run_folder import BEST_WEIGHTS, RunFolder
-from ssd_training.engine.state import read_state
-from ssd_training.engine.trainer import Training
-from ssd_training.experiments.architecture import describe_architecture
-from ssd_training.model.weights import save_weights
+from ssd_training.runs.folder import BEST_WEIGHTS, RunFolder
+from ssd_training.runs.state import read_state
+from ssd_training.training.trainer import Training
 
 logger = logging.getLogger(__name__)
 

@@ -12,9 +12,9 @@ import keras
 from keras import ops
 import numpy as np
 
-from ssd_training.engine.assignment import Updates
 from ssd_training.experiments.training_schema import OptimizerSettings
 from ssd_training.model.ssd import is_of_backbone
+from ssd_training.training.assignment import Updates
 
 Tensor = Any
 _SLOTS = {'sgd': ('momentum',), 'adamw': ('first_moment', 'second_moment')}

@@ -5,8 +5,10 @@ from pathlib import Path
 
 from ssd_detector.config import parse_config
 from ssd_detector.errors import ConfigError
-from ssd_training.engine.files import read_json
-from ssd_training.engine.run_folder import (
+from ssd_training.errors import RunError
+from ssd_training.experiments.schema import ExperimentConfig
+from ssd_training.runs.files import read_json
+from ssd_training.runs.folder import (
     CONFIG,
     FINGERPRINT,
     METRICS,
@@ -14,8 +16,6 @@ from ssd_training.engine.run_folder import (
     Status,
     WEIGHTS,
 )
-from ssd_training.errors import RunError
-from ssd_training.experiments.schema import ExperimentConfig
 
 _SHOWN = 5
 

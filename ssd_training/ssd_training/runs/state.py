@@ -7,11 +7,11 @@ import logging
 import keras
 import numpy as np
 
-from ssd_training.engine.checkpoints import Arrays, Checkpoint
 from ssd_training.errors import CheckpointError
 from ssd_training.experiments.architecture import list_misfits
 from ssd_training.model.class_rows import match_rows
 from ssd_training.model.ssd import is_class_head
+from ssd_training.runs.checkpoints import Arrays, Checkpoint
 
 Variables = Mapping[str, keras.Variable]
 MODEL = 'model/'

@@ -13,20 +13,20 @@ from typing import Any
 from rich.console import Console
 from rich.logging import RichHandler
 
-from ssd_training.engine.checkpoint_source import find_run, open_source, Source
-from ssd_training.engine.checkpoints import Position
-from ssd_training.engine.distribution import find_worker_index
-from ssd_training.engine.environment import describe_environment
-from ssd_training.engine.run_folder import CHECKPOINTS, run_path, RunFolder
-from ssd_training.engine.running import run
-from ssd_training.engine.signals import StopRequest
-from ssd_training.engine.starting import check_architecture, check_start, go_on, take_over
-from ssd_training.engine.trainer import make_batches, prepare, Training
-from ssd_training.engine.upload import Upload
 from ssd_training.errors import RunError
 from ssd_training.experiments.run_schema import LoggingSettings
 from ssd_training.experiments.schema import ExperimentConfig
+from ssd_training.runs.checkpoint_source import find_run, open_source, Source
+from ssd_training.runs.checkpoints import Position
+from ssd_training.runs.environment import describe_environment
+from ssd_training.runs.folder import CHECKPOINTS, run_path, RunFolder
+from ssd_training.runs.signals import StopRequest
+from ssd_training.runs.upload import Upload
 from ssd_training.targets.matching import GroundTruthBatch
+from ssd_training.training.distribution import find_worker_index
+from ssd_training.training.running import run
+from ssd_training.training.starting import check_architecture, check_start, go_on, take_over
+from ssd_training.training.trainer import make_batches, prepare, Training
 
 logger = logging.getLogger(__name__)
 

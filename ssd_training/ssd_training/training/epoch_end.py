@@ -6,14 +6,14 @@ import dataclasses
 import logging
 import math
 
-from ssd_training.engine.checkpoints import Position
-from ssd_training.engine.keeper import Keeper
-from ssd_training.engine.run_folder import RunFolder, WEIGHTS
-from ssd_training.engine.signals import StopRequest
-from ssd_training.engine.tensorboard import EventWriter
-from ssd_training.engine.trainer import Training
-from ssd_training.engine.validation import draw_examples, make_predict, validate
 from ssd_training.model.weights import save_weights
+from ssd_training.runs.checkpoints import Position
+from ssd_training.runs.folder import RunFolder, WEIGHTS
+from ssd_training.runs.signals import StopRequest
+from ssd_training.training.keeper import Keeper
+from ssd_training.training.tensorboard import EventWriter
+from ssd_training.training.trainer import Training
+from ssd_training.training.validation import draw_examples, make_predict, validate
 
 logger = logging.getLogger(__name__)
 

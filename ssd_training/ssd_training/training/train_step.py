@@ -8,16 +8,16 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from ssd_training.engine.assignment import assign_all, select, Updates
-from ssd_training.engine.freezing import Phase
-from ssd_training.engine.loss_scale import all_finite, LossScale
-from ssd_training.engine.objective import Objective, sum_over_replicas
-from ssd_training.engine.optimizer import Optimizer
-from ssd_training.engine.schedule import Schedule
-from ssd_training.engine.weight_average import WeightAverage
 from ssd_training.experiments.schema import ExperimentConfig
 from ssd_training.losses.multibox import MultiboxLoss
 from ssd_training.targets.matching import GroundTruthBatch
+from ssd_training.training.assignment import assign_all, select, Updates
+from ssd_training.training.freezing import Phase
+from ssd_training.training.loss_scale import all_finite, LossScale
+from ssd_training.training.objective import Objective, sum_over_replicas
+from ssd_training.training.optimizer import Optimizer
+from ssd_training.training.schedule import Schedule
+from ssd_training.training.weight_average import WeightAverage
 
 Tensor = Any
 Gradients = list[Tensor | None]

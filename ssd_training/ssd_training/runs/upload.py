@@ -6,10 +6,10 @@ import logging
 from pathlib import Path
 import threading
 
-from ssd_training.engine.checkpoints import list_steps
-from ssd_training.engine.run_folder import CHECKPOINTS, STATUS
-from ssd_training.engine.storage import RemoteFolder
 from ssd_training.errors import RunError
+from ssd_training.runs.checkpoints import list_steps
+from ssd_training.runs.folder import CHECKPOINTS, STATUS
+from ssd_training.runs.storage import RemoteFolder
 
 # Of the thirty that a cloud gives a machine after SIGTERM; saving and status.json come before.
 _PATIENCE_S = 20.0

@@ -8,15 +8,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ssd_detector.bundles.bundle import load_bundle, MODEL
-from ssd_training.engine.checkpoints import Arrays, Checkpoint, read_checkpoint, step_of
-from ssd_training.engine.state import average_weights
 from ssd_training.errors import WeightsError
 from ssd_training.experiments.schema import ExperimentConfig
-from ssd_training.experiments.start_weights import find_start, Kind, read_labels, Start
 from ssd_training.model.onnx_weights import read_convolutions
 from ssd_training.model.pretrained import fill, is_folded, Pretrained, Values
 from ssd_training.model.quantized_ssd import quantizer_name
 from ssd_training.model.weights import fetch_imagenet, read_archive, read_saved
+from ssd_training.runs.checkpoints import Arrays, Checkpoint, read_checkpoint, step_of
+from ssd_training.runs.start_weights import find_start, Kind, read_labels, Start
+from ssd_training.runs.state import average_weights
 
 # As Keras keeps them; what quantizers have beside is found anew.
 _VARIABLES = ('kernel', 'bias', 'gamma', 'beta', 'moving_mean', 'moving_variance')

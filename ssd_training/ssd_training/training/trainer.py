@@ -13,17 +13,17 @@ from ssd_training.data.datasets import keep_readable, read_splits
 from ssd_training.data.order import EpochOrder
 from ssd_training.data.pipeline import training_batches, TrainingBatches
 from ssd_training.data.records import hash_records, Record
-from ssd_training.engine.distribution import configure_runtime, Distribution, open_distribution
-from ssd_training.engine.freezing import plan_phases
-from ssd_training.engine.pretrained import load_pretrained
-from ssd_training.engine.schedule import build_schedule, Schedule
-from ssd_training.engine.train_step import loading_size_hw, TrainStep
-from ssd_training.engine.weight_average import WeightAverage
 from ssd_training.experiments.data_schema import DataSettings
 from ssd_training.experiments.schema import ExperimentConfig
 from ssd_training.model.quantized_ssd import build_quantized
 from ssd_training.model.ssd import build_ssd
 from ssd_training.targets.priors import generate_priors, priors_per_cell
+from ssd_training.training.distribution import configure_runtime, Distribution, open_distribution
+from ssd_training.training.freezing import plan_phases
+from ssd_training.training.pretrained import load_pretrained
+from ssd_training.training.schedule import build_schedule, Schedule
+from ssd_training.training.train_step import loading_size_hw, TrainStep
+from ssd_training.training.weight_average import WeightAverage
 
 logger = logging.getLogger(__name__)
 

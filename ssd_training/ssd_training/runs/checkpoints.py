@@ -21,8 +21,8 @@ import zipfile
 import numpy as np
 from numpy.typing import NDArray
 
-from ssd_training.engine.files import sync_folder, write_atomically
 from ssd_training.errors import CheckpointError
+from ssd_training.runs.files import sync_folder, write_atomically
 
 _FORMAT = 1
 _RECORD = 'record'
