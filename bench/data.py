@@ -15,9 +15,9 @@ import cv2
 import numpy as np
 
 from ssd_detector.evaluation.voc import GroundTruths
-from ssd_training.data.cache import cache_images
-from ssd_training.data.pipeline import training_batches
-from ssd_training.data.records import ImageFile, Record
+from ssd_training.data.batches.pipeline import training_batches
+from ssd_training.data.images.cache import cache_images
+from ssd_training.data.images.records import ImageFile, Record
 from ssd_training.experiments.data_schema import AugmentationSettings
 from ssd_training.experiments.merge import load_experiment
 from ssd_training.train import CONFIG_ROOT

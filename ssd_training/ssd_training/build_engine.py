@@ -1,5 +1,5 @@
 """
-Build the TensorRT engine of an exported bundle, on this machine: `python -m ssd_training.build_engine`.
+Build the TensorRT engine of a bundle here: `python -m ssd_training.build_engine`.
 
 On the robot, without the training package: `python -m ssd_detector.build_engine BUNDLE`.
 """

@@ -151,7 +151,7 @@ def test_a_disabled_detector_drops_frames_until_it_is_enabled(detector):
 
 
 def test_a_snapshot_is_a_voc_image_with_its_detections_that_training_reads(detector, folder):
-    read_voc = pytest.importorskip('ssd_training.data.voc').read_voc
+    read_voc = pytest.importorskip('ssd_training.data.sources.voc').read_voc
     header = detector.ask(plain_image(red=255, green=255)).header
     request = Snapshot.Request(folder=str(folder / 'voc'), image_topic=f'/{NAMESPACE}/image')
     answer = detector.call(Snapshot, 'snapshot', request)

@@ -10,10 +10,10 @@ import pytest
 import tensorflow as tf
 
 from ssd_detector.boxes import iou_matrix
-from ssd_training.data.augmentation import augment, augment_mosaic, flip, mosaic
-from ssd_training.data.colors import distort_colors
-from ssd_training.data.sample import Sample
-from ssd_training.data.zoom import crop_window, expand_window, resize, view
+from ssd_training.data.augmentation.augmentation import augment, augment_mosaic, flip, mosaic
+from ssd_training.data.augmentation.colors import distort_colors
+from ssd_training.data.augmentation.sample import Sample
+from ssd_training.data.augmentation.zoom import crop_window, expand_window, resize, view
 from ssd_training.experiments.data_schema import (
     AugmentationSettings,
     CropSettings,

@@ -7,9 +7,9 @@ import numpy as np
 from pycocotools.coco import COCO
 import pytest
 
-from ssd_training.data.annotations import Policy
-from ssd_training.data.coco import read_coco_annotations
-from ssd_training.data.repair import to_records
+from ssd_training.data.annotations.annotations import Policy
+from ssd_training.data.annotations.repair import to_records
+from ssd_training.data.sources.coco import read_coco_annotations
 from ssd_training.errors import DataError
 
 LABELS = ('cat', 'dog')

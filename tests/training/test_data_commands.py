@@ -14,10 +14,10 @@ import numpy as np
 import pytest
 
 from ssd_training.data.__main__ import main
-from ssd_training.data.cache import cache_images
+from ssd_training.data.batches.pipeline import training_batches
 from ssd_training.data.datasets import read_split, read_splits
-from ssd_training.data.pipeline import training_batches
-from ssd_training.data.records import hash_records
+from ssd_training.data.images.cache import cache_images
+from ssd_training.data.images.records import hash_records
 from ssd_training.errors import DataError
 from tests.training.conftest import TINY
 from tests.training.shapes_voc import write_image, write_shapes_voc, write_split

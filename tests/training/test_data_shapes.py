@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from ssd_training.data.shapes import generate_shapes, SHAPES
+from ssd_training.data.sources.shapes import generate_shapes
+from ssd_training.experiments.data_schema import SHAPES
 
 
 def generate(split='train', num_images=12, seed=0, labels=SHAPES):

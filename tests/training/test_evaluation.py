@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from ssd_detector.evaluation.inference import Model
-from ssd_training.data.records import ImageFile
-from ssd_training.data.voc import read_voc
+from ssd_training.data.images.records import ImageFile
+from ssd_training.data.sources.voc import read_voc
 from ssd_training.errors import DataError
 from ssd_training.training.evaluation import analyse_records, detect_records, evaluate_split
 from ssd_training.training.validation import validate

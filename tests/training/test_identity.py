@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from ssd_training.data.__main__ import main
-from ssd_training.data.annotations import Policy
-from ssd_training.data.coco import read_coco_annotations
+from ssd_training.data.annotations.annotations import Policy
+from ssd_training.data.annotations.repair import to_records
 from ssd_training.data.datasets import read_splits
-from ssd_training.data.repair import to_records
-from ssd_training.data.voc import read_voc_annotations
+from ssd_training.data.sources.coco import read_coco_annotations
+from ssd_training.data.sources.voc import read_voc_annotations
 from ssd_training.errors import DataError
 from tests.training.conftest import TINY
 from tests.training.shapes_voc import LABELS, write_image, write_shapes_voc, write_split

@@ -16,7 +16,7 @@ import pytest
 from rich.console import Console
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from ssd_training.data.records import ImageFile
+from ssd_training.data.images.records import ImageFile
 from ssd_training.errors import CheckpointError, DataError, InterruptedRun, RunError
 from ssd_training.runs.checkpoint_source import open_source
 from ssd_training.runs.checkpoints import (

@@ -8,10 +8,10 @@ import pytest
 
 from ssd_detector.images.decoding import decode_rgb, turn_upright
 from ssd_training.data.__main__ import main
-from ssd_training.data.cache import cache_images
+from ssd_training.data.batches.pipeline import training_batches
 from ssd_training.data.datasets import read_split, read_splits
-from ssd_training.data.decoding import count_used_bits
-from ssd_training.data.pipeline import training_batches
+from ssd_training.data.images.cache import cache_images
+from ssd_training.data.images.decoding import count_used_bits
 from ssd_training.deploy.calibration import find_images, load_images
 from tests.image_files import exif_of, with_exif
 from tests.training.conftest import TINY

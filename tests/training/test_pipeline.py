@@ -8,12 +8,12 @@ import pytest
 import tensorflow as tf
 
 from ssd_detector.preprocess import preprocess
-from ssd_training.data.order import EpochOrder
-from ssd_training.data.pipeline import training_batches
-from ssd_training.data.records import hash_records, ImageFile
-from ssd_training.data.sample import Sample
-from ssd_training.data.voc import read_voc
-from ssd_training.data.zoom import resize
+from ssd_training.data.augmentation.sample import Sample
+from ssd_training.data.augmentation.zoom import resize
+from ssd_training.data.batches.order import EpochOrder
+from ssd_training.data.batches.pipeline import training_batches
+from ssd_training.data.images.records import hash_records, ImageFile
+from ssd_training.data.sources.voc import read_voc
 from ssd_training.errors import DataError
 from tests.training.shapes_voc import LABELS, write_image, write_split
 

@@ -14,7 +14,7 @@ from ssd_detector.backends.onnxruntime import OnnxRuntimeBackend
 from ssd_detector.bundles.bundle import INT8_CPU, INT8_TRT
 from ssd_detector.evaluation.voc import GroundTruths
 from ssd_detector.proofs.parity import verify_backend
-from ssd_training.data.records import ImageFile, Record
+from ssd_training.data.images.records import ImageFile, Record
 from ssd_training.deploy.calibration import (
     find_images,
     hash_images,

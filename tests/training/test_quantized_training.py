@@ -14,7 +14,7 @@ import pytest
 import tensorflow as tf
 
 from ssd_detector.errors import ConfigError
-from ssd_training.data.pipeline import training_batches
+from ssd_training.data.batches.pipeline import training_batches
 from ssd_training.deploy import chain
 from ssd_training.deploy.conversion import export_onnx
 from ssd_training.deploy.int8 import quantize, QuantizeOptions

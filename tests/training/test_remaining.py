@@ -5,9 +5,9 @@ import json
 import pytest
 
 from ssd_training.data.__main__ import main
-from ssd_training.data.annotations import AnnotatedObject, Annotation, Policy
+from ssd_training.data.annotations.annotations import AnnotatedObject, Annotation, Policy
+from ssd_training.data.annotations.remaining import count_remaining, describe_remaining
 from ssd_training.data.datasets import read_splits
-from ssd_training.data.remaining import count_remaining, describe_remaining
 from ssd_training.errors import DataError
 from tests.training.conftest import TINY
 from tests.training.shapes_voc import write_image, write_shapes_voc, write_split

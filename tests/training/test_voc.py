@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from ssd_training.data.identity import check_disjoint
-from ssd_training.data.voc import read_voc
+from ssd_training.data.annotations.identity import check_disjoint
+from ssd_training.data.sources.voc import read_voc
 from ssd_training.errors import DataError
 from tests.training.shapes_voc import LABELS, SIZE_WH, write_image, write_split
 

@@ -10,8 +10,8 @@ import pytest
 
 from ssd_detector.errors import ConfigError
 from ssd_detector.images.decoding import IMAGE_SUFFIXES
-from ssd_training.data.voc import read_voc, read_voc_annotations
-from ssd_training.data.voc_files import FilesByStem, read_voc_file
+from ssd_training.data.sources.voc import read_voc, read_voc_annotations
+from ssd_training.data.sources.voc_files import FilesByStem, read_voc_file
 from ssd_training.errors import DataError
 from ssd_training.runs.fingerprint import compute_fingerprint
 from tests.training.shapes_voc import LABELS, write_image, write_split

@@ -10,10 +10,10 @@ from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from ssd_training.data.check import check_data, CheckResult
+from ssd_training.data.annotations.identity import check_disjoint
+from ssd_training.data.checking.check import check_data, CheckResult
+from ssd_training.data.checking.statistics import describe_split, SIZE_EDGES_PX
 from ssd_training.data.datasets import keep_readable, read_split, shards_root
-from ssd_training.data.identity import check_disjoint
-from ssd_training.data.statistics import describe_split, SIZE_EDGES_PX
 from ssd_training.errors import DataError
 from ssd_training.experiments.schema import ExperimentConfig
 
@@ -60,7 +60,7 @@ def write_preview(config: ExperimentConfig, path: Path, num_images: int) -> None
     :param num_images: samples
     :raises DataError: when it can not be written
     """
-    from ssd_training.data.preview import draw_preview
+    from ssd_training.data.checking.preview import draw_preview
 
     sheet_rgb = draw_preview(
         read_split(config.data, config.data.train_split),
@@ -87,8 +87,8 @@ def write_tfrecords(config: ExperimentConfig, *, overwrite: bool) -> Iterator[Pa
     :return: the folders
     :raises DataError: when the data are wrong or shards are there already
     """
-    from ssd_training.data.shard_writing import write_shards
-    from ssd_training.data.shards import shard_folder
+    from ssd_training.data.sources.shard_writing import write_shards
+    from ssd_training.data.sources.shards import shard_folder
 
     if config.data.tfrecords.enabled:
         raise DataError(

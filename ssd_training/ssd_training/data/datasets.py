@@ -4,21 +4,21 @@ from collections.abc import Iterable, Sequence
 import logging
 from pathlib import Path
 
-from ssd_training.data.annotations import (
+from ssd_training.data.annotations.annotations import (
     AnnotatedObject,
     Annotation,
     Finding,
     Policy,
 )
-from ssd_training.data.cache import cache_images
-from ssd_training.data.coco import read_coco_annotations
-from ssd_training.data.identity import check_disjoint
-from ssd_training.data.orientation import log_orientations
-from ssd_training.data.records import Record
-from ssd_training.data.remaining import count_remaining, describe_remaining
-from ssd_training.data.repair import to_records
-from ssd_training.data.shapes import generate_shapes
-from ssd_training.data.voc import read_voc_annotations
+from ssd_training.data.annotations.identity import check_disjoint
+from ssd_training.data.annotations.remaining import count_remaining, describe_remaining
+from ssd_training.data.annotations.repair import to_records
+from ssd_training.data.images.cache import cache_images
+from ssd_training.data.images.orientation import log_orientations
+from ssd_training.data.images.records import Record
+from ssd_training.data.sources.coco import read_coco_annotations
+from ssd_training.data.sources.shapes import generate_shapes
+from ssd_training.data.sources.voc import read_voc_annotations
 from ssd_training.errors import DataError
 from ssd_training.experiments.data_schema import DataSettings
 
@@ -72,7 +72,7 @@ def read_split(settings: DataSettings, split: str) -> list[Record]:
 def _read_records(settings: DataSettings, split: str) -> list[Record]:
     if settings.tfrecords.enabled:
         # TensorFlow, which takes seconds.
-        from ssd_training.data.shards import read_shards, shard_folder
+        from ssd_training.data.sources.shards import read_shards, shard_folder
 
         folder = shard_folder(shards_root(settings), split)
         return read_shards(

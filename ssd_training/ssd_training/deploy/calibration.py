@@ -18,7 +18,7 @@ from onnxruntime.quantization.calibrate import create_calibrator
 
 from ssd_detector.backends.backend import INPUT_NAME
 from ssd_detector.images.decoding import IMAGE_SUFFIXES
-from ssd_training.data.records import ImageFile, ImageSource, Record
+from ssd_training.data.images.records import ImageFile, ImageSource, Record
 from ssd_training.errors import DataError, ExportError
 
 Method = Literal['minmax', 'entropy', 'percentile']

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ssd_detector.errors import ConfigError
 from ssd_detector.images.decoding import IMAGE_SUFFIXES
-from ssd_training.data.records import ImageFile
+from ssd_training.data.images.records import ImageFile
 from ssd_training.errors import DataError
 
 VIDEO_SUFFIX = '.mp4'

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from ssd_detector.bundles.bundle import CALIBRATION, INT8_CPU, MODEL
 from ssd_detector.preprocess import preprocess
 from ssd_training.data.datasets import read_split
-from ssd_training.data.records import ImageSource
+from ssd_training.data.images.records import ImageSource
 from ssd_training.deploy.accuracy import find_losses, measure_files
 from ssd_training.deploy.build import Build, SOURCE
 from ssd_training.deploy.calibration import (

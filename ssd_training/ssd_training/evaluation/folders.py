@@ -21,7 +21,7 @@ from ssd_detector.report.files import (
 )
 from ssd_detector.report.page import render_comparison, render_report
 from ssd_detector.report.pictures import mark_worst
-from ssd_training.data.records import Record
+from ssd_training.data.images.records import Record
 from ssd_training.errors import RunError
 from ssd_training.evaluation.scoring import Score
 

@@ -19,7 +19,7 @@ from ssd_detector.evaluation.inference import Model, Run
 from ssd_detector.report.description import describe
 from ssd_detector.report.result import DataResult, Origin, Result
 from ssd_training.data.datasets import read_split
-from ssd_training.data.records import hash_records, Record
+from ssd_training.data.images.records import hash_records, Record
 from ssd_training.evaluation.categories import number_categories
 from ssd_training.evaluation.chain import find_before
 from ssd_training.evaluation.progress import open_progress

@@ -10,9 +10,12 @@ from pydantic import Field
 from ssd_detector.bundles.labels import find_label_faults
 from ssd_detector.config import STRICT
 from ssd_detector.errors import ConfigError
-from ssd_training.data.decoding import Orientation
-from ssd_training.data.shapes import SHAPES
 from ssd_training.experiments.ranges import Count, Positive, Share
+
+# Which way up an image is read; auto: as the size in its annotation says.
+Orientation = Literal['auto', 'upright', 'stored']
+# What the generated images show.
+SHAPES = ('rectangle', 'ellipse', 'triangle')
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import PurePath
 
-from ssd_training.data.annotations import Finding
+from ssd_training.data.annotations.annotations import Finding
 from ssd_training.preparation.listing import count_equal
 from ssd_training.preparation.source import LabelledImage
 

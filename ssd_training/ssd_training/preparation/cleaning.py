@@ -6,7 +6,7 @@ import dataclasses
 import shlex
 
 from ssd_detector.bundles.labels import BACKGROUND, find_label_faults
-from ssd_training.data.annotations import (
+from ssd_training.data.annotations.annotations import (
     AnnotatedObject,
     Annotation,
     check_objects,
@@ -14,7 +14,7 @@ from ssd_training.data.annotations import (
     letters_of,
     Policy,
 )
-from ssd_training.data.boxes import Box, find_usable_box
+from ssd_training.data.annotations.boxes import Box, find_usable_box
 from ssd_training.errors import DataError
 
 _MIN_SIZE_PX = 1.0

@@ -5,9 +5,9 @@ import math
 from pathlib import Path
 from typing import Any
 
-from ssd_training.data.annotations import AnnotatedObject, Finding
-from ssd_training.data.boxes import Box, turn_box
-from ssd_training.data.coco import read_turn
+from ssd_training.data.annotations.annotations import AnnotatedObject, Finding
+from ssd_training.data.annotations.boxes import Box, turn_box
+from ssd_training.data.sources.coco import read_turn
 from ssd_training.errors import DataError
 from ssd_training.preparation.listing import Listing
 from ssd_training.preparation.source import Labelled, LabelledImage, Split, split_of, split_of_name

@@ -5,8 +5,8 @@ import math
 from pathlib import Path
 from xml.etree import ElementTree
 
-from ssd_training.data.annotations import AnnotatedObject, Finding
-from ssd_training.data.boxes import turn_box
+from ssd_training.data.annotations.annotations import AnnotatedObject, Finding
+from ssd_training.data.annotations.boxes import turn_box
 from ssd_training.errors import DataError
 from ssd_training.preparation.listing import Listing
 from ssd_training.preparation.source import Labelled, LabelledImage, split_of_name

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
-from ssd_training.data.annotations import Finding
-from ssd_training.data.voc_files import read_voc_file
+from ssd_training.data.annotations.annotations import Finding
+from ssd_training.data.sources.voc_files import read_voc_file
 from ssd_training.errors import DataError
 from ssd_training.preparation import cvat_file
 from ssd_training.preparation.coco_folder import is_coco, read_coco_folder

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from ssd_training.data.decoding import Orientation
+from ssd_training.experiments.data_schema import Orientation
 from ssd_training.preparation.source import Layout
 
 

@@ -7,10 +7,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from ssd_training.data.annotations import AnnotatedObject, Annotation, Finding
-from ssd_training.data.decoding import Decoding, Orientation
-from ssd_training.data.inspection import find_undecided, inspect_image
-from ssd_training.data.records import ImageFile
+from ssd_training.data.annotations.annotations import AnnotatedObject, Annotation, Finding
+from ssd_training.data.checking.inspection import find_undecided, inspect_image
+from ssd_training.data.images.decoding import Decoding
+from ssd_training.data.images.records import ImageFile
+from ssd_training.experiments.data_schema import Orientation
 from ssd_training.preparation.duplicates import hash_scene
 from ssd_training.preparation.source import LabelledImage, Split
 

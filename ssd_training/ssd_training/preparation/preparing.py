@@ -5,9 +5,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ssd_training.data.annotations import Annotation, Finding
-from ssd_training.data.decoding import Orientation
+from ssd_training.data.annotations.annotations import Annotation, Finding
 from ssd_training.errors import DataError
+from ssd_training.experiments.data_schema import Orientation
 from ssd_training.preparation.claims import settle_claims
 from ssd_training.preparation.cleaning import choose_labels, clean, find_similar_names, rename
 from ssd_training.preparation.layouts import read_labels

@@ -6,7 +6,7 @@ from pathlib import Path
 import re
 from typing import Literal
 
-from ssd_training.data.annotations import AnnotatedObject, Finding
+from ssd_training.data.annotations.annotations import AnnotatedObject, Finding
 
 Split = Literal['train', 'val', 'test']
 Layout = Literal['voc', 'coco', 'yolo', 'cvat']

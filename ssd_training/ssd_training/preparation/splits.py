@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ssd_training.data.annotations import Annotation
+from ssd_training.data.annotations.annotations import Annotation
 from ssd_training.errors import DataError
 from ssd_training.preparation.duplicates import group_scenes
 from ssd_training.preparation.options import Options

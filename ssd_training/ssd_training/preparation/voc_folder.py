@@ -4,10 +4,10 @@ from collections.abc import Sequence
 import dataclasses
 from pathlib import Path
 
-from ssd_training.data.annotations import AnnotatedObject, Finding
-from ssd_training.data.texts import decode_text
-from ssd_training.data.voc_files import read_voc_file, VocFile
-from ssd_training.data.voc_lists import read_list
+from ssd_training.data.annotations.annotations import AnnotatedObject, Finding
+from ssd_training.data.sources.texts import decode_text
+from ssd_training.data.sources.voc_files import read_voc_file, VocFile
+from ssd_training.data.sources.voc_lists import read_list
 from ssd_training.errors import DataError
 from ssd_training.preparation.listing import Listing
 from ssd_training.preparation.source import Labelled, LabelledImage, Split, split_of

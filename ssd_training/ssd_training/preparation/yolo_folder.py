@@ -5,8 +5,8 @@ from dataclasses import replace
 from pathlib import Path
 from urllib.parse import unquote
 
-from ssd_training.data.annotations import AnnotatedObject, Finding
-from ssd_training.data.texts import decode_text
+from ssd_training.data.annotations.annotations import AnnotatedObject, Finding
+from ssd_training.data.sources.texts import decode_text
 from ssd_training.errors import DataError
 from ssd_training.preparation.listing import Listing, normalize_name
 from ssd_training.preparation.source import Labelled, LabelledImage, split_of

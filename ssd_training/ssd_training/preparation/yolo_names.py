@@ -6,7 +6,7 @@ from pathlib import Path
 
 import yaml
 
-from ssd_training.data.texts import decode_text
+from ssd_training.data.sources.texts import decode_text
 from ssd_training.errors import DataError
 from ssd_training.preparation.listing import Listing
 

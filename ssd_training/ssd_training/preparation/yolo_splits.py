@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
-from ssd_training.data.texts import decode_text
+from ssd_training.data.sources.texts import decode_text
 from ssd_training.errors import DataError
 from ssd_training.preparation.listing import Listing
 from ssd_training.preparation.source import Split, split_of_name

@@ -7,7 +7,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from ssd_training.data.pipeline import TrainingBatches
+from ssd_training.data.batches.pipeline import TrainingBatches
 from ssd_training.errors import RunError
 from ssd_training.experiments.run_schema import RuntimeSettings
 

@@ -6,7 +6,7 @@ from ssd_detector.evaluation.analysis import analyse, Analysis
 from ssd_detector.evaluation.inference import detect_all, Model, OnProgress, Picture, Predict, Run
 from ssd_detector.evaluation.voc import evaluate_voc, VocResult
 from ssd_detector.postprocess import Thresholds
-from ssd_training.data.records import Record
+from ssd_training.data.images.records import Record
 from ssd_training.experiments.data_schema import EvalSettings, NmsSettings
 
 __all__ = [

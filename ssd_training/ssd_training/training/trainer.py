@@ -9,10 +9,10 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from ssd_training.data.batches.order import EpochOrder
+from ssd_training.data.batches.pipeline import training_batches, TrainingBatches
 from ssd_training.data.datasets import keep_readable, read_splits
-from ssd_training.data.order import EpochOrder
-from ssd_training.data.pipeline import training_batches, TrainingBatches
-from ssd_training.data.records import hash_records, Record
+from ssd_training.data.images.records import hash_records, Record
 from ssd_training.experiments.data_schema import DataSettings
 from ssd_training.experiments.schema import ExperimentConfig
 from ssd_training.model.quantized_ssd import build_quantized

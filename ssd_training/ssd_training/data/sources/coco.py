@@ -10,13 +10,14 @@ from pydantic import Field, TypeAdapter, ValidationError
 from typing_extensions import NotRequired, TypedDict
 
 from ssd_detector.images.decoding import IMAGE_SUFFIXES
-from ssd_training.data.annotations import AnnotatedObject, Annotation, Finding
-from ssd_training.data.boxes import turn_box
-from ssd_training.data.decoding import Decoding, Orientation
-from ssd_training.data.identity import drop_repeated
-from ssd_training.data.records import ImageFile
-from ssd_training.data.voc_files import FilesByStem
+from ssd_training.data.annotations.annotations import AnnotatedObject, Annotation, Finding
+from ssd_training.data.annotations.boxes import turn_box
+from ssd_training.data.annotations.identity import drop_repeated
+from ssd_training.data.images.decoding import Decoding
+from ssd_training.data.images.records import ImageFile
+from ssd_training.data.sources.voc_files import FilesByStem
 from ssd_training.errors import DataError
+from ssd_training.experiments.data_schema import Orientation
 
 
 class _Image(TypedDict):

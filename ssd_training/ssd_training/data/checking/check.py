@@ -6,10 +6,16 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from ssd_training.data.annotations import Annotation, check_objects, Finding, Kind, Policy
+from ssd_training.data.annotations.annotations import (
+    Annotation,
+    check_objects,
+    Finding,
+    Kind,
+    Policy,
+)
+from ssd_training.data.annotations.remaining import count_remaining, describe_remaining
+from ssd_training.data.checking.inspection import find_undecided, inspect_image
 from ssd_training.data.datasets import policy_of, read_annotations
-from ssd_training.data.inspection import find_undecided, inspect_image
-from ssd_training.data.remaining import count_remaining, describe_remaining
 from ssd_training.experiments.data_schema import DataSettings
 
 

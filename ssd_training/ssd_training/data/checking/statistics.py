@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ssd_detector.boxes import cxcywh_to_xyxy, iou_matrix
-from ssd_training.data.records import Record
+from ssd_training.data.images.records import Record
 
 # Side of a square of the same area, px of the model's input.
 SIZE_EDGES_PX = (0, 16, 32, 64, 128, 256, 100_000)

@@ -6,8 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 import logging
 
-from ssd_training.data.decoding import Decision
-from ssd_training.data.records import EncodedImage, ImageSource, Record
+from ssd_training.data.images.decoding import Decision
+from ssd_training.data.images.records import EncodedImage, ImageSource, Record
 from ssd_training.errors import DataError
 
 logger = logging.getLogger(__name__)

@@ -11,8 +11,8 @@ from ssd_detector.errors import ImageError
 from ssd_detector.images.decoding import decode_rgb, turn_upright
 from ssd_detector.images.heads import PNG_START, read_claimed_size_wh, read_orientation
 from ssd_training.errors import DataError
+from ssd_training.experiments.data_schema import Orientation
 
-Orientation = Literal['auto', 'upright', 'stored']
 Decision = Literal['plain', 'upright', 'stored', 'undecided']
 
 _TIFF_STARTS = (b'II*\0', b'MM\0*')

@@ -4,8 +4,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from ssd_training.data.boxes import Box, clip_box, is_normalized
-from ssd_training.data.records import ImageSource
+from ssd_training.data.annotations.boxes import Box, clip_box, is_normalized
+from ssd_training.data.images.records import ImageSource
 
 Kind = Literal[
     'missing file',

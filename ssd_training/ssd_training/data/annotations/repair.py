@@ -7,15 +7,15 @@ import logging
 import numpy as np
 
 from ssd_detector.evaluation.voc import GroundTruths
-from ssd_training.data.annotations import (
+from ssd_training.data.annotations.annotations import (
     AnnotatedObject,
     Annotation,
     check_objects,
     Finding,
     Policy,
 )
-from ssd_training.data.boxes import find_usable_box
-from ssd_training.data.records import Record
+from ssd_training.data.annotations.boxes import find_usable_box
+from ssd_training.data.images.records import Record
 from ssd_training.errors import DataError
 
 _SHOWN = 20

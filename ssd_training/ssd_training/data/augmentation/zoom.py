@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import tensorflow as tf
 
-from ssd_training.data.sample import happens, Sample
+from ssd_training.data.augmentation.sample import happens, Sample
 from ssd_training.experiments.data_schema import (
     AugmentationSettings,
     CropSettings,

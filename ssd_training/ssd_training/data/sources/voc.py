@@ -6,18 +6,19 @@ import dataclasses
 from pathlib import Path
 
 from ssd_detector.images.decoding import IMAGE_SUFFIXES
-from ssd_training.data.annotations import (
+from ssd_training.data.annotations.annotations import (
     Annotation,
     Finding,
     Policy,
 )
-from ssd_training.data.decoding import Decoding, Orientation
-from ssd_training.data.identity import drop_repeated
-from ssd_training.data.records import ImageFile, Record
-from ssd_training.data.repair import to_records
-from ssd_training.data.voc_files import BoxBase, FilesByStem, read_voc_file, VocFile
-from ssd_training.data.voc_lists import read_list
+from ssd_training.data.annotations.identity import drop_repeated
+from ssd_training.data.annotations.repair import to_records
+from ssd_training.data.images.decoding import Decoding
+from ssd_training.data.images.records import ImageFile, Record
+from ssd_training.data.sources.voc_files import BoxBase, FilesByStem, read_voc_file, VocFile
+from ssd_training.data.sources.voc_lists import read_list
 from ssd_training.errors import DataError
+from ssd_training.experiments.data_schema import Orientation
 
 _COUNTS_FROM_0 = 'pixels count from 0 here, as CVAT writes them: give data.voc_box_base=0'
 

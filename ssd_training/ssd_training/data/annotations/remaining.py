@@ -4,13 +4,13 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from ssd_training.data.annotations import (
+from ssd_training.data.annotations.annotations import (
     Annotation,
     find_similar,
     Finding,
     Policy,
 )
-from ssd_training.data.boxes import find_usable_box, is_normalized
+from ssd_training.data.annotations.boxes import find_usable_box, is_normalized
 
 # From this share on it is no longer a matter of a few odd boxes.
 _MANY = 0.1

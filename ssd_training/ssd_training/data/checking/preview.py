@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ssd_detector.images.drawing import class_color_rgb, draw_box
-from ssd_training.data.pipeline import training_batches
-from ssd_training.data.records import Record
+from ssd_training.data.batches.pipeline import training_batches
+from ssd_training.data.images.records import Record
 from ssd_training.experiments.data_schema import AugmentationSettings
 
 _GAP_PX = 6

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ssd_detector.evaluation.voc import GroundTruths
-from ssd_training.data.decoding import Decoding
+from ssd_training.data.images.decoding import Decoding
 from ssd_training.errors import DataError
 
 # EXIF data are the first or second segment of a JPEG, and begin with the orientation.

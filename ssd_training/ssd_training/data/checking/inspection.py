@@ -7,10 +7,10 @@ import hashlib
 import numpy as np
 from numpy.typing import NDArray
 
-from ssd_training.data.annotations import Finding
-from ssd_training.data.decoding import count_used_bits
-from ssd_training.data.orientation import describe_undecided, explain_orientations
-from ssd_training.data.records import check_size, EncodedImage, ImageSource
+from ssd_training.data.annotations.annotations import Finding
+from ssd_training.data.images.decoding import count_used_bits
+from ssd_training.data.images.orientation import describe_undecided, explain_orientations
+from ssd_training.data.images.records import check_size, EncodedImage, ImageSource
 from ssd_training.errors import DataError
 
 

@@ -9,9 +9,8 @@ from numpy.typing import NDArray
 
 from ssd_detector.boxes import iou_matrix
 from ssd_detector.evaluation.voc import GroundTruths
-from ssd_training.data.records import Record
+from ssd_training.data.images.records import Record
 
-SHAPES = ('rectangle', 'ellipse', 'triangle')
 _SPLITS = ('train', 'val')
 _MAX_OBJECTS = 3
 _SIDES = (0.25, 0.6)  # Of the image's side.

@@ -4,9 +4,9 @@ from collections.abc import Callable, Sequence
 
 import tensorflow as tf
 
-from ssd_training.data.colors import distort_colors
-from ssd_training.data.sample import happens, Sample
-from ssd_training.data.zoom import per_corner, zoom
+from ssd_training.data.augmentation.colors import distort_colors
+from ssd_training.data.augmentation.sample import happens, Sample
+from ssd_training.data.augmentation.zoom import per_corner, zoom
 from ssd_training.experiments.data_schema import (
     AugmentationSettings,
     FlipSettings,

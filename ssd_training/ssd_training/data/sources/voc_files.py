@@ -10,9 +10,9 @@ from typing import Literal
 import unicodedata
 from xml.etree import ElementTree
 
-from ssd_training.data.annotations import AnnotatedObject
-from ssd_training.data.boxes import turn_box
-from ssd_training.data.texts import decode_text
+from ssd_training.data.annotations.annotations import AnnotatedObject
+from ssd_training.data.annotations.boxes import turn_box
+from ssd_training.data.sources.texts import decode_text
 from ssd_training.errors import DataError
 
 BoxBase = Literal[0, 1]

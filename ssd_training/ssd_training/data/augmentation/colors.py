@@ -5,7 +5,7 @@ import math
 import numpy as np
 import tensorflow as tf
 
-from ssd_training.data.sample import Sample
+from ssd_training.data.augmentation.sample import Sample
 from ssd_training.experiments.data_schema import PhotometricSettings
 
 _LUMA = (0.299, 0.587, 0.114)

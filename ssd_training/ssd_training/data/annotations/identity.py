@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable, Sequence
 
-from ssd_training.data.annotations import Annotation, Finding
-from ssd_training.data.records import Record
+from ssd_training.data.annotations.annotations import Annotation, Finding
+from ssd_training.data.images.records import Record
 from ssd_training.errors import DataError
 
 

@@ -7,10 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 import tensorflow as tf
 
-from ssd_training.data.augmentation import augment, augment_mosaic
-from ssd_training.data.order import EpochOrder
-from ssd_training.data.records import Record
-from ssd_training.data.sample import Sample
+from ssd_training.data.augmentation.augmentation import augment, augment_mosaic
+from ssd_training.data.augmentation.sample import Sample
+from ssd_training.data.batches.order import EpochOrder
+from ssd_training.data.images.records import Record
 from ssd_training.errors import DataError
 from ssd_training.experiments.data_schema import AugmentationSettings
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import re
 
 from ssd_detector.images.decoding import IMAGE_SUFFIXES
-from ssd_training.data.texts import decode_text
+from ssd_training.data.sources.texts import decode_text
 from ssd_training.errors import DataError
 
 # Lists of one class have a second column: 1 there, 0 there but difficult, -1 not there.

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ssd_training.data.records import ImageSource, Record
+from ssd_training.data.images.records import ImageSource, Record
 from ssd_training.errors import DataError
 
 

@@ -11,9 +11,10 @@ import numpy as np
 import tensorflow as tf
 
 from ssd_detector.evaluation.voc import GroundTruths
-from ssd_training.data.decoding import Decoding, Orientation
-from ssd_training.data.records import EncodedImage, Record
+from ssd_training.data.images.decoding import Decoding
+from ssd_training.data.images.records import EncodedImage, Record
 from ssd_training.errors import DataError
+from ssd_training.experiments.data_schema import Orientation
 
 METADATA = 'metadata.json'
 FORMAT = 1

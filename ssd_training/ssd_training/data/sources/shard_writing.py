@@ -9,8 +9,8 @@ from typing import Any
 
 import tensorflow as tf
 
-from ssd_training.data.records import Record
-from ssd_training.data.shards import FORMAT, METADATA
+from ssd_training.data.images.records import Record
+from ssd_training.data.sources.shards import FORMAT, METADATA
 from ssd_training.errors import DataError
 
 IMAGES_PER_SHARD = 500
