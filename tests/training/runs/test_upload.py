@@ -1,4 +1,4 @@
-"""A copy of the run folder elsewhere: in memory, as fsspec has it; S3 is in training/test_commands.py."""
+"""A copy of the run folder elsewhere: in memory, as fsspec has it; S3 is in test_commands."""
 
 import logging
 from pathlib import Path
