@@ -54,13 +54,13 @@ def _benchmark(arguments: argparse.Namespace) -> None:
 
     from ssd_detector.bundles.bundle import load_bundle
     from ssd_detector.bundles.deploy_config import BenchmarkSettings
-    from ssd_training.deploy.benchmark_report import (
+    from ssd_training.benchmarking.report import (
         BenchmarkOptions,
         format_report,
         run_benchmark,
     )
-    from ssd_training.deploy.bundles import choose_bundle
-    from ssd_training.deploy.prediction import count_progress
+    from ssd_training.deployment.bundles import choose_bundle
+    from ssd_training.prediction.predictions import count_progress
 
     config = read_deploy_config(arguments)
     path = choose_bundle(arguments.bundle, config)

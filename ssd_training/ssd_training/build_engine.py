@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from ssd_training.command_line import add_engine, run_step
 
 if TYPE_CHECKING:
-    from ssd_training.deploy.build import Build
+    from ssd_training.deployment.build import Build
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -27,7 +27,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _build(arguments: argparse.Namespace, build: 'Build') -> None:
     from ssd_detector.bundles.bundle import load_bundle
-    from ssd_training.deploy.steps import build_engine
+    from ssd_training.deployment.after_bundle import build_engine
 
     print(build_engine(load_bundle(build.bundle_path), arguments))
 

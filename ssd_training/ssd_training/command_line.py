@@ -12,7 +12,7 @@ from ssd_training.quiet import quiet_tensorflow
 
 if TYPE_CHECKING:
     from ssd_detector.bundles.deploy_config import DeployConfig
-    from ssd_training.deploy.build import Build
+    from ssd_training.deployment.build import Build
 
 CONFIG_ROOT = Path(__file__).parent / 'configs'
 
@@ -215,7 +215,7 @@ def read_deploy_config(arguments: argparse.Namespace) -> 'DeployConfig | None':
     """
     if arguments.deploy_config is None:
         return None
-    from ssd_training.deploy.source import load_deploy_config
+    from ssd_training.deployment.trained_model import load_deploy_config
 
     config, _ = load_deploy_config(arguments.deploy_config, arguments.config_root, os.environ)
     return config
@@ -229,8 +229,8 @@ def read_build(arguments: argparse.Namespace) -> 'Build | None':
     :return: the build, or None when nothing is left to do
     :raises ConfigError: with everything that is wrong
     """
-    from ssd_training.deploy.build import Build
-    from ssd_training.deploy.source import load_deploy_config
+    from ssd_training.deployment.build import Build
+    from ssd_training.deployment.trained_model import load_deploy_config
     from ssd_training.experiments.merge import format_tree
 
     deploy, merged = load_deploy_config(arguments.deploy_config, arguments.config_root, os.environ)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from ssd_training.command_line import run_step
 
 if TYPE_CHECKING:
-    from ssd_training.deploy.build import Build
+    from ssd_training.deployment.build import Build
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -22,8 +22,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _convert(_: argparse.Namespace, build: 'Build') -> None:
-    from ssd_training.deploy.assembly import assemble
-    from ssd_training.deploy.chain import convert, validate
+    from ssd_training.deployment.assembly import assemble
+    from ssd_training.deployment.steps import convert, validate
 
     convert(build)
     validate(build)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from ssd_training.command_line import add_checkpoint, run_step
 
 if TYPE_CHECKING:
-    from ssd_training.deploy.build import Build
+    from ssd_training.deployment.build import Build
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -42,9 +42,9 @@ def _add_variants(parser: argparse.ArgumentParser) -> None:
 
 
 def _export(arguments: argparse.Namespace, build: 'Build') -> None:
-    from ssd_training.deploy.chain import export_bundle, export_uint8
-    from ssd_training.deploy.raw_heads import export_raw_heads
-    from ssd_training.deploy.source import read_source
+    from ssd_training.deployment.steps import export_bundle, export_uint8
+    from ssd_training.deployment.trained_model import read_source
+    from ssd_training.quantization.raw_heads import export_raw_heads
 
     source = read_source(arguments.checkpoint, build.deploy, arguments.config_root, os.environ)
     bundle = export_bundle(source, build)

@@ -21,8 +21,8 @@ from ssd_training.command_line import (
 if TYPE_CHECKING:
     from ssd_detector import Detector
     from ssd_detector.bundles.deploy_config import DeployConfig
-    from ssd_training.deploy.frame_sources import Unreadable
-    from ssd_training.deploy.prediction import Prediction
+    from ssd_training.prediction.frame_sources import Unreadable
+    from ssd_training.prediction.predictions import Prediction
 
 _MODELS = {'auto': 'auto', 'fp32': 'model.onnx', 'int8': 'model_int8_cpu.onnx'}
 
@@ -72,9 +72,9 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
 def _predict(arguments: argparse.Namespace) -> None:
     from contextlib import closing
 
-    from ssd_training.deploy.frame_sources import open_source, Unreadable
-    from ssd_training.deploy.prediction import predict
     from ssd_training.errors import DataError
+    from ssd_training.prediction.frame_sources import open_source, Unreadable
+    from ssd_training.prediction.predictions import predict
 
     config = read_deploy_config(arguments)
     source = open_source(_choose_source(arguments, config), arguments.output_dir)
@@ -103,7 +103,7 @@ def _predict(arguments: argparse.Namespace) -> None:
 
 
 def _print(one: 'Prediction | Unreadable', *, as_json: bool) -> None:
-    from ssd_training.deploy.frame_sources import Unreadable
+    from ssd_training.prediction.frame_sources import Unreadable
 
     if as_json:
         value = vars(one) if isinstance(one, Unreadable) else one.to_json()
@@ -129,7 +129,7 @@ def _open_detector(arguments: argparse.Namespace, config: 'DeployConfig | None')
     from dataclasses import replace
 
     from ssd_detector import Detector
-    from ssd_training.deploy.bundles import choose_bundle
+    from ssd_training.deployment.bundles import choose_bundle
 
     detector = Detector.from_bundle(
         choose_bundle(arguments.bundle, config),

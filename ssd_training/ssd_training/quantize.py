@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from ssd_training.command_line import add_parity_images, add_quantization, run_step
 
 if TYPE_CHECKING:
-    from ssd_training.deploy.build import Build
-    from ssd_training.deploy.int8 import QuantizeOptions
+    from ssd_training.deployment.build import Build
+    from ssd_training.quantization.step import QuantizeOptions
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -46,7 +46,7 @@ def read_options(arguments: argparse.Namespace) -> 'QuantizeOptions':
     """
     from dataclasses import fields
 
-    from ssd_training.deploy.int8 import QuantizeOptions
+    from ssd_training.quantization.step import QuantizeOptions
 
     given = vars(arguments)
     names = [one.name for one in fields(QuantizeOptions)]
@@ -54,9 +54,9 @@ def read_options(arguments: argparse.Namespace) -> 'QuantizeOptions':
 
 
 def _quantize(arguments: argparse.Namespace, build: 'Build') -> None:
-    from ssd_training.deploy.assembly import assemble
-    from ssd_training.deploy.chain import read_parity_images, validate
-    from ssd_training.deploy.int8 import quantize, report_sensitivity
+    from ssd_training.deployment.assembly import assemble
+    from ssd_training.deployment.steps import read_parity_images, validate
+    from ssd_training.quantization.step import quantize, report_sensitivity
 
     options = read_options(arguments)
     if arguments.sensitivity:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from ssd_training.command_line import add_parity_images, run_step
 
 if TYPE_CHECKING:
-    from ssd_training.deploy.build import Build
+    from ssd_training.deployment.build import Build
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -27,8 +27,8 @@ def _validate(arguments: argparse.Namespace, build: 'Build') -> None:
     from ssd_detector.backends.onnxruntime import read_shapes
     from ssd_detector.bundles.bundle import MODEL
     from ssd_detector.errors import SsdDetectorError
-    from ssd_training.deploy.assembly import assemble
-    from ssd_training.deploy.chain import read_parity_images, validate
+    from ssd_training.deployment.assembly import assemble
+    from ssd_training.deployment.steps import read_parity_images, validate
 
     try:
         for name, shape in read_shapes(build.file(MODEL)).items():

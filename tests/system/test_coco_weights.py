@@ -20,9 +20,9 @@ def test_untouched_coco_weights_reach_ap50_of_0_66_on_voc2007_val(tmp_path):
     if not (DATA_ROOT / 'VOCdevkit/VOC2007/ImageSets/Main/val.txt').is_file():
         pytest.skip(f'no VOCdevkit/VOC2007 in {DATA_ROOT}; unpack VOC2007 and set DATA_ROOT')
     from ssd_training.data.sources.voc import read_voc
-    from ssd_training.deploy.conversion import export_onnx
-    from ssd_training.deploy.serving import Serving
+    from ssd_training.deployment.conversion import export_onnx
     from ssd_training.experiments.merge import load_experiment
+    from ssd_training.model.serving import Serving
     from ssd_training.targets.priors import generate_priors
     from ssd_training.train import CONFIG_ROOT
     from ssd_training.training.evaluation import evaluate_split

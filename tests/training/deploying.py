@@ -2,13 +2,13 @@
 
 from pathlib import Path
 
-from ssd_training.deploy import chain
-from ssd_training.deploy.assembly import assemble
-from ssd_training.deploy.build import Build
-from ssd_training.deploy.int8 import quantize, QuantizeOptions
-from ssd_training.deploy.source import load_deploy_config, Source
+from ssd_training.deployment import steps
+from ssd_training.deployment.assembly import assemble
+from ssd_training.deployment.build import Build
+from ssd_training.deployment.trained_model import load_deploy_config, Source
 from ssd_training.experiments.schema import ExperimentConfig
 from ssd_training.model.weights import save_weights
+from ssd_training.quantization.step import quantize, QuantizeOptions
 from ssd_training.train import CONFIG_ROOT
 from ssd_training.training.trainer import build_model
 from tests.training.deploy_config import write_deploy_config
@@ -50,10 +50,10 @@ def build_bundle(source: Source, build: Build) -> None:
     :param source: what is deployed
     :param build: nothing made yet; its bundle is complete afterwards
     """
-    chain.export(source, build)
-    chain.convert(build)
+    steps.export(source, build)
+    steps.convert(build)
     quantize(build, QuantizeOptions(num_calibration=6, num_evaluated=0))
-    chain.validate(build)
+    steps.validate(build)
     assemble(build)
 
 

@@ -106,7 +106,7 @@ def open_saved_model(path: Path, labels: tuple[str, ...]) -> Model:
     :raises ExportError: when it can't be read
     """
     # TensorFlow, which takes seconds.
-    from ssd_training.deploy.serving import load_saved_model
+    from ssd_training.model.serving import load_saved_model
 
     serve, signature = load_saved_model(path)
 
@@ -128,7 +128,7 @@ def open_checkpoint(path: Path, config: ExperimentConfig) -> Model:
     :raises WeightsError: when the weights do not fit
     """
     # TensorFlow, which takes seconds.
-    from ssd_training.deploy.serving import Serving
+    from ssd_training.model.serving import Serving
     from ssd_training.targets.priors import generate_priors
     from ssd_training.training.trainer import build_model
 

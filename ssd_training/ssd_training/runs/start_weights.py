@@ -8,9 +8,9 @@ from pathlib import Path
 
 from ssd_detector.bundles.bundle import LABELS, MANIFEST, MODEL
 from ssd_detector.errors import ConfigError
-from ssd_training.deploy.bundles import find_released_bundle
 from ssd_training.errors import RunError, WeightsError
 from ssd_training.experiments.model_schema import WEIGHTS_SUFFIX
+from ssd_training.model.released_bundle import find_released_bundle
 from ssd_training.runs.checkpoints import file_name, step_of
 from ssd_training.runs.files import read_json
 from ssd_training.runs.finished_run import finished_weights

@@ -12,7 +12,7 @@ from ssd_training.data.batches.pipeline import training_batches
 from ssd_training.data.datasets import read_split, read_splits
 from ssd_training.data.images.cache import cache_images
 from ssd_training.data.images.decoding import count_used_bits
-from ssd_training.deploy.calibration import find_images, load_images
+from ssd_training.data.sampling import find_images, load_images
 from tests.image_files import exif_of, with_exif
 from tests.training.conftest import TINY
 from tests.training.shapes_voc import SIZE_WH, write_image, write_shapes_voc, write_split

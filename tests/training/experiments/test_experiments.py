@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from ssd_detector.errors import ConfigError
-from ssd_training.deploy.source import load_deploy_config
+from ssd_training.deployment.trained_model import load_deploy_config
 from ssd_training.errors import WeightsError
 from ssd_training.experiments.merge import format_tree, load_experiment
 from ssd_training.runs.fingerprint import compute_fingerprint

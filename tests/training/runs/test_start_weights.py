@@ -10,11 +10,11 @@ import pytest
 from ssd_detector.bundles.bundle import load_bundle
 from ssd_detector.preprocess import preprocess
 from ssd_detector.proofs.parity import read_parity
-from ssd_training.deploy import bundles
-from ssd_training.deploy.bundles import find_released_bundle
 from ssd_training.errors import CheckpointError, WeightsError
 from ssd_training.experiments.architecture import describe_architecture
+from ssd_training.model import released_bundle
 from ssd_training.model.detector import detect
+from ssd_training.model.released_bundle import find_released_bundle
 from ssd_training.model.weights import save_weights
 from ssd_training.runs.checkpoints import Checkpoint, Position, read_checkpoint, write_checkpoint
 from ssd_training.runs.fingerprint import compute_fingerprint
@@ -256,7 +256,7 @@ def test_released_is_found_in_an_installed_workspace_or_the_error_names_the_plac
     share = tmp_path / 'install/share/ssd_detector_ros/models'
     share.mkdir(parents=True)
     # As if the package lay elsewhere than in its repository.
-    monkeypatch.setattr(bundles, '__file__', str(tmp_path / 'site-packages/a/b/c/d.py'))
+    monkeypatch.setattr(released_bundle, '__file__', str(tmp_path / 'site-packages/a/b/c/d.py'))
     monkeypatch.setenv(
         'AMENT_PREFIX_PATH', os.pathsep.join(['/nowhere', str(tmp_path / 'install')])
     )

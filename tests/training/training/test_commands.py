@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 import yaml
 
-from ssd_training.deploy.source import load_deploy_config, read_source
+from ssd_training.deployment.trained_model import load_deploy_config, read_source
 from ssd_training.errors import CheckpointError
 from ssd_training.runs.checkpoint_source import open_source
 from ssd_training.runs.checkpoints import read_checkpoint

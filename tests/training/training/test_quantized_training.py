@@ -15,14 +15,10 @@ import tensorflow as tf
 
 from ssd_detector.errors import ConfigError
 from ssd_training.data.batches.pipeline import training_batches
-from ssd_training.deploy import chain
-from ssd_training.deploy.conversion import export_onnx
-from ssd_training.deploy.int8 import quantize, QuantizeOptions
-from ssd_training.deploy.quantization import FILE_NAMES, quantize_model
-from ssd_training.deploy.sample_images import draw_image
-from ssd_training.deploy.serving import Serving
-from ssd_training.deploy.source import Source
-from ssd_training.deploy.trained_grids import find_trained_grids
+from ssd_training.data.sampling import draw_image
+from ssd_training.deployment.conversion import export_onnx
+from ssd_training.deployment.steps import convert, export, validate
+from ssd_training.deployment.trained_model import Source
 from ssd_training.errors import ExportError
 from ssd_training.experiments.architecture import describe_architecture
 from ssd_training.model.fake_quantization import (
@@ -40,7 +36,11 @@ from ssd_training.model.quantized_ssd import (
     CPU_GRIDS,
     TENSORRT_GRIDS,
 )
+from ssd_training.model.serving import Serving
 from ssd_training.model.weights import save_weights
+from ssd_training.quantization.int8_files import FILE_NAMES, quantize_model
+from ssd_training.quantization.step import quantize, QuantizeOptions
+from ssd_training.quantization.trained_grids import find_trained_grids
 from ssd_training.runs.fingerprint import compute_fingerprint
 from ssd_training.targets.matching import GroundTruthBatch
 from ssd_training.targets.priors import generate_priors
@@ -213,10 +213,10 @@ def test_the_chain_takes_the_scales_of_the_training(config, trained, folder, tmp
     save_weights(trained['trt'], path)
     build = make_build(tmp_path)
 
-    chain.export(Source(config, '0123456789ab', 'exp_0123456789ab', path, {}), build)
-    chain.convert(build)
+    export(Source(config, '0123456789ab', 'exp_0123456789ab', path, {}), build)
+    convert(build)
     quantize(build, QuantizeOptions(num_evaluated=0))
-    chain.validate(build)
+    validate(build)
 
     record = json.loads((build.path / 'calibration.json').read_text())
     assert (record['method'], record['images']) == ('training', [])

@@ -2,7 +2,7 @@
 One way to build engines for TensorRT 8.6, 10, 11 and TensorRT for RTX.
 
 Of the names that differ between them: EXPLICIT_BATCH and the precision flags are gone in 11,
-where precision comes from the file alone. `tests/training/test_tensorrt_gate.py` runs
+where precision comes from the file alone. `tests/training/deployment/test_tensorrt_gate.py` runs
 this code with TensorRT for RTX; the names were looked up in the others, which were not run.
 """
 

@@ -1,0 +1,93 @@
+"""Writes the bundle from what the steps have put into the build folder."""
+
+from collections.abc import Mapping
+from datetime import datetime, timezone
+from importlib.metadata import version
+import json
+from pathlib import Path
+from typing import Any
+
+import tensorflow as tf
+import yaml
+
+from ssd_detector.bundles.bundle import (
+    Bundle,
+    CALIBRATION,
+    DEPLOY,
+    LABELS,
+    MODEL,
+    MODEL_CARD,
+    PARITY,
+    PRIORS,
+    write_bundle,
+)
+from ssd_training.deployment.build import Build, INT8_FILES, SOURCE, VALIDATION
+from ssd_training.deployment.model_card import write_model_card
+from ssd_training.deployment.trained_model import read_recorded_source
+
+_LIBRARIES = ('keras', 'onnx', 'onnxruntime', 'onnxslim', 'tf2onnx')
+
+
+def assemble(build: Build) -> Bundle:
+    """
+    Write the bundle from what the build folder holds.
+
+    :param build: at least exported and converted
+    :return: the bundle, read back
+    :raises BundleError: when the parts do not fit; an older bundle stays then
+    """
+    source = read_recorded_source(build.file(SOURCE))
+    config = source.config
+    metrics = {**source.metrics, **_measured(build)}
+    contents: dict[str, Path | str] = {
+        MODEL: build.file(MODEL),
+        PRIORS: build.file(PRIORS),
+        DEPLOY: yaml.safe_dump(_for_robot(build.tree), sort_keys=False),
+        LABELS: '\n'.join(config.data.labels) + '\n',
+        MODEL_CARD: write_model_card(
+            build.deploy.model_name, config, training_run=source.training_run, metrics=metrics
+        ),
+    }
+    contents |= {
+        name: build.path / name
+        for name in (PARITY, CALIBRATION, *INT8_FILES)
+        if (build.path / name).exists()
+    }
+    manifest_fields = {
+        'name': build.deploy.model_name,
+        'created_at': datetime.now(timezone.utc).isoformat(timespec='seconds'),
+        'input_size_px': config.input_size[0],
+        'num_priors': len(source.priors_cxcywh()),
+        'num_classes': len(config.data.labels),
+        'fingerprint': source.fingerprint,
+        'training_run': source.training_run,
+        'versions': _versions(),
+        'metrics': metrics,
+    }
+    return write_bundle(build.bundle_path, contents, manifest_fields)
+
+
+def _for_robot(tree: Mapping[str, Any]) -> dict[str, Any]:
+    """Leave out what only the exporting machine does."""
+    deploy = {
+        name: section
+        for name, section in tree['deploy'].items()
+        if name not in ('prediction', 'benchmark')
+    }
+    return {**tree, 'deploy': deploy}
+
+
+def _measured(build: Build) -> dict[str, float]:
+    """Collect what validation and quantization measured."""
+    metrics: dict[str, float] = {}
+    for name in (VALIDATION, CALIBRATION):
+        path = build.path / name
+        if path.exists():
+            found = json.loads(path.read_text(encoding='utf-8'))
+            metrics |= found.get('metrics', {})
+    return metrics
+
+
+def _versions() -> dict[str, str]:
+    # tensorflow-cpu and tensorflow are two distributions of one module: ask the module.
+    return {name: version(name) for name in _LIBRARIES} | {'tensorflow': tf.__version__}

@@ -1,0 +1,184 @@
+"""Detects in every image of a source, writes annotated copies, and says what was found."""
+
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+import itertools
+import logging
+from pathlib import Path
+import sys
+import time
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
+
+from ssd_detector import Detections, Detector
+from ssd_detector.errors import ConfigError, ImageError
+from ssd_detector.images.drawing import draw_detections
+from ssd_training.prediction.annotated import open_writer
+from ssd_training.prediction.frame_sources import Frame, Source, Unreadable
+
+_LOG_EVERY = 100
+_WINDOW = 'ssd_training.predict'
+
+logger = logging.getLogger(__name__)
+
+Count = Callable[[], None]
+
+
+@dataclass(frozen=True, eq=False)
+class Prediction:
+    """
+    What was found in one image.
+
+    :param frame: the image
+    :param detections: in its pixels
+    :param path: of the annotated copy
+    :param latency_ms: of the detector, from pixels to boxes
+    """
+
+    frame: Frame
+    detections: Detections
+    path: Path
+    latency_ms: float
+
+    def to_json(self) -> dict[str, Any]:
+        """
+        Give plain values.
+
+        :return: boxes as [x1, y1, x2, y2] in pixels of the image
+        """
+        found = self.detections
+        rows = zip(found.labels, found.class_ids, found.scores, found.boxes_xyxy, strict=True)
+        return {
+            'name': self.frame.name,
+            'frame': self.frame.index,
+            'annotated': str(self.path),
+            'latency_ms': round(self.latency_ms, 3),
+            'detections': [
+                {
+                    'label': label,
+                    'class_id': int(class_id),
+                    'score': round(float(score), 6),
+                    'box_xyxy': [round(float(edge), 3) for edge in box],
+                }
+                for label, class_id, score, box in rows
+            ],
+        }
+
+    def __str__(self) -> str:
+        name = self.frame.name
+        if self.frame.index is not None:
+            name = f'{name} #{self.frame.index}'
+        found = self.detections
+        pairs = [
+            (label, round(float(s), 2))
+            for label, s in zip(found.labels, found.scores, strict=True)
+        ]
+        return f'{name}  {len(pairs)} detections: {pairs}'
+
+
+def predict(
+    detector: Detector,
+    source: Source,
+    folder: Path,
+    *,
+    max_frames: int | None = None,
+    is_shown: bool = False,
+) -> Generator[Prediction | Unreadable]:
+    """
+    Detect in every image; q in the window ends it.
+
+    :param detector: loaded
+    :param source: from open_source
+    :param folder: of the annotated copies
+    :param max_frames: None takes all
+    :param is_shown: in a window, too
+    :return: what was found in each image, or why it can't be read
+    :raises ConfigError: when there is no screen to show anything on
+    :raises DataError: when a copy can't be written
+    """
+    if is_shown:
+        _open_window()
+    writer = open_writer(source, folder)
+    total = _smaller(source.total, max_frames)
+    try:
+        with count_progress(Console(stderr=True), total) as count:
+            for one in itertools.islice(source.frames(), max_frames):
+                if isinstance(one, Unreadable):
+                    yield one
+                    continue
+                start_s = time.perf_counter()
+                try:
+                    detections = detector(one.image_rgb)
+                except ImageError as error:
+                    yield Unreadable(one.name, str(error))
+                    continue
+                latency_ms = 1e3 * (time.perf_counter() - start_s)
+                annotated_rgb = draw_detections(one.image_rgb, detections)
+                path = writer.write(one, annotated_rgb)
+                count()
+                yield Prediction(one, detections, path, latency_ms)
+                if is_shown and not _show(annotated_rgb, latency_ms):
+                    return
+    finally:
+        writer.close()
+
+
+@contextmanager
+def count_progress(console: Console, total: int | None) -> Iterator[Count]:
+    """
+    Show how far the work is: a bar on a terminal, lines elsewhere.
+
+    :param console: where to
+    :param total: of the work; None when there is no end to be seen
+    :return: what is called after each piece
+    """
+    if not console.is_terminal:
+        done = itertools.count(1)
+
+        def log() -> None:
+            number = next(done)
+            if number % _LOG_EVERY == 0:
+                logger.info('%d of %s', number, total or '?')
+
+        yield log
+        return
+    columns = (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    # Else rich sends to the console what is printed into a file or pipe.
+    with Progress(
+        *columns, console=console, transient=True, redirect_stdout=sys.stdout.isatty()
+    ) as progress:
+        task = progress.add_task('', total=total)
+        yield lambda: progress.advance(task)
+
+
+def _smaller(total: int | None, limit: int | None) -> int | None:
+    given = [one for one in (total, limit) if one is not None]
+    return min(given, default=None)
+
+
+def _open_window() -> None:
+    try:
+        cv2.namedWindow(_WINDOW)
+    except cv2.error as error:
+        raise ConfigError(
+            [
+                '--show: there is no window to be had: no screen (DISPLAY), or an OpenCV without '
+                'windows (opencv-python-headless; opencv-python has them); leave --show out and '
+                'look into the output folder'
+            ]
+        ) from error
+
+
+def _show(annotated_rgb: NDArray[np.uint8], latency_ms: float) -> bool:
+    """Show an image with the rate; False once q was pressed."""
+    image_bgr = cv2.cvtColor(annotated_rgb, cv2.COLOR_RGB2BGR)
+    text = f'{1e3 / max(latency_ms, 1e-3):.0f} FPS'
+    cv2.putText(image_bgr, text, (8, 24), cv2.FONT_HERSHEY_SIMPLEX, 0.8, (0, 255, 255), 2)
+    cv2.imshow(_WINDOW, image_bgr)
+    return cv2.waitKey(1) & 0xFF != ord('q')

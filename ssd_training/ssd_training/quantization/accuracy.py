@@ -1,0 +1,140 @@
+"""What the INT8 files lost, in mAP on the validation split, and whether that can be told."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+import logging
+from pathlib import Path
+
+import numpy as np
+
+from ssd_detector.bundles.bundle import MODEL
+from ssd_detector.evaluation.bootstrap import compare, Comparison
+from ssd_detector.evaluation.matching import match, Matching
+from ssd_training.data.datasets import read_split
+from ssd_training.deployment.build import Build
+from ssd_training.evaluation.stages import open_onnx
+from ssd_training.experiments.data_schema import EvalSettings
+from ssd_training.experiments.schema import ExperimentConfig
+from ssd_training.quantization.int8_files import FILE_NAMES
+from ssd_training.training.evaluation import detect_records, score_run
+
+logger = logging.getLogger(__name__)
+
+
+class Loss(Enum):
+    """What can be said of the loss of a file."""
+
+    ALLOWED = 'allowed'
+    TOO_MUCH = 'too much'
+    UNKNOWN = 'the images are too few'
+
+
+@dataclass(frozen=True, eq=False)
+class Accuracy:
+    """
+    What one file reaches.
+
+    :param mean_ap: in [0, 1]
+    :param matching: of its detections, to compare it with another file on the same images
+    """
+
+    mean_ap: float
+    matching: Matching
+
+
+def measure_files(
+    build: Build, config: ExperimentConfig, names: Sequence[str], num_images: int | None
+) -> dict[str, Accuracy]:
+    """
+    Measure the mAP of files of a build.
+
+    :param build: has them
+    :param config: the experiment
+    :param names: of the files
+    :param num_images: see measure; 0 measures nothing
+    :return: by name
+    """
+    measured = {}
+    for name in names if num_images != 0 else ():
+        measured[name] = measure(build.file(name), config, num_images)
+        logger.info('%s: mAP %.4f', name, measured[name].mean_ap)
+    return measured
+
+
+def measure(path: Path, config: ExperimentConfig, num_images: int | None) -> Accuracy:
+    """
+    Measure the mAP of an ONNX file on the validation split, as its runtime computes it.
+
+    :param path: the file
+    :param config: the experiment
+    :param num_images: None takes all; fewer are drawn, always the same ones
+    :return: what it reaches
+    """
+    split = read_split(config.data, config.data.val_split)
+    order = np.random.default_rng(0).permutation(len(split))[:num_images]
+    records = [split[index] for index in sorted(order)]
+    run = detect_records(open_onnx(path, config.data.labels), records, config.eval)
+    return Accuracy(
+        mean_ap=score_run(run, records, config.eval, config.data.labels).mean_ap,
+        matching=match(
+            run.detections,
+            {record.image_id: record.ground_truths for record in records},
+            config.data.labels,
+        ),
+    )
+
+
+def find_losses(
+    measured: Mapping[str, Accuracy], settings: EvalSettings, max_loss: float
+) -> list[str]:
+    """
+    Say which INT8 file lost more than it may; where the images are too few to tell, none did.
+
+    :param measured: of measure_files; empty when nothing was measured
+    :param settings: of the evaluation
+    :param max_loss: points of mAP
+    :return: a sentence a file; what can't be told is logged
+    """
+    findings = []
+    for name in FILE_NAMES.values() if measured else ():
+        comparison = compare(
+            measured[MODEL].matching,
+            measured[name].matching,
+            iou_threshold=settings.iou_threshold,
+            interpolation=settings.interpolation,
+        )
+        num_images = len(measured[name].matching.image_ids)
+        loss, text = judge_loss(comparison, max_loss, num_images)
+        if loss is Loss.TOO_MUCH:
+            findings.append(
+                f'{name}: {text}; try another --method, or --auto-exclude, or train for INT8 '
+                f'(exp004_qat)'
+            )
+        else:
+            log = logger.warning if loss is Loss.UNKNOWN else logger.info
+            log('%s: %s', name, text)
+    return findings
+
+
+def judge_loss(comparison: Comparison, max_loss: float, num_images: int) -> tuple[Loss, str]:
+    """
+    Judge a loss by its interval, not by a bare difference.
+
+    :param comparison: of the float32 file with an INT8 file
+    :param max_loss: points of mAP that are allowed
+    :param num_images: that both were scored on
+    :return: the judgement, and a sentence with loss, interval and limit
+    """
+    loss, low, high = (
+        0.0 - 100 * value for value in (comparison.difference, comparison.high, comparison.low)
+    )
+    text = (
+        f'loses {loss:.2f} points of mAP ({100 * comparison.confidence:g} % interval {low:.2f} to '
+        f'{high:.2f}, {num_images} images); {max_loss:g} are allowed'
+    )
+    if low > max_loss:
+        return Loss.TOO_MUCH, text
+    if high > max_loss:
+        return Loss.UNKNOWN, f'{text}: {num_images} images can not tell; more of val would'
+    return Loss.ALLOWED, text

@@ -1,0 +1,194 @@
+"""
+Static INT8 with Q/DQ, one file for ONNX Runtime on CPUs and one for TensorRT.
+
+Both leave the decoding of boxes and the softmax in float. They differ because the two runtimes
+want opposite things: ONNX Runtime is fast with uint8 activations whose grid replaces ReLU6,
+TensorRT takes symmetric int8 only and no quantized bias.
+"""
+
+# First: it keeps onnxruntime from reporting home.
+import ssd_detector  # noqa: F401
+
+# isort: split
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+import onnx
+from onnxruntime.quantization import QuantFormat, quantize_static, QuantType
+
+from ssd_training.errors import ExportError
+from ssd_training.quantization.calibration import InputReader, Range
+
+Target = Literal['cpu', 'trt']
+
+FILE_NAMES: dict[Target, str] = {'cpu': 'model_int8_cpu.onnx', 'trt': 'model_int8_trt.onnx'}
+# What calibration has to look at, for both targets.
+CALIBRATED_OPS = ('Conv', 'Add', 'Clip')
+
+
+@dataclass(frozen=True)
+class _Recipe:
+    activation_type: QuantType
+    op_types: tuple[str, ...]
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    def quantize_range(self, found: Range) -> dict[str, Any]:
+        """Turn a range into scale and zero point."""
+        if self.activation_type == QuantType.QInt8:
+            scale = max(-found.low, found.high) / 127
+            zero_point = np.array(0, np.int8)
+        else:
+            scale = (found.high - found.low) / 255
+            # A tensor that is always 0 has no range.
+            zero = round(-found.low / scale) if scale else 0
+            zero_point = np.array(zero, np.uint8)
+        return {
+            'quant_type': self.activation_type,
+            'scale': np.array(scale or 1.0, np.float32),
+            'zero_point': zero_point,
+        }
+
+
+_RECIPES: dict[Target, _Recipe] = {
+    # Clip has to be in the list: the grid then does the clipping, and the operator goes.
+    'cpu': _Recipe(QuantType.QUInt8, ('Conv', 'Add', 'Clip')),
+    'trt': _Recipe(
+        QuantType.QInt8,
+        ('Conv', 'Add'),
+        {
+            'ActivationSymmetric': True,
+            'WeightSymmetric': True,
+            # TensorRT refuses a DequantizeLinear of int32.
+            'QuantizeBias': False,
+            # Else a Q/DQ pair parts each Conv from its Clip, which then can't fuse.
+            'OpTypesToExcludeOutputQuantization': ['Conv', 'Add'],
+        },
+    ),
+}
+
+
+@dataclass(frozen=True, eq=False)
+class TensorGrids:
+    """
+    What decides on scales and zero points.
+
+    :param ranges: name of an activation -> what its levels lie between
+    :param kernel_steps: name of a kernel -> (C,) float32, from training; the steps of other
+        kernels follow from their largest weights
+    """
+
+    ranges: Mapping[str, Range]
+    kernel_steps: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
+
+
+def quantize_model(
+    model_path: Path,
+    destination: Path,
+    *,
+    target: Target,
+    grids: TensorGrids,
+    float_nodes: Collection[str] = (),
+) -> None:
+    """
+    Write the INT8 file of one target.
+
+    :param model_path: the float32 ONNX file; slimmed, so that BatchNorm is part of the Conv
+    :param destination: the file to write
+    :param target: who will run it
+    :param grids: from measure_ranges or from training
+    :param float_nodes: names of nodes that stay in float, besides normalization and decoding
+    :raises ExportError: when the model holds a node name twice, or float_nodes an unknown one
+    """
+    model = onnx.load(model_path)
+    _check_names(model, float_nodes, model_path)
+    # onnxslim did what ONNX Runtime's pre-processing would do; without this it warns of that.
+    onnx.helper.set_model_props(model, {'onnx.quant.pre_process': 'onnxruntime.quant'})
+    recipe = _RECIPES[target]
+    overrides = {name: [recipe.quantize_range(found)] for name, found in grids.ranges.items()}
+    overrides |= {
+        name: [_quantize_channel(step) for step in steps]
+        for name, steps in grids.kernel_steps.items()
+    }
+    quantize_static(
+        model,
+        destination,
+        # The ranges are given: this image only satisfies the interface.
+        InputReader([np.zeros(_input_shape(model), np.float32)]),
+        quant_format=QuantFormat.QDQ,
+        activation_type=recipe.activation_type,
+        weight_type=QuantType.QInt8,
+        per_channel=True,
+        op_types_to_quantize=list(recipe.op_types),
+        nodes_to_exclude=[*find_float_nodes(model), *float_nodes],
+        extra_options={**recipe.options, 'TensorQuantOverrides': overrides},
+    )
+
+
+def find_float_nodes(model: onnx.ModelProto) -> list[str]:
+    """
+    Find what stays in float anyway: all before the first Conv and after the heads.
+
+    :param model: the float32 model
+    :return: names of the nodes that no Conv precedes or that no Conv follows
+    """
+    nodes = model.graph.node
+    after = _reach(nodes, [node for node in nodes if node.op_type == 'Conv'])
+    backwards = [_Edge(node.name, node.op_type, node.output, node.input) for node in nodes]
+    before = _reach(backwards, [node for node in backwards if node.op_type == 'Conv'])
+    return [
+        node.name
+        for node in nodes
+        if node.op_type != 'Conv' and not (node.name in after and node.name in before)
+    ]
+
+
+@dataclass(frozen=True)
+class _Edge:
+    """A node seen from its outputs."""
+
+    name: str
+    op_type: str
+    input: Any
+    output: Any
+
+
+def _reach(nodes: Any, start: Any) -> set[str]:
+    """Name the nodes that take what the start nodes give, directly or not."""
+    tensors = {name for node in start for name in node.output}
+    reached: set[str] = set()
+    while True:
+        new = [node for node in nodes if node.name not in reached and tensors & set(node.input)]
+        if not new:
+            return reached
+        reached |= {node.name for node in new}
+        tensors |= {name for node in new for name in node.output}
+
+
+def _check_names(model: onnx.ModelProto, float_nodes: Collection[str], path: Path) -> None:
+    names = [node.name for node in model.graph.node]
+    findings = []
+    if len(set(names)) != len(names):
+        findings.append(f'{path}: two nodes have one name; convert the model again')
+    if unknown := sorted(set(float_nodes) - set(names)):
+        findings.append(f'{path}: has no node {", ".join(unknown)} to keep in float')
+    if findings:
+        raise ExportError(findings)
+
+
+def _quantize_channel(step: np.float32) -> dict[str, Any]:
+    return {
+        'axis': 0,
+        'quant_type': QuantType.QInt8,
+        'scale': np.array(step, np.float32),
+        'zero_point': np.array(0, np.int8),
+    }
+
+
+def _input_shape(model: onnx.ModelProto) -> list[int]:
+    dimensions = model.graph.input[0].type.tensor_type.shape.dim
+    # A free batch dimension has the value 0.
+    return [dimension.dim_value or 1 for dimension in dimensions]

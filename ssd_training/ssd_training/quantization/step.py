@@ -1,0 +1,237 @@
+"""The quantize step: calibrate, write both INT8 files, measure what they lost."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+import json
+import logging
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ssd_detector.bundles.bundle import CALIBRATION, INT8_CPU, MODEL
+from ssd_detector.preprocess import preprocess
+from ssd_training.data.datasets import read_split
+from ssd_training.data.images.records import ImageSource
+from ssd_training.data.sampling import find_images, hash_images, load_images, sample_balanced
+from ssd_training.deployment.build import Build, SOURCE
+from ssd_training.deployment.trained_model import read_recorded_source, Source
+from ssd_training.errors import DataError, ExportError
+from ssd_training.experiments.schema import ExperimentConfig
+from ssd_training.model.quantized_ssd import CPU_GRIDS, Grids, TENSORRT_GRIDS
+from ssd_training.quantization.accuracy import find_losses, measure_files
+from ssd_training.quantization.calibration import measure_ranges, Method
+from ssd_training.quantization.int8_files import (
+    CALIBRATED_OPS,
+    FILE_NAMES,
+    quantize_model,
+    Target,
+    TensorGrids,
+)
+from ssd_training.quantization.sensitivity import (
+    add_costs,
+    format_table,
+    measure_sensitivity,
+    write_html,
+)
+from ssd_training.quantization.trained_grids import find_trained_grids
+from ssd_training.training.trained import load_quantized
+
+_MAX_FLOAT_LAYERS = 8
+_NUM_SENSITIVITY_IMAGES = 16
+_NUM_TIMED_LAYERS = 10
+_TRAINED_GRIDS: Mapping[Target, Grids] = {'cpu': CPU_GRIDS, 'trt': TENSORRT_GRIDS}
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class QuantizeOptions:
+    """
+    How to quantize.
+
+    :param calibration_images: a folder; None takes a class-balanced sample of the training split
+    :param num_calibration: images
+    :param method: how ranges are found
+    :param seed: of the sample
+    :param num_evaluated: images of the validation split that the loss is measured on; None takes
+        all, 0 measures nothing
+    :param max_loss: allowed loss of mAP, in points (1 point is 0.01)
+    :param float_nodes: layers that stay in float
+    :param auto_exclude: keep the most sensitive layers in float until the loss is allowed
+    """
+
+    calibration_images: Path | None = None
+    num_calibration: int = 200
+    method: Method = 'percentile'
+    seed: int = 0
+    num_evaluated: int | None = None
+    max_loss: float = 0.5
+    float_nodes: tuple[str, ...] = ()
+    auto_exclude: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class Calibration:
+    """
+    What was learned from images, here or in training.
+
+    :param sources: of the images, in the order of the draw; none when training saw them
+    :param inputs: each (1, S, S, 3) float32
+    :param grids: of each file
+    """
+
+    sources: Sequence[ImageSource]
+    inputs: Sequence[NDArray[np.float32]]
+    grids: Mapping[Target, TensorGrids]
+
+
+def quantize(build: Build, options: QuantizeOptions) -> dict[str, float]:
+    """
+    Write the INT8 files and calibration.json.
+
+    :param build: exported and converted
+    :param options: see QuantizeOptions
+    :return: metrics: mAP of each file, when it was measured
+    :raises DataError: when images are missing or broken
+    :raises ExportError: when surely more is lost than allowed; no INT8 file is left then
+    """
+    source = read_recorded_source(build.file(SOURCE))
+    config = source.config
+    if config.quantization is None:
+        calibration = calibrate(build.file(MODEL), config, options)
+    else:
+        calibration = _read_training(build, source)
+    build.forget_from(INT8_CPU)
+    measured = measure_files(build, config, [MODEL], options.num_evaluated)
+    losses: list[str] = []
+    for float_nodes in _plan(build, calibration, options):
+        if losses:
+            logger.info('%s; keeping %d layers in float', '; '.join(losses), len(float_nodes))
+        _write_files(build, calibration, float_nodes)
+        measured |= measure_files(build, config, list(FILE_NAMES.values()), options.num_evaluated)
+        losses = find_losses(measured, config.eval, options.max_loss)
+        if not losses:
+            metrics = {f'{name}/mAP': one.mean_ap for name, one in measured.items()}
+            _write_record(build, options, calibration, float_nodes=float_nodes, metrics=metrics)
+            return metrics
+    build.forget_from(INT8_CPU)
+    raise ExportError(losses)
+
+
+def report_sensitivity(build: Build, options: QuantizeOptions) -> str:
+    """
+    Write sensitivity.html into the build folder.
+
+    :param build: exported and converted
+    :param options: how to calibrate
+    :return: the table of the worst layers, as text
+    :raises DataError: when images are missing or broken
+    """
+    config = read_recorded_source(build.file(SOURCE)).config
+    calibration = calibrate(build.file(MODEL), config, options)
+    grids = calibration.grids['cpu']
+    images = calibration.inputs[:_NUM_SENSITIVITY_IMAGES]
+    rows = measure_sensitivity(build.file(MODEL), grids, images)
+    timed = add_costs(rows[:_NUM_TIMED_LAYERS], build.file(MODEL), grids, images[0])
+    path = build.path / 'sensitivity.html'
+    write_html([*timed, *rows[_NUM_TIMED_LAYERS:]], path, build.deploy.model_name)
+    return f'{format_table(timed)}\n{path}'
+
+
+def calibrate(model_path: Path, config: ExperimentConfig, options: QuantizeOptions) -> Calibration:
+    """
+    Choose images, read them with the core's own preprocessing, find the ranges.
+
+    :param model_path: the float32 ONNX file
+    :param config: the experiment
+    :param options: see QuantizeOptions
+    :return: what was learned
+    :raises DataError: when images are missing or broken
+    """
+    sources = _choose_images(config, options)
+    size_px = config.input_size[0]
+    inputs = [preprocess(image, size_px) for image in load_images(sources)]
+    ranges = measure_ranges(model_path, inputs, method=options.method, op_types=CALIBRATED_OPS)
+    logger.info('calibrated with %d images, %s', len(sources), options.method)
+    return Calibration(sources, inputs, dict.fromkeys(FILE_NAMES, TensorGrids(ranges)))
+
+
+def _read_training(build: Build, source: Source) -> Calibration:
+    found = {}
+    for target, grids in _TRAINED_GRIDS.items():
+        quantized = load_quantized(source.config, source.weights_path, grids)
+        found[target] = find_trained_grids(quantized, build.file(MODEL), target=target)
+    logger.info('%s: scales of the training', source.training_run)
+    return Calibration((), (), found)
+
+
+def _choose_images(config: ExperimentConfig, options: QuantizeOptions) -> list[ImageSource]:
+    if options.calibration_images is None:
+        records = read_split(config.data, config.data.train_split)
+        sample = sample_balanced(records, options.num_calibration, options.seed)
+        return [record.image for record in sample]
+    try:
+        tested = read_split(config.data, config.data.val_split)
+    except DataError as error:
+        logger.warning('images are not compared with the validation split: %s', error.findings[0])
+        tested = []
+    return find_images(
+        options.calibration_images,
+        options.num_calibration,
+        options.seed,
+        excluded=[record.image.name for record in tested],
+    )
+
+
+def _write_files(build: Build, calibration: Calibration, float_nodes: Sequence[str]) -> None:
+    for target, name in FILE_NAMES.items():
+        aside = build.path / f'.{name}.{os.getpid()}'
+        quantize_model(
+            build.file(MODEL),
+            aside,
+            target=target,
+            grids=calibration.grids[target],
+            float_nodes=float_nodes,
+        )
+        aside.replace(build.path / name)
+        logger.info('%s: %d bytes', build.path / name, (build.path / name).stat().st_size)
+
+
+def _plan(build: Build, calibration: Calibration, options: QuantizeOptions) -> Iterator[list[str]]:
+    """List the layers that stay in float: first those asked for, then one more, and one more."""
+    float_nodes = list(options.float_nodes)
+    yield list(float_nodes)
+    images = calibration.inputs[:_NUM_SENSITIVITY_IMAGES]
+    # Without images: a network that was trained for INT8 is trained further instead.
+    if options.auto_exclude and images:
+        rows = measure_sensitivity(build.file(MODEL), calibration.grids['cpu'], images)
+        for row in rows[: _MAX_FLOAT_LAYERS - len(float_nodes)]:
+            float_nodes.append(row.layer)
+            yield list(float_nodes)
+
+
+def _write_record(
+    build: Build,
+    options: QuantizeOptions,
+    calibration: Calibration,
+    *,
+    float_nodes: Sequence[str],
+    metrics: dict[str, float],
+) -> None:
+    record: dict[str, Any] = {
+        'method': options.method if calibration.sources else 'training',
+        'seed': options.seed,
+        'images': [Path(source.name).name for source in calibration.sources],
+        'images_sha256': hash_images(calibration.sources),
+        'max_loss': options.max_loss,
+        'num_evaluated': options.num_evaluated,
+        'float_layers': list(float_nodes),
+        'metrics': metrics,
+        'ranges': {
+            name: asdict(found) for name, found in sorted(calibration.grids['trt'].ranges.items())
+        },
+    }
+    (build.path / CALIBRATION).write_text(json.dumps(record, indent=1), encoding='utf-8')

@@ -1,0 +1,264 @@
+"""Prediction on real files, videos and an MJPEG server, with a model of three colours."""
+
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+import io
+import json
+from pathlib import Path
+import threading
+
+import cv2
+import numpy as np
+import pytest
+from rich.console import Console
+
+from ssd_training.model.released_bundle import find_released_bundle
+from ssd_training.predict import main
+from ssd_training.prediction.predictions import count_progress
+from tests.tiny_bundle import write_tiny_bundle
+
+RED, GREEN, BLUE = (255, 0, 0), (0, 255, 0), (0, 0, 255)
+
+
+@pytest.fixture(scope='module')
+def bundle(tmp_path_factory):
+    return write_tiny_bundle(tmp_path_factory.mktemp('bundles') / 'tiny')
+
+
+@pytest.fixture
+def predict(bundle, tmp_path, capsys):
+    """Run the command; give its exit code, the JSON objects and stderr."""
+
+    def run(*arguments):
+        out = str(tmp_path / 'out')
+        code = main([*map(str, arguments), '--bundle', str(bundle), '--output_dir', out, '--json'])
+        captured = capsys.readouterr()
+        return code, [json.loads(line) for line in captured.out.splitlines()], captured.err
+
+    return run
+
+
+def plain(color_rgb, size_wh=(64, 48)):
+    return np.full((size_wh[1], size_wh[0], 3), color_rgb[::-1], np.uint8)
+
+
+def write_video(path, colors):
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*'MJPG'), 5, (64, 48))
+    for color in colors:
+        writer.write(plain(color))
+    writer.release()
+    return path
+
+
+def labels(row):
+    return [one['label'] for one in row['detections']]
+
+
+def test_a_picture_gives_boxes_in_its_pixels_and_an_annotated_copy(predict, tmp_path):
+    cv2.imwrite(str(tmp_path / 'red.png'), plain(RED))
+
+    code, (row,), _ = predict(tmp_path / 'red.png')
+
+    assert (code, row['name'], labels(row)) == (0, 'red.png', ['red'])
+    assert row['detections'][0]['box_xyxy'] == [8, 12, 32, 36]
+    annotated = cv2.imread(row['annotated'])
+    assert annotated.shape == (48, 64, 3) and (annotated != plain(RED)).any()
+
+
+def test_a_folder_counts_and_names_what_can_not_be_read(predict, tmp_path):
+    folder = tmp_path / 'pictures'
+    (folder / 'below').mkdir(parents=True)
+    cv2.imwrite(str(folder / 'a.png'), plain(RED))
+    cv2.imwrite(str(folder / 'below/b.jpg'), plain(BLUE))
+    (folder / 'c.jpg').write_bytes((folder / 'below/b.jpg').read_bytes()[:200])
+    (folder / 'd.png').write_bytes(b'')
+    (folder / 'notes.txt').write_text('no picture')
+
+    code, rows, error = predict(folder)
+
+    assert code == 1
+    assert [labels(row) for row in rows if 'detections' in row] == [['red'], ['blue']]
+    assert 'c.jpg: ends too early' in error and 'd.png: can not be read' in error
+    assert '2 unreadable, 2 predicted' in error
+    assert (tmp_path / 'out/below/b.jpg').is_file() and not (tmp_path / 'out/c.jpg').exists()
+
+
+def test_results_below_the_folder_are_not_predicted_again(predict, tmp_path):
+    cv2.imwrite(str(tmp_path / 'a.png'), plain(RED))
+
+    assert [len(predict(tmp_path)[1]) for _ in range(2)] == [1, 1]
+
+
+def test_a_video_becomes_a_video_of_as_many_frames(predict, tmp_path):
+    video = write_video(tmp_path / 'clip.avi', [RED, GREEN, BLUE, RED])
+
+    code, rows, _ = predict(video)
+
+    assert code == 0
+    assert [labels(row) for row in rows] == [['red'], ['green'], ['blue'], ['red']]
+    assert [row['frame'] for row in rows] == [0, 1, 2, 3]
+    written = cv2.VideoCapture(str(tmp_path / 'out/clip.mp4'))
+    assert (written.get(cv2.CAP_PROP_FRAME_COUNT), written.get(cv2.CAP_PROP_FPS)) == (4, 5)
+    assert [path.name for path in (tmp_path / 'out').iterdir()] == ['clip.mp4']
+
+
+def test_a_video_that_was_cut_off_is_said_with_what_could_be_read(predict, tmp_path):
+    video = write_video(tmp_path / 'clip.avi', [RED] * 40)
+    content = video.read_bytes()
+    video.write_bytes(content[: len(content) // 2])
+
+    code, rows, error = predict(video)
+
+    assert code == 1 and 'of 40 frames can be read' in error
+    assert 0 < len(rows) - 1 < 40
+
+
+def test_no_more_frames_than_asked_for(predict, tmp_path):
+    video = write_video(tmp_path / 'clip.avi', [RED] * 4)
+
+    code, rows, _ = predict(video, '--max_frames', 2)
+
+    assert (code, len(rows)) == (0, 2)
+
+
+@contextmanager
+def mjpeg_server(colors):
+    """Serve a stream as network cameras do: JPEG after JPEG, each with a header."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(200)
+            self.send_header('Content-Type', 'multipart/x-mixed-replace; boundary=frame')
+            self.end_headers()
+            for color in colors:
+                _, jpeg = cv2.imencode('.jpg', plain(color))
+                head = f'Content-Type: image/jpeg\r\nContent-Length: {len(jpeg)}\r\n\r\n'
+                self.wfile.write(b'--frame\r\n' + head.encode() + jpeg.tobytes() + b'\r\n')
+
+        def log_message(self, *_):
+            pass
+
+    server = ThreadingHTTPServer(('127.0.0.1', 0), Handler)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield f'http://user:secret@127.0.0.1:{server.server_port}/stream.mjpg?quality=3'
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+@pytest.mark.filterwarnings('ignore::pytest.PytestUnhandledThreadExceptionWarning')
+def test_an_mjpeg_stream_is_read_and_its_password_is_not_told(predict, tmp_path):
+    with mjpeg_server([RED, BLUE] * 20) as url:
+        code, rows, error = predict('--webcam', '--camera', url, '--max_frames', 6)
+
+    assert (code, len(rows)) == (0, 6)
+    assert [labels(row) for row in rows[:2]] == [['red'], ['blue']]
+    assert 'secret' not in json.dumps(rows) + error
+    assert len(list((tmp_path / 'out').glob('127.0.0.1_*_stream.mjpg.mp4'))) == 1
+
+
+@pytest.mark.parametrize(
+    ('given', 'code', 'said'),
+    [
+        ('nothing', 2, 'no such file or folder; expected a picture'),
+        ('77', 1, 'camera 77: can not be opened'),
+        ('http://127.0.0.1:9/x', 1, '127.0.0.1_9_x: no stream there'),
+        ('text.txt', 1, 'can not be opened as a video'),
+        ('empty', 2, 'holds no picture'),
+    ],
+)
+def test_what_is_no_source_is_named(predict, tmp_path, monkeypatch, given, code, said):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / 'text.txt').write_text('no video')
+    (tmp_path / 'empty').mkdir()
+
+    found, rows, error = predict(given)
+
+    assert (found, rows) == (code, []) and said in error
+
+
+@pytest.mark.parametrize(
+    ('source', 'output_dir'),
+    [('b', 'b'), ('b/x.png', 'b'), ('b', '.'), ('clip.mp4', '.'), ('b/../b', 'b')],
+)
+def test_what_was_given_is_never_replaced(
+    bundle, tmp_path, capsys, monkeypatch, source, output_dir
+):
+    monkeypatch.chdir(tmp_path)
+    for name in ('b/x.png', 'b/b/x.png'):
+        Path(name).parent.mkdir(exist_ok=True)
+        cv2.imwrite(name, plain(RED))
+    write_video('clip.mp4', [RED])
+
+    assert main([source, '--bundle', str(bundle), '--output_dir', output_dir]) == 2
+
+    assert 'would be replaced' in capsys.readouterr().err
+    assert (cv2.imread('b/b/x.png') == plain(RED)).all()
+
+
+def test_a_window_without_a_screen_is_a_sentence(predict, tmp_path, monkeypatch):
+    monkeypatch.delenv('DISPLAY', raising=False)
+    monkeypatch.setenv('QT_QPA_PLATFORM', 'offscreen')
+    if 'GUI:                           NONE' not in cv2.getBuildInformation():
+        pytest.skip('this OpenCV has windows; the sentence is for opencv-python-headless')
+    cv2.imwrite(str(tmp_path / 'a.png'), plain(RED))
+
+    code, _, error = predict(tmp_path / 'a.png', '--show')
+
+    assert code == 2 and '--show: there is no window' in error
+
+
+def test_thresholds_come_from_bundle_config_and_command_line(predict, tmp_path):
+    cv2.imwrite(str(tmp_path / 'a.png'), plain((200, 150, 30)))
+
+    assert labels(predict(tmp_path / 'a.png')[1][0]) == ['red', 'green']
+    assert labels(predict(tmp_path / 'a.png', '--score_threshold', 0.7)[1][0]) == ['red']
+    assert labels(predict(tmp_path / 'a.png', '--max_detections', 1)[1][0]) == ['red']
+    code, _, error = predict(tmp_path / 'a.png', '--score_threshold', 7)
+    assert code == 2 and 'score_threshold: 7.0 is outside' in error
+
+
+def test_a_photograph_is_turned_as_the_camera_was_held(predict, tmp_path):
+    path = tmp_path / 'a.jpg'
+    cv2.imwrite(str(path), plain(RED))
+    # APP1 with the Exif tag Orientation (0x0112) = 6: turn by 90 degrees.
+    tiff = b'II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x06\0\0\0\0\0\0\0'
+    body = b'Exif\0\0' + tiff
+    segment = b'\xff\xe1' + (len(body) + 2).to_bytes(2, 'big') + body
+    path.write_bytes(path.read_bytes()[:2] + segment + path.read_bytes()[2:])
+
+    row = predict(path)[1][0]
+
+    assert cv2.imread(row['annotated']).shape == (64, 48, 3)
+
+
+def test_without_a_bundle_the_released_one_is_taken():
+    assert find_released_bundle().name == 'mobilenetv2_ssd_voc'
+
+
+def test_text_says_what_was_found_and_where_the_copy_is(bundle, tmp_path, capsys):
+    cv2.imwrite(str(tmp_path / 'a.png'), plain(RED))
+    out = tmp_path / 'out'
+
+    main(['--image', str(tmp_path / 'a.png'), '--bundle', str(bundle), '--output_dir', str(out)])
+
+    assert capsys.readouterr().out.splitlines() == [
+        "a.png  1 detections: [('red', 1.0)]",
+        f'Saved → {out}/a.png',
+    ]
+
+
+def test_a_bar_is_shown_on_a_terminal_and_lines_elsewhere(caplog):
+    caplog.set_level('INFO')
+    text = io.StringIO()
+    with count_progress(Console(file=text, force_terminal=True, width=60), 3) as count:
+        count()
+    assert '1/3' in text.getvalue()
+
+    with count_progress(Console(file=io.StringIO()), None) as count:
+        for _ in range(100):
+            count()
+    assert '100 of ?' in caplog.text
