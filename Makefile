@@ -3,7 +3,7 @@ SHELL := bash
 .DEFAULT_GOAL := help
 # One target after the other: they share install/ and, on small machines, two cores.
 .NOTPARALLEL:
-.PHONY: help build lint format test test-slow demo bench bench-eval bench-ros soak clean
+.PHONY: help build lint format test test-slow demo lock bench bench-eval bench-ros soak clean
 
 # colcon's setup files read unset variables, so no `-u` above.
 SOURCED = source install/setup.bash &&
@@ -38,25 +38,29 @@ test: build  ## every test that needs neither a GPU nor the training data
 test-slow: build  ## tests that take minutes or need the training data
 	@$(SOURCED) $(TEST_ENVIRONMENT) python -m pytest -m slow
 
-demo: build  ## real photographs through the node; writes demo_out/
-	@$(SOURCED) python demo/demo.py
+lock:  ## requirements/lock*.txt anew, from the other lists; versions move only where they must
+	@tools/lock.sh
+
+demo:  ## real photographs through the node; writes demo_out/
+	@tools/setup.sh demo
+	@$(SOURCED) python tools/demo/demo.py
 
 bench: build  ## time of core, training data and steps, node, and every runtime beside others
-	@$(SOURCED) python bench/core.py
-	@$(SOURCED) python bench/data.py
-	@$(SOURCED) python bench/train_step.py
-	@$(SOURCED) $(OWN_DOMAIN) python bench/node.py
+	@$(SOURCED) python tools/bench/core.py
+	@$(SOURCED) python tools/bench/data.py
+	@$(SOURCED) python tools/bench/train_step.py
+	@$(SOURCED) $(OWN_DOMAIN) python tools/bench/node.py
 	@$(SOURCED) python -m ssd_training.benchmark
 
 soak: build  ## half an hour of everything at once on the node
 	@$(SOURCED) $(TEST_ENVIRONMENT) python -m tests.ros.soak
 
 bench-eval: build  ## time of scoring, of the whole analysis, and of comparing two results
-	@$(SOURCED) python bench/evaluation.py
+	@$(SOURCED) python tools/bench/evaluation.py
 
 bench-ros: build  ## throughput and latency of the node, as ratios to the core
-	@$(SOURCED) $(OWN_DOMAIN) python bench/ros.py --model model_int8_cpu.onnx
-	@$(SOURCED) $(OWN_DOMAIN) python bench/ros.py --model model.onnx
+	@$(SOURCED) $(OWN_DOMAIN) python tools/bench/ros.py --model model_int8_cpu.onnx
+	@$(SOURCED) $(OWN_DOMAIN) python tools/bench/ros.py --model model.onnx
 
 clean:  ## remove what was built, but not .venv
 	@rm -rf build install log demo_out .venv/stamps/workspace

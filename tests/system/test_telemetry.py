@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[2]
 # Where one is set the libraries are silent by themselves.
 MARKS_OF_CI = ('CI', 'GITHUB_ACTIONS', 'JENKINS_URL', 'TF_BUILD', 'ORT_DISABLE_TELEMETRY')
 # The core's own modules import the core by being in it, the tests by their conftest.
-SOURCES = ('ssd_detector_ros', 'ssd_training', 'bench', 'demo', 'tools')
+SOURCES = ('ssd_detector_ros', 'ssd_training', 'tools')
 
 
 @pytest.fixture(scope='module')

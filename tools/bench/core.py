@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from ssd_detector import Detector
 
-RELEASED_BUNDLE = Path(__file__).parents[1] / 'ssd_detector_ros' / 'models' / 'mobilenetv2_ssd_voc'
+RELEASED_BUNDLE = Path(__file__).parents[2] / 'ssd_detector_ros' / 'models' / 'mobilenetv2_ssd_voc'
 STAGES = ('preprocess', 'inference', 'postprocess')
 
 

@@ -1,0 +1,23 @@
+#!/usr/bin/env bash
+# Writes requirements/lock.txt and lock-demo.txt: every version and the hashes of its files, for every
+# Python that ROS has wheels for. What stands in lock.txt stays, where the other lists allow it.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+ros=docker/ros_wheels/requirements-ros.txt
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+compile() { # output, list ...
+  local output=$1
+  shift
+  cp "requirements/lock.txt" "$work/$output"
+  uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
+    --no-annotate --output-file "$work/$output" "$@"
+  {
+    echo '# The versions that were tested together, with the hashes of their files: `make lock`.'
+    cat "$work/$output"
+  } >"requirements/$output"
+}
+
+compile lock.txt requirements/{detector,demo,training,development}.txt $ros
+compile lock-demo.txt requirements/{detector,demo}.txt $ros
