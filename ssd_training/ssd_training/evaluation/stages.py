@@ -16,9 +16,7 @@ from ssd_detector.backends.tensorrt.cuda import find_gpu
 from ssd_detector.bundles.bundle import Bundle, INT8_TRT
 from ssd_detector.errors import BackendError
 from ssd_detector.evaluation.inference import Model
-from ssd_training.errors import WeightsError
 from ssd_training.experiments.schema import ExperimentConfig
-from ssd_training.runs.checkpoints import list_steps, read_checkpoint
 from ssd_training.runs.finished_run import finished_weights
 
 Images = NDArray[np.float32]
@@ -130,12 +128,10 @@ def open_checkpoint(path: Path, config: ExperimentConfig) -> Model:
     # TensorFlow, which takes seconds.
     from ssd_training.model.serving import Serving
     from ssd_training.targets.priors import generate_priors
-    from ssd_training.training.trainer import build_model
+    from ssd_training.training.trained import load_trained
 
-    model = build_model(config)
-    _load_weights(model, finished_weights(path) if path.is_dir() else path, config)
     serving = Serving(
-        model,
+        load_trained(config, finished_weights(path) if path.is_dir() else path),
         generate_priors(config.priors, config.input_size),
         config.priors.variances,
         activation=config.loss.classification.activation,
@@ -146,23 +142,6 @@ def open_checkpoint(path: Path, config: ExperimentConfig) -> Model:
         return outputs[BOXES_NAME].numpy(), outputs[SCORES_NAME].numpy()
 
     return Model(predict, config.input_size[0], 1, config.data.labels)
-
-
-def _load_weights(model: object, path: Path, config: ExperimentConfig) -> None:
-    """Fill the model; a checkpoint of the training gives its average, where it keeps one."""
-    from ssd_training.model.weights import load_weights
-    from ssd_training.runs.state import MODEL, restore_weights
-    from ssd_training.training.starting import check_architecture
-
-    if not path.is_file():
-        raise WeightsError([f'{path}: no such file; check the path'])
-    if steps := list_steps([path.name]):
-        checkpoint = read_checkpoint(path.parent, steps[0])
-        check_architecture(checkpoint, config)
-        variables = {f'{MODEL}{one.path}': one for one in model.weights}  # type: ignore[attr-defined]
-        restore_weights(checkpoint, variables)
-    else:
-        load_weights(model, path)
 
 
 def _from_backend(backend: Backend, size_px: int, labels: tuple[str, ...]) -> Model:
