@@ -8,7 +8,7 @@ import re
 import tempfile
 from typing import Any
 
-from ssd_training.errors import CheckpointError, RunError
+from ssd_training.errors import CheckpointError, RunError, WeightsError
 from ssd_training.experiments.architecture import flatten, list_misfits
 from ssd_training.runs.checkpoints import (
     Checkpoint,
@@ -18,6 +18,7 @@ from ssd_training.runs.checkpoints import (
     step_of,
 )
 from ssd_training.runs.files import read_json
+from ssd_training.runs.fingerprint import select_recipe
 from ssd_training.runs.folder import (
     CHECKPOINTS,
     CONFIG,
@@ -26,6 +27,7 @@ from ssd_training.runs.folder import (
     started_at,
     Status,
 )
+from ssd_training.runs.start_weights import find_start, hash_start
 from ssd_training.runs.storage import Folder, open_folder
 
 LAST = 'last'
@@ -138,20 +140,33 @@ def _run_of(folder: Folder) -> Folder | None:
 
 def _others(root: Path, config: Mapping[str, Any]) -> list[str]:
     """Tell for other runs which keys make them another recipe."""
-    wanted = flatten(config)
+    wanted = flatten(select_recipe(config))
     findings = []
     for path in sorted(root.glob(f'*/{CONFIG}'))[:_SHOWN]:
         try:
-            found = flatten(read_json(path))
+            tree = read_json(path)
         except RunError:
             continue
-        misfits = [
-            misfit
-            for misfit in list_misfits(found, wanted)
-            if not misfit.startswith(
-                ('experiment.', 'run.', 'checkpoint.', 'logging.', 'runtime.')
-            )
-        ]
-        shown = '; '.join(misfits[:_SHOWN]) or 'nothing but paths or --git_commit'
+        misfits = _list_weights(tree, config)
+        misfits += list_misfits(flatten(select_recipe(tree)), wanted)
+        shown = '; '.join(misfits[:_SHOWN]) or (
+            'nothing but --git_commit, or weights whose file has changed since'
+        )
         findings.append(f'{path.parent.name} differs in {shown}')
     return findings
+
+
+def _list_weights(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[str]:
+    """Compare what two experiments start from: by content, as the fingerprint does."""
+    names = [tree.get('backbone', {}).get('weights') for tree in (found, wanted)]
+    if _identify(names[0]) == _identify(names[1]):
+        return []
+    return [f'backbone.weights: is {names[0]}, this experiment has {names[1]}']
+
+
+def _identify(weights: str | None) -> str | None:
+    try:
+        return hash_start(find_start(weights))
+    except WeightsError:
+        # It is not here any more.
+        return weights

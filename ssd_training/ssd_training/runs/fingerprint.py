@@ -1,5 +1,7 @@
 """Fingerprint of an experiment: 12 hex digits over everything that shapes the result."""
 
+from collections.abc import Mapping
+import copy
 import dataclasses
 import hashlib
 import json
@@ -36,24 +38,36 @@ def compute_fingerprint(config: ExperimentConfig, *, git_commit: str | None = No
     :return: 12 hex digits
     :raises WeightsError: when the weights file can not be read
     """
-    tree = dataclasses.asdict(config)
-    for *parents, key in _LEFT_OUT:
-        section: dict[str, Any] = tree
-        for parent in parents:
-            section = section[parent]
-        del section[key]
-    # Recipes from before these keys existed keep their fingerprint.
-    if config.quantization is None:
-        del tree['quantization']
-    for key, default in _ADDED_TO_DATA.items():
-        if tree['data'][key] == default:
-            del tree['data'][key]
-    coco = tree['data']['coco']
-    if coco is not None and Path(coco['images']).is_absolute():
-        # A place, as `data prepare` writes it; below data.root it is part of the recipe.
-        del coco['images']
+    tree = select_recipe(dataclasses.asdict(config))
     tree['_schema_version'] = SCHEMA_VERSION
     tree['_weights'] = hash_start(find_start(config.backbone.weights))
     tree['_git_commit'] = git_commit
     canonical = json.dumps(tree, sort_keys=True, separators=(',', ':'))
     return hashlib.sha256(canonical.encode()).hexdigest()[:_LENGTH]
+
+
+def select_recipe(tree: Mapping[str, Any]) -> dict[str, Any]:
+    """
+    Leave out of an experiment what does not shape its result, and what it starts from.
+
+    :param tree: of an experiment, of this version or of an earlier one
+    :return: another tree
+    """
+    recipe = copy.deepcopy(dict(tree))
+    for *parents, key in _LEFT_OUT:
+        section = recipe
+        for parent in parents:
+            section = section.get(parent, {})
+        section.pop(key, None)
+    # Recipes from before these keys existed keep their fingerprint.
+    if recipe.get('quantization') is None:
+        recipe.pop('quantization', None)
+    data = recipe.get('data', {})
+    for key, default in _ADDED_TO_DATA.items():
+        if data.get(key) == default:
+            del data[key]
+    coco = data.get('coco')
+    if coco is not None and Path(coco['images']).is_absolute():
+        # A place, as `data prepare` writes it; below data.root it is part of the recipe.
+        del coco['images']
+    return recipe

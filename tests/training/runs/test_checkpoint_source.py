@@ -139,6 +139,39 @@ def test_resume_without_such_a_run_says_how_the_others_differ(root, load):
     assert 'run.root' not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    'override', ['data.root=elsewhere', 'data.cache=memory', 'data.num_workers=3']
+)
+def test_resume_names_no_key_that_leaves_the_recipe_as_it_is(root, load, override):
+    config = dataclasses.asdict(load('tiny', override))
+
+    with pytest.raises(RunError, match='has no run of bbbbbbbbbbbb') as caught:
+        find_run(root, 'b' * 12, config)
+
+    assert 'tiny_aaaaaaaaaaaa differs in nothing but' in str(caught.value)
+
+
+def test_resume_compares_the_weights_at_the_start_by_content(root, load, tmp_path):
+    paths = [tmp_path / name for name in ('here.npz', 'copied.npz', 'other.npz')]
+    for path, content in zip(paths, (b'same', b'same', b'other'), strict=True):
+        path.write_bytes(content)
+    here, copied, other = (load('tiny', f'backbone.weights={path}') for path in paths)
+    RunFolder.create(
+        dataclasses.replace(here, run=dataclasses.replace(here.run, root=str(root))), 'c' * 12, {}
+    )
+
+    texts = []
+    for config in (copied, other):
+        with pytest.raises(RunError) as caught:
+            find_run(root, 'b' * 12, dataclasses.asdict(config))
+        texts.append(str(caught.value))
+
+    assert 'tiny_cccccccccccc differs in nothing but' in texts[0]
+    assert (
+        f'differs in backbone.weights: is {paths[0]}, this experiment has {paths[2]}' in texts[1]
+    )
+
+
 def test_a_finished_run_is_not_trained_again(root):
     with RunFolder(root / 'tiny_aaaaaaaaaaaa').running():
         pass
