@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ssd_detector.backend_selection import BackendRequest, open_backend
-from ssd_detector.backends.backend import Backend, BatchBackend
+from ssd_detector.backends.backend import Backend, BatchBackend, RawOutputs
 from ssd_detector.backends.onnxruntime import CPU_PROVIDERS
 from ssd_detector.bundles.bundle import AUTO, Bundle, load_bundle
 from ssd_detector.detections import Detections
@@ -138,21 +138,17 @@ class Detector:
         """
         return preprocess(image_rgb, self.input_size_px)
 
-    def infer(
-        self, input_image: NDArray[np.float32]
-    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    def infer(self, input_image: NDArray[np.float32]) -> RawOutputs:
         """
         Run the second stage.
 
         :param input_image: (1, S, S, 3) float32, in [0, 1]
-        :return: boxes (P, 4), normalized xyxy; scores (P, C + 1)
+        :return: those of the image, without B
         :raises BackendError: when inference fails
         """
         return self._backend.run(input_image)
 
-    def infer_batch(
-        self, input_images: Sequence[NDArray[np.float32]]
-    ) -> list[tuple[NDArray[np.float32], NDArray[np.float32]]]:
+    def infer_batch(self, input_images: Sequence[NDArray[np.float32]]) -> list[RawOutputs]:
         """
         Run the second stage on several images; one by one unless `takes_batches`.
 
@@ -162,8 +158,8 @@ class Detector:
         """
         backend = self._backend
         if isinstance(backend, BatchBackend) and backend.takes_batches and len(input_images) > 1:
-            boxes, scores = backend.run_batch(np.concatenate(input_images))
-            return list(zip(boxes, scores, strict=True))
+            outputs = backend.run_batch(np.concatenate(input_images))
+            return [RawOutputs(*of_one) for of_one in zip(*outputs, strict=True)]
         return [self.infer(input_image) for input_image in input_images]
 
     def postprocess(

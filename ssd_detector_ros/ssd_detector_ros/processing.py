@@ -10,6 +10,7 @@ from rclpy.clock import Clock, ROSClock
 from rclpy.impl.rcutils_logger import RcutilsLogger
 
 from ssd_detector import Detections, Detector, ImageError, SsdDetectorError
+from ssd_detector.backends.backend import RawOutputs
 from ssd_detector_ros.cameras import Camera
 from ssd_detector_ros.conversion_choice import Converter, Message
 from ssd_detector_ros.settings import Settings
@@ -54,14 +55,14 @@ class _Frame:
 
     :param image_rgb: (H, W, 3) uint8
     :param input_image: of the model
-    :param outputs: of the model: boxes and scores
+    :param outputs: of the model
     """
 
     arrival: Arrival
     watch: Stopwatch
     image_rgb: NDArray[np.uint8]
     input_image: NDArray[np.float32]
-    outputs: tuple[NDArray[np.float32], NDArray[np.float32]] = field(init=False)
+    outputs: RawOutputs = field(init=False)
     detections: Detections = field(init=False)
 
     def postprocess(self, operation: Operation, *, are_candidates: bool = False) -> Detections:

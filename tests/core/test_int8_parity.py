@@ -10,6 +10,7 @@ import pytest
 from ssd_detector import backend_selection, BundleError
 from ssd_detector.backend_selection import BackendRequest, open_backend
 from ssd_detector.backends import cpu_features
+from ssd_detector.backends.backend import RawOutputs
 from ssd_detector.backends.cpu_features import multiplies_int8_exactly
 from ssd_detector.backends.onnxruntime import OnnxRuntimeBackend
 from ssd_detector.backends.openvino import OpenVinoBackend
@@ -150,16 +151,16 @@ def test_a_shift_a_change_and_a_new_confident_prior_are_measured():
     shifted = BOXES + np.float32([[[0, 0.25, 0, 0], [1, 1, 1, 1]]])
     invented = SCORES + np.float32([[[0, -0.125], [0, 0.5]]])
 
-    assert measure_int8_difference((BOXES, SCORES), expected, 32) == (0, 0)
-    assert measure_int8_difference((shifted, SCORES), expected, 32) == (8, 0)
-    shift, score_change = measure_int8_difference((BOXES, invented), expected, 32)
+    assert measure_int8_difference(RawOutputs(BOXES, SCORES), expected, 32) == (0, 0)
+    assert measure_int8_difference(RawOutputs(shifted, SCORES), expected, 32) == (8, 0)
+    shift, score_change = measure_int8_difference(RawOutputs(BOXES, invented), expected, 32)
     assert (shift, score_change) == (0, pytest.approx(0.3))
 
 
 def test_nan_is_a_difference():
     expected = select_int8_outputs(BOXES, SCORES)
 
-    _, score_change = measure_int8_difference((BOXES, SCORES * np.nan), expected, 32)
+    _, score_change = measure_int8_difference(RawOutputs(BOXES, SCORES * np.nan), expected, 32)
 
     assert not score_change <= 1
 

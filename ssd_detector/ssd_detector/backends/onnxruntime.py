@@ -10,7 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 import onnxruntime
 
-from ssd_detector.backends.backend import BatchBackend, BOXES_NAME, INPUT_NAME, Notice, SCORES_NAME
+from ssd_detector.backends.backend import (
+    BatchBackend,
+    BOXES_NAME,
+    INPUT_NAME,
+    Notice,
+    RawOutputs,
+    SCORES_NAME,
+)
 from ssd_detector.errors import BackendError
 
 CPU_PROVIDERS = ('CPUExecutionProvider',)
@@ -60,17 +67,13 @@ class OnnxRuntimeBackend(BatchBackend):
         self.takes_batches = not isinstance(self._session.get_inputs()[0].shape[0], int)
         self.description = f'ONNX Runtime {self._session.get_providers()[0]}, {model_path.name}'
 
-    def run_batch(
-        self, input_images: NDArray[np.float32]
-    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    def run_batch(self, input_images: NDArray[np.float32]) -> RawOutputs:
         """See BatchBackend."""
         try:
-            boxes, scores = self._session.run(
-                [BOXES_NAME, SCORES_NAME], {INPUT_NAME: input_images}
-            )
+            outputs = self._session.run([BOXES_NAME, SCORES_NAME], {INPUT_NAME: input_images})
         except Exception as error:
             raise BackendError(f'inference failed on {input_images.shape}: {error}') from error
-        return boxes, scores
+        return RawOutputs(*outputs)
 
 
 def read_shapes(model_path: Path) -> dict[str, Shape]:

@@ -5,7 +5,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ssd_detector.backends.backend import BatchBackend, BOXES_NAME, INPUT_NAME, Notice, SCORES_NAME
+from ssd_detector.backends.backend import (
+    BatchBackend,
+    BOXES_NAME,
+    INPUT_NAME,
+    Notice,
+    RawOutputs,
+    SCORES_NAME,
+)
 from ssd_detector.errors import BackendError
 from ssd_detector.telemetry import silent_openvino
 
@@ -40,13 +47,11 @@ class OpenVinoBackend(BatchBackend):
         self.notice = Notice()
         self.description = f'OpenVINO {openvino.__version__}, {model_path.name}'
 
-    def run_batch(
-        self, input_images: NDArray[np.float32]
-    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    def run_batch(self, input_images: NDArray[np.float32]) -> RawOutputs:
         """See BatchBackend."""
         try:
             results = self._request.infer({INPUT_NAME: input_images})
         except RuntimeError as error:
             raise BackendError(f'inference failed on {input_images.shape}: {error}') from error
         # Copies: the next image overwrites the buffers.
-        return results[BOXES_NAME].copy(), results[SCORES_NAME].copy()
+        return RawOutputs(results[BOXES_NAME].copy(), results[SCORES_NAME].copy())

@@ -8,7 +8,7 @@ import time
 import numpy as np
 from numpy.typing import NDArray
 
-from ssd_detector.backends.backend import Backend, Notice
+from ssd_detector.backends.backend import Backend, Notice, RawOutputs
 
 Make = Callable[[Callable[[str], None]], Backend]
 
@@ -43,14 +43,12 @@ class StandInBackend:
         """What is being made and why, then what became of it."""
         return self._notice
 
-    def run(
-        self, input_image: NDArray[np.float32]
-    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    def run(self, input_image: NDArray[np.float32]) -> RawOutputs:
         """
         Run the model on one image.
 
         :param input_image: (1, S, S, 3) float32, RGB in [0, 1]
-        :return: boxes (P, 4) float32, normalized xyxy, decoded; scores (P, C + 1) float32
+        :return: those of the image, without B
         :raises BackendError: when the runtime refuses the input or fails
         """
         return self._backend.run(input_image)

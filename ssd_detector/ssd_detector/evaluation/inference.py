@@ -11,12 +11,11 @@ import time
 import numpy as np
 from numpy.typing import NDArray
 
+from ssd_detector.backends.backend import Predict
 from ssd_detector.detections import Detections
 from ssd_detector.postprocess import postprocess, Thresholds
 from ssd_detector.preprocess import preprocess
 
-# Images (B, S, S, 3) float32 in [0, 1] -> boxes (B, P, 4) xyxy normalized, scores (B, P, C + 1).
-Predict = Callable[[NDArray[np.float32]], tuple[NDArray[np.float32], NDArray[np.float32]]]
 # Images done, images in all.
 OnProgress = Callable[[int, int], None]
 
@@ -57,7 +56,7 @@ class Model:
 
 
 @dataclass(frozen=True, eq=False)
-class Run:
+class DetectionRun:
     """
     What a model found, and the time that it took.
 
@@ -84,7 +83,7 @@ def detect_all(
     thresholds: Thresholds,
     *,
     on_progress: OnProgress | None = None,
-) -> Run:
+) -> DetectionRun:
     """
     Detect in every image.
 
@@ -92,7 +91,7 @@ def detect_all(
     :param pictures: the images
     :param thresholds: what is kept
     :param on_progress: called after each batch
-    :return: see Run
+    :return: see DetectionRun
     """
     begin_s = time.perf_counter()
     times_s = dict.fromkeys(STEPS, 0.0)
@@ -130,7 +129,7 @@ def detect_all(
                 on_progress(len(selected), len(pictures))
         results = {image_id: future.result() for image_id, future in selected.items()}
     times_s['postprocess'] = sum(duration_s for _, duration_s in results.values())
-    return Run(
+    return DetectionRun(
         detections={image_id: found for image_id, (found, _) in results.items()},
         stage_ms={name: 1e3 * s / max(len(pictures), 1) for name, s in times_s.items()},
         wall_s=time.perf_counter() - begin_s,

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ssd_detector.backends.backend import RawOutputs
+
 # Scores from here on count as reported.
 _CONFIDENT = 0.5
 _NUM_UNCONFIDENT = 20
@@ -65,12 +67,12 @@ def select_confident(scores: NDArray[np.float32]) -> NDArray[np.bool_]:
 
 
 def measure_int8_difference(
-    outputs: tuple[NDArray[np.float32], NDArray[np.float32]], expected: Int8Outputs, size_px: int
+    outputs: RawOutputs, expected: Int8Outputs, size_px: int
 ) -> tuple[float, float]:
     """
     Measure how far outputs are from those of an INT8 file.
 
-    :param outputs: boxes (N, P, 4) and scores (N, P, C + 1), for all parity images
+    :param outputs: for all parity images
     :param expected: of the file
     :param size_px: side of the model's input
     :return: largest shift of an edge, px of the model's input; largest change of a score, also

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ssd_detector.backends.backend import Backend
+from ssd_detector.backends.backend import Backend, RawOutputs, stack_outputs
 from ssd_detector.bundles.bundle import Bundle, PARITY
 from ssd_detector.errors import BundleError
 from ssd_detector.preprocess import preprocess
@@ -125,17 +125,17 @@ def verify_backend(
             ]
         )
     size_px = parity.images_rgb.shape[1]
-    outputs = [backend.run(preprocess(image, size_px)) for image in parity.images_rgb]
-    boxes = np.stack([one for one, _ in outputs])
-    scores = np.stack([one for _, one in outputs])
+    outputs = stack_outputs(
+        [backend.run(preprocess(image, size_px)) for image in parity.images_rgb]
+    )
     if precision == 'INT8':
         # Both files are right; whichever serves is the one that is nearer.
         differences = [
-            measure_int8_difference((boxes, scores), outputs, size_px)
-            for outputs in parity.int8_outputs.values()
+            measure_int8_difference(outputs, expected, size_px)
+            for expected in parity.int8_outputs.values()
         ]
     else:
-        differences = [measure_difference((boxes, scores), parity)]
+        differences = [measure_difference(outputs, parity)]
     box_shift_px, score_change = min(differences, key=lambda difference: difference[1])
     return Verification(
         description=backend.description,
@@ -143,17 +143,15 @@ def verify_backend(
         box_shift_px=box_shift_px,
         score_change=score_change,
         tolerance=parity.tolerances[precision],
-        is_finite=bool(np.isfinite(boxes).all() and np.isfinite(scores).all()),
+        is_finite=all(np.isfinite(output).all() for output in outputs),
     )
 
 
-def measure_difference(
-    outputs: tuple[NDArray[np.float32], NDArray[np.float32]], parity: Parity
-) -> tuple[float, float]:
+def measure_difference(outputs: RawOutputs, parity: Parity) -> tuple[float, float]:
     """
     Measure how far outputs are from the recorded ones.
 
-    :param outputs: boxes (N, P, 4) and scores (N, P, C + 1), as in parity
+    :param outputs: of the images in parity
     :param parity: what is expected
     :return: largest shift of an edge among each image's best boxes, px of the model's input;
         largest change of a score

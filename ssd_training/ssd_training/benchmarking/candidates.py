@@ -12,7 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ssd_detector.backend_selection import BackendRequest, open_backend
-from ssd_detector.backends.backend import BOXES_NAME, INPUT_NAME, SCORES_NAME
+from ssd_detector.backends.backend import (
+    BOXES_NAME,
+    INPUT_NAME,
+    open_predict,
+    Predict,
+    RawOutputs,
+    SCORES_NAME,
+)
 from ssd_detector.backends.onnxruntime import OnnxRuntimeBackend
 from ssd_detector.backends.openvino import OpenVinoBackend
 from ssd_detector.bundles.bundle import Bundle, INT8_CPU, INT8_TRT, MODEL
@@ -20,8 +27,6 @@ from ssd_detector.errors import BackendError
 from ssd_training.quiet import quiet_tensorflow
 
 Images = NDArray[np.float32]
-# (B, S, S, 3) float32 in [0, 1] -> boxes (B, P, 4), scores (B, P, C + 1).
-Run = Callable[[Images], tuple[NDArray[np.float32], NDArray[np.float32]]]
 
 _PRECISIONS = {MODEL: 'FP32', INT8_CPU: 'INT8', INT8_TRT: 'INT8'}
 
@@ -42,7 +47,7 @@ class Candidate:
     file: str
     precision: str
     is_ours: bool
-    open: Callable[[], Run]
+    open: Callable[[], Predict]
 
     @property
     def name(self) -> str:
@@ -128,15 +133,9 @@ def _openvino(bundle: Bundle, name: str, num_threads: int) -> Candidate:
 def _tensorrt(bundle: Bundle, name: str) -> Candidate:
     precision = _PRECISIONS[name]
 
-    def open_engine() -> Run:
+    def open_engine() -> Predict:
         request = BackendRequest(backend='tensorrt', precision=precision, engine_build='wait')
-        backend = open_backend(bundle, request)
-
-        def run(images: Images) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-            boxes, scores = backend.run(images)
-            return boxes[None], scores[None]
-
-        return run
+        return open_predict(open_backend(bundle, request))
 
     return Candidate('TensorRT', name, precision, True, open_engine)
 
@@ -144,16 +143,16 @@ def _tensorrt(bundle: Bundle, name: str) -> Candidate:
 def _opencv(bundle: Bundle, num_threads: int) -> Candidate:
     path = bundle.model_path(MODEL)
 
-    def open_net() -> Run:
+    def open_net() -> Predict:
         try:
             net = cv2.dnn.readNetFromONNX(str(path))
         except cv2.error as error:
             raise BackendError(f'cv2.dnn can not read {path.name} ({error.err})') from error
 
-        def run(images: Images) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        def run(images: Images) -> RawOutputs:
             net.setInput(images, INPUT_NAME)
             outputs: Any = net.forward([BOXES_NAME, SCORES_NAME])
-            return outputs[0], outputs[1]
+            return RawOutputs(*outputs)
 
         cv2.setNumThreads(num_threads)
         return run
@@ -181,21 +180,21 @@ def _import_tensorflow(num_threads: int) -> Any:
     return tf
 
 
-def _open_saved_model(path: Path, num_threads: int) -> Run:
+def _open_saved_model(path: Path, num_threads: int) -> Predict:
     _check_saved_model(path)
     tf = _import_tensorflow(num_threads)
     from ssd_training.model.serving import load_saved_model
 
     serve, _ = load_saved_model(path)
 
-    def run(images: Images) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    def run(images: Images) -> RawOutputs:
         outputs: Any = serve(tf.constant(images))
-        return outputs[BOXES_NAME].numpy(), outputs[SCORES_NAME].numpy()
+        return RawOutputs(outputs[BOXES_NAME].numpy(), outputs[SCORES_NAME].numpy())
 
     return run
 
 
-def _open_litert(path: Path, samples: Images | None, num_threads: int) -> Run:
+def _open_litert(path: Path, samples: Images | None, num_threads: int) -> Predict:
     """Convert the SavedModel; with samples to INT8, as its users do: after the training."""
     _check_saved_model(path)
     import tensorflow as tf
@@ -203,10 +202,10 @@ def _open_litert(path: Path, samples: Images | None, num_threads: int) -> Run:
     interpreter = _make_interpreter(tf, _convert_to_litert(tf, path, samples), num_threads)
     runner = interpreter.get_signature_runner()
 
-    def run(images: Images) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    def run(images: Images) -> RawOutputs:
         outputs = runner(**{INPUT_NAME: images})
         # Names are lost; the order is that of the SavedModel's signature: boxes, scores.
-        return outputs['output_0'], outputs['output_1']
+        return RawOutputs(outputs['output_0'], outputs['output_1'])
 
     # The runner does not keep it alive.
     run.interpreter = interpreter  # type: ignore[attr-defined]

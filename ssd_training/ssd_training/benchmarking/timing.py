@@ -9,10 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ssd_detector import Detections, Thresholds
+from ssd_detector.backends.backend import Predict
 from ssd_detector.boxes import iou_matrix
 from ssd_detector.postprocess import postprocess
 from ssd_detector.preprocess import preprocess
-from ssd_training.benchmarking.candidates import Candidate, Images, Run
+from ssd_training.benchmarking.candidates import Candidate, Images
 
 STAGES = ('preprocess', 'inference', 'postprocess')
 NUM_WARM_UP = 5
@@ -109,7 +110,7 @@ class Timing:
 
 def open_all(
     candidates: Sequence[Candidate], images: Images
-) -> tuple[list[tuple[Candidate, Run]], dict[Candidate, str]]:
+) -> tuple[list[tuple[Candidate, Predict]], dict[Candidate, str]]:
     """
     Make every candidate ready that can be.
 
@@ -117,7 +118,7 @@ def open_all(
     :param images: (B, S, S, 3) float32, which each has to run once
     :return: those that run; why the others don't
     """
-    ready: list[tuple[Candidate, Run]] = []
+    ready: list[tuple[Candidate, Predict]] = []
     absent: dict[Candidate, str] = {}
     for candidate in candidates:
         try:
@@ -132,7 +133,7 @@ def open_all(
 
 
 def measure(
-    ready: Sequence[tuple[Candidate, Run]],
+    ready: Sequence[tuple[Candidate, Predict]],
     task: Task,
     *,
     num_rounds: int,
@@ -160,7 +161,7 @@ def measure(
     ]
 
 
-def _time_once(run: Run, task: Task, number: int) -> NDArray[np.float64]:
+def _time_once(run: Predict, task: Task, number: int) -> NDArray[np.float64]:
     images_rgb = task.batch(number)
     marks_ns = [time.perf_counter_ns()]
     inputs = task.input_images(number)
@@ -188,7 +189,7 @@ def _select(
     )
 
 
-def _detect(run: Run, task: Task) -> list[Detections]:
+def _detect(run: Predict, task: Task) -> list[Detections]:
     """Detect once in every image; in some twice when batches do not come out even."""
     found = []
     for number in range(-(-len(task.images_rgb) // task.batch_size)):

@@ -178,7 +178,7 @@ def validate(build: Build, parity_images: Sequence[NDArray[np.uint8]] = ()) -> l
     images = [preprocess(image, size_px) for image in read_sample(source.config)]
     differences = [
         compare(SAVED_MODEL, saved_model_run, keras_run, images),
-        compare(MODEL, OnnxRuntimeBackend(build.file(MODEL)).run, saved_model_run, images),
+        compare(MODEL, OnnxRuntimeBackend(build.file(MODEL)).run_batch, saved_model_run, images),
     ]
     for difference in differences:
         logger.info('%s', difference)

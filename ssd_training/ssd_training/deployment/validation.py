@@ -10,7 +10,7 @@ by at most 4.1 px and scores by 0.10 (ONNX Runtime with and without optimization
 that is allowed, or twice what the two ways of ONNX Runtime differ by on a file's own images.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,14 @@ import numpy as np
 from numpy.typing import NDArray
 import onnx
 
-from ssd_detector.backends.backend import BOXES_NAME, INPUT_NAME, SCORES_NAME
+from ssd_detector.backends.backend import (
+    BOXES_NAME,
+    INPUT_NAME,
+    Predict,
+    RawOutputs,
+    SCORES_NAME,
+    stack_outputs,
+)
 from ssd_detector.backends.onnxruntime import GraphOptimization, OnnxRuntimeBackend
 from ssd_detector.bundles.bundle import INT8_TRT
 from ssd_detector.bundles.deploy_config import DeployConfig
@@ -43,9 +50,6 @@ _ROUNDINGS: dict[bool, tuple[GraphOptimization, GraphOptimization]] = {
     False: ('all', 'off'),
     True: ('off', 'all'),
 }
-
-# (1, S, S, 3) float32 -> boxes (P, 4), scores (P, C + 1).
-Run = Callable[[NDArray[np.float32]], tuple[NDArray[np.float32], NDArray[np.float32]]]
 
 
 @dataclass(frozen=True)
@@ -72,7 +76,7 @@ class Difference:
         return f'{self.stage}: boxes within {self.boxes:.1e}, scores within {self.scores:.1e}'
 
 
-def keras_runner(serving: Serving) -> Run:
+def keras_runner(serving: Serving) -> Predict:
     """
     Run the network as it was trained.
 
@@ -80,14 +84,14 @@ def keras_runner(serving: Serving) -> Run:
     :return: the function
     """
 
-    def run(image: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    def run(image: NDArray[np.float32]) -> RawOutputs:
         boxes, scores = serving.detect(image)
-        return boxes[0].numpy(), scores[0].numpy()
+        return RawOutputs(boxes.numpy(), scores.numpy())
 
     return run
 
 
-def saved_model_runner(path: Path) -> Run:
+def saved_model_runner(path: Path) -> Predict:
     """
     Run a SavedModel.
 
@@ -97,15 +101,15 @@ def saved_model_runner(path: Path) -> Run:
     """
     serve, _ = load_saved_model(path)
 
-    def run(image: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    def run(image: NDArray[np.float32]) -> RawOutputs:
         outputs: Any = serve(image)
-        return outputs[BOXES_NAME][0].numpy(), outputs[SCORES_NAME][0].numpy()
+        return RawOutputs(outputs[BOXES_NAME].numpy(), outputs[SCORES_NAME].numpy())
 
     return run
 
 
 def compare(
-    stage: str, run: Run, before: Run, images: Sequence[NDArray[np.float32]]
+    stage: str, run: Predict, before: Predict, images: Sequence[NDArray[np.float32]]
 ) -> Difference:
     """
     Compare two stages.
@@ -189,7 +193,7 @@ def check_onnx(path: Path, deploy: DeployConfig, *, num_priors: int, num_classes
 
 
 def record_parity(
-    run: Run, images_rgb: Sequence[NDArray[np.uint8]], size_px: int, int8_paths: Sequence[Path]
+    run: Predict, images_rgb: Sequence[NDArray[np.uint8]], size_px: int, int8_paths: Sequence[Path]
 ) -> Parity:
     """
     Record what every backend has to give.
@@ -207,8 +211,8 @@ def record_parity(
     outputs = [run(preprocess(image, size_px)) for image in stretched]
     parity = Parity(
         images_rgb=np.stack(stretched),
-        boxes_normalized_xyxy=np.stack([boxes for boxes, _ in outputs]),
-        scores=np.stack([scores for _, scores in outputs]),
+        boxes_normalized_xyxy=np.concatenate([boxes for boxes, _ in outputs]),
+        scores=np.concatenate([scores for _, scores in outputs]),
         tolerances=TOLERANCES,
         int8_outputs={path.name: record_int8(path, stretched) for path in int8_paths},
     )
@@ -225,9 +229,7 @@ def record_int8(path: Path, images_rgb: Sequence[NDArray[np.uint8]]) -> Int8Outp
     """
     backend = OnnxRuntimeBackend(path, graph_optimization=_ROUNDINGS[path.name == INT8_TRT][0])
     outputs = [backend.run(preprocess(image, image.shape[0])) for image in images_rgb]
-    return select_int8_outputs(
-        np.stack([boxes for boxes, _ in outputs]), np.stack([scores for _, scores in outputs])
-    )
+    return select_int8_outputs(*stack_outputs(outputs))
 
 
 def _allow_rounding(parity: Parity, int8_paths: Sequence[Path]) -> Tolerance:

@@ -15,7 +15,7 @@ from ssd_detector.bundles.bundle import Bundle
 from ssd_detector.errors import BackendError
 from ssd_detector.evaluation.analysis import Analysis
 from ssd_detector.evaluation.detections_file import read_detections, Targets
-from ssd_detector.evaluation.inference import Model, Run
+from ssd_detector.evaluation.inference import DetectionRun, Model
 from ssd_detector.report.description import describe
 from ssd_detector.report.result import DataResult, Origin, Result
 from ssd_training.data.datasets import read_split
@@ -133,7 +133,7 @@ def score_detections(path: Path, split: Split) -> Score:
     found = read_detections(path, targets)
     for sentence in found.left_out:
         logger.warning('%s', sentence)
-    run = Run(found.detections, {})
+    run = DetectionRun(found.detections, {})
     stage = Stage('detections', path, None)
     analysis = analyse_records(run, split.records, split.config.eval, split.config.data.labels)
     origin = _describe_origin(stage, split, run)
@@ -167,7 +167,7 @@ def _score(model: Model, stage: Stage, split: Split, console: Console) -> tuple[
     return describe(analysis, _describe_origin(stage, split, run)), analysis
 
 
-def _describe_origin(stage: Stage, split: Split, run: Run) -> Origin:
+def _describe_origin(stage: Stage, split: Split, run: DetectionRun) -> Origin:
     path = stage.path
     source = {'kind': stage.name}
     if path is not None:

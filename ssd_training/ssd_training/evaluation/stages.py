@@ -8,7 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ssd_detector.backend_selection import BackendRequest, open_backend
-from ssd_detector.backends.backend import Backend, BOXES_NAME, INPUT_NAME, SCORES_NAME
+from ssd_detector.backends.backend import (
+    Backend,
+    BOXES_NAME,
+    INPUT_NAME,
+    open_predict,
+    RawOutputs,
+    SCORES_NAME,
+)
 from ssd_detector.backends.onnxruntime import OnnxRuntimeBackend, read_shapes
 from ssd_detector.backends.tensorrt.api import load_module
 from ssd_detector.backends.tensorrt.backend import TensorRtBackend
@@ -20,7 +27,6 @@ from ssd_training.experiments.schema import ExperimentConfig
 from ssd_training.runs.finished_run import finished_weights
 
 Images = NDArray[np.float32]
-Outputs = tuple[NDArray[np.float32], NDArray[np.float32]]
 
 
 @dataclass(frozen=True)
@@ -108,9 +114,9 @@ def open_saved_model(path: Path, labels: tuple[str, ...]) -> Model:
 
     serve, signature = load_saved_model(path)
 
-    def predict(images: Images) -> Outputs:
+    def predict(images: Images) -> RawOutputs:
         outputs = serve(images)
-        return outputs[BOXES_NAME].numpy(), outputs[SCORES_NAME].numpy()
+        return RawOutputs(outputs[BOXES_NAME].numpy(), outputs[SCORES_NAME].numpy())
 
     return Model(predict, signature.shape[1], 1, labels)
 
@@ -137,16 +143,12 @@ def open_checkpoint(path: Path, config: ExperimentConfig) -> Model:
         activation=config.loss.classification.activation,
     )
 
-    def predict(images: Images) -> Outputs:
+    def predict(images: Images) -> RawOutputs:
         outputs = serving.serve(images)
-        return outputs[BOXES_NAME].numpy(), outputs[SCORES_NAME].numpy()
+        return RawOutputs(outputs[BOXES_NAME].numpy(), outputs[SCORES_NAME].numpy())
 
     return Model(predict, config.input_size[0], 1, config.data.labels)
 
 
 def _from_backend(backend: Backend, size_px: int, labels: tuple[str, ...]) -> Model:
-    def predict(images: Images) -> Outputs:
-        boxes, scores = backend.run(images)
-        return boxes[None], scores[None]
-
-    return Model(predict, size_px, 1, labels)
+    return Model(open_predict(backend), size_px, 1, labels)

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 import onnx
 
+from ssd_detector.backends.backend import RawOutputs, stack_outputs
 from ssd_detector.backends.onnxruntime import OnnxRuntimeBackend
 from ssd_detector.proofs.int8_parity import select_confident
 from ssd_training.quantization.int8_files import quantize_model, TensorGrids
@@ -173,12 +174,9 @@ def _rest(model_path: Path) -> list[str]:
     return [node.name for node in nodes if node.op_type in ('Add', 'Clip')]
 
 
-def _run(
-    path: Path, inputs: Sequence[NDArray[np.float32]]
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+def _run(path: Path, inputs: Sequence[NDArray[np.float32]]) -> RawOutputs:
     backend = OnnxRuntimeBackend(path)
-    outputs = [backend.run(image) for image in inputs]
-    return np.stack([boxes for boxes, _ in outputs]), np.stack([scores for _, scores in outputs])
+    return stack_outputs([backend.run(image) for image in inputs])
 
 
 def _compare_ms(path: Path, other: Path, image: NDArray[np.float32]) -> float:

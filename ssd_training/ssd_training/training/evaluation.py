@@ -2,15 +2,21 @@
 
 from collections.abc import Sequence
 
+from ssd_detector.backends.backend import Predict
 from ssd_detector.evaluation.analysis import analyse, Analysis
-from ssd_detector.evaluation.inference import detect_all, Model, OnProgress, Picture, Predict, Run
+from ssd_detector.evaluation.inference import (
+    detect_all,
+    DetectionRun,
+    Model,
+    OnProgress,
+    Picture,
+)
 from ssd_detector.evaluation.voc import evaluate_voc, VocResult
 from ssd_detector.postprocess import Thresholds
 from ssd_training.data.images.records import Record
 from ssd_training.experiments.data_schema import EvalSettings, NmsSettings
 
 __all__ = [
-    'Predict',
     'analyse_records',
     'detect_records',
     'evaluate_split',
@@ -47,7 +53,7 @@ def detect_records(
     records: Sequence[Record],
     settings: EvalSettings,
     on_progress: OnProgress | None = None,
-) -> Run:
+) -> DetectionRun:
     """
     Detect in every image of a split.
 
@@ -62,7 +68,7 @@ def detect_records(
 
 
 def score_run(
-    run: Run, records: Sequence[Record], settings: EvalSettings, labels: Sequence[str]
+    run: DetectionRun, records: Sequence[Record], settings: EvalSettings, labels: Sequence[str]
 ) -> VocResult:
     """
     Score what was detected.
@@ -85,7 +91,7 @@ def score_run(
 
 
 def analyse_records(
-    run: Run, records: Sequence[Record], settings: EvalSettings, labels: Sequence[str]
+    run: DetectionRun, records: Sequence[Record], settings: EvalSettings, labels: Sequence[str]
 ) -> Analysis:
     """
     Tell everything about what was detected.

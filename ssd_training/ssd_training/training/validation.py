@@ -6,11 +6,12 @@ import numpy as np
 from numpy.typing import NDArray
 import tensorflow as tf
 
+from ssd_detector.backends.backend import Predict, RawOutputs
 from ssd_detector.images.drawing import draw_detections
 from ssd_detector.postprocess import postprocess, Thresholds
 from ssd_detector.preprocess import preprocess
 from ssd_training.model.detector import detect
-from ssd_training.training.evaluation import evaluate_split, Predict
+from ssd_training.training.evaluation import evaluate_split
 from ssd_training.training.trainer import Training
 
 _NUM_EXAMPLES = 4
@@ -39,12 +40,10 @@ def make_predict(training: Training, before_each: Callable[[], None]) -> Predict
             activation=training.config.loss.classification.activation,
         )
 
-    def predict(
-        images: NDArray[np.float32],
-    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    def predict(images: NDArray[np.float32]) -> RawOutputs:
         before_each()
         boxes, scores = run_model(images)
-        return boxes.numpy(), scores.numpy()
+        return RawOutputs(boxes.numpy(), scores.numpy())
 
     return predict
 

@@ -10,7 +10,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ssd_detector.backends.backend import BOXES_NAME, INPUT_NAME, Notice, SCORES_NAME
+from ssd_detector.backends.backend import (
+    BOXES_NAME,
+    INPUT_NAME,
+    Notice,
+    RawOutputs,
+    SCORES_NAME,
+)
 from ssd_detector.backends.tensorrt.api import describe_runtime, get_logger
 from ssd_detector.backends.tensorrt.cuda import Buffer, Cuda, GraphCapture
 from ssd_detector.errors import BackendError
@@ -48,14 +54,12 @@ class TensorRtBackend:
         self.notice = Notice()
         self.description = f'{describe_runtime(trt)}, {engine_path.name}'
 
-    def run(
-        self, input_image: NDArray[np.float32]
-    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    def run(self, input_image: NDArray[np.float32]) -> RawOutputs:
         """
         Run the engine on one image.
 
         :param input_image: (1, S, S, 3) float32, RGB in [0, 1]
-        :return: boxes (P, 4) float32, normalized xyxy, decoded; scores (P, C + 1) float32
+        :return: those of the image, without B
         :raises BackendError: when the image has another shape, or TensorRT or CUDA fail
         """
         image = self._buffers[INPUT_NAME].array
@@ -71,7 +75,7 @@ class TensorRtBackend:
         self._cuda.call('cudaStreamSynchronize', self._stream)
         boxes, scores = (self._buffers[name].array[0] for name in (BOXES_NAME, SCORES_NAME))
         # Copies: the next image overwrites the buffers.
-        return boxes.copy(), scores.copy()
+        return RawOutputs(boxes.copy(), scores.copy())
 
     def close(self) -> None:
         """Give GPU and page-locked memory back."""

@@ -1,0 +1,50 @@
+"""What a model gives has one form, whatever runs it."""
+
+import numpy as np
+import pytest
+
+from ssd_detector.backends.backend import Notice, open_predict, RawOutputs, stack_outputs
+from ssd_detector.backends.onnxruntime import OnnxRuntimeBackend
+from tests.tiny_bundle import write_tiny_bundle
+
+
+class OneByOne:
+    """A backend that takes one image, as TensorRT's does."""
+
+    description = 'one by one'
+    notice = Notice()
+
+    def __init__(self, backend):
+        self.run = backend.run
+
+
+@pytest.fixture(scope='module')
+def backend(tmp_path_factory):
+    return OnnxRuntimeBackend(
+        write_tiny_bundle(tmp_path_factory.mktemp('tiny') / 'tiny') / 'model.onnx'
+    )
+
+
+def image(value):
+    return np.full((1, 32, 32, 3), value, np.float32)
+
+
+@pytest.mark.parametrize('wrap', [lambda backend: backend, OneByOne])
+def test_every_backend_predicts_in_the_same_form(backend, wrap):
+    expected = backend.run_batch(image(0.5))
+
+    outputs = open_predict(wrap(backend))(image(0.5))
+
+    np.testing.assert_array_equal(outputs.boxes_normalized_xyxy, expected.boxes_normalized_xyxy)
+    np.testing.assert_array_equal(outputs.scores, expected.scores)
+
+
+def test_stacked_outputs_are_those_of_the_images_in_order(backend):
+    alone = [backend.run(image(value)) for value in (0.0, 1.0)]
+
+    boxes, scores = stack_outputs(alone)
+
+    for index, expected in enumerate(alone):
+        np.testing.assert_array_equal(boxes[index], expected.boxes_normalized_xyxy)
+        np.testing.assert_array_equal(scores[index], expected.scores)
+    assert isinstance(stack_outputs(alone), RawOutputs)
