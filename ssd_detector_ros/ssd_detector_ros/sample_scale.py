@@ -1,8 +1,9 @@
 """Samples of two bytes, of which a camera may use fewer bits: to one byte."""
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
+
+from ssd_detector.images.decoding import Samples, scale_to_8_bits
 
 FULL_BITS = 16
 # Of what cameras put into 16 bits.
@@ -23,17 +24,17 @@ class SampleScale:
         self._telling = self._limit if bits < FULL_BITS else 2 ** _USUAL_BITS[-1] - 1
         self._highest: int | None = None
 
-    def to_8_bits(self, samples: NDArray[np.uint16]) -> NDArray[np.uint8]:
+    def to_8_bits(self, samples: Samples) -> NDArray[np.uint8]:
         """
         Scale 0..2^bits - 1 to 0..255, to the nearest; what lies above becomes 255.
 
-        :param samples: of the computer's byte order
+        :param samples: of the computer's byte order; those of one byte stay
         :return: of the same shape
         """
-        if samples.size and (self._highest is None or self._highest <= self._telling):
+        is_wide = samples.dtype == np.uint16 and samples.size > 0
+        if is_wide and (self._highest is None or self._highest <= self._telling):
             self._highest = max(int(samples.max()), self._highest or 0)
-        scaled = cv2.convertScaleAbs(samples, alpha=255 / self._limit)
-        return scaled.reshape(samples.shape).astype(np.uint8, copy=False)
+        return scale_to_8_bits(samples, self._limit)
 
     def forget(self) -> None:
         """Begin anew, with images of another time."""

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from ssd_detector.errors import ImageError
-from ssd_detector.images.decoding import decode_rgb, turn_upright
+from ssd_detector.images.decoding import decode_image, turn_upright
 from ssd_detector.images.heads import find_jpeg_fault, read_claimed_size_wh, read_orientation
 from tests.image_files import exif_of, TRAILERS, with_exif
 
@@ -46,7 +46,7 @@ kinds = pytest.mark.parametrize('jpeg', JPEGS.values(), ids=list(JPEGS))
 @pytest.mark.parametrize('trailer', TRAILERS.values(), ids=list(TRAILERS))
 def test_a_jpeg_is_whole_whatever_stands_behind_its_end(jpeg, trailer):
     assert find_jpeg_fault(jpeg + trailer) is None
-    assert decode_rgb(jpeg + trailer).shape == (*SIZE_WH[::-1], 3)
+    assert decode_image(jpeg + trailer).shape == (*SIZE_WH[::-1], 3)
 
 
 @kinds
@@ -55,7 +55,7 @@ def test_a_jpeg_that_is_cut_anywhere_is_named(jpeg):
         for trailer in (b'', b'\n', bytes(99)):
             assert find_jpeg_fault(jpeg[:length] + trailer) == 'ends too early'
     with pytest.raises(ImageError, match=r'ends too early \(\d+ bytes\); get it again'):
-        decode_rgb(jpeg[: len(jpeg) - 9])
+        decode_image(jpeg[: len(jpeg) - 9])
 
 
 @kinds
@@ -69,13 +69,13 @@ def test_an_image_of_another_format_that_is_cut_is_named(suffix, capfd):
 
     for share in (0.1, 0.5, 0.9):
         with pytest.raises(ImageError, match='can not be read as an image'):
-            decode_rgb(content[: int(share * len(content))])
+            decode_image(content[: int(share * len(content))])
 
 
 @pytest.mark.parametrize('content', [b'', b'no image', b'\xff\xd8', b'\x89PNG\r\n\x1a\n'])
 def test_what_is_no_image_is_an_error(content, capfd):
     with pytest.raises(ImageError, match=f'{len(content)} bytes'):
-        decode_rgb(content)
+        decode_image(content)
 
 
 def test_an_image_that_claims_too_many_pixels_is_an_error(capfd):
@@ -83,7 +83,7 @@ def test_an_image_that_claims_too_many_pixels_is_an_error(capfd):
     content[16:24] = (200_000).to_bytes(4, 'big') * 2
 
     with pytest.raises(ImageError, match='can not be read as an image'):
-        decode_rgb(bytes(content))
+        decode_image(bytes(content))
 
 
 @given(st.binary(max_size=80), st.sampled_from([b'', b'\xff\xd8', JPEGS['with_preview'][:50]]))
@@ -112,9 +112,9 @@ def test_a_photograph_is_turned_as_opencv_turns_it(orientation, order):
     content = with_exif(encode(), exif_of(orientation, order=order))
     expected_bgr = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
 
-    stored_rgb = decode_rgb(content)
+    stored_rgb = decode_image(content)
 
-    np.testing.assert_array_equal(stored_rgb, decode_rgb(encode()))
+    np.testing.assert_array_equal(stored_rgb, decode_image(encode()))
     assert read_orientation(content) == orientation
     turned_rgb = turn_upright(stored_rgb, orientation)
     np.testing.assert_array_equal(turned_rgb, expected_bgr[..., ::-1])
@@ -153,15 +153,23 @@ def test_grey_palette_alpha_and_cmyk_are_read_as_they_look():
         converted.save(file, suffix)
         expected_rgb = np.asarray(converted.convert('RGB')).astype(int)
 
-        difference = np.abs(decode_rgb(file.getvalue()) - expected_rgb)
+        difference = np.abs(decode_image(file.getvalue()) - expected_rgb)
 
         assert difference.mean() <= tolerance, (mode, suffix, difference.mean())
 
 
-def test_of_16_bits_the_upper_8_are_read():
+@pytest.mark.parametrize('suffix', ['.png', '.tiff'])
+def test_16_bits_become_8_to_the_nearest(suffix):
     samples = np.arange(24 * 40 * 3, dtype=np.uint16).reshape(24, 40, 3) * 22
-    content = encode('.png', samples)
+    content = encode(suffix, samples)
 
-    difference = np.abs(decode_rgb(content)[..., ::-1].astype(int) - samples / 256)
+    expected_bgr = np.rint(samples / np.float64(65535) * 255)
 
-    assert difference.max() <= 1
+    np.testing.assert_array_equal(decode_image(content)[..., ::-1], expected_bgr)
+
+
+def test_samples_that_are_floats_are_refused_not_shown_white():
+    content = encode('.hdr', IMAGE_RGB.astype(np.float32))
+
+    with pytest.raises(ImageError, match=r'holds float32 \(\d+ bytes\); save it as PNG'):
+        decode_image(content)

@@ -322,24 +322,25 @@ def float_tiff():
 @pytest.mark.parametrize(
     ('data', 'image_format', 'words'),
     [
-        (huge_jpeg(), 'jpeg', f'16000x16000 pixels; expected at most {MAX_PIXELS}'),
+        (huge_jpeg(), 'jpeg', '16000x16000 pixels'),
         (huge_jpeg(before=b'\xff' * 3), 'jpeg', f'at most {MAX_PIXELS}'),
         (huge_jpeg(before=b'junk\xff\x00\xff\x01'), 'jpeg', f'at most {MAX_PIXELS}'),
-        (b'', 'jpeg', 'can not be decoded'),
-        (b'no image', 'jpeg', 'can not be decoded'),
-        (jpeg_bytes()[:-2], 'jpeg', 'without an end'),
-        (with_exif(jpeg_bytes(), exif_of(1, preview=EOI))[:-2], 'jpeg', 'without an end'),
+        (b'', 'jpeg', 'can not be read as an image'),
+        (b'no image', 'jpeg', 'can not be read as an image'),
+        (jpeg_bytes()[:-2], 'jpeg', 'ends too early'),
+        (with_exif(jpeg_bytes(), exif_of(1, preview=EOI))[:-2], 'jpeg', 'ends too early'),
         (huge_png(), 'png', f'at most {MAX_PIXELS}'),
         (jpeg_bytes(), '16UC1; compressedDepth png', 'depth image'),
         (jpeg_bytes(), '16UC1; jpeg compressed mono8', 'depth image'),
         (jpeg_bytes(), '32FC1; tiff compressed ', 'depth image'),
-        (float_tiff(), 'tiff', 'can not be decoded'),
+        (float_tiff(), 'tiff', 'holds float32'),
     ],
 )
 def test_what_can_not_be_decoded_is_told_with_format_and_size(data, image_format, words):
     with pytest.raises(ImageError, match=words) as caught:
         decode_rgb(CompressedImage(data=data, format=image_format))
-    assert f"'{image_format}', {len(data)} bytes" in str(caught.value)
+    assert f"'{image_format}'" in str(caught.value)
+    assert f'{len(data)} bytes' in str(caught.value)
 
 
 def test_an_orientation_in_the_file_does_not_turn_the_image():

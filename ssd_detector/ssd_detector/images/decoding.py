@@ -1,13 +1,13 @@
 """Image files: which are read, what their heads say, and their pixels as they are stored."""
 
-from typing import Final
+from typing import cast, Final
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from ssd_detector.errors import ImageError
-from ssd_detector.images.heads import find_jpeg_fault, name_kind
+from ssd_detector.images.heads import find_jpeg_fault, name_kind, read_claimed_size_wh
 
 # OpenCV reads what the content says; these are the names that are looked for.
 IMAGE_SUFFIXES: Final = (
@@ -22,32 +22,87 @@ IMAGE_SUFFIXES: Final = (
     '.tiff',
 )
 # OpenCV turns an image as its EXIF data ask, in some formats and versions; who wants that calls
-# turn_upright.
-_AS_STORED = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
+# turn_upright. Grey stays grey and 16 bits stay: a mosaic would be none any more.
+_AS_STORED = cv2.IMREAD_ANYCOLOR | cv2.IMREAD_ANYDEPTH | cv2.IMREAD_IGNORE_ORIENTATION
+
+Samples = NDArray[np.uint8] | NDArray[np.uint16]
 
 
-def decode_rgb(content: bytes) -> NDArray[np.uint8]:
+def decode_image(content: bytes) -> NDArray[np.uint8]:
     """
     Decode an image file; the position of the camera does not count.
 
     For JPEG, libjpeg's exact DCT: equal to `tf.io.decode_jpeg(dct_method='INTEGER_ACCURATE')`.
-    Grey and palettes become colours, transparency is dropped, 16 bits lose their lower 8.
+    Grey and palettes become colours, transparency is dropped, 16 bits become 8.
 
     :param content: of the file
     :return: (H, W, 3) uint8, RGB
     :raises ImageError: when it is no image, or only a part of one
     """
+    return to_rgb(scale_to_8_bits(decode_samples(content)))
+
+
+def decode_samples(
+    content: bytes, *, max_pixels: int | None = None, advice: str = 'get it again'
+) -> Samples:
+    """
+    Decode an image file to what is stored: the one decoder of training, prediction and node.
+
+    :param content: of the file
+    :param max_pixels: that a PNG or JPEG may claim to have: a few bytes can claim any number
+    :param advice: what to do about bytes that are no image, where their kind does not tell
+    :return: (H, W) grey, or (H, W, 3) in OpenCV's order BGR
+    :raises ImageError: when it is no image of 8 or 16 bits, or only a part of one
+    """
     if fault := find_jpeg_fault(content):
-        raise ImageError(f'{fault} ({len(content)} bytes); get it again')
+        raise ImageError(f'{fault} ({len(content)} bytes); {advice}')
+    width_px, height_px = read_claimed_size_wh(content) or (0, 0)
+    if max_pixels is not None and width_px * height_px > max_pixels:
+        raise ImageError(
+            f'claims {width_px}x{height_px} pixels ({len(content)} bytes); expected at most '
+            f'{max_pixels}; {advice}'
+        )
     try:
-        image_bgr = cv2.imdecode(np.frombuffer(content, np.uint8), _AS_STORED) if content else None
+        samples = cv2.imdecode(np.frombuffer(content, np.uint8), _AS_STORED) if content else None
     except cv2.error:
         # More pixels than OpenCV allows.
-        image_bgr = None
-    if image_bgr is None:
-        advice = name_kind(content) or 'get it again'
-        raise ImageError(f'can not be read as an image ({len(content)} bytes); {advice}')
-    return np.asarray(cv2.cvtColor(image_bgr, cv2.COLOR_BGR2RGB), np.uint8)
+        samples = None
+    if samples is None:
+        raise ImageError(
+            f'can not be read as an image ({len(content)} bytes); {name_kind(content) or advice}'
+        )
+    if samples.dtype not in (np.uint8, np.uint16):
+        # No number of theirs is white.
+        raise ImageError(
+            f'can not be read as an image of 8 or 16 bits: it holds {samples.dtype} '
+            f'({len(content)} bytes); save it as PNG'
+        )
+    return cast(Samples, samples)
+
+
+def scale_to_8_bits(samples: Samples, highest: int = 2**16 - 1) -> NDArray[np.uint8]:
+    """
+    Scale samples of two bytes to one, to the nearest; what lies above the highest becomes 255.
+
+    :param samples: (H, W) or (H, W, 3); those of one byte stay
+    :param highest: becomes 255
+    :return: of the same shape
+    """
+    if samples.dtype == np.uint8:
+        return cast(NDArray[np.uint8], samples)
+    scaled = cv2.convertScaleAbs(samples, alpha=255 / highest)
+    return scaled.reshape(samples.shape).astype(np.uint8, copy=False)
+
+
+def to_rgb(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """
+    Give grey pixels colours, and coloured ones the order of the suite.
+
+    :param pixels: (H, W) grey, or (H, W, 3) BGR
+    :return: (H, W, 3) uint8, RGB
+    """
+    code = cv2.COLOR_GRAY2RGB if pixels.ndim == 2 else cv2.COLOR_BGR2RGB
+    return np.asarray(cv2.cvtColor(pixels, code), np.uint8)
 
 
 def turn_upright(image_rgb: NDArray[np.uint8], orientation: int) -> NDArray[np.uint8]:

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from ssd_detector.images.decoding import decode_rgb, turn_upright
+from ssd_detector.images.decoding import decode_image, turn_upright
 from ssd_training.data.__main__ import main
 from ssd_training.data.batches.pipeline import training_batches
 from ssd_training.data.datasets import read_split, read_splits
@@ -32,7 +32,7 @@ def write_turned(root, name, orientation, *, size_wh):
     """Write a picture that is seen in 120x90 px, annotated in a size of size_wh."""
     write_image(root, name, [('red', UPRIGHT_BOX, False)])
     path = root / f'JPEGImages/{name}.jpg'
-    upright_rgb = decode_rgb(path.read_bytes())
+    upright_rgb = decode_image(path.read_bytes())
     # What turns it back: a quarter turn is undone by the other one.
     stored_rgb = turn_upright(upright_rgb, {6: 8, 8: 6}.get(orientation, orientation))
     _, jpeg = cv2.imencode('.jpg', stored_rgb[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 100])

@@ -66,7 +66,7 @@ def find_undecided(images: Sequence[ImageSource]) -> Iterator[Finding]:
 def _find_unused_bits(image: ImageSource) -> Iterator[Finding]:
     if isinstance(image, EncodedImage) and (num_bits := count_used_bits(image.read_bytes())):
         text = (
-            f'has 16 bits, but no value above {2**num_bits - 1}: read as nearly black, since the '
-            f'upper 8 bits are taken; write it with 8 bits'
+            f'has 16 bits, but no value above {2**num_bits - 1}: read as nearly black, since '
+            f'{2**16 - 1} is white; write it with 8 bits'
         )
         yield Finding('unused bits', image.name, text)

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ssd_detector.errors import ImageError
-from ssd_detector.images.decoding import decode_rgb, turn_upright
+from ssd_detector.images.decoding import decode_image, turn_upright
 from ssd_detector.images.heads import PNG_START, read_claimed_size_wh, read_orientation
 from ssd_training.errors import DataError
 from ssd_training.experiments.data_schema import Orientation
@@ -16,7 +16,7 @@ from ssd_training.experiments.data_schema import Orientation
 Decision = Literal['plain', 'upright', 'stored', 'undecided']
 
 _TIFF_STARTS = (b'II*\0', b'MM\0*')
-# Of 16 bits; what uses fewer is nearly black when the upper 8 are taken.
+# Of 16 bits; what uses fewer is nearly black, as 65535 is white.
 _FEW_BITS = 12
 
 
@@ -45,7 +45,7 @@ class Decoding:
         :raises DataError: when it is no image, or only a part of one
         """
         try:
-            image_rgb = decode_rgb(content)
+            image_rgb = decode_image(content)
         except ImageError as error:
             raise DataError([f'{name}: {error}']) from error
         orientation = read_orientation(content)
