@@ -19,8 +19,8 @@ from ssd_training.command_line import CONFIG_ROOT, run_command
 if TYPE_CHECKING:
     from ssd_detector.bundles.bundle import Bundle
     from ssd_detector.report.comparison import Side
+    from ssd_training.evaluation.inputs import Experiment
     from ssd_training.evaluation.scoring import Score, Split
-    from ssd_training.evaluation.sources import Experiment
     from ssd_training.evaluation.stages import Stage
     from ssd_training.experiments.schema import ExperimentConfig
 
@@ -121,30 +121,30 @@ def _evaluate(arguments: argparse.Namespace) -> None:
 def _score(arguments: argparse.Namespace) -> 'tuple[list[Score], Split]':
     from rich.console import Console
 
-    from ssd_training.evaluation import folders, scoring, sources
+    from ssd_training.evaluation import inputs, report_folder, scoring
 
     path: Path = arguments.chain or arguments.source
-    sources.check_exists(path)
-    bundle = sources.find_bundle(path)
-    config = sources.read_experiment(path, bundle, _experiment(arguments))
+    inputs.check_exists(path)
+    bundle = inputs.find_bundle(path)
+    config = inputs.read_experiment(path, bundle, _experiment(arguments))
     if arguments.report:
-        folders.make_folder(arguments.report)
+        report_folder.make_folder(arguments.report)
     split = scoring.Split.read(config)
     if path.suffix == '.json':
         return [scoring.score_detections(path, split)], split
     if bundle and (differences := scoring.tell_differences(bundle, config)):
         print(differences, file=sys.stderr)
     if arguments.chain:
-        stages = _list_chain(sources.require_bundle(path, bundle), config, arguments)
+        stages = _list_chain(inputs.require_bundle(path, bundle), config, arguments)
     else:
-        stages = [sources.find_stage(path, bundle, config)]
+        stages = [inputs.find_stage(path, bundle, config)]
     return list(scoring.score_stages(stages, split, Console(stderr=True))), split
 
 
 def _list_chain(
     bundle: 'Bundle', config: 'ExperimentConfig', arguments: argparse.Namespace
 ) -> 'list[Stage]':
-    from ssd_training.evaluation.chain import chain_stages
+    from ssd_training.evaluation.bundle_stages import chain_stages
 
     return chain_stages(
         bundle,
@@ -156,7 +156,7 @@ def _list_chain(
 
 
 def _report(scores: 'Sequence[Score]', split: 'Split', arguments: argparse.Namespace) -> None:
-    from ssd_training.evaluation.folders import write_report
+    from ssd_training.evaluation.report_folder import write_report
 
     for score in scores:
         if score.result is None:
@@ -170,7 +170,7 @@ def _report(scores: 'Sequence[Score]', split: 'Split', arguments: argparse.Names
 
 def _compare(arguments: argparse.Namespace) -> None:
     from ssd_detector.report.comparison import compare_results, format_comparison, to_tree
-    from ssd_training.evaluation.folders import write_comparison
+    from ssd_training.evaluation.report_folder import write_comparison
 
     first, second = (_read_side(path, arguments) for path in arguments.compare)
     comparison = compare_results(first, second)
@@ -186,19 +186,19 @@ def _compare(arguments: argparse.Namespace) -> None:
 def _read_side(path: Path, arguments: argparse.Namespace) -> 'Side':
     from ssd_detector.report.comparison import Side
     from ssd_detector.report.files import METRICS
-    from ssd_training.evaluation import folders, scoring, sources
+    from ssd_training.evaluation import inputs, report_folder, scoring
 
-    sources.check_exists(path)
+    inputs.check_exists(path)
     if path.is_dir() or path.name == METRICS:
-        return folders.read_side(path)
-    config = sources.read_experiment(path, None, _experiment(arguments))
+        return report_folder.read_side(path)
+    config = inputs.read_experiment(path, None, _experiment(arguments))
     score = scoring.score_detections(path, scoring.Split.read(config))
     assert score.result is not None and score.analysis is not None
     return Side(str(path), score.result, score.analysis.matching)
 
 
 def _experiment(arguments: argparse.Namespace) -> 'Experiment':
-    from ssd_training.evaluation.sources import Experiment
+    from ssd_training.evaluation.inputs import Experiment
 
     return Experiment(
         arguments.experiment_path, arguments.config_root, arguments.overrides, os.environ

@@ -20,8 +20,8 @@ from ssd_detector.report.description import describe
 from ssd_detector.report.result import DataResult, Origin, Result
 from ssd_training.data.datasets import read_split
 from ssd_training.data.images.records import hash_records, Record
+from ssd_training.evaluation.bundle_stages import find_before
 from ssd_training.evaluation.categories import number_categories
-from ssd_training.evaluation.chain import find_before
 from ssd_training.evaluation.progress import open_progress
 from ssd_training.evaluation.stages import Stage
 from ssd_training.experiments.schema import ExperimentConfig

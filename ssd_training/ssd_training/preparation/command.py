@@ -66,11 +66,11 @@ def run(arguments: argparse.Namespace) -> int:
     :raises DataError: when there is nothing to train on or to score, or it can't be written
     """
     from ssd_training.errors import DataError
-    from ssd_training.preparation.experiment_files import write_files
-    from ssd_training.preparation.listing import FINDINGS
+    from ssd_training.preparation.layouts.listing import FINDINGS
     from ssd_training.preparation.options import Options
     from ssd_training.preparation.preparing import prepare
-    from ssd_training.preparation.summary import as_tree, format_summary
+    from ssd_training.preparation.writing.experiment_files import write_files
+    from ssd_training.preparation.writing.summary import as_tree, format_summary
 
     folder: Path = arguments.out
     earlier = _read_earlier(folder, overwrite=arguments.overwrite)

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ssd_training.experiments.data_schema import Orientation
-from ssd_training.preparation.source import Layout
+from ssd_training.preparation.layouts.labelled import Layout
 
 
 @dataclass(frozen=True)

@@ -8,14 +8,19 @@ from pathlib import Path
 from ssd_training.data.annotations.annotations import Annotation, Finding
 from ssd_training.errors import DataError
 from ssd_training.experiments.data_schema import Orientation
-from ssd_training.preparation.claims import settle_claims
-from ssd_training.preparation.cleaning import choose_labels, clean, find_similar_names, rename
-from ssd_training.preparation.layouts import read_labels
-from ssd_training.preparation.listing import list_files, Listing
+from ssd_training.preparation.judging.claims import settle_claims
+from ssd_training.preparation.judging.cleaning import (
+    choose_labels,
+    clean,
+    find_similar_names,
+    rename,
+)
+from ssd_training.preparation.judging.pictures import read_pictures
+from ssd_training.preparation.judging.splits import count_learnable, split_pictures
+from ssd_training.preparation.layouts.detection import read_labels
+from ssd_training.preparation.layouts.labelled import Layout, Split
+from ssd_training.preparation.layouts.listing import list_files, Listing
 from ssd_training.preparation.options import Options
-from ssd_training.preparation.pictures import read_pictures
-from ssd_training.preparation.source import Layout, Split
-from ssd_training.preparation.splits import count_learnable, split_pictures
 
 _FEW_OBJECTS = 10
 

@@ -18,10 +18,10 @@ from ssd_detector.errors import EvaluationError
 from ssd_detector.report.files import read_result
 from ssd_training.data.datasets import read_split
 from ssd_training.evaluate import CONFIG_ROOT, main
+from ssd_training.evaluation.bundle_stages import chain_stages, find_before
 from ssd_training.evaluation.categories import number_categories
-from ssd_training.evaluation.chain import chain_stages, find_before
+from ssd_training.evaluation.inputs import Experiment, find_stage, read_experiment
 from ssd_training.evaluation.progress import open_progress
-from ssd_training.evaluation.sources import Experiment, find_stage, read_experiment
 from ssd_training.experiments.data_schema import CocoSettings
 from ssd_training.runs.files import write_json
 from tests.tiny_bundle import DEPLOY_YAML, write_tiny_bundle
@@ -114,7 +114,7 @@ def test_the_chain_names_absent_stages_with_the_reason(evaluate, bundle):
 
 
 def test_a_stage_that_loses_more_than_allowed_exits_with_1(evaluate, bundle, monkeypatch):
-    monkeypatch.setattr('ssd_training.evaluation.chain.INT8_CPU', 'model.onnx')
+    monkeypatch.setattr('ssd_training.evaluation.bundle_stages.INT8_CPU', 'model.onnx')
     code, _, err = evaluate('--chain', bundle, '--max-loss', '-0.5')
 
     assert code == 1

@@ -8,10 +8,10 @@ from urllib.parse import unquote
 from ssd_training.data.annotations.annotations import AnnotatedObject, Finding
 from ssd_training.data.sources.texts import decode_text
 from ssd_training.errors import DataError
-from ssd_training.preparation.listing import Listing, normalize_name
-from ssd_training.preparation.source import Labelled, LabelledImage, split_of
-from ssd_training.preparation.yolo_names import Classes, NAME_FILES, read_classes
-from ssd_training.preparation.yolo_splits import read_splits
+from ssd_training.preparation.layouts.labelled import Labelled, LabelledImage, split_of
+from ssd_training.preparation.layouts.listing import Listing, normalize_name
+from ssd_training.preparation.layouts.yolo_names import Classes, NAME_FILES, read_classes
+from ssd_training.preparation.layouts.yolo_splits import read_splits
 
 # Text files that tools write beside the labels.
 _OTHER_TEXTS = {

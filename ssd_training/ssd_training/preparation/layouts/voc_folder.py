@@ -9,8 +9,8 @@ from ssd_training.data.sources.texts import decode_text
 from ssd_training.data.sources.voc_files import read_voc_file, VocFile
 from ssd_training.data.sources.voc_lists import read_list
 from ssd_training.errors import DataError
-from ssd_training.preparation.listing import Listing
-from ssd_training.preparation.source import Labelled, LabelledImage, Split, split_of
+from ssd_training.preparation.layouts.labelled import Labelled, LabelledImage, Split, split_of
+from ssd_training.preparation.layouts.listing import Listing
 
 # CVAT (Datumaro) puts this into the folder, and counts pixels from 0.
 _LABEL_MAP = 'labelmap.txt'

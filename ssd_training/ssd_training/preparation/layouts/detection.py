@@ -9,14 +9,13 @@ from xml.etree import ElementTree
 from ssd_training.data.annotations.annotations import Finding
 from ssd_training.data.sources.voc_files import read_voc_file
 from ssd_training.errors import DataError
-from ssd_training.preparation import cvat_file
-from ssd_training.preparation.coco_folder import is_coco, read_coco_folder
-from ssd_training.preparation.cvat_file import read_cvat
-from ssd_training.preparation.foreign import name_tool
-from ssd_training.preparation.listing import Listing
-from ssd_training.preparation.source import Labelled, Layout
-from ssd_training.preparation.voc_folder import read_voc_folder
-from ssd_training.preparation.yolo_folder import find_label_files, read_yolo
+from ssd_training.preparation.layouts.coco_folder import is_coco, read_coco_folder
+from ssd_training.preparation.layouts.cvat_file import CVAT_ROOT_TAG, read_cvat
+from ssd_training.preparation.layouts.foreign import name_tool
+from ssd_training.preparation.layouts.labelled import Labelled, Layout
+from ssd_training.preparation.layouts.listing import Listing
+from ssd_training.preparation.layouts.voc_folder import read_voc_folder
+from ssd_training.preparation.layouts.yolo_folder import find_label_files, read_yolo
 
 TITLES: dict[Layout, str] = {
     'voc': 'PASCAL VOC (an XML file a picture)',
@@ -53,7 +52,7 @@ def read_labels(
         raise DataError([f'{listing.root}: {what}'])
     trees, unread, others = _read_trees(listing)
     xmls = {path: _root_tag(path) for path in listing.with_suffix('.xml')}
-    tasks = [path for path, tag in xmls.items() if tag == cvat_file.ROOT_TAG]
+    tasks = [path for path, tag in xmls.items() if tag == CVAT_ROOT_TAG]
     # Broken files, too: they are named then.
     single = [
         path

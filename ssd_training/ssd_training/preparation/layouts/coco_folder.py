@@ -9,8 +9,14 @@ from ssd_training.data.annotations.annotations import AnnotatedObject, Finding
 from ssd_training.data.annotations.boxes import Box, turn_box
 from ssd_training.data.sources.coco import read_turn
 from ssd_training.errors import DataError
-from ssd_training.preparation.listing import Listing
-from ssd_training.preparation.source import Labelled, LabelledImage, Split, split_of, split_of_name
+from ssd_training.preparation.layouts.labelled import (
+    Labelled,
+    LabelledImage,
+    Split,
+    split_of,
+    split_of_name,
+)
+from ssd_training.preparation.layouts.listing import Listing
 
 Tree = Mapping[str, Any]
 _SHOWN = 60

@@ -12,8 +12,8 @@ from ssd_training.data.checking.inspection import find_undecided, inspect_image
 from ssd_training.data.images.decoding import Decoding
 from ssd_training.data.images.records import ImageFile
 from ssd_training.experiments.data_schema import Orientation
-from ssd_training.preparation.duplicates import hash_scene
-from ssd_training.preparation.source import LabelledImage, Split
+from ssd_training.preparation.judging.scenes import hash_scene
+from ssd_training.preparation.layouts.labelled import LabelledImage, Split
 
 
 @dataclass(frozen=True, eq=False)

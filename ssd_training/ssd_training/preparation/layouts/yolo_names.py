@@ -8,7 +8,7 @@ import yaml
 
 from ssd_training.data.sources.texts import decode_text
 from ssd_training.errors import DataError
-from ssd_training.preparation.listing import Listing
+from ssd_training.preparation.layouts.listing import Listing
 
 NAME_FILES = ('classes.txt', 'obj.names', 'labels.txt')
 

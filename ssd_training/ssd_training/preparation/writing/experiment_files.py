@@ -10,7 +10,7 @@ import yaml
 from ssd_training.data.annotations.annotations import Annotation
 from ssd_training.data.images.records import ImageFile
 from ssd_training.errors import DataError
-from ssd_training.preparation.listing import EXPERIMENT
+from ssd_training.preparation.layouts.listing import EXPERIMENT
 from ssd_training.preparation.preparing import Prepared
 
 DEPLOY = 'deploy.yaml'

@@ -8,10 +8,10 @@ from xml.etree import ElementTree
 from ssd_training.data.annotations.annotations import AnnotatedObject, Finding
 from ssd_training.data.annotations.boxes import turn_box
 from ssd_training.errors import DataError
-from ssd_training.preparation.listing import Listing
-from ssd_training.preparation.source import Labelled, LabelledImage, split_of_name
+from ssd_training.preparation.layouts.labelled import Labelled, LabelledImage, split_of_name
+from ssd_training.preparation.layouts.listing import Listing
 
-ROOT_TAG = 'annotations'
+CVAT_ROOT_TAG = 'annotations'
 
 
 def read_cvat(listing: Listing, paths: Sequence[Path]) -> Labelled:

@@ -10,11 +10,11 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ssd_training.preparation.experiment_files import DEPLOY, model_name
-from ssd_training.preparation.layouts import TITLES
-from ssd_training.preparation.listing import EXPERIMENT, FINDINGS
+from ssd_training.preparation.judging.splits import count_learnable
+from ssd_training.preparation.layouts.detection import TITLES
+from ssd_training.preparation.layouts.listing import EXPERIMENT, FINDINGS
 from ssd_training.preparation.preparing import Prepared
-from ssd_training.preparation.splits import count_learnable
+from ssd_training.preparation.writing.experiment_files import DEPLOY, model_name
 
 _WIDTH = 118
 

@@ -5,9 +5,9 @@ from pathlib import Path, PurePosixPath
 
 from ssd_training.data.sources.texts import decode_text
 from ssd_training.errors import DataError
-from ssd_training.preparation.listing import Listing
-from ssd_training.preparation.source import Split, split_of_name
-from ssd_training.preparation.yolo_names import read_yaml
+from ssd_training.preparation.layouts.labelled import Split, split_of_name
+from ssd_training.preparation.layouts.listing import Listing
+from ssd_training.preparation.layouts.yolo_names import read_yaml
 
 _LISTS = ('train.txt', 'val.txt', 'valid.txt', 'test.txt')
 

@@ -8,10 +8,10 @@ import numpy as np
 
 from ssd_training.data.annotations.annotations import Annotation
 from ssd_training.errors import DataError
-from ssd_training.preparation.duplicates import group_scenes
+from ssd_training.preparation.judging.pictures import Picture
+from ssd_training.preparation.judging.scenes import group_scenes
+from ssd_training.preparation.layouts.labelled import Split
 from ssd_training.preparation.options import Options
-from ssd_training.preparation.pictures import Picture
-from ssd_training.preparation.source import Split
 
 _PICTURES = '\0pictures'  # Counted beside the labels; no label holds a NUL.
 # A scene with more of the pictures than this can't stay whole: it is cut into runs of names.
