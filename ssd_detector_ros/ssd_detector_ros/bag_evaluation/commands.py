@@ -1,0 +1,128 @@
+"""What the commands have in common: exit codes, progress, kinds of arguments."""
+
+import argparse
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+import sys
+import time
+from typing import TextIO
+
+from ssd_detector.errors import ConfigError, SsdDetectorError
+
+OnFrame = Callable[[int], None]
+_LINE_INTERVAL_S = 10.0
+_BAR_INTERVAL_S = 0.1
+_BAR_WIDTH = 30
+
+
+def run_command(action: Callable[[], int | None]) -> int:
+    """
+    Run a command; an error of ours is one sentence a finding.
+
+    :param action: does the work
+    :return: 0 good, 1 failed or a gate missed, 2 wrong usage
+    """
+    try:
+        return action() or 0
+    except SsdDetectorError as error:
+        print(error, file=sys.stderr)
+        return 2 if isinstance(error, ConfigError) else 1
+    except BrokenPipeError:
+        # Whoever read the output, such as head, has enough.
+        sys.stderr.close()
+        return 0
+
+
+@contextmanager
+def open_progress(name: str, total: int | None, stream: TextIO | None = None) -> Iterator[OnFrame]:
+    """
+    Show how far something is: a bar on a terminal, a line every 10 s elsewhere.
+
+    :param name: of what is done
+    :param total: frames; None where nobody knows
+    :param stream: where to; stderr by default
+    :return: takes the frames done so far
+    """
+    stream = stream or sys.stderr
+    is_terminal = stream.isatty()
+    start_s = last_s = time.monotonic()
+
+    def show(done: int) -> None:
+        nonlocal last_s
+        now_s = time.monotonic()
+        if now_s - last_s < (_BAR_INTERVAL_S if is_terminal else _LINE_INTERVAL_S):
+            return
+        last_s = now_s
+        pace = f'{done / max(now_s - start_s, 1e-3):.1f} a second'
+        if not is_terminal:
+            stream.write(f'{name}: {done}{f" of {total}" if total else ""} frames, {pace}\n')
+            return
+        filled = round(_BAR_WIDTH * done / total) if total else 0
+        bar = '#' * filled + '-' * (_BAR_WIDTH - filled)
+        stream.write(f'\r{name} [{bar}] {done}{f"/{total}" if total else ""}, {pace} \x1b[K')
+        stream.flush()
+
+    yield show
+    if is_terminal:
+        stream.write('\r\x1b[K')
+
+
+def size_wh(text: str) -> tuple[int, int]:
+    """
+    Read a size.
+
+    :param text: such as 640x480
+    :return: px
+    :raises ArgumentTypeError: when it is none
+    """
+    width, _, height = text.partition('x')
+    if not (width.isdecimal() and height.isdecimal() and int(width) and int(height)):
+        raise argparse.ArgumentTypeError(f'{text!r} is no size such as 640x480')
+    return int(width), int(height)
+
+
+def share(text: str) -> float:
+    """
+    Read a share.
+
+    :param text: a number
+    :return: in [0, 1]
+    :raises ArgumentTypeError: when it is none
+    """
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError(f'{text!r} is no number in [0, 1]')
+    return value
+
+
+def positive(text: str) -> float:
+    """
+    Read a number above 0.
+
+    :param text: a number
+    :return: above 0
+    :raises ArgumentTypeError: when it is none
+    """
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < float('inf'):
+        raise argparse.ArgumentTypeError(f'{text!r} is no number above 0')
+    return value
+
+
+def count(text: str) -> int:
+    """
+    Read a whole number above 0.
+
+    :param text: a number
+    :return: from 1 on
+    :raises ArgumentTypeError: when it is none
+    """
+    if not text.isdecimal() or not int(text):
+        raise argparse.ArgumentTypeError(f'{text!r} is no whole number from 1 on')
+    return int(text)

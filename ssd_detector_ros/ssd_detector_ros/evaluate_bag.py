@@ -1,0 +1,161 @@
+"""
+Score a detector on recordings: accuracy, latency and streaming accuracy.
+
+    python -m ssd_detector_ros.evaluate_bag BAG --output results
+    python -m ssd_detector_ros.evaluate_bag BAG --mode score --detections /camera/detections
+"""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+import sys
+from typing import TYPE_CHECKING
+
+from ssd_detector_ros.bag_evaluation.commands import (
+    count,
+    open_progress,
+    positive,
+    run_command,
+    share,
+)
+
+if TYPE_CHECKING:
+    from ssd_detector_ros.bag_evaluation.options import Options
+    from ssd_detector_ros.bag_evaluation.scoring import Evaluation
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """
+    Score; the table goes to stdout, everything to the folder of --output.
+
+    :param argv: the arguments; those of the process by default
+    :return: 0 good, 1 failed or a gate missed, 2 wrong usage
+    """
+    arguments = _parse(argv)
+    if arguments.list_topics:
+        return run_command(lambda: _list_topics(arguments))
+    return run_command(lambda: _evaluate(arguments))
+
+
+def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog='evaluate_bag',
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = parser.add_argument
+    add('bags', type=Path, nargs='+', metavar='BAG', help='folder of a recording, or a file')
+    add('--output', type=Path, metavar='DIR', help='result.json, report.html and more go there')
+    add('--mode', choices=('offline', 'replay', 'score'), default='offline', help='(offline)')
+    add('--list_topics', action='store_true', help='list topics and messages, and stop')
+    add('--image_topic', help='(the only one)')
+    add('--ground_truth', metavar='TOPIC', help='annotated objects (a topic named ground_truth)')
+    add('--stamp_tolerance_ms', type=float, default=1.0, help='of stamps that match (1)')
+    _add_detector(parser)
+    _add_streaming(parser)
+    _add_gates(parser)
+    return parser.parse_args(argv)
+
+
+def _add_detector(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument_group('the detector').add_argument
+    add('--bundle', type=Path, metavar='DIR', help='(the released one)')
+    add('--model', default='auto', help='file of the bundle, such as model_int8_cpu.onnx (auto)')
+    add('--backend', default='auto', help='onnxruntime, openvino or tensorrt (auto)')
+    add('--num_threads', type=int, default=0, help='of one inference (0: the cores, at most 4)')
+    add('--score_threshold', type=share, default=0.01, help='lowest score that counts (0.01)')
+    add('--nms_iou_threshold', type=share, default=0.45, help='(0.45)')
+    add('--max_detections', type=count, default=200, help='of an image (200)')
+
+
+def _add_streaming(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument_group('streaming AP').add_argument
+    add(
+        '--simulate_runtime_ms',
+        metavar='MS',
+        help='a number, or a file with one a line, instead of the times of this run',
+    )
+    add('--drop_policy', choices=('newest', 'keep_all'), default='newest', help='(newest)')
+
+
+def _add_gates(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument_group('gates: exit code 1 beyond them').add_argument
+    add('--min_map', type=share)
+    add('--min_sap', type=share)
+    add('--max_latency_ms', type=positive, help='p95 from image to detections')
+    add('--max_drop_rate', type=share, help='frames without an answer')
+
+
+def _list_topics(arguments: argparse.Namespace) -> None:
+    from ssd_detector_ros.bag_evaluation.recording import Recording
+
+    for path in arguments.bags:
+        recording = Recording(path)
+        print(f'{path}: {sum(recording.counts.values())} messages')
+        for name, topic in sorted(recording.topics.items()):
+            print(f'  {recording.counts[name]:>8}  {name}  {topic.type_name}')
+        for problem in recording.problems:
+            print(f'  note: {problem}')
+
+
+def _evaluate(arguments: argparse.Namespace) -> int:
+    from ssd_detector_ros.bag_evaluation.gates import check_gates, Limits
+    from ssd_detector_ros.bag_evaluation.output import write_output
+    from ssd_detector_ros.bag_evaluation.result_files import make_folder
+    from ssd_detector_ros.bag_evaluation.tables import format_evaluation
+
+    if arguments.output:
+        make_folder(arguments.output)
+    evaluation = _run(arguments, _read_options(arguments))
+    names = ('min_map', 'min_sap', 'max_latency_ms', 'max_drop_rate')
+    gates = check_gates(evaluation, Limits(**{name: getattr(arguments, name) for name in names}))
+    print(format_evaluation(evaluation, gates))
+    if arguments.output:
+        page = write_output(evaluation, gates, arguments.output, bags=arguments.bags)
+        print(f'report: {page}', file=sys.stderr)
+    return int(not all(gate.is_passed for gate in gates))
+
+
+def _read_options(arguments: argparse.Namespace) -> 'Options':
+    from dataclasses import replace
+
+    from ssd_detector_ros.bag_evaluation.detecting import EVALUATION_THRESHOLDS
+    from ssd_detector_ros.bag_evaluation.options import Options
+    from ssd_detector_ros.bag_evaluation.runtimes import read_runtimes
+
+    given = arguments.simulate_runtime_ms
+    return Options(
+        bags=tuple(arguments.bags),
+        image_topic=arguments.image_topic,
+        ground_truth=arguments.ground_truth,
+        tolerance_ns=round(arguments.stamp_tolerance_ms * 1e6),
+        thresholds=replace(
+            EVALUATION_THRESHOLDS,
+            score_threshold=arguments.score_threshold,
+            nms_iou_threshold=arguments.nms_iou_threshold,
+            max_detections=arguments.max_detections,
+        ),
+        runtimes_ms=None if given is None else read_runtimes(given),
+        drop_policy=arguments.drop_policy,
+    )
+
+
+def _run(arguments: argparse.Namespace, options: 'Options') -> 'Evaluation':
+    from ssd_detector import Detector
+    from ssd_detector_ros.bag_evaluation.bundles import find_bundle
+    from ssd_detector_ros.bag_evaluation.offline import evaluate_offline
+
+    def make_detector() -> Detector:
+        return Detector.from_bundle(
+            find_bundle(arguments.bundle),
+            model=arguments.model,
+            backend=arguments.backend,
+            num_threads=arguments.num_threads,
+        )
+
+    with open_progress('evaluate_bag', None) as on_frame:
+        return evaluate_offline(options, make_detector, on_frame=on_frame)
+
+
+if __name__ == '__main__':
+    sys.exit(main())
