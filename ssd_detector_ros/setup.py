@@ -3,6 +3,7 @@ from pathlib import Path
 from setuptools import find_packages, setup
 
 NAME = 'ssd_detector_ros'
+BAG_COMMANDS = ('evaluate_bag', 'make_bag')
 
 
 def shared_files(*folders):
@@ -21,7 +22,7 @@ setup(
     maintainer='maintainers',
     maintainer_email='maintainers@example.com',
     packages=find_packages(include=[NAME, f'{NAME}.*']),
-    package_data={NAME: ['py.typed']},
+    package_data={NAME: ['py.typed', 'bag_evaluation/templates/*']},
     data_files=[
         ('share/ament_index/resource_index/packages', [f'resource/{NAME}']),
         (f'share/{NAME}', ['package.xml']),
@@ -31,5 +32,10 @@ setup(
     install_requires=['setuptools'],
     extras_require={'test': ['pytest']},
     zip_safe=False,
-    entry_points={'console_scripts': [f'detector = {NAME}.program:main']},
+    entry_points={
+        'console_scripts': [
+            f'detector = {NAME}.program:main',
+            *(f'{name} = {NAME}.{name}:main' for name in BAG_COMMANDS),
+        ]
+    },
 )

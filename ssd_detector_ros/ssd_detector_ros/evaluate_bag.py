@@ -111,7 +111,13 @@ def _evaluate(arguments: argparse.Namespace) -> int:
     gates = check_gates(evaluation, Limits(**{name: getattr(arguments, name) for name in names}))
     print(format_evaluation(evaluation, gates))
     if arguments.output:
-        page = write_output(evaluation, gates, arguments.output, bags=arguments.bags)
+        page = write_output(
+            evaluation,
+            gates,
+            arguments.output,
+            bags=arguments.bags,
+            image_topic=arguments.image_topic,
+        )
         print(f'report: {page}', file=sys.stderr)
     return int(not all(gate.is_passed for gate in gates))
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 import math
+from typing import Any
 
 import jinja2
 
@@ -31,25 +32,33 @@ def render_report(result: Result, pictures: Sequence[ReportPicture] = ()) -> str
     :param pictures: the worst images
     :return: HTML
     """
+    values = report_values(result, pictures)
+    return make_environment().get_template('report.html.jinja').render(values)
+
+
+def report_values(result: Result, pictures: Sequence[ReportPicture] = ()) -> dict[str, Any]:
+    """
+    Give what report.html.jinja shows; templates that extend it take more.
+
+    :param result: what was found
+    :param pictures: the worst images
+    :return: for its rendering
+    """
     counts = [one.count for one in result.calibration]
     decades = math.log10(max(counts, default=0) or 1)
-    return (
-        make_environment()
-        .get_template('report.html.jinja')
-        .render(
-            title=f'{result.origin.title}: {format_percent(result.mean_ap)} mAP',
-            result=result,
-            origin=result.origin,
-            pictures=pictures,
-            summary=summarize(result),
-            largest_loss=max((one.ap_lost or 0 for one in result.errors), default=0),
-            total_ms=sum(result.origin.speed_ms.values()),
-            matrix=MatrixDrawing(result.confusion),
-            curve_plot=_CURVE_PLOT,
-            calibration_plot=_CALIBRATION_PLOT,
-            counts_plot=Plot(24, 250, 328, 56, y_range=(0, max(decades, 1))),
-        )
-    )
+    return {
+        'title': f'{result.origin.title}: {format_percent(result.mean_ap)} mAP',
+        'result': result,
+        'origin': result.origin,
+        'pictures': pictures,
+        'summary': summarize(result),
+        'largest_loss': max((one.ap_lost or 0 for one in result.errors), default=0),
+        'total_ms': sum(result.origin.speed_ms.values()),
+        'matrix': MatrixDrawing(result.confusion),
+        'curve_plot': _CURVE_PLOT,
+        'calibration_plot': _CALIBRATION_PLOT,
+        'counts_plot': Plot(24, 250, 328, 56, y_range=(0, max(decades, 1))),
+    }
 
 
 def render_comparison(comparison: ResultComparison) -> str:
@@ -79,14 +88,16 @@ def render_comparison(comparison: ResultComparison) -> str:
     )
 
 
-def make_environment() -> jinja2.Environment:
+def make_environment(*more_packages: str) -> jinja2.Environment:
     """
     Make what fills the templates; text is escaped.
 
+    :param more_packages: with templates of their own in a folder `templates`
     :return: with the filters of the templates
     """
+    packages = ('ssd_detector.report', *more_packages)
     environment = jinja2.Environment(
-        loader=jinja2.PackageLoader('ssd_detector.report'),
+        loader=jinja2.ChoiceLoader([jinja2.PackageLoader(package) for package in packages]),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,

@@ -123,18 +123,12 @@ def list_frames(name: str, reader: ImageReader) -> Sequence:
 
 def add_frame(sequence: Sequence, frame: Frame, size_wh: tuple[int, int]) -> None:
     """
-    Note a frame, and whether the images changed their size.
+    Note a frame.
 
     :param sequence: is added to
     :param frame: of the recording
     :param size_wh: px
     """
-    if sequence.frames and sequence.frames[-1].size_wh != size_wh:
-        old = 'x'.join(map(str, sequence.frames[-1].size_wh))
-        sequence.notes.append(
-            f'{sequence.name}: the images change from {old} to {size_wh[0]}x{size_wh[1]} px at '
-            f'{frame.image_id}'
-        )
     sequence.frames.append(
         FrameInfo(frame.image_id, frame.stamp_ns, frame.time_ns, frame.frame_id, size_wh)
     )
@@ -149,8 +143,14 @@ def finish(sequence: Sequence, reader: ImageReader) -> None:
     """
     sequence.frames.sort(key=lambda frame: frame.stamp_ns)
     sequence.excluded.update(reader.excluded)
-    if len(sequence.notes) > 5:
-        sequence.notes[5:] = [f'{sequence.name}: ... and {len(sequence.notes) - 5} more changes']
+    sizes = [frame.size_wh for frame in sequence.frames]
+    changed = [index for index in range(1, len(sizes)) if sizes[index] != sizes[index - 1]]
+    if changed:
+        (old_w, old_h), (new_w, new_h) = sizes[changed[0] - 1], sizes[changed[0]]
+        sequence.notes.append(
+            f'{sequence.name}: the images change their size {len(changed)} times, first from '
+            f'{old_w}x{old_h} to {new_w}x{new_h} px at {sequence.frames[changed[0]].image_id}'
+        )
     if reader.num_backwards:
         sequence.notes.append(
             f'{sequence.name}: {reader.num_backwards} stamps go back in time; the frames are '

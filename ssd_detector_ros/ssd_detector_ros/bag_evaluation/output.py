@@ -5,6 +5,7 @@ from pathlib import Path
 
 from ssd_detector.report.files import MATCHES, write_matches
 from ssd_detector_ros.bag_evaluation.gates import Gate, write_junit
+from ssd_detector_ros.bag_evaluation.page import make_pictures, render_page
 from ssd_detector_ros.bag_evaluation.result_files import (
     JUNIT,
     PAGE,
@@ -18,7 +19,12 @@ from ssd_detector_ros.bag_evaluation.scoring import Evaluation
 
 
 def write_output(
-    evaluation: Evaluation, gates: Sequence[Gate], folder: Path, *, bags: Sequence[Path]
+    evaluation: Evaluation,
+    gates: Sequence[Gate],
+    folder: Path,
+    *,
+    bags: Sequence[Path],
+    image_topic: str | None = None,
 ) -> Path:
     """
     Write everything.
@@ -27,6 +33,7 @@ def write_output(
     :param gates: from check_gates
     :param folder: is there
     :param bags: where the pictures come from
+    :param image_topic: likewise, as given
     :return: the page
     """
     write_json(to_tree(evaluation), folder / RESULT)
@@ -34,4 +41,7 @@ def write_output(
     write_junit(gates, evaluation, folder / JUNIT)
     if evaluation.analysis is not None:
         write_matches(evaluation.analysis.matching, folder / MATCHES)
-    return folder / PAGE
+    page = folder / PAGE
+    pictures = make_pictures(evaluation, bags, image_topic)
+    page.write_text(render_page(evaluation, gates, pictures), encoding='utf-8')
+    return page

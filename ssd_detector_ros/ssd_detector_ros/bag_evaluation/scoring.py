@@ -44,6 +44,7 @@ class Evaluation:
     :param streaming_of: what the times of the streaming score are
     :param is_streaming_timed: whether they were measured in this run, so that the next differs
     :param stage_ms: stage -> times of this run
+    :param answer_times_ms: from image to answer, of each answered frame, by stamp
     :param answer_ms: times from image to answer, where somebody else answered; else None
     :param age_ms: likewise, against the stamp
     :param replay: figures of the replay; empty in other modes
@@ -65,6 +66,7 @@ class Evaluation:
     streaming_of: str = ''
     is_streaming_timed: bool = False
     stage_ms: dict[str, Latency] = field(default_factory=dict)
+    answer_times_ms: list[float] = field(default_factory=list)
     answer_ms: Latency | None = None
     age_ms: Latency | None = None
     replay: dict[str, object] = field(default_factory=dict)
