@@ -13,7 +13,8 @@ from ssd_detector.backends.openvino import OpenVinoBackend
 from ssd_detector.backends.stand_in import StandInBackend
 from ssd_detector.backends.tensorrt.api import BuildOptions, load_module, MODULES, Progress
 from ssd_detector.backends.tensorrt.backend import TensorRtBackend
-from ssd_detector.bundles.bundle import AUTO, Bundle, INT8_CPU, INT8_TRT, MODEL
+from ssd_detector.bundles.bundle import AUTO, Bundle
+from ssd_detector.bundles.contents import INT8_CPU, INT8_TRT, MODEL
 from ssd_detector.engines import check_engine, find_engine, require_gpu, store_engine
 from ssd_detector.errors import BackendError
 

@@ -17,7 +17,8 @@ from ssd_detector.backends.tensorrt.api import (
 )
 from ssd_detector.backends.tensorrt.cuda import find_gpu, Gpu
 from ssd_detector.backends.tensorrt.engine_cache import default_folder, EngineCache, EngineKey
-from ssd_detector.bundles.bundle import AUTO, Bundle, INT8_TRT, MODEL, PARITY
+from ssd_detector.bundles.bundle import AUTO, Bundle
+from ssd_detector.bundles.contents import INT8_TRT, MODEL, PARITY
 from ssd_detector.errors import BackendError
 from ssd_detector.proofs.parity import read_parity, verify_backend
 

@@ -7,7 +7,8 @@ import numpy as np
 
 from ssd_detector import BackendError, Detector, SsdDetectorError
 from ssd_detector.backend_selection import resolve_precision
-from ssd_detector.bundles.bundle import AUTO, PARITY
+from ssd_detector.bundles.bundle import AUTO
+from ssd_detector.bundles.contents import PARITY
 from ssd_detector.proofs.parity import read_parity, verify_backend
 
 VERIFY_MODES = ('off', 'warn', 'refuse')

@@ -25,7 +25,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _validate(arguments: argparse.Namespace, build: 'Build') -> None:
     from ssd_detector.backends.onnxruntime import read_shapes
-    from ssd_detector.bundles.bundle import MODEL
+    from ssd_detector.bundles.contents import MODEL
     from ssd_detector.errors import SsdDetectorError
     from ssd_training.deployment.assembly import assemble
     from ssd_training.deployment.steps import read_parity_images, validate

@@ -14,7 +14,8 @@ from ssd_detector.backends.backend import RawOutputs
 from ssd_detector.backends.cpu_features import multiplies_int8_exactly
 from ssd_detector.backends.onnxruntime import OnnxRuntimeBackend
 from ssd_detector.backends.openvino import OpenVinoBackend
-from ssd_detector.bundles.bundle import INT8_CPU, INT8_TRT, load_bundle
+from ssd_detector.bundles.bundle import load_bundle
+from ssd_detector.bundles.contents import INT8_CPU, INT8_TRT
 from ssd_detector.proofs.int8_parity import measure_int8_difference, select_int8_outputs
 from ssd_detector.proofs.parity import Parity, read_parity, Tolerance, verify_backend, write_parity
 

@@ -16,7 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ssd_detector.backends.backend import Backend, RawOutputs, stack_outputs
-from ssd_detector.bundles.bundle import Bundle, PARITY
+from ssd_detector.bundles.bundle import Bundle
+from ssd_detector.bundles.contents import PARITY
 from ssd_detector.errors import BundleError
 from ssd_detector.preprocess import preprocess
 from ssd_detector.proofs.int8_parity import Int8Outputs, measure_int8_difference

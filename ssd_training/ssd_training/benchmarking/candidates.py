@@ -22,7 +22,8 @@ from ssd_detector.backends.backend import (
 )
 from ssd_detector.backends.onnxruntime import OnnxRuntimeBackend
 from ssd_detector.backends.openvino import OpenVinoBackend
-from ssd_detector.bundles.bundle import Bundle, INT8_CPU, INT8_TRT, MODEL
+from ssd_detector.bundles.bundle import Bundle
+from ssd_detector.bundles.contents import INT8_CPU, INT8_TRT, MODEL
 from ssd_detector.errors import BackendError
 from ssd_training.quiet import quiet_tensorflow
 

@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ssd_detector.backend_selection import BackendRequest, open_backend
-from ssd_detector.bundles.bundle import Bundle, INT8_CPU, PARITY
+from ssd_detector.bundles.bundle import Bundle
+from ssd_detector.bundles.contents import INT8_CPU, PARITY
 from ssd_detector.preprocess import preprocess
 from ssd_detector.proofs.parity import read_parity
 from ssd_training.benchmarking.candidates import list_candidates

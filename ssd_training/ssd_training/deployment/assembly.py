@@ -10,8 +10,8 @@ from typing import Any
 import tensorflow as tf
 import yaml
 
-from ssd_detector.bundles.bundle import (
-    Bundle,
+from ssd_detector.bundles.bundle import Bundle, write_bundle
+from ssd_detector.bundles.contents import (
     CALIBRATION,
     DEPLOY,
     LABELS,
@@ -19,7 +19,6 @@ from ssd_detector.bundles.bundle import (
     MODEL_CARD,
     PARITY,
     PRIORS,
-    write_bundle,
 )
 from ssd_training.deployment.build import Build, INT8_FILES, SOURCE, VALIDATION
 from ssd_training.deployment.model_card import write_model_card

@@ -6,7 +6,7 @@ from pathlib import Path
 import shutil
 from typing import Any
 
-from ssd_detector.bundles.bundle import CALIBRATION, INT8_CPU, INT8_TRT, MODEL, PARITY, PRIORS
+from ssd_detector.bundles.contents import CALIBRATION, INT8_CPU, INT8_TRT, MODEL, PARITY, PRIORS
 from ssd_detector.bundles.deploy_config import DeployConfig
 from ssd_training.errors import ExportError
 

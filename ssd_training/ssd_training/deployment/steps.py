@@ -20,12 +20,8 @@ from numpy.typing import NDArray
 import tensorflow as tf
 
 from ssd_detector.backends.onnxruntime import OnnxRuntimeBackend
-from ssd_detector.bundles.bundle import (
-    Bundle,
-    MODEL,
-    PARITY,
-    PRIORS,
-)
+from ssd_detector.bundles.bundle import Bundle
+from ssd_detector.bundles.contents import MODEL, PARITY, PRIORS
 from ssd_detector.bundles.deploy_config import DeployConfig
 from ssd_detector.preprocess import preprocess
 from ssd_detector.proofs.parity import write_parity

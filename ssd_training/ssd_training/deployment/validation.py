@@ -29,7 +29,7 @@ from ssd_detector.backends.backend import (
     stack_outputs,
 )
 from ssd_detector.backends.onnxruntime import GraphOptimization, OnnxRuntimeBackend
-from ssd_detector.bundles.bundle import INT8_TRT
+from ssd_detector.bundles.contents import INT8_TRT
 from ssd_detector.bundles.deploy_config import DeployConfig
 from ssd_detector.preprocess import preprocess
 from ssd_detector.proofs.int8_parity import Int8Outputs, select_int8_outputs

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 import logging
 from pathlib import Path
 
-from ssd_detector.bundles.bundle import Bundle, INT8_CPU, INT8_TRT, MODEL
+from ssd_detector.bundles.bundle import Bundle
+from ssd_detector.bundles.contents import INT8_CPU, INT8_TRT, MODEL
 from ssd_training.evaluation.stages import (
     open_bundle_engine,
     open_checkpoint,

@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ssd_detector.bundles.bundle import Bundle, load_bundle, MANIFEST
+from ssd_detector.bundles.bundle import Bundle, load_bundle
+from ssd_detector.bundles.contents import MANIFEST
 from ssd_detector.errors import ConfigError, EvaluationError
 from ssd_training.evaluation.stages import (
     open_checkpoint,

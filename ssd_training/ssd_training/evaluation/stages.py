@@ -20,7 +20,8 @@ from ssd_detector.backends.onnxruntime import OnnxRuntimeBackend, read_shapes
 from ssd_detector.backends.tensorrt.api import load_module
 from ssd_detector.backends.tensorrt.backend import TensorRtBackend
 from ssd_detector.backends.tensorrt.cuda import find_gpu
-from ssd_detector.bundles.bundle import Bundle, INT8_TRT
+from ssd_detector.bundles.bundle import Bundle
+from ssd_detector.bundles.contents import INT8_TRT
 from ssd_detector.errors import BackendError
 from ssd_detector.evaluation.inference import Model
 from ssd_training.experiments.schema import ExperimentConfig

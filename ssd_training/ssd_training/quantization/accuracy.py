@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ssd_detector.bundles.bundle import MODEL
+from ssd_detector.bundles.contents import MODEL
 from ssd_detector.evaluation.bootstrap import compare, Comparison
 from ssd_detector.evaluation.matching import match, Matching
 from ssd_training.data.datasets import read_split

@@ -19,7 +19,7 @@ import onnx
 import onnx.utils
 
 from ssd_detector.backends.backend import INPUT_NAME
-from ssd_detector.bundles.bundle import MODEL, PRIORS
+from ssd_detector.bundles.contents import MODEL, PRIORS
 from ssd_detector.preprocess import preprocess
 from ssd_training.data.datasets import read_split
 from ssd_training.data.sampling import load_images, sample_balanced

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ssd_detector.bundles.bundle import CALIBRATION, INT8_CPU, MODEL
+from ssd_detector.bundles.contents import CALIBRATION, INT8_CPU, MODEL
 from ssd_detector.preprocess import preprocess
 from ssd_training.data.datasets import read_split
 from ssd_training.data.images.records import ImageSource

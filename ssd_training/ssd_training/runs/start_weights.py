@@ -6,7 +6,7 @@ import hashlib
 import json
 from pathlib import Path
 
-from ssd_detector.bundles.bundle import LABELS, MANIFEST, MODEL
+from ssd_detector.bundles.contents import LABELS, MANIFEST, MODEL
 from ssd_detector.errors import ConfigError
 from ssd_training.errors import RunError, WeightsError
 from ssd_training.experiments.model_schema import WEIGHTS_SUFFIX

@@ -7,7 +7,8 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from ssd_detector.bundles.bundle import load_bundle, MODEL
+from ssd_detector.bundles.bundle import load_bundle
+from ssd_detector.bundles.contents import MODEL
 from ssd_training.errors import WeightsError
 from ssd_training.experiments.schema import ExperimentConfig
 from ssd_training.model.onnx_weights import read_convolutions

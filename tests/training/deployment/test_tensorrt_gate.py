@@ -9,7 +9,7 @@ import pytest
 from ssd_detector import BackendError
 from ssd_detector.backends.tensorrt.api import build_engine, BuildOptions
 from ssd_detector.build_engine import main
-from ssd_detector.bundles.bundle import INT8_CPU, MODEL
+from ssd_detector.bundles.contents import INT8_CPU, MODEL
 from ssd_training.quantization.calibration import InputReader
 
 RELEASED = Path(__file__).parents[3] / 'ssd_detector_ros/models/mobilenetv2_ssd_voc'

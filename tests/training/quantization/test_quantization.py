@@ -11,7 +11,7 @@ import onnxruntime
 import pytest
 
 from ssd_detector.backends.onnxruntime import OnnxRuntimeBackend
-from ssd_detector.bundles.bundle import INT8_CPU, INT8_TRT
+from ssd_detector.bundles.contents import INT8_CPU, INT8_TRT
 from ssd_detector.evaluation.voc import GroundTruths
 from ssd_detector.proofs.parity import verify_backend
 from ssd_training.data.images.records import ImageFile, Record
