@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ssd_detector import ImageError
-from ssd_detector.images.decoding import decode_rgb, IMAGE_SUFFIXES
+from ssd_detector.images.decoding import decode_image, IMAGE_SUFFIXES
 from ssd_detector_ros.bag_evaluation.errors import BagError
 from ssd_detector_ros.bag_evaluation.scenes import Objects, Scene
 
@@ -58,7 +58,7 @@ def load_image(path: Path) -> NDArray[np.uint8]:
     :raises BagError: when it is no image
     """
     try:
-        return decode_rgb(path.read_bytes())
+        return decode_image(path.read_bytes())
     except (OSError, ImageError) as error:
         raise BagError([f'{path}: {error}']) from error
 
