@@ -32,6 +32,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     :return: 0 good, 1 failed or a gate missed, 2 wrong usage
     """
     arguments = _parse(argv)
+    if arguments.detections and arguments.mode == 'offline':
+        # What is recorded is scored as it is: nothing has to be detected.
+        arguments.mode = 'score'
     if arguments.list_topics:
         return run_command(lambda: _list_topics(arguments))
     return run_command(lambda: _evaluate(arguments))
@@ -52,6 +55,7 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     add('--ground_truth', metavar='TOPIC', help='annotated objects (a topic named ground_truth)')
     add('--stamp_tolerance_ms', type=float, default=1.0, help='of stamps that match (1)')
     _add_detector(parser)
+    _add_published(parser)
     _add_streaming(parser)
     _add_gates(parser)
     return parser.parse_args(argv)
@@ -66,6 +70,13 @@ def _add_detector(parser: argparse.ArgumentParser) -> None:
     add('--score_threshold', type=share, default=0.01, help='lowest score that counts (0.01)')
     add('--nms_iou_threshold', type=share, default=0.45, help='(0.45)')
     add('--max_detections', type=count, default=200, help='of an image (200)')
+
+
+def _add_published(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument_group('mode score').add_argument
+    add('--detections', metavar='TOPIC', help='recorded Detection2DArray, of any node')
+    add('--labels', type=Path, metavar='FILE', help='classes 1, 2, ..., one a line')
+    add('--class_map', type=Path, metavar='FILE', help='YAML: their name or number: our label')
 
 
 def _add_streaming(parser: argparse.ArgumentParser) -> None:
@@ -147,6 +158,27 @@ def _read_options(arguments: argparse.Namespace) -> 'Options':
 
 
 def _run(arguments: argparse.Namespace, options: 'Options') -> 'Evaluation':
+    if arguments.mode == 'score':
+        return _score(arguments, options)
+    return _detect(arguments, options)
+
+
+def _score(arguments: argparse.Namespace, options: 'Options') -> 'Evaluation':
+    from ssd_detector.errors import ConfigError
+    from ssd_detector_ros.bag_evaluation.labels import read_class_map, read_labels
+    from ssd_detector_ros.bag_evaluation.published import evaluate_published, Publisher
+
+    if arguments.detections is None:
+        raise ConfigError(['--mode score: name the topic that is scored: --detections TOPIC'])
+    publisher = Publisher(
+        arguments.detections,
+        read_labels(arguments.labels) if arguments.labels else (),
+        read_class_map(arguments.class_map) if arguments.class_map else {},
+    )
+    return evaluate_published(options, publisher)
+
+
+def _detect(arguments: argparse.Namespace, options: 'Options') -> 'Evaluation':
     from ssd_detector import Detector
     from ssd_detector_ros.bag_evaluation.bundles import find_bundle
     from ssd_detector_ros.bag_evaluation.offline import evaluate_offline

@@ -127,17 +127,25 @@ class BagWriter:
         return self._connections[key]
 
     def write_image(
-        self, topic: str, image_rgb: NDArray[np.uint8], stamp: Stamp, transport: Transport = 'raw'
+        self,
+        topic: str,
+        image_rgb: NDArray[np.uint8],
+        stamp: Stamp,
+        transport: Transport = 'raw',
+        *,
+        time_ns: int | None = None,
     ) -> None:
         """
-        Write an image; it is recorded at its stamp.
+        Write an image.
 
         :param topic: without /compressed, which is added where the transport asks for it
         :param image_rgb: (H, W, 3) uint8
         :param stamp: its header
         :param transport: raw and png keep every pixel
+        :param time_ns: of recording; that of the stamp by default
         """
         header = self.header(stamp)
+        time_ns = stamp.time_ns if time_ns is None else time_ns
         if transport == 'raw':
             message = self.types.types[IMAGE](
                 header=header,
@@ -148,14 +156,14 @@ class BagWriter:
                 step=3 * image_rgb.shape[1],
                 data=np.ascontiguousarray(image_rgb).reshape(-1),
             )
-            self.write(topic, IMAGE, stamp.time_ns, message)
+            self.write(topic, IMAGE, time_ns, message)
             return
         message = self.types.types[COMPRESSED_IMAGE](
             header=header,
             format=f'rgb8; {transport} compressed bgr8',
             data=encode(image_rgb, transport),
         )
-        self.write(f'{topic}/compressed', COMPRESSED_IMAGE, stamp.time_ns, message)
+        self.write(f'{topic}/compressed', COMPRESSED_IMAGE, time_ns, message)
 
     def write_boxes(
         self, topic: str, boxes: Sequence[Box], stamp: Stamp, *, time_ns: int | None = None

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ssd_detector.report.files import MATCHES, write_matches
+from ssd_detector_ros.bag_evaluation.coco_files import write_coco
 from ssd_detector_ros.bag_evaluation.gates import Gate, write_junit
 from ssd_detector_ros.bag_evaluation.page import make_pictures, render_page
 from ssd_detector_ros.bag_evaluation.result_files import (
@@ -39,6 +40,7 @@ def write_output(
     write_json(to_tree(evaluation), folder / RESULT)
     write_json(times_tree(evaluation), folder / TIMES)
     write_junit(gates, evaluation, folder / JUNIT)
+    write_coco(evaluation, folder)
     if evaluation.analysis is not None:
         write_matches(evaluation.analysis.matching, folder / MATCHES)
     page = folder / PAGE
