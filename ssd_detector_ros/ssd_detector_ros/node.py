@@ -1,5 +1,6 @@
 """The node `ssd_detector`: wiring and lifecycle; the work is done elsewhere."""
 
+from threading import current_thread
 from typing import Any
 
 from rclpy._rclpy_pybind11 import RCLError
@@ -114,7 +115,8 @@ class DetectorNode(LifecycleNode):
             self._cameras,
             operation=self._operation,
             convert=self._convert,
-            on_failure=self._on_worker_failure,
+            events=self._events,
+            on_failure=self._on_thread_failure,
         )
         self._health.watch(self._pipeline)
         topics = ', '.join(camera.name.topic for camera in self._cameras)
@@ -234,10 +236,10 @@ class DetectorNode(LifecycleNode):
         self._cameras = []
         self._models.release()
 
-    def _on_worker_failure(self, error: Exception) -> None:
+    def _on_thread_failure(self, error: Exception) -> None:
         """End the process with an error: an unforeseen exception is a bug."""
         if not self.context.ok():
             return  # After an interrupt publishers fail; that is no news.
         self.failure = error
-        self.get_logger().fatal(f'the worker ended: {error!r}')
+        self.get_logger().fatal(f'the thread {current_thread().name} ended: {error!r}')
         self.context.try_shutdown()

@@ -15,8 +15,10 @@ from ssd_detector_ros.cameras import Camera
 from ssd_detector_ros.conversion_choice import Converter, Message
 from ssd_detector_ros.frames import FrameQueue
 from ssd_detector_ros.parameters import is_given
+from ssd_detector_ros.polled_group import PolledGroup
 from ssd_detector_ros.processing import age_ms, Arrival, FrameProcessor, Operation, stamp_ns
 from ssd_detector_ros.qos_events import subscribe_with_events
+from ssd_detector_ros.receiver import find_obstacle, Receiver
 from ssd_detector_ros.serialized_images import read_image
 from ssd_detector_ros.statistics import Statistics
 from ssd_detector_ros.worker import Worker
@@ -30,7 +32,8 @@ class Pipeline:
     :param cameras: at least one
     :param operation: what works at the moment
     :param convert: message, scale of its samples -> RGB
-    :param on_failure: told of the exception that ended the worker
+    :param events: where the subscriptions' events wait
+    :param on_failure: told of the exception that ended a thread of it
     """
 
     def __init__(
@@ -40,6 +43,7 @@ class Pipeline:
         *,
         operation: Callable[[], Operation],
         convert: Converter,
+        events: PolledGroup,
         on_failure: Callable[[Exception], None],
     ) -> None:
         self.is_enabled = True
@@ -69,10 +73,15 @@ class Pipeline:
         )
         for camera in cameras:
             camera.forget_images()
+        self._on_failure = on_failure
+        # None: the executor takes the images.
+        self._group = events if self._can_receive() else None
+        self._receiver: Receiver | None = None
         self._subscriptions: list[Subscription] = []
         try:
             for camera in cameras:
                 self._subscriptions.append(self._subscribe(camera))
+            self._start_receiving()
         except Exception:
             self.stop()
             raise
@@ -92,8 +101,10 @@ class Pipeline:
         is_so = self._subscriptions[camera.index].qos_profile.reliability == reliability
         if is_so or self._is_reliability_given(camera):
             return
+        self._stop_receiving()
         self._node.destroy_subscription(self._subscriptions[camera.index])
         self._subscriptions[camera.index] = self._subscribe(camera, reliability)
+        self._start_receiving()
         reason = (
             'images were lost on the way, which the publishers offer to send again'
             if reliability == ReliabilityPolicy.RELIABLE
@@ -115,6 +126,7 @@ class Pipeline:
 
     def stop(self) -> None:
         """Subscribe no longer, and finish the frame at hand."""
+        self._stop_receiving()
         for subscription in self._subscriptions:
             self._node.destroy_subscription(subscription)
         self._subscriptions = []
@@ -136,8 +148,8 @@ class Pipeline:
         age = age_ms(self._node.get_clock(), stamp) if stamp else None
         if self._frames.put(camera.index, Arrival(message, camera, age)):
             self.statistics.count_drop(self._overflow)
-        # Lets go of the interpreter's lock: the worker starts now, not when the executor has
-        # prepared its next wait (0.3 ms).
+        # Lets go of the interpreter's lock: the worker starts now, not when the next wait is
+        # prepared.
         time.sleep(0)
 
     def _on_serialized(self, camera: Camera, serialized: bytes) -> None:
@@ -163,6 +175,26 @@ class Pipeline:
             return 'rate_limit'
         return None
 
+    def _can_receive(self) -> bool:
+        obstacle = find_obstacle(self._node.context)
+        if obstacle:
+            self._node.get_logger().info(
+                f'images are taken by the executor, which costs more than a thread of its own: '
+                f'this release of rclpy is another than those known here ({obstacle})'
+            )
+        return not obstacle
+
+    def _start_receiving(self) -> None:
+        if self._group is not None:
+            self._receiver = Receiver(
+                self._node.context, self._subscriptions, on_failure=self._on_failure
+            )
+
+    def _stop_receiving(self) -> None:
+        if self._receiver is not None:
+            self._receiver.stop()
+        self._receiver = None
+
     def _is_reliability_given(self, camera: Camera) -> bool:
         return is_given(self._node, _reliability_parameter(camera))
 
@@ -184,6 +216,7 @@ class Pipeline:
                 partial(callback, camera),
                 qos,
                 raw=is_raw,
+                callback_group=self._group,
                 event_callbacks=events,
                 qos_overriding_options=QoSOverridingOptions(policies),
             ),
