@@ -100,14 +100,14 @@ class Soak:
     def _swap_model(self) -> None:
         bundle = self.choice.choice([*map(str, self.bundles), '/no/such/bundle'])
         request = LoadModel.Request(bundle=bundle)
-        self.pending.append(self.one.call_later(LoadModel, 'load_model', request))
+        self.pending.append(self.one.call_later('load_model', request))
 
     def _toggle(self) -> None:
         request = SetEnabled.Request(enabled=self.choice.random() < 0.8)
-        self.pending.append(self.one.call_later(SetEnabled, 'set_enabled', request))
+        self.pending.append(self.one.call_later('set_enabled', request))
 
     def _snapshot(self) -> None:
-        self.pending.append(self.one.call_later(Snapshot, 'snapshot', Snapshot.Request()))
+        self.pending.append(self.one.call_later('snapshot', Snapshot.Request()))
 
     def _restart_camera(self) -> None:
         self.one.drop_publisher()
@@ -188,7 +188,7 @@ def soak(folder: Path, arguments: argparse.Namespace) -> int:
         one.wait_until_active()
         work = Soak(one, (first, second), random.Random(arguments.seed))
         work.run(process.pid, arguments.seconds)
-        one.call(SetEnabled, 'set_enabled', SetEnabled.Request(enabled=True))
+        one.call('set_enabled', SetEnabled.Request(enabled=True))
         latest = settled_statistics(one)
         num_answers, num_twice = one.count_answers()
         is_alive = process.poll() is None

@@ -56,7 +56,7 @@ def detector(running_detector, bundle):
     """Give each test a node with the tiny bundle and default parameters."""
     yield running_detector
     request = LoadModel.Request(bundle=str(bundle))
-    assert running_detector.call(LoadModel, 'load_model', request).success
+    assert running_detector.call('load_model', request).success
     for name, value in DEFAULTS.items():
         assert running_detector.set_parameter(name, value).successful, name
 
@@ -141,11 +141,11 @@ def test_candidates_come_with_low_scores_while_someone_subscribes(detector):
 
 
 def test_a_disabled_detector_drops_frames_until_it_is_enabled(detector):
-    answer = detector.call(SetEnabled, 'set_enabled', SetEnabled.Request(enabled=False))
+    answer = detector.call('set_enabled', SetEnabled.Request(enabled=False))
     assert answer.success and 'disabled' in answer.message
     detector.wait_for_drop('disabled', lambda: detector.send(plain_image()))
     assert 'set_enabled' in detector.diagnosis('images', lambda one: True).message
-    answer = detector.call(SetEnabled, 'set_enabled', SetEnabled.Request(enabled=True))
+    answer = detector.call('set_enabled', SetEnabled.Request(enabled=True))
     assert answer.success
     assert detector.ask(plain_image()).detections == []
 
@@ -154,7 +154,7 @@ def test_a_snapshot_is_a_voc_image_with_its_detections_that_training_reads(detec
     read_voc = pytest.importorskip('ssd_training.data.sources.voc').read_voc
     header = detector.ask(plain_image(red=255, green=255)).header
     request = Snapshot.Request(folder=str(folder / 'voc'), image_topic=f'/{NAMESPACE}/image')
-    answer = detector.call(Snapshot, 'snapshot', request)
+    answer = detector.call('snapshot', request)
     assert answer.success, answer.message
     (record,) = read_voc(
         folder / 'voc', 'snapshots', labels=('red', 'green', 'blue'), max_boxes=10
@@ -171,7 +171,7 @@ def test_a_snapshot_is_a_voc_image_with_its_detections_that_training_reads(detec
 def test_a_second_snapshot_of_a_frame_is_not_listed_twice(detector, folder):
     detector.ask(plain_image())
     for _ in range(2):
-        assert detector.call(Snapshot, 'snapshot', Snapshot.Request()).success
+        assert detector.call('snapshot', Snapshot.Request()).success
     listed = (folder / 'default/ImageSets/Main/snapshots.txt').read_text().split()
     assert len(listed) == len(set(listed)) == 1
 
@@ -189,14 +189,14 @@ def test_a_second_snapshot_of_a_frame_is_not_listed_twice(detector, folder):
 )
 def test_a_snapshot_that_is_impossible_says_why(detector, fields, words):
     detector.ask(plain_image())
-    answer = detector.call(Snapshot, 'snapshot', Snapshot.Request(**fields))
+    answer = detector.call('snapshot', Snapshot.Request(**fields))
     assert not answer.success
     assert words in answer.message
 
 
 def test_a_frame_that_no_jpeg_can_hold_is_no_snapshot(detector):
     detector.ask(plain_image(size_wh=(70_000, 1)))
-    answer = detector.call(Snapshot, 'snapshot', Snapshot.Request())
+    answer = detector.call('snapshot', Snapshot.Request())
     assert not answer.success
     assert '70000x1' in answer.message and '65500' in answer.message
 
@@ -207,7 +207,7 @@ def test_a_list_of_snapshots_that_is_no_text_is_kept_and_gets_longer(detector, f
     path.write_bytes(b'caf\xe9\n')
     detector.ask(plain_image())
     request = Snapshot.Request(folder=str(folder / 'odd'))
-    assert detector.call(Snapshot, 'snapshot', request).success
+    assert detector.call('snapshot', request).success
     assert path.read_bytes().startswith(b'caf\xe9\n') and path.read_bytes().count(b'\n') == 2
 
 
@@ -220,7 +220,7 @@ def test_frames_without_a_stamp_are_snapshots_of_their_own(detector, folder):
             lambda before=before: detector.latest_statistics().frames_processed > before, 'it'
         )
         request = Snapshot.Request(folder=str(folder / 'unstamped'))
-        assert detector.call(Snapshot, 'snapshot', request).success
+        assert detector.call('snapshot', request).success
     assert len(list((folder / 'unstamped/JPEGImages').iterdir())) == 2
 
 
@@ -235,7 +235,7 @@ def other_bundle(folder, name):
 def test_a_model_is_swapped_while_the_node_runs(detector, folder):
     infos = detector.listen_to_label_info()
     request = LoadModel.Request(bundle=str(other_bundle(folder, 'swapped')))
-    answer = detector.call(LoadModel, 'load_model', request)
+    answer = detector.call('load_model', request)
     assert answer.success and 'swapped' in answer.message
     assert labels(detector.ask(plain_image(red=255))) == {'cyan'}
     detector.wait_for(
@@ -251,7 +251,7 @@ def test_a_bundle_that_is_damaged_is_refused_and_the_old_one_goes_on(detector, f
     content = bytearray((bundle / 'model.onnx').read_bytes())
     content[-1] ^= 1
     (bundle / 'model.onnx').write_bytes(bytes(content))
-    answer = detector.call(LoadModel, 'load_model', LoadModel.Request(bundle=str(bundle)))
+    answer = detector.call('load_model', LoadModel.Request(bundle=str(bundle)))
     assert not answer.success
     assert 'model.onnx: has sha256' in answer.message
     assert labels(detector.ask(plain_image(red=255))) == {'red'}
@@ -268,7 +268,7 @@ def test_a_bundle_that_is_damaged_is_refused_and_the_old_one_goes_on(detector, f
     ],
 )
 def test_a_path_that_can_not_be_is_refused_in_words(detector, path, words):
-    answer = detector.call(LoadModel, 'load_model', LoadModel.Request(bundle=path))
+    answer = detector.call('load_model', LoadModel.Request(bundle=path))
     assert not answer.success
     assert words in answer.message
     assert labels(detector.ask(plain_image(red=255))) == {'red'}
@@ -277,21 +277,21 @@ def test_a_path_that_can_not_be_is_refused_in_words(detector, path, words):
 def test_a_model_without_the_classes_that_the_user_names_is_refused(detector, folder):
     other = other_bundle(folder, 'other_labels')
     assert detector.set_parameter('allowed_classes', ['red']).successful
-    answer = detector.call(LoadModel, 'load_model', LoadModel.Request(bundle=str(other)))
+    answer = detector.call('load_model', LoadModel.Request(bundle=str(other)))
     assert not answer.success
     assert 'allowed_classes.red' in answer.message
 
 
 def test_the_node_answers_while_a_frame_is_processed_and_a_model_loaded(detector, folder):
     slow = write_tiny_bundle(folder / 'slow', num_delays=250)
-    assert detector.call(LoadModel, 'load_model', LoadModel.Request(bundle=str(slow))).success
+    assert detector.call('load_model', LoadModel.Request(bundle=str(slow))).success
     before = detector.statistics().frames_processed
     header = detector.send(plain_image(red=255))
     # Loading runs the slow model once, beside the frame: both take a second and more.
-    future = detector.call_later(LoadModel, 'load_model', LoadModel.Request(bundle=str(slow)))
+    future = detector.call_later('load_model', LoadModel.Request(bundle=str(slow)))
     for _ in range(5):
         assert detector.get_parameter('max_detections').integer_value == 20
-    refused = detector.call(LoadModel, 'load_model', LoadModel.Request())
+    refused = detector.call('load_model', LoadModel.Request())
     assert detector.num_answers_to(header) == 0, 'the model was not slow enough for this test'
     assert not future.done()
     assert not refused.success and 'being loaded' in refused.message

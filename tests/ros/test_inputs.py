@@ -126,7 +126,7 @@ def test_frames_that_wait_together_are_processed_together_and_answered_each_apar
         for color, messages in answers.items():
             assert {tuple(labels(message)) for message in messages} == {(color,)}
         # A model of one image is refused, and this one goes on.
-        refusal = one.call(LoadModel, 'load_model', LoadModel.Request(bundle=str(bundle)))
+        refusal = one.call('load_model', LoadModel.Request(bundle=str(bundle)))
         assert not refusal.success
         assert 'max_batch_size: received 3; expected 1' in refusal.message
 

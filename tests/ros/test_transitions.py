@@ -28,7 +28,7 @@ def slow_bundle(tmp_path_factory):
 
 
 def load(one, path):
-    return one.call_later(LoadModel, 'load_model', LoadModel.Request(bundle=str(path)))
+    return one.call_later('load_model', LoadModel.Request(bundle=str(path)))
 
 
 def test_a_model_that_is_still_loading_does_not_replace_that_of_a_later_configure(

@@ -118,7 +118,7 @@ def ask_with_stamp(one, camera, stamp, **color):
 
 
 def snapshot(one, folder):
-    answer = one.call(Snapshot, 'snapshot', Snapshot.Request(folder=str(folder)))
+    answer = one.call('snapshot', Snapshot.Request(folder=str(folder)))
     assert answer.success, answer.message
     return answer
 

@@ -42,7 +42,7 @@ def test_a_warned_model_works_and_a_good_one_ends_the_warning(shifted, good, tmp
         assert 'parity failed' in warned.message and 'export the bundle again' in warned.message
         assert 'parity failed' in log.read_text()
 
-        loaded = one.call(LoadModel, 'load_model', LoadModel.Request(bundle=str(good)))
+        loaded = one.call('load_model', LoadModel.Request(bundle=str(good)))
         assert loaded.success
         assert one.diagnosis('model', lambda status: status.level == OK)
         assert process.poll() is None
@@ -52,9 +52,9 @@ def test_refusing_also_holds_for_a_swap_and_for_a_bundle_without_records(good, s
     command = detector_command('test_swap_refused', bundle=good, verify='refuse')
     with running(command, tmp_path / 'log'), peer('test_swap_refused') as one:
         one.wait_until_active()
-        refused = one.call(LoadModel, 'load_model', LoadModel.Request(bundle=str(shifted)))
+        refused = one.call('load_model', LoadModel.Request(bundle=str(shifted)))
         assert not refused.success and 'parity failed' in refused.message
         plain = shifted.with_name('shifted_plain')
-        refused = one.call(LoadModel, 'load_model', LoadModel.Request(bundle=str(plain)))
+        refused = one.call('load_model', LoadModel.Request(bundle=str(plain)))
         assert not refused.success and 'parity.npz' in refused.message
         assert len(one.ask(plain_image(255)).detections) == 1

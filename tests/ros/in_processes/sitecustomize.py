@@ -1,0 +1,6 @@
+"""Of every Python process that a test starts: SIGUSR2 writes the stacks of all threads to stderr."""
+
+import faulthandler
+import signal
+
+faulthandler.register(signal.SIGUSR2, all_threads=True)
