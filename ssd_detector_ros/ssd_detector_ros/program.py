@@ -42,7 +42,7 @@ def main() -> int:
     """
     end = OneEnd()
     # Imported here: this takes a second, in which a signal would leave a traceback.
-    from ssd_detector_ros.run import main as run
+    from ssd_detector_ros.start.run import main as run
 
     try:
         return run(on_init=end.leave_it_to_rclpy)

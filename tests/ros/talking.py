@@ -29,7 +29,7 @@ from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
 from vision_msgs.msg import Detection2DArray, LabelInfo
 
-from ssd_detector_ros.messages import to_image
+from ssd_detector_ros.outputs.messages import to_image
 from ssd_msgs.msg import DetectorStatistics
 from ssd_msgs.srv import LoadModel, SetEnabled, Snapshot
 

@@ -15,7 +15,7 @@ from rclpy.qos import QoSProfile
 from std_msgs.msg import Header
 from vision_msgs.msg import Detection2DArray
 
-from ssd_detector_ros.messages import to_image
+from ssd_detector_ros.outputs.messages import to_image
 from ssd_msgs.srv import LoadModel, SetEnabled, Snapshot
 from tests.ros.talking import detector_command, peer, plain_image, running
 from tests.tiny_bundle import DEPLOY_YAML, write_tiny_bundle

@@ -13,12 +13,12 @@ from lifecycle_msgs.msg import Transition
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CompressedImage, Image
 
-from ssd_detector_ros.camera_watch import IMAGE_TYPES, judge_images
-from ssd_detector_ros.cameras import Camera, CameraName
-from ssd_detector_ros.diagnostics import ERROR, judge_speed, OK, WARN
-from ssd_detector_ros.losses import advise, choose_reliability
-from ssd_detector_ros.offers import Offer
-from ssd_detector_ros.statistics import STAGES, Statistics
+from ssd_detector_ros.cameras.cameras import Camera, CameraName
+from ssd_detector_ros.cameras.losses import advise, choose_reliability
+from ssd_detector_ros.cameras.offers import Offer
+from ssd_detector_ros.health.camera_watch import IMAGE_TYPES, judge_images
+from ssd_detector_ros.health.diagnostics import ERROR, judge_speed, OK, WARN
+from ssd_detector_ros.timing.statistics import STAGES, Statistics
 from tests.ros.talking import detector_command, peer, plain_image, running
 from tests.standing_in import stand_in_environment, STAND_INS
 from tests.tiny_bundle import write_tiny_bundle

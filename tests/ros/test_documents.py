@@ -33,7 +33,7 @@ def test_each_cell_of_the_feature_tables_names_tests_that_exist():
 def test_the_count_of_encodings_is_that_of_the_code():
     if find_spec('rclpy') is None:
         pytest.skip('ROS 2 is not sourced (no rclpy); run `make test`')
-    from ssd_detector_ros.image_conversion import ENCODINGS
+    from ssd_detector_ros.images.raw_images import ENCODINGS
 
     assert f'{len(ENCODINGS)} encodings' in (ROOT / 'docs/features.md').read_text()
 
@@ -41,7 +41,7 @@ def test_the_count_of_encodings_is_that_of_the_code():
 def test_the_page_of_the_node_names_each_parameter_and_drop_reason():
     if find_spec('rclpy') is None:
         pytest.skip('ROS 2 is not sourced (no rclpy); run `make test`')
-    from ssd_detector_ros.declarations import DECLARATIONS
+    from ssd_detector_ros.parameters.declarations import DECLARATIONS
 
     text = (ROOT / 'docs/node.md').read_text()
     words = {*DECLARATIONS, *DROP_REASONS}

@@ -16,7 +16,7 @@ if find_spec('rclpy') is None:
 from rosbags.typesys import get_types_from_msg, get_typestore, Stores
 
 from ssd_detector import Detections
-from ssd_detector_ros import foxglove
+from ssd_detector_ros.outputs import foxglove
 from tests.ros.talking import detector_command, peer, plain_image, running
 from tests.tiny_bundle import write_tiny_bundle
 

@@ -10,10 +10,10 @@ import pytest
 if find_spec('rclpy') is None:
     pytest.skip('ROS 2 is not sourced (no rclpy); run `make test`', allow_module_level=True)
 
-from ssd_detector_ros.background import InBackground
-from ssd_detector_ros.frames import FrameQueue
-from ssd_detector_ros.rate_limit import RateLimit
-from ssd_detector_ros.worker import Worker
+from ssd_detector_ros.threads.background import InBackground
+from ssd_detector_ros.threads.frame_queue import FrameQueue
+from ssd_detector_ros.threads.worker import Worker
+from ssd_detector_ros.timing.rate_limit import RateLimit
 
 TIMEOUT_S = 10
 

@@ -12,8 +12,8 @@ if find_spec('rclpy') is None:
 from lifecycle_msgs.msg import Transition
 from sensor_msgs.msg import Image
 
-from ssd_detector_ros.declarations import LIVE
-from ssd_detector_ros.image_conversion import ENCODINGS
+from ssd_detector_ros.images.raw_images import ENCODINGS
+from ssd_detector_ros.parameters.declarations import LIVE
 from tests.ros.talking import detector_command, peer, plain_image, running
 from tests.tiny_bundle import write_tiny_bundle
 

@@ -16,11 +16,11 @@ from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
 
 from ssd_detector import ConfigError, ImageError
-from ssd_detector_ros.compressed_images import decode_rgb, MAX_PIXELS
-from ssd_detector_ros.conversion_choice import CV_BRIDGE_ENCODINGS, make_converter
-from ssd_detector_ros.image_conversion import ENCODINGS, to_rgb
-from ssd_detector_ros.messages import to_image
-from ssd_detector_ros.sample_scale import SampleScale
+from ssd_detector_ros.images.compressed_images import decode_rgb, MAX_PIXELS
+from ssd_detector_ros.images.converter import CV_BRIDGE_ENCODINGS, make_converter
+from ssd_detector_ros.images.raw_images import ENCODINGS, to_rgb
+from ssd_detector_ros.images.sample_scale import SampleScale
+from ssd_detector_ros.outputs.messages import to_image
 from tests.image_files import EOI, exif_of, with_exif
 from tests.ros import reference_images as reference
 

@@ -18,8 +18,8 @@ from std_msgs.msg import Header
 from vision_msgs.msg import Detection2DArray
 
 from ssd_detector import Detections
-from ssd_detector_ros.messages import to_detection_array, to_label_info, to_statistics
-from ssd_detector_ros.statistics import STAGES, Statistics
+from ssd_detector_ros.outputs.messages import to_detection_array, to_label_info, to_statistics
+from ssd_detector_ros.timing.statistics import STAGES, Statistics
 from tests import strategies
 
 HEADER = Header(stamp=Time(sec=12, nanosec=34), frame_id='camera')

@@ -12,10 +12,10 @@ import rclpy
 from rclpy._rclpy_pybind11 import RCLError
 from rclpy.parameter import Parameter
 
-from ssd_detector_ros.image_conversion import to_rgb
+from ssd_detector_ros.cameras.qos_events import subscribe_with_events, UnsupportedEventTypeError
+from ssd_detector_ros.images.raw_images import to_rgb
 from ssd_detector_ros.node import DetectorNode
-from ssd_detector_ros.qos_events import subscribe_with_events, UnsupportedEventTypeError
-from ssd_detector_ros.run import main
+from ssd_detector_ros.start.run import main
 from tests.ros.talking import patience_s, plain_image
 from tests.tiny_bundle import write_tiny_bundle
 
@@ -151,7 +151,7 @@ def test_an_interrupt_while_the_node_is_made_is_no_failure(monkeypatch):
         rclpy.shutdown()
         raise RCLError('failed to create service: the given context is not valid')
 
-    monkeypatch.setattr('ssd_detector_ros.run.DetectorNode', make)
+    monkeypatch.setattr('ssd_detector_ros.start.run.DetectorNode', make)
     assert main([]) == 0
 
 
@@ -159,7 +159,7 @@ def test_an_interrupt_while_the_node_is_made_is_no_failure(monkeypatch):
 def test_an_error_of_spin_counts_unless_an_interrupt_caused_it(
     monkeypatch, tmp_path, is_interrupted
 ):
-    def spin(node):
+    def spin(node, executor):
         if is_interrupted:
             rclpy.shutdown()
         raise RCLError('failed to initialize wait set: the given context is not valid')

@@ -6,7 +6,7 @@ import pytest
 from sensor_msgs.msg import CompressedImage
 
 from ssd_detector import ImageError
-from ssd_detector_ros.compressed_images import decode_rgb
+from ssd_detector_ros.images.compressed_images import decode_rgb
 from ssd_training.data.images.decoding import Decoding
 from ssd_training.errors import DataError
 

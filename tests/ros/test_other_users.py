@@ -9,11 +9,11 @@ import pytest
 if find_spec('rclpy') is None:
     pytest.skip('ROS 2 is not sourced (no rclpy); run `make test`', allow_module_level=True)
 
-from ssd_detector_ros import shared_memory
-from ssd_detector_ros.camera_watch import judge_silence
-from ssd_detector_ros.cameras import CameraName
-from ssd_detector_ros.diagnostics import WARN
-from ssd_detector_ros.offers import Offer
+from ssd_detector_ros.cameras import shared_memory
+from ssd_detector_ros.cameras.cameras import CameraName
+from ssd_detector_ros.cameras.offers import Offer
+from ssd_detector_ros.health.camera_watch import judge_silence
+from ssd_detector_ros.health.diagnostics import WARN
 from tests.ros.talking import detector_command, peer, plain_image, running
 from tests.tiny_bundle import write_tiny_bundle
 

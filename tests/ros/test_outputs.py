@@ -15,8 +15,8 @@ from rclpy.lifecycle import LifecycleNode
 from std_msgs.msg import Header
 
 from ssd_detector import Detections
-from ssd_detector_ros import outputs
-from ssd_detector_ros.polled_group import PolledGroup
+from ssd_detector_ros.outputs import publishers as outputs
+from ssd_detector_ros.threads.polled_group import PolledGroup
 from tests.ros.talking import patience_s
 
 

@@ -15,9 +15,9 @@ from rclpy.node import Node
 
 from ssd_detector import ConfigError, Regions, Thresholds
 from ssd_detector.config import load_yaml
-from ssd_detector_ros import parameters
-from ssd_detector_ros.declarations import DECLARATIONS, LIVE
-from ssd_detector_ros.settings import (
+from ssd_detector_ros.parameters import declaring as parameters
+from ssd_detector_ros.parameters.declarations import DECLARATIONS, LIVE
+from ssd_detector_ros.parameters.settings import (
     parse_class_thresholds,
     parse_polygons,
     parse_settings,

@@ -15,7 +15,7 @@ if find_spec('rclpy') is None:
 PROGRAM = """
 import gc, json, resource, sys
 import numpy as np
-from ssd_detector_ros.process import forget_what_stays, keep_freed_memory
+from ssd_detector_ros.start.memory import forget_what_stays, keep_freed_memory
 
 def faults_of_frames():
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt

@@ -16,9 +16,10 @@ from rclpy.parameter import Parameter
 from sensor_msgs.msg import Image
 from vision_msgs.msg import Detection2DArray
 
-from ssd_detector_ros import pipeline, receiver
+from ssd_detector_ros.frames import pipeline
 from ssd_detector_ros.node import DetectorNode
-from ssd_detector_ros.polled_group import PolledGroup
+from ssd_detector_ros.threads import receiver
+from ssd_detector_ros.threads.polled_group import PolledGroup
 from tests.ros.talking import NO_EVENTS, patience_s, plain_image
 from tests.tiny_bundle import write_tiny_bundle
 
@@ -211,9 +212,7 @@ def storm(detector, camera, num_rounds):
         sender.join()
 
 
-@pytest.mark.parametrize(
-    'num_rounds', [20, pytest.param(300, marks=pytest.mark.slow, id='300: half a minute')]
-)
+@pytest.mark.parametrize('num_rounds', [20, pytest.param(300, marks=pytest.mark.slow)])
 def test_a_storm_of_transitions_with_images_under_way_leaves_a_node_that_answers(
     context, camera, detector, num_rounds
 ):

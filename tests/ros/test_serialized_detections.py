@@ -16,9 +16,9 @@ from std_msgs.msg import Header
 from vision_msgs.msg import Detection2DArray
 
 from ssd_detector import Detections
-from ssd_detector_ros import serialized_detections
-from ssd_detector_ros.messages import CLASS_ID_FORMATS, to_detection_array
-from ssd_detector_ros.serialized_detections import serialize_detections, to_message
+from ssd_detector_ros.outputs import serialized_detections
+from ssd_detector_ros.outputs.messages import CLASS_ID_FORMATS, to_detection_array
+from ssd_detector_ros.outputs.serialized_detections import serialize_detections, to_message
 from tests import strategies
 
 headers = st.builds(

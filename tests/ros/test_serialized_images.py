@@ -16,7 +16,7 @@ from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
 from ssd_detector import ImageError
-from ssd_detector_ros.serialized_images import read_image
+from ssd_detector_ros.images.serialized_images import read_image
 from tests import strategies
 
 numbers = st.integers(0, 2**32 - 1)

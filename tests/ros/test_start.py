@@ -20,7 +20,7 @@ from ament_index_python.packages import get_package_share_directory
 from lifecycle_msgs.msg import Transition
 from rclpy.qos import ReliabilityPolicy
 
-from ssd_detector_ros.declarations import DECLARATIONS
+from ssd_detector_ros.parameters.declarations import DECLARATIONS
 from tests.ros.talking import (
     compressed_image,
     detector_command,

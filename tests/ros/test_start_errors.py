@@ -7,7 +7,7 @@ import pytest
 if find_spec('rclpy') is None:
     pytest.skip('ROS 2 is not sourced (no rclpy); run `make test`', allow_module_level=True)
 
-from ssd_detector_ros.run import main
+from ssd_detector_ros.start.run import main
 
 LONG = 'a' * 300
 CASES = {

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 import numpy as np
 import pytest
 
-from ssd_detector_ros.statistics import MILESTONES, STAGES, Statistics, Stopwatch
+from ssd_detector_ros.timing.statistics import MILESTONES, STAGES, Statistics, Stopwatch
 
 
 class Clock:

@@ -7,7 +7,7 @@ import pytest
 if find_spec('rclpy') is None:
     pytest.skip('ROS 2 is not sourced (no rclpy); run `make test`', allow_module_level=True)
 
-from ssd_detector_ros.diagnostics import OK, WARN
+from ssd_detector_ros.health.diagnostics import OK, WARN
 from ssd_msgs.srv import LoadModel
 from tests.ros.talking import detector_command, outcome, peer, plain_image, running
 from tests.tiny_bundle import write_verifiable_bundle

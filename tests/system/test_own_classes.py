@@ -92,7 +92,7 @@ def assert_node_finds(bundle, pictures, folder):
     """Launch the node as a user does, and see its answers name the objects."""
     from std_msgs.msg import Header
 
-    from ssd_detector_ros.messages import to_image
+    from ssd_detector_ros.outputs.messages import to_image
     from tests.ros.talking import peer, running
 
     launch = ['ros2', 'launch', 'ssd_detector_ros', 'detector.launch.py', f'bundle:={bundle}']

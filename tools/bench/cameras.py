@@ -21,7 +21,7 @@ from rclpy.qos import qos_profile_sensor_data
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
-from ssd_detector_ros.messages import to_image
+from ssd_detector_ros.outputs.messages import to_image
 from ssd_msgs.msg import DetectorStatistics
 
 START_TIMEOUT_S = 30.0

@@ -28,7 +28,7 @@ from std_msgs.msg import Header
 from vision_msgs.msg import Detection2DArray
 import yaml
 
-from ssd_detector_ros.messages import to_image
+from ssd_detector_ros.outputs.messages import to_image
 from ssd_msgs.msg import DetectorStatistics
 
 NAMESPACE = 'bench'

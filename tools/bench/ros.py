@@ -30,7 +30,7 @@ import sys, time
 import cv2, numpy as np
 cv2.setNumThreads(1)
 from ssd_detector import Detector
-from ssd_detector_ros.process import keep_freed_memory
+from ssd_detector_ros.start.memory import keep_freed_memory
 keep_freed_memory()
 bundle, image, model = sys.argv[1:]
 detector = Detector.from_bundle(bundle, num_threads=1, model=model)

@@ -12,8 +12,8 @@ from ssd_detector_ros.bag_evaluation.decoding import Decoder, read_header
 from ssd_detector_ros.bag_evaluation.message_types import IMAGE
 from ssd_detector_ros.bag_evaluation.recording import Recording
 from ssd_detector_ros.bag_evaluation.recordings import StoredMessage, Topic
-from ssd_detector_ros.compressed_images import decode_rgb
-from ssd_detector_ros.image_conversion import to_rgb
+from ssd_detector_ros.images.compressed_images import decode_rgb
+from ssd_detector_ros.images.raw_images import to_rgb
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,4 +1,4 @@
-"""Of every Python process that a test starts: SIGUSR2 writes the stacks of all threads to stderr."""
+"""Of every Python process that a test starts: SIGUSR2 writes its stacks to stderr."""
 
 import faulthandler
 import signal

@@ -11,11 +11,11 @@ from rclpy.impl.rcutils_logger import RcutilsLogger
 
 from ssd_detector import Detections, Detector, ImageError, SsdDetectorError
 from ssd_detector.backends.backend import RawOutputs
-from ssd_detector_ros.cameras import Camera
-from ssd_detector_ros.conversion_choice import Converter, Message
-from ssd_detector_ros.settings import Settings
-from ssd_detector_ros.snapshots import AnsweredFrame
-from ssd_detector_ros.statistics import Statistics, Stopwatch
+from ssd_detector_ros.cameras.cameras import Camera
+from ssd_detector_ros.images.converter import Converter, Message
+from ssd_detector_ros.outputs.snapshots import AnsweredFrame
+from ssd_detector_ros.parameters.settings import Settings
+from ssd_detector_ros.timing.statistics import Statistics, Stopwatch
 
 
 @dataclass(frozen=True, eq=False)

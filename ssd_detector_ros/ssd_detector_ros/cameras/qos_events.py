@@ -11,7 +11,7 @@ try:
 except ImportError:  # Humble
     from rclpy.qos_event import SubscriptionEventCallbacks, UnsupportedEventTypeError
 
-from ssd_detector_ros.cameras import Camera
+from ssd_detector_ros.cameras.cameras import Camera
 
 
 def subscribe_with_events(

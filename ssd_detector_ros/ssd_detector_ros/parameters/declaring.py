@@ -10,8 +10,8 @@ from rclpy.node import Node
 from rclpy.parameter import Parameter
 
 from ssd_detector import ConfigError
-from ssd_detector_ros.declarations import Declaration, DECLARATIONS
-from ssd_detector_ros.qos_overrides import PREFIX
+from ssd_detector_ros.parameters.declarations import Declaration, DECLARATIONS
+from ssd_detector_ros.parameters.qos_overrides import PREFIX
 
 RELEASED_BUNDLE = 'mobilenetv2_ssd_voc'
 # Given by rclpy itself, to any node.

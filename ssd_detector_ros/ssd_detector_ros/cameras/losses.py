@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 
-from ssd_detector_ros.offers import Offer
+from ssd_detector_ros.cameras.offers import Offer
 
 
 def choose_reliability(offers: Sequence[Offer], *, is_lossy: bool) -> ReliabilityPolicy:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from threading import current_thread, Thread
 from typing import Generic, TypeVar
 
-from ssd_detector_ros.frames import FrameQueue
+from ssd_detector_ros.threads.frame_queue import FrameQueue
 
 Frame = TypeVar('Frame')
 

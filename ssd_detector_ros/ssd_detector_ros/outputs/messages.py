@@ -22,7 +22,7 @@ from vision_msgs.msg import (
 )
 
 from ssd_detector import Detections
-from ssd_detector_ros.statistics import PERCENTILES, Percentiles, Report
+from ssd_detector_ros.timing.statistics import PERCENTILES, Percentiles, Report
 from ssd_msgs.msg import DetectorStatistics
 
 ClassIdFormat = Literal['label', 'index']

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
 
-from ssd_detector_ros.statistics import Report
+from ssd_detector_ros.timing.statistics import Report
 
 OK, WARN, ERROR = DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.ERROR
 # Frames that came too early for the detector; fewer are no trend.

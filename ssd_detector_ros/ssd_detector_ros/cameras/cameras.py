@@ -8,10 +8,10 @@ import time
 from rclpy.node import Node
 
 from ssd_detector import ConfigError
-from ssd_detector_ros.outputs import CameraOutputs
-from ssd_detector_ros.rate_limit import RateLimit
-from ssd_detector_ros.sample_scale import SampleScale
-from ssd_detector_ros.snapshots import AnsweredFrame
+from ssd_detector_ros.images.sample_scale import SampleScale
+from ssd_detector_ros.outputs.publishers import CameraOutputs
+from ssd_detector_ros.outputs.snapshots import AnsweredFrame
+from ssd_detector_ros.timing.rate_limit import RateLimit
 
 COMPRESSED_SUFFIX = '/compressed'
 # Between two lines of the log on the same fault of the same camera.

@@ -9,11 +9,11 @@ from numpy.typing import NDArray
 from sensor_msgs.msg import CompressedImage, Image
 
 from ssd_detector import ConfigError, ImageError
-from ssd_detector_ros.compressed_images import decode_rgb
-from ssd_detector_ros.image_conversion import ENCODINGS, to_rgb
+from ssd_detector_ros.images.compressed_images import decode_rgb
+from ssd_detector_ros.images.raw_images import ENCODINGS, to_rgb
+from ssd_detector_ros.images.sample_scale import FULL_BITS, SampleScale
+from ssd_detector_ros.images.serialized_images import ReceivedImage
 from ssd_detector_ros.quoting import quoted
-from ssd_detector_ros.sample_scale import FULL_BITS, SampleScale
-from ssd_detector_ros.serialized_images import ReceivedImage
 
 ImageConversion = Literal['auto', 'cv_bridge', 'builtin']
 IMAGE_CONVERSIONS: tuple[ImageConversion, ...] = ('auto', 'cv_bridge', 'builtin')

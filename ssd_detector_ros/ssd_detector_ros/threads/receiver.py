@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from threading import current_thread, Thread
+from threading import current_thread, Event, Thread
 from typing import Any
 
 from rclpy import _rclpy_pybind11
@@ -36,14 +36,14 @@ class Receiver:
         self._context = context
         self._subscriptions = tuple(subscriptions)
         self._on_failure = on_failure
-        self._is_stopped = False
+        self._is_stopped = Event()
         self._waker = _make_waker(context)
         self._thread = Thread(target=self._run, name='ssd_detector_receiver', daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
         """Call no callback any more; one that is being called is waited for."""
-        self._is_stopped = True
+        self._is_stopped.set()
         self._waker.trigger()
         # From Kilted on a shutdown destroys the node at once, also one that a failure asks for.
         if current_thread() is not self._thread:
@@ -54,7 +54,8 @@ class Receiver:
         try:
             with ExitStack() as in_use:
                 # Whatever is destroyed meanwhile stays until the thread lets go of it.
-                for entity in (*self._subscriptions, self._waker, self._context):
+                entities: tuple[Any, ...] = (*self._subscriptions, self._waker, self._context)
+                for entity in entities:
                     in_use.enter_context(entity.handle)
                 self._receive()
         # A thread that dies in silence would leave a node that looks alive and answers nothing.
@@ -65,11 +66,11 @@ class Receiver:
         wait_set = _make_wait_set(self._context, len(self._subscriptions))
         # Not context.ok(), whose lock is held by who shuts down and may wait for this thread.
         context: Any = self._context.handle
-        while not self._is_stopped and context.ok():
+        while not self._is_stopped.is_set() and context.ok():
             for subscription in _wait(
                 wait_set, self._subscriptions, self._waker, timeout_ns=_LONGEST_WAIT_NS
             ):
-                if self._is_stopped:
+                if self._is_stopped.is_set():
                     return
                 taken = subscription.handle.take_message(subscription.msg_type, subscription.raw)
                 if taken is not None:

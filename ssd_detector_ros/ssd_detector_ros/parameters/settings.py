@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 from ssd_detector import ConfigError, Regions, Thresholds
 from ssd_detector.regions import Polygon
-from ssd_detector_ros.messages import CLASS_ID_FORMATS, ClassIdFormat
+from ssd_detector_ros.outputs.messages import CLASS_ID_FORMATS, ClassIdFormat
 
 Value = TypeVar('Value')
 # Given by the bundle where the user does not give them.

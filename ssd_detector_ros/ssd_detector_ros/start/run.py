@@ -9,8 +9,8 @@ from rclpy.exceptions import NameValidationException
 from rclpy.executors import ExternalShutdownException
 
 from ssd_detector_ros.node import DetectorNode
-from ssd_detector_ros.process import forget_what_stays, keep_freed_memory
-from ssd_detector_ros.start_errors import explain, find_missing_log_folder
+from ssd_detector_ros.start.memory import forget_what_stays, keep_freed_memory
+from ssd_detector_ros.start.start_errors import explain, find_missing_log_folder
 
 
 def main(args: list[str] | None = None, *, on_init: Callable[[], object] = lambda: None) -> int:

@@ -16,16 +16,16 @@ from vision_msgs.msg import Detection2DArray, LabelInfo
 
 from ssd_detector import Detections, Detector
 from ssd_detector.images.drawing import draw_detections
-from ssd_detector_ros import foxglove
-from ssd_detector_ros.messages import (
+from ssd_detector_ros.outputs import foxglove
+from ssd_detector_ros.outputs.messages import (
     ClassIdFormat,
     to_image,
     to_label_info,
     to_statistics,
 )
-from ssd_detector_ros.polled_group import PolledGroup
-from ssd_detector_ros.serialized_detections import to_message
-from ssd_detector_ros.statistics import Report
+from ssd_detector_ros.outputs.serialized_detections import to_message
+from ssd_detector_ros.threads.polled_group import PolledGroup
+from ssd_detector_ros.timing.statistics import Report
 from ssd_msgs.msg import DetectorStatistics
 
 # Reliable, as rclpy's default is: readers that are not (RViz can be either) get the messages too.

@@ -9,9 +9,9 @@ from rclpy.parameter import Parameter
 
 from ssd_detector.backend_selection import BACKENDS, PRECISIONS
 from ssd_detector.bundles.bundle import AUTO
-from ssd_detector_ros.conversion_choice import IMAGE_CONVERSIONS
-from ssd_detector_ros.loading import VERIFY_MODES
-from ssd_detector_ros.messages import CLASS_ID_FORMATS
+from ssd_detector_ros.images.converter import IMAGE_CONVERSIONS
+from ssd_detector_ros.model.loading import VERIFY_MODES
+from ssd_detector_ros.outputs.messages import CLASS_ID_FORMATS
 
 DROP_POLICIES = ('newest', 'max_age', 'keep_all')
 IMAGE_TRANSPORTS = ('raw', 'compressed')

@@ -11,17 +11,23 @@ from rclpy.subscription import Subscription
 from sensor_msgs.msg import CompressedImage, Image
 
 from ssd_detector import ImageError
-from ssd_detector_ros.cameras import Camera
-from ssd_detector_ros.conversion_choice import Converter, Message
-from ssd_detector_ros.frames import FrameQueue
-from ssd_detector_ros.parameters import is_given
-from ssd_detector_ros.polled_group import PolledGroup
-from ssd_detector_ros.processing import age_ms, Arrival, FrameProcessor, Operation, stamp_ns
-from ssd_detector_ros.qos_events import subscribe_with_events
-from ssd_detector_ros.receiver import find_obstacle, Receiver
-from ssd_detector_ros.serialized_images import read_image
-from ssd_detector_ros.statistics import Statistics
-from ssd_detector_ros.worker import Worker
+from ssd_detector_ros.cameras.cameras import Camera
+from ssd_detector_ros.cameras.qos_events import subscribe_with_events
+from ssd_detector_ros.frames.frame_processor import (
+    age_ms,
+    Arrival,
+    FrameProcessor,
+    Operation,
+    stamp_ns,
+)
+from ssd_detector_ros.images.converter import Converter, Message
+from ssd_detector_ros.images.serialized_images import read_image
+from ssd_detector_ros.parameters.declaring import is_given
+from ssd_detector_ros.threads.frame_queue import FrameQueue
+from ssd_detector_ros.threads.polled_group import PolledGroup
+from ssd_detector_ros.threads.receiver import find_obstacle, Receiver
+from ssd_detector_ros.threads.worker import Worker
+from ssd_detector_ros.timing.statistics import Statistics
 
 
 class Pipeline:

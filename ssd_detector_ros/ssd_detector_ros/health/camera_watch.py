@@ -6,12 +6,12 @@ import time
 
 from rclpy.node import Node
 
-from ssd_detector_ros.cameras import Camera, CameraName
-from ssd_detector_ros.diagnostics import ERROR, OK, Verdict, WARN
-from ssd_detector_ros.losses import advise, choose_reliability
-from ssd_detector_ros.offers import find_offers, Offer
-from ssd_detector_ros.pipeline import Pipeline
-from ssd_detector_ros.shared_memory import find_other_owners
+from ssd_detector_ros.cameras.cameras import Camera, CameraName
+from ssd_detector_ros.cameras.losses import advise, choose_reliability
+from ssd_detector_ros.cameras.offers import find_offers, Offer
+from ssd_detector_ros.cameras.shared_memory import find_other_owners
+from ssd_detector_ros.frames.pipeline import Pipeline
+from ssd_detector_ros.health.diagnostics import ERROR, OK, Verdict, WARN
 
 STALE_AFTER_S = 2.0
 # An error stays shown for so long after the frame that caused it.

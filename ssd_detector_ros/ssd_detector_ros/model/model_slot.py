@@ -9,12 +9,17 @@ from rclpy.node import Node
 from rclpy.parameter import Parameter
 
 from ssd_detector import ConfigError, Detector, SsdDetectorError, Thresholds
-from ssd_detector_ros import parameters
-from ssd_detector_ros.background import InBackground, waker_of
-from ssd_detector_ros.declarations import DECLARATIONS, LIVE, STATIC
-from ssd_detector_ros.loading import load_model, LoadedModel, ModelRequest
-from ssd_detector_ros.processing import Operation
-from ssd_detector_ros.settings import parse_settings, Settings, THRESHOLD_NAMES, threshold_values
+from ssd_detector_ros.frames.frame_processor import Operation
+from ssd_detector_ros.model.loading import load_model, LoadedModel, ModelRequest
+from ssd_detector_ros.parameters import declaring as parameters
+from ssd_detector_ros.parameters.declarations import DECLARATIONS, LIVE, STATIC
+from ssd_detector_ros.parameters.settings import (
+    parse_settings,
+    Settings,
+    THRESHOLD_NAMES,
+    threshold_values,
+)
+from ssd_detector_ros.threads.background import InBackground, waker_of
 
 
 class ModelSlot:

@@ -5,11 +5,11 @@ import platform
 from rclpy.clock import ROSClock
 from rclpy.lifecycle import LifecycleNode
 
-from ssd_detector_ros.camera_watch import CameraWatch, IMAGE_TYPES
-from ssd_detector_ros.diagnostics import ERROR, judge_speed, OK, Verdict, WARN
-from ssd_detector_ros.model_slot import describe, ModelSlot
-from ssd_detector_ros.outputs import NodeOutputs
-from ssd_detector_ros.pipeline import Pipeline
+from ssd_detector_ros.frames.pipeline import Pipeline
+from ssd_detector_ros.health.camera_watch import CameraWatch, IMAGE_TYPES
+from ssd_detector_ros.health.diagnostics import ERROR, judge_speed, OK, Verdict, WARN
+from ssd_detector_ros.model.model_slot import describe, ModelSlot
+from ssd_detector_ros.outputs.publishers import NodeOutputs
 
 
 class Health:

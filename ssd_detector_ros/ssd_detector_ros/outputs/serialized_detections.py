@@ -14,7 +14,7 @@ from std_msgs.msg import Header
 from vision_msgs.msg import Detection2DArray
 
 from ssd_detector import Detections
-from ssd_detector_ros.messages import ClassIdFormat, to_class_ids, to_detection_array
+from ssd_detector_ros.outputs.messages import ClassIdFormat, to_class_ids, to_detection_array
 
 # Little-endian, no options; alignment counts from here.
 _ENCAPSULATION = b'\x00\x01\x00\x00'

@@ -1,0 +1,1 @@
+"""Where images come from, and what is known of each camera."""

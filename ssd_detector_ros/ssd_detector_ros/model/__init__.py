@@ -1,0 +1,1 @@
+"""The model at work, and how another takes its place."""

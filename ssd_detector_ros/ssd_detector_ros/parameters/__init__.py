@@ -1,0 +1,1 @@
+"""What a user can set: declared, checked, and read into frozen settings."""

@@ -1,0 +1,1 @@
+"""Answers to services and lifecycle transitions."""

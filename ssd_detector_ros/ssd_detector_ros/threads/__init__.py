@@ -1,0 +1,1 @@
+"""What runs beside the executor's thread, and what the executor leaves to it."""

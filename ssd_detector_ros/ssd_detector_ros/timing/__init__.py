@@ -1,0 +1,1 @@
+"""Rates, latencies and counts."""
