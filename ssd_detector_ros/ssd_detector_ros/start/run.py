@@ -6,7 +6,7 @@ import sys
 import rclpy
 from rclpy._rclpy_pybind11 import RCLError
 from rclpy.exceptions import NameValidationException
-from rclpy.executors import ExternalShutdownException
+from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 
 from ssd_detector_ros.node import DetectorNode
 from ssd_detector_ros.start.memory import forget_what_stays, keep_freed_memory
@@ -32,11 +32,14 @@ def main(args: list[str] | None = None, *, on_init: Callable[[], object] = lambd
     keep_freed_memory()
     node = None
     try:
+        # Images are answered from start() on; a signal before spin() would find rclpy making one,
+        # whose failure leaves a traceback.
+        executor = SingleThreadedExecutor()
         node = DetectorNode()
         if node.get_parameter('autostart').value and not node.start():
             return 1 if rclpy.ok() else 0
         forget_what_stays()
-        rclpy.spin(node)
+        rclpy.spin(node, executor)
     except (KeyboardInterrupt, ExternalShutdownException):
         pass
     except Exception as error:
