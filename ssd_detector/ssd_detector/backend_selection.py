@@ -45,7 +45,7 @@ class BackendRequest:
     :param engine_folder: of the TensorRT engines; None is default_folder
     :param engine_build: one of ENGINE_BUILDS: when no engine fits, where there is a GPU and
         TensorRT: build one while the CPU serves, build one first, or do without
-    :param use_cuda_graph: TensorRT only
+    :param use_cuda_graph: TensorRT only: record the inference once and replay it
     :raises BackendError: when one of the choices is unknown
     """
 

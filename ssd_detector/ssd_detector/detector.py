@@ -50,6 +50,7 @@ class Detector:
         providers: Sequence[str] = CPU_PROVIDERS,
         require_gpu: bool = False,
         engine_build: str = 'background',
+        use_cuda_graph: bool = False,
     ) -> 'Detector':
         """
         Load a bundle; what is not given here is as the bundle's deploy.yaml says.
@@ -66,6 +67,7 @@ class Detector:
         :param providers: ONNX Runtime providers in order of preference
         :param require_gpu: an error instead of a warning and the CPU
         :param engine_build: background, wait or off: what to do where TensorRT has no engine yet
+        :param use_cuda_graph: TensorRT only: record the inference once and replay it
         :return: the detector
         :raises BundleError: when the bundle is not valid, with everything that is wrong
         :raises ConfigError: when a threshold is out of range or names an unknown label
@@ -89,6 +91,7 @@ class Detector:
             providers=providers,
             require_gpu=require_gpu,
             engine_build=engine_build,
+            use_cuda_graph=use_cuda_graph,
         )
         return cls(bundle, open_backend(bundle, request), thresholds)
 

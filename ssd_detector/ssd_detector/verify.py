@@ -57,6 +57,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument('--provider', action='append', help='of ONNX Runtime; may be repeated')
     parser.add_argument('--require_gpu', action='store_true')
     parser.add_argument('--engine_folder', type=Path, help='of the TensorRT engines')
+    parser.add_argument(
+        '--use_cuda_graph', action='store_true', help='TensorRT: record the inference, replay it'
+    )
     parser.add_argument('--json', action='store_true', help='print JSON')
     arguments = vars(parser.parse_args(argv))
     logging.basicConfig(level=logging.WARNING, format='%(message)s', stream=sys.stderr)

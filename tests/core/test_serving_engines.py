@@ -4,12 +4,15 @@ TensorRT engines from request to boxes, on stand-ins for the GPU and TensorRT.
 What they prove is the order of calls and what is said; no GPU has run this code.
 """
 
+import ctypes
+import gc
+import os
 import sys
 
 import numpy as np
 import pytest
 
-from ssd_detector import BackendError, Detector
+from ssd_detector import BackendError, Detector, verify
 from ssd_detector.backend_selection import BackendRequest, open_backend
 from ssd_detector.backends.tensorrt.engine_cache import default_folder
 from ssd_detector.build_engine import main
@@ -54,6 +57,61 @@ def test_an_engine_gives_the_boxes_of_the_file_it_was_built_from(tensorrt, bundl
     np.testing.assert_array_equal(first.boxes_xyxy, expected.boxes_xyxy)
     np.testing.assert_array_equal(first.scores, again.scores)
     assert (first.labels, other.labels) == (['red'], ['blue'])
+
+
+def test_a_recorded_inference_gives_what_a_launched_one_gives(tensorrt, bundle_path, monkeypatch):
+    launched = Detector.from_bundle(bundle_path, backend='tensorrt', engine_build='wait')
+    recorded = Detector.from_bundle(bundle_path, backend='tensorrt', use_cuda_graph=True)
+    colors = [(255, 0, 0), (0, 0, 255), (255, 200, 0), (255, 0, 0)]
+    expected = [launched(image(color)) for color in colors]
+
+    # It was recorded with all copies: TensorRT is not asked again.
+    monkeypatch.delattr(tensorrt.ExecutionContext, 'execute_async_v3')
+    received = [recorded(image(color)) for color in colors]
+
+    assert recorded.backend.description == 'tensorrt 10.3.0, model_fp32.engine, CUDA graph'
+    for ours, wanted in zip(received, expected, strict=True):
+        np.testing.assert_array_equal(ours.boxes_xyxy, wanted.boxes_xyxy)
+        np.testing.assert_array_equal(ours.scores, wanted.scores)
+    assert received[0].labels != received[1].labels
+
+
+def test_an_engine_that_can_not_be_recorded_says_why(tensorrt, bundle_path, monkeypatch):
+    bundle = load_bundle(bundle_path)
+    open_backend(bundle, BackendRequest(engine_build='wait'))
+    enqueue = tensorrt.ExecutionContext.execute_async_v3
+    runs = []
+
+    def fail_when_recorded(context, stream):
+        runs.append(stream)
+        return len(runs) == 1 and enqueue(context, stream)
+
+    with (
+        monkeypatch.context() as patch,
+        pytest.raises(BackendError, match='execute_async_v3 failed'),
+    ):
+        patch.setattr(tensorrt.ExecutionContext, 'execute_async_v3', fail_when_recorded)
+        open_backend(bundle, BackendRequest(backend='tensorrt', use_cuda_graph=True))
+
+    # The stream is not left recording, where nothing could be made.
+    assert 'tensorrt' in open_backend(bundle, BackendRequest(backend='tensorrt')).description
+
+
+@pytest.mark.parametrize('use_cuda_graph', [False, True])
+def test_a_backend_that_nobody_holds_gives_its_memory_back(tensorrt, bundle_path, use_cuda_graph):
+    bundle = load_bundle(bundle_path)
+    count_live = ctypes.CDLL(os.environ['SSD_LIBCUDART']).standInNumLive
+    open_backend(bundle, BackendRequest(engine_build='wait'))
+    gc.collect()
+    before = count_live()
+
+    request = BackendRequest(backend='tensorrt', use_cuda_graph=use_cuda_graph)
+    backend = open_backend(bundle, request)
+    assert count_live() > before
+    del backend
+    gc.collect()
+
+    assert count_live() == before == 0
 
 
 def test_tensorrt_is_not_imported_where_there_is_no_gpu(bundle_path, monkeypatch):
@@ -167,6 +225,13 @@ def test_the_command_fails_when_the_engine_gives_other_boxes(tensorrt, tmp_path,
 
     assert main([str(path)]) == 1
     assert 'FAIL tensorrt 10.3.0' in capsys.readouterr().err
+
+
+def test_a_recorded_inference_can_be_verified(tensorrt, bundle_path, capsys):
+    arguments = [str(bundle_path), '--backend', 'tensorrt', '--use_cuda_graph']
+
+    assert verify.main(arguments) == 0
+    assert 'PASS tensorrt 10.3.0, model_fp32.engine, CUDA graph (FP32)' in capsys.readouterr().out
 
 
 def test_the_command_needs_no_parity_file(tensorrt, tmp_path, caplog):

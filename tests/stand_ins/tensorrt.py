@@ -2,9 +2,11 @@
 Stands in for TensorRT where there is no GPU: an engine is the ONNX file, run by ONNX Runtime.
 
 Only what ssd_detector calls, with TensorRT 10's semantics as documented. GATE holds a build back.
+An engine puts its work into a stream of the stand-in for CUDA, which runs or records it.
 """
 
 import ctypes
+import os
 from threading import Event
 import types
 
@@ -18,6 +20,7 @@ GATE.set()
 MemoryPoolType = types.SimpleNamespace(WORKSPACE=0)
 NetworkDefinitionCreationFlag = types.SimpleNamespace(STRONGLY_TYPED=1)
 BuilderFlag = types.SimpleNamespace(FP16=0, INT8=1)
+Work = ctypes.CFUNCTYPE(None)
 
 
 class Logger:
@@ -122,6 +125,8 @@ class ExecutionContext:
     def __init__(self, engine):
         self._engine = engine
         self._addresses = {}
+        self._work = Work(self._run)
+        self._cuda = ctypes.CDLL(os.environ['SSD_LIBCUDART'])
 
     def set_input_shape(self, name, shape):
         return shape == self._engine.shapes[name]
@@ -134,12 +139,14 @@ class ExecutionContext:
         return True
 
     def execute_async_v3(self, stream):
+        return self._cuda.standInLaunch(ctypes.c_void_p(stream), self._work) == 0
+
+    def _run(self):
         session = self._engine.session
         inputs = {one.name: self._array(one.name) for one in session.get_inputs()}
         names = [one.name for one in session.get_outputs()]
         for name, value in zip(names, session.run(names, inputs), strict=True):
             self._array(name)[...] = value
-        return bool(stream)
 
     def _array(self, name):
         shape = self._engine.shapes[name]

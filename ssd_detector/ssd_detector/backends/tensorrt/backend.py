@@ -24,7 +24,7 @@ from ssd_detector.errors import BackendError
 
 class TensorRtBackend:
     """
-    An engine, ready to run.
+    An engine, ready to run; GPU and page-locked memory go back when nobody holds it any more.
 
     :param engine_path: from build_engine, of this machine
     :param trt: the module, from load_module
@@ -46,13 +46,14 @@ class TensorRtBackend:
         self._context = engine.create_execution_context()
         shape = (1, *tuple(engine.get_tensor_shape(INPUT_NAME))[1:])
         self._context.set_input_shape(INPUT_NAME, shape)
-        self._stream = self._cuda.make_stream()
+        self._stream = self._cuda.make(self, 'cudaStreamCreate', undo='cudaStreamDestroy')
         self._buffers = {
             name: self._bind(name, trt) for name in (INPUT_NAME, BOXES_NAME, SCORES_NAME)
         }
         self._graph = self._record() if use_cuda_graph else None
         self.notice = Notice()
-        self.description = f'{describe_runtime(trt)}, {engine_path.name}'
+        how = ', CUDA graph' if use_cuda_graph else ''
+        self.description = f'{describe_runtime(trt)}, {engine_path.name}{how}'
 
     def run(self, input_image: NDArray[np.float32]) -> RawOutputs:
         """
@@ -76,12 +77,6 @@ class TensorRtBackend:
         boxes, scores = (self._buffers[name].array[0] for name in (BOXES_NAME, SCORES_NAME))
         # Copies: the next image overwrites the buffers.
         return RawOutputs(boxes.copy(), scores.copy())
-
-    def close(self) -> None:
-        """Give GPU and page-locked memory back."""
-        for buffer in self._buffers.values():
-            buffer.free()
-        self._cuda.call('cudaStreamDestroy', self._stream)
 
     def _bind(self, name: str, trt: Any) -> Buffer:
         shape = tuple(self._context.get_tensor_shape(name))

@@ -8,6 +8,7 @@ import ctypes
 from ctypes.util import find_library
 from dataclasses import dataclass
 import os
+import weakref
 
 import numpy as np
 from numpy.typing import NDArray
@@ -88,21 +89,28 @@ class Cuda:
             reason = (self._library.cudaGetErrorString(code) or b'').decode()
             raise BackendError(f'CUDA: {name} failed with {code} ({reason})')
 
-    def make_stream(self) -> ctypes.c_void_p:
+    def make(self, owner: object, name: str, *arguments: object, undo: str) -> ctypes.c_void_p:
         """
-        Create a stream.
+        Call a function that makes something; it is given back when its owner is no more.
 
-        :return: its handle
+        :param owner: uses what is made; must not be kept alive by it
+        :param name: of the function
+        :param arguments: after the first, which takes the handle
+        :param undo: the function that gives it back
+        :return: the handle
+        :raises BackendError: when it does not return cudaSuccess
         """
-        stream = ctypes.c_void_p()
-        self.call('cudaStreamCreate', ctypes.byref(stream))
-        return stream
+        handle = ctypes.c_void_p()
+        self.call(name, ctypes.byref(handle), *arguments)
+        # When the process ends, the driver takes everything back, and may be gone before us.
+        weakref.finalize(owner, self.call, undo, handle).atexit = False
+        return handle
 
     def capture(self, stream: ctypes.c_void_p) -> 'GraphCapture':
         """
         Record what is put into a stream, instead of running it.
 
-        :param stream: from make_stream
+        :param stream: from make
         :return: a context; its launch repeats what was recorded
         """
         return GraphCapture(self, stream)
@@ -112,6 +120,8 @@ class Buffer:
     """
     One float32 tensor in page-locked memory and on the GPU, allocated once.
 
+    Its array must not outlive it.
+
     :param cuda: the runtime
     :param shape: of the tensor
     """
@@ -120,9 +130,8 @@ class Buffer:
         self._cuda = cuda
         size_bytes = int(np.prod(shape)) * np.dtype(np.float32).itemsize
         self._size_bytes = ctypes.c_size_t(size_bytes)
-        self._host, self.device = ctypes.c_void_p(), ctypes.c_void_p()
-        cuda.call('cudaMallocHost', ctypes.byref(self._host), self._size_bytes)
-        cuda.call('cudaMalloc', ctypes.byref(self.device), self._size_bytes)
+        self._host = cuda.make(self, 'cudaMallocHost', self._size_bytes, undo='cudaFreeHost')
+        self.device = cuda.make(self, 'cudaMalloc', self._size_bytes, undo='cudaFree')
         memory = (ctypes.c_float * int(np.prod(shape))).from_address(self._host.value or 0)
         self.array: NDArray[np.float32] = np.ctypeslib.as_array(memory).reshape(shape)
 
@@ -141,11 +150,6 @@ class Buffer:
         :param stream: orders the copy
         """
         self._copy(self._host, self.device, _DEVICE_TO_HOST, stream)
-
-    def free(self) -> None:
-        """Give the memory back; the array must not be used any more."""
-        self._cuda.call('cudaFree', self.device)
-        self._cuda.call('cudaFreeHost', self._host)
 
     def _copy(
         self,
@@ -179,17 +183,25 @@ class GraphCapture:
         self._cuda.call('cudaStreamBeginCapture', self._stream, _CAPTURE_MODE_THREAD_LOCAL)
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         """End the record and make it executable."""
         graph = ctypes.c_void_p()
-        self._cuda.call('cudaStreamEndCapture', self._stream, ctypes.byref(graph))
-        self._cuda.call(
-            'cudaGraphInstantiateWithFlags',
-            ctypes.byref(self._executable),
-            graph,
-            ctypes.c_ulonglong(0),
-        )
-        self._cuda.call('cudaGraphDestroy', graph)
+        try:
+            self._cuda.call('cudaStreamEndCapture', self._stream, ctypes.byref(graph))
+        except BackendError:
+            # What was raised inside is the cause.
+            if kind is None:
+                raise
+        if kind is None:
+            self._executable = self._cuda.make(
+                self,
+                'cudaGraphInstantiateWithFlags',
+                graph,
+                ctypes.c_ulonglong(0),
+                undo='cudaGraphExecDestroy',
+            )
+        if graph:
+            self._cuda.call('cudaGraphDestroy', graph)
 
     def launch(self) -> None:
         """Run what was recorded; returns at once."""
