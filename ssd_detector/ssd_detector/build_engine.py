@@ -22,6 +22,7 @@ from ssd_detector.backends.tensorrt.api import (
 )
 from ssd_detector.backends.tensorrt.backend import TensorRtBackend
 from ssd_detector.bundles.bundle import AUTO, Bundle, load_bundle
+from ssd_detector.command_line import Parser, run_command
 from ssd_detector.engines import (
     build,
     check_engine,
@@ -29,7 +30,6 @@ from ssd_detector.engines import (
     gpu_model_name,
     store_engine,
 )
-from ssd_detector.errors import SsdDetectorError
 
 logger = logging.getLogger(__name__)
 
@@ -70,22 +70,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     Build one engine; its path goes to stdout.
 
     :param argv: the arguments; those of the process by default
-    :return: 0 good, 1 failed
+    :return: 0 good, 1 failed, 2 wrong usage
     """
     arguments = _parse(argv)
     logging.basicConfig(level=logging.INFO, format='%(message)s', stream=sys.stderr)
-    try:
-        print(_run(arguments))
-    except SsdDetectorError as error:
-        print(error, file=sys.stderr)
-        return 1
-    return 0
+    return run_command(lambda: _print_engine(arguments))
 
 
 def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        prog='python -m ssd_detector.build_engine', description=__doc__
-    )
+    parser = Parser(prog='python -m ssd_detector.build_engine', description=__doc__)
     parser.add_argument('bundle', type=Path, help="the bundle's folder")
     parser.add_argument('--precision', default=AUTO, choices=PRECISIONS)
     parser.add_argument('--model', default=AUTO, help='a file of the bundle')
@@ -99,6 +92,10 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
         '--check_only', action='store_true', help='parse and build, but store nothing'
     )
     return parser.parse_args(argv)
+
+
+def _print_engine(arguments: argparse.Namespace) -> None:
+    print(_run(arguments))
 
 
 def _run(arguments: argparse.Namespace) -> str:

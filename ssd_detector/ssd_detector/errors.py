@@ -14,7 +14,9 @@ from collections.abc import Iterable
 
 
 class SsdDetectorError(Exception):
-    """Base of every error raised on purpose by this package."""
+    """Base of every error raised on purpose by this package; ends a command with exit_code."""
+
+    exit_code = 1
 
 
 class FindingsError(SsdDetectorError):
@@ -31,6 +33,8 @@ class ConfigError(FindingsError, ValueError):
 
     It is a ValueError so that pydantic takes it from a dataclass that checks itself.
     """
+
+    exit_code = 2
 
 
 class BundleError(FindingsError):

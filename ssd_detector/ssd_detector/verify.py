@@ -4,10 +4,9 @@ Check a bundle where it will serve: `python -m ssd_detector.verify BUNDLE`.
 The backend, file and device that will serve are compared with the bundle's parity.npz.
 """
 
-import argparse
 from collections.abc import Sequence
 from dataclasses import replace
-import json
+from json import dumps
 import logging
 from pathlib import Path
 import sys
@@ -21,7 +20,7 @@ from ssd_detector.backend_selection import (
     resolve_precision,
 )
 from ssd_detector.bundles.bundle import AUTO, Bundle, load_bundle
-from ssd_detector.errors import SsdDetectorError
+from ssd_detector.command_line import Parser, run_command
 from ssd_detector.proofs.parity import read_parity, Verification, verify_backend
 
 
@@ -47,9 +46,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     Verify one bundle and print the result.
 
     :param argv: the arguments; those of the process by default
-    :return: 0 good, 1 failed
+    :return: 0 good, 1 failed, 2 wrong usage
     """
-    parser = argparse.ArgumentParser(prog='python -m ssd_detector.verify', description=__doc__)
+    parser = Parser(prog='python -m ssd_detector.verify', description=__doc__)
     parser.add_argument('bundle', type=Path, help="the bundle's folder")
     parser.add_argument('--backend', default=AUTO, choices=BACKENDS)
     parser.add_argument('--model', default=AUTO, help='a file of the bundle')
@@ -63,15 +62,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument('--json', action='store_true', help='print JSON')
     arguments = vars(parser.parse_args(argv))
     logging.basicConfig(level=logging.WARNING, format='%(message)s', stream=sys.stderr)
-    path, as_json = arguments.pop('bundle'), arguments.pop('json')
-    if providers := arguments.pop('provider'):
-        arguments['providers'] = tuple(providers)
-    try:
-        verification = verify_bundle(load_bundle(path), BackendRequest(**arguments))
-    except SsdDetectorError as error:
-        print(error, file=sys.stderr)
-        return 1
-    print(json.dumps(_to_json(verification)) if as_json else verification)
+    return run_command(lambda: _verify(**arguments))
+
+
+def _verify(bundle: Path, *, provider: Sequence[str] | None, json: bool, **request: Any) -> int:
+    if provider:
+        request['providers'] = tuple(provider)
+    verification = verify_bundle(load_bundle(bundle), BackendRequest(**request))
+    print(dumps(_to_json(verification)) if json else verification)
     return 0 if verification.is_good else 1
 
 

@@ -11,12 +11,9 @@ import json
 from pathlib import Path
 import sys
 
-from ssd_training.command_line import (
-    add_deploy_config,
-    positive,
-    read_deploy_config,
-    run_command,
-)
+from ssd_detector.command_line import Parser
+from ssd_training.command_line import positive, run_command
+from ssd_training.deployment.arguments import add_deploy_config, read_deploy_config
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -31,7 +28,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog='python -m ssd_training.benchmark', description=__doc__)
+    parser = Parser(prog='python -m ssd_training.benchmark', description=__doc__)
     parser.add_argument('bundle', nargs='?', type=Path, help='(default: the released one)')
     add_deploy_config(parser)
     parser.add_argument('--threads', type=positive, nargs='+', help='of an inference (1)')

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import sys
 from typing import TYPE_CHECKING
 
-from ssd_training.command_line import add_engine, run_step
+from ssd_training.deployment.arguments import add_engine, run_step
 
 if TYPE_CHECKING:
     from ssd_training.deployment.build import Build

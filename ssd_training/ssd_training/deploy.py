@@ -11,7 +11,7 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from ssd_training.command_line import (
+from ssd_training.deployment.arguments import (
     add_checkpoint,
     add_engine,
     add_parity_images,

@@ -39,7 +39,8 @@ class InterruptedRun(RunError):
 
     def __init__(self, signal_number: int, finding: str) -> None:
         super().__init__([finding])
-        self.signal_number = signal_number
+        # As a shell has it of what a signal ended.
+        self.exit_code = 128 + signal_number
 
 
 class ExportError(FindingsError):

@@ -12,8 +12,9 @@ import json
 import os
 from pathlib import Path
 import sys
-from typing import TYPE_CHECKING
+from typing import Any, TYPE_CHECKING
 
+from ssd_detector.command_line import Parser
 from ssd_training.command_line import CONFIG_ROOT, run_command
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog='python -m ssd_training.evaluate',
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -68,10 +69,14 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
 
 
 def _add_chain(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument('--min-map', type=float, help='exit with 1 below this mAP')
+    parser.add_argument('--min_map', type=float, help='exit with 1 below this mAP, in [0, 1]')
     parser.add_argument(
-        '--max-loss', type=float, default=0.01, help='with --chain: mAP a stage may lose (0.01)'
+        '--max_loss',
+        type=float,
+        default=1.0,
+        help='with --chain: points of mAP a stage may lose (1)',
     )
+    parser.add_argument('--max-loss', type=float, action=_OldLoss, help=argparse.SUPPRESS)
     parser.add_argument(
         '--checkpoint', type=Path, help='with --chain: run folder, *.weights.h5, ckpt-<step>.npz'
     )
@@ -83,6 +88,24 @@ def _add_chain(parser: argparse.ArgumentParser) -> None:
         choices=('FP32', 'FP16', 'INT8'),
         help='with --chain: of the TensorRT engine (default: INT8 where the bundle has it)',
     )
+
+
+class _OldLoss(argparse.Action):
+    """Takes --max-loss, which was mAP while --max_loss of the other commands was points of it."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: Any,
+        option_string: str | None = None,
+    ) -> None:
+        namespace.max_loss = 100 * values
+        print(
+            f'{option_string} {values:g}: taken as mAP, as it was, so {100 * values:g} points; '
+            f'write --max_loss {100 * values:g}',
+            file=sys.stderr,
+        )
 
 
 def _add_experiment(parser: argparse.ArgumentParser) -> None:

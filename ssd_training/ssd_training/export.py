@@ -6,7 +6,7 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from ssd_training.command_line import add_checkpoint, run_step
+from ssd_training.deployment.arguments import add_checkpoint, run_step
 
 if TYPE_CHECKING:
     from ssd_training.deployment.build import Build

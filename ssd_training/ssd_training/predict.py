@@ -11,12 +11,9 @@ from pathlib import Path
 import sys
 from typing import TYPE_CHECKING
 
-from ssd_training.command_line import (
-    add_deploy_config,
-    positive,
-    read_deploy_config,
-    run_command,
-)
+from ssd_detector.command_line import Parser
+from ssd_training.command_line import positive, run_command
+from ssd_training.deployment.arguments import add_deploy_config, read_deploy_config
 
 if TYPE_CHECKING:
     from ssd_detector import Detector
@@ -39,7 +36,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog='python -m ssd_training.predict', description=__doc__)
+    parser = Parser(prog='python -m ssd_training.predict', description=__doc__)
     what = parser.add_mutually_exclusive_group()
     what.add_argument(
         'source',

@@ -14,12 +14,14 @@ from pathlib import Path
 import sys
 from typing import Any, TYPE_CHECKING
 
+from ssd_detector.command_line import Parser, run_command
+from ssd_detector.errors import SsdDetectorError
+from ssd_training.command_line import CONFIG_ROOT
 from ssd_training.quiet import quiet_tensorflow
 
 if TYPE_CHECKING:
     from ssd_training.runs.signals import StopRequest
 
-CONFIG_ROOT = Path(__file__).parent / 'configs'
 _OVERFIT_STEPS = 100
 
 
@@ -33,26 +35,24 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = _parse(argv)
     if not arguments.debug:
         quiet_tensorflow()
-    # These take seconds; --help must not wait for them.
-    from ssd_detector.errors import ConfigError, FindingsError
-    from ssd_training.errors import InterruptedRun
+    return run_command(lambda: _run(arguments))
+
+
+def _run(arguments: argparse.Namespace) -> None:
+    # This takes seconds; --help must not wait for it.
     from ssd_training.runs.signals import stop_on_signals
 
     try:
         with stop_on_signals() as stop:
             _train(arguments, stop)
-    except FindingsError as error:
+    except SsdDetectorError as error:
         if arguments.debug:
             logging.getLogger(__name__).exception('%s', type(error).__name__)
-        print(error, file=sys.stderr)
-        if isinstance(error, InterruptedRun):
-            return 128 + error.signal_number
-        return 2 if isinstance(error, ConfigError) else 1
-    return 0
+        raise
 
 
 def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog='python -m ssd_training.train',
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,

@@ -3,16 +3,15 @@
 import argparse
 from collections.abc import Sequence
 import json
-import logging
 import os
 from pathlib import Path
 import sys
 
+from ssd_detector.command_line import Parser
+from ssd_training.command_line import CONFIG_ROOT, positive, run_command
 from ssd_training.preparation import command as preparation
-from ssd_training.quiet import quiet_tensorflow
 
 # Only what is needed to answer --help; commands.py brings the rest.
-CONFIG_ROOT = Path(__file__).parents[1] / 'configs'
 _PREPARE = (
     'make splits, an experiment and a deploy config of what a labelling tool exported (VOC, COCO, '
     'YOLO, CVAT)'
@@ -33,19 +32,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     :return: 0 good, 1 something is wrong with the data, 2 wrong usage or configuration
     """
     arguments = _parse(argv)
-    quiet_tensorflow()
-    from ssd_detector.errors import ConfigError, FindingsError
-
-    logging.basicConfig(level=logging.INFO, format='%(message)s', stream=sys.stderr)
-    try:
-        return _run(arguments)
-    except FindingsError as error:
-        print(error, file=sys.stderr)
-        return 2 if isinstance(error, ConfigError) else 1
+    return run_command(lambda: _run(arguments))
 
 
 def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog='python -m ssd_training.data', description=__doc__)
+    parser = Parser(prog='python -m ssd_training.data', description=__doc__)
     commands = parser.add_subparsers(dest='command', required=True, metavar='COMMAND')
     preparation.add_arguments(commands.add_parser('prepare', help=_PREPARE, description=_PREPARE))
     for name, text in _COMMANDS.items():
@@ -61,17 +52,11 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
             command.add_argument('--json', action='store_true', help='JSON instead of tables')
         if name == 'preview':
             command.add_argument('--output', type=Path, default=Path('preview.png'), help='PNG')
-            command.add_argument('--num_images', type=_count, default=16)
+            command.add_argument('--num_images', type=positive, default=16)
         if name == 'tfrecords':
             command.add_argument('--overwrite', action='store_true', help='replace old shards')
         command.add_argument('overrides', nargs='*', metavar='key.path=value')
     return parser.parse_args(argv)
-
-
-def _count(text: str) -> int:
-    if not (text.isdecimal() and int(text)):
-        raise argparse.ArgumentTypeError(f'{text} is not a whole number from 1 on')
-    return int(text)
 
 
 def _run(arguments: argparse.Namespace) -> int:

@@ -11,7 +11,7 @@ def find_failures(scores: Sequence[Score], *, min_map: float | None, max_loss: f
 
     :param scores: of stages; absent ones pass
     :param min_map: each stage needs at least so much, or None
-    :param max_loss: mAP that a stage may lose against the one before
+    :param max_loss: points of mAP (hundredths) that a stage may lose against the one before
     :return: a sentence for each stage that does not pass
     """
     failures = []
@@ -20,11 +20,12 @@ def find_failures(scores: Sequence[Score], *, min_map: float | None, max_loss: f
             continue
         name, mean_ap = score.stage.name, score.result.mean_ap
         # NaN compares as false to everything.
-        if score.loss is not None and not score.loss <= max_loss:
+        if score.loss is not None and not 100 * score.loss <= max_loss:
             failures.append(
-                f'{name}: loses {score.loss:.4f} mAP against {score.before}; allowed {max_loss}'
+                f'{name}: loses {100 * score.loss:.2f} points of mAP against {score.before}; '
+                f'{max_loss:g} are allowed'
             )
         if min_map is not None and not (mean_ap is not None and mean_ap >= min_map):
             shown = 'none' if mean_ap is None else f'{mean_ap:.4f}'
-            failures.append(f'{name}: mAP {shown}; min-map {min_map}')
+            failures.append(f'{name}: mAP {shown}; --min_map {min_map}')
     return failures

@@ -108,7 +108,7 @@ def find_losses(
         loss, text = judge_loss(comparison, max_loss, num_images)
         if loss is Loss.TOO_MUCH:
             findings.append(
-                f'{name}: {text}; try another --method, or --auto-exclude, or train for INT8 '
+                f'{name}: {text}; try another --method, or --auto_exclude, or train for INT8 '
                 f'(exp004_qat)'
             )
         else:

@@ -72,7 +72,7 @@ def test_a_bundle_without_photographs_is_timed_on_drawn_images(tmp_path, capsys)
 def test_counts_start_at_one(bundle, wrong, capsys):
     with pytest.raises(SystemExit) as end:
         main([str(bundle.path), *wrong])
-    assert end.value.code == 2 and 'is no whole number from 1 on' in capsys.readouterr().err
+    assert end.value.code == 2 and 'is not a whole number from 1 on' in capsys.readouterr().err
 
 
 def test_candidates_take_turns_and_another_begins_each_round(bundle, task):

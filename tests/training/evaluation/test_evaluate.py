@@ -7,6 +7,7 @@ from pathlib import Path
 import shutil
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -20,8 +21,11 @@ from ssd_training.data.datasets import read_split
 from ssd_training.evaluate import CONFIG_ROOT, main
 from ssd_training.evaluation.bundle_stages import chain_stages, find_before
 from ssd_training.evaluation.categories import number_categories
+from ssd_training.evaluation.gates import find_failures
 from ssd_training.evaluation.inputs import Experiment, find_stage, read_experiment
 from ssd_training.evaluation.progress import open_progress
+from ssd_training.evaluation.scoring import Score
+from ssd_training.evaluation.stages import Stage
 from ssd_training.experiments.data_schema import CocoSettings
 from ssd_training.runs.files import write_json
 from tests.tiny_bundle import DEPLOY_YAML, write_tiny_bundle
@@ -97,10 +101,10 @@ def test_a_file_of_a_bundle_is_scored_with_the_experiment_of_the_bundle(evaluate
 
 
 def test_a_map_below_the_gate_exits_with_1(evaluate, bundle):
-    code, _, err = evaluate(bundle, '--min-map', '1.1')
+    code, _, err = evaluate(bundle, '--min_map', '1.1')
 
     assert code == 1
-    assert 'min-map 1.1' in err
+    assert '--min_map 1.1' in err
 
 
 def test_the_chain_names_absent_stages_with_the_reason(evaluate, bundle):
@@ -115,10 +119,30 @@ def test_the_chain_names_absent_stages_with_the_reason(evaluate, bundle):
 
 def test_a_stage_that_loses_more_than_allowed_exits_with_1(evaluate, bundle, monkeypatch):
     monkeypatch.setattr('ssd_training.evaluation.bundle_stages.INT8_CPU', 'model.onnx')
-    code, _, err = evaluate('--chain', bundle, '--max-loss', '-0.5')
+    code, _, err = evaluate('--chain', bundle, '--max_loss', '-0.5')
 
     assert code == 1
-    assert 'INT8 CPU: loses 0.0000 mAP against ONNX; allowed -0.5' in err
+    assert 'INT8 CPU: loses 0.00 points of mAP against ONNX; -0.5 are allowed' in err
+
+
+def test_the_loss_that_was_map_is_map_still_and_says_so(capsys):
+    with pytest.raises(SystemExit):
+        main(['--help'])
+    assert '--max-loss' not in capsys.readouterr().out
+
+    assert main(['--max-loss', '0.02', 'nowhere']) == 1
+    said = '--max-loss 0.02: taken as mAP, as it was, so 2 points; write --max_loss 2'
+    assert said in capsys.readouterr().err
+
+
+def test_a_loss_is_held_against_points_of_map():
+    def lose(loss):
+        score = Score(Stage('ONNX', None, None), SimpleNamespace(mean_ap=0.7), None, 'Keras', loss)
+        return find_failures([score], min_map=None, max_loss=1.0)
+
+    assert not lose(0.0099)
+    assert lose(0.0101) == ['ONNX: loses 1.01 points of mAP against Keras; 1 are allowed']
+    assert lose(float('nan'))
 
 
 def test_class_lists_that_do_not_match_exit_with_2(evaluate, bundle):
