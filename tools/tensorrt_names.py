@@ -3,7 +3,7 @@ List the names that a version of TensorRT's Python module has, where TensorRT it
 
     pip download --no-deps tensorrt-cu12-bindings==10.16.1.11
     unzip tensorrt_cu12_bindings*.whl -d unpacked
-    python tools/tensorrt_names.py unpacked 10.16.1 tests/core/tensorrt_names.json
+    python tools/tensorrt_names.py unpacked 10.16.1 tests/core/backends/tensorrt/names.json
 
 NVIDIA's libraries are not on PyPI, but the bindings are. They are loaded beside empty libraries
 of the same names, which is enough to look at classes and enumerations; nothing can be called.

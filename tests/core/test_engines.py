@@ -1,145 +1,258 @@
-"""TensorRT without a GPU: what its parser takes, and when an engine fits."""
+"""
+TensorRT engines from request to boxes, on stand-ins for the GPU and TensorRT.
 
-from dataclasses import replace
-import json
+What they prove is the order of calls and what is said; no GPU has run this code.
+"""
 
-import onnx
+import ctypes
+import gc
+import os
+import sys
+
+import numpy as np
 import pytest
 
-from ssd_detector import BackendError
+from ssd_detector import BackendError, Detector, verify
 from ssd_detector.backend_selection import BackendRequest, open_backend
-from ssd_detector.backends.tensorrt.api import build_engine, BuildOptions, load_module
-from ssd_detector.backends.tensorrt.cuda import Cuda, find_gpu
-from ssd_detector.backends.tensorrt.engine_cache import EngineCache, EngineKey
+from ssd_detector.backends.tensorrt.engine_cache import default_folder
 from ssd_detector.build_engine import main
 from ssd_detector.bundles.bundle import load_bundle
-from tests.tiny_bundle import tiny_model, write_tiny_bundle
+from tests.standing_in import stand_in_environment, STAND_INS
+from tests.tiny_bundle import write_tiny_bundle, write_verifiable_bundle
 
-KEY = EngineKey('a' * 64, 'tensorrt 10.3.0', 'Orin', '8.7', 'INT8')
+
+@pytest.fixture
+def gpu(tmp_path, monkeypatch):
+    """Put a stand-in for the GPU where the core looks; engines go below tmp_path."""
+    for name, value in stand_in_environment(tmp_path).items():
+        monkeypatch.setenv(name, value)
+
+
+@pytest.fixture
+def tensorrt(gpu, monkeypatch):
+    monkeypatch.syspath_prepend(STAND_INS)
+    import tensorrt
+
+    yield tensorrt
+    tensorrt.GATE.set()
+    del sys.modules['tensorrt']
 
 
 @pytest.fixture
 def bundle_path(tmp_path):
-    return write_tiny_bundle(tmp_path / 'tiny')
+    return write_verifiable_bundle(tmp_path / 'tiny')
 
 
-@pytest.fixture
-def cache(tmp_path):
-    return EngineCache(tmp_path / 'engines')
+def image(color=(255, 0, 0)):
+    return np.full((48, 64, 3), color, np.uint8)
 
 
-@pytest.fixture(scope='module')
-def trt():
-    return pytest.importorskip('tensorrt_rtx', reason='tensorrt-rtx is not installed')
+def test_an_engine_gives_the_boxes_of_the_file_it_was_built_from(tensorrt, bundle_path):
+    engine = Detector.from_bundle(bundle_path, backend='tensorrt', engine_build='wait')
+    expected = Detector.from_bundle(bundle_path, backend='onnxruntime')(image())
+
+    first, other, again = engine(image()), engine(image((0, 0, 255))), engine(image())
+
+    assert engine.backend.description == 'tensorrt 10.3.0, model_fp32.engine'
+    np.testing.assert_array_equal(first.boxes_xyxy, expected.boxes_xyxy)
+    np.testing.assert_array_equal(first.scores, again.scores)
+    assert (first.labels, other.labels) == (['red'], ['blue'])
 
 
-@pytest.fixture
-def no_gpu():
-    if find_gpu() is not None:
-        pytest.skip('there is an NVIDIA GPU')
+def test_a_recorded_inference_gives_what_a_launched_one_gives(tensorrt, bundle_path, monkeypatch):
+    launched = Detector.from_bundle(bundle_path, backend='tensorrt', engine_build='wait')
+    recorded = Detector.from_bundle(bundle_path, backend='tensorrt', use_cuda_graph=True)
+    colors = [(255, 0, 0), (0, 0, 255), (255, 200, 0), (255, 0, 0)]
+    expected = [launched(image(color)) for color in colors]
+
+    # It was recorded with all copies: TensorRT is not asked again.
+    monkeypatch.delattr(tensorrt.ExecutionContext, 'execute_async_v3')
+    received = [recorded(image(color)) for color in colors]
+
+    assert recorded.backend.description == 'tensorrt 10.3.0, model_fp32.engine, CUDA graph'
+    for ours, wanted in zip(received, expected, strict=True):
+        np.testing.assert_array_equal(ours.boxes_xyxy, wanted.boxes_xyxy)
+        np.testing.assert_array_equal(ours.scores, wanted.scores)
+    assert received[0].labels != received[1].labels
 
 
-def test_a_stored_engine_fits(cache):
-    path = cache.path('model_int8_trt.onnx', 'INT8')
-    cache.store(path, KEY, b'an engine')
+def test_an_engine_that_can_not_be_recorded_says_why(tensorrt, bundle_path, monkeypatch):
+    bundle = load_bundle(bundle_path)
+    open_backend(bundle, BackendRequest(engine_build='wait'))
+    enqueue = tensorrt.ExecutionContext.execute_async_v3
+    runs = []
 
-    assert cache.find_misfits(path, KEY) == []
-    assert path.name == 'model_int8_trt_int8.engine'
+    def fail_when_recorded(context, stream):
+        runs.append(stream)
+        return len(runs) == 1 and enqueue(context, stream)
 
+    with (
+        monkeypatch.context() as patch,
+        pytest.raises(BackendError, match='execute_async_v3 failed'),
+    ):
+        patch.setattr(tensorrt.ExecutionContext, 'execute_async_v3', fail_when_recorded)
+        open_backend(bundle, BackendRequest(backend='tensorrt', use_cuda_graph=True))
 
-@pytest.mark.parametrize(
-    ('field', 'value', 'reason'),
-    [
-        ('model_sha256', 'b' * 64, 'the model (sha256) was aaa'),
-        ('runtime', 'tensorrt 8.6.1', 'TensorRT was tensorrt 10.3.0; it is tensorrt 8.6.1 now'),
-        ('gpu_name', 'Xavier', 'the GPU was Orin; it is Xavier now'),
-        ('compute_capability', '7.2', 'compute capability was 8.7; it is 7.2 now'),
-        ('precision', 'FP16', 'precision was INT8; it is FP16 now'),
-        ('batch_size', 4, 'batch size was 1; it is 4 now'),
-    ],
-)
-def test_an_engine_for_something_else_says_why_it_does_not_fit(cache, field, value, reason):
-    path = cache.path('m.onnx', 'INT8')
-    cache.store(path, KEY, b'an engine')
-
-    (misfit,) = cache.find_misfits(path, replace(KEY, **{field: value}))
-    assert reason in misfit
+    # The stream is not left recording, where nothing could be made.
+    assert 'tensorrt' in open_backend(bundle, BackendRequest(backend='tensorrt')).description
 
 
-def test_a_truncated_engine_does_not_fit(cache):
-    path = cache.path('m.onnx', 'INT8')
-    cache.store(path, KEY, b'an engine')
-    path.write_bytes(b'an en')
+@pytest.mark.parametrize('use_cuda_graph', [False, True])
+def test_a_backend_that_nobody_holds_gives_its_memory_back(tensorrt, bundle_path, use_cuda_graph):
+    bundle = load_bundle(bundle_path)
+    count_live = ctypes.CDLL(os.environ['SSD_LIBCUDART']).standInNumLive
+    open_backend(bundle, BackendRequest(engine_build='wait'))
+    gc.collect()
+    before = count_live()
 
-    (misfit,) = cache.find_misfits(path, KEY)
-    assert 'is not what was built (5 bytes); it was cut off or changed' in misfit
+    request = BackendRequest(backend='tensorrt', use_cuda_graph=use_cuda_graph)
+    backend = open_backend(bundle, request)
+    assert count_live() > before
+    del backend
+    gc.collect()
 
-
-def test_an_engine_whose_build_was_cut_off_is_none(cache):
-    path = cache.path('m.onnx', 'INT8')
-    cache.store(path, KEY, b'an engine')
-    path.with_suffix('.json').unlink()
-
-    assert 'no engine was built yet' in cache.find_misfits(path, KEY)[0]
-
-
-def test_a_record_that_is_none_does_not_fit(cache):
-    path = cache.path('m.onnx', 'INT8')
-    cache.store(path, KEY, b'an engine')
-    path.with_suffix('.json').write_text(json.dumps([1]))
-
-    assert 'is no record of an engine' in cache.find_misfits(path, KEY)[0]
+    assert count_live() == before == 0
 
 
-def test_tensorrt_without_a_gpu_is_an_error_that_says_so(bundle_path, no_gpu):
-    with pytest.raises(BackendError, match='no NVIDIA GPU|is not installed'):
-        open_backend(load_bundle(bundle_path), BackendRequest(backend='tensorrt'))
+def test_tensorrt_is_not_imported_where_there_is_no_gpu(bundle_path, monkeypatch):
+    monkeypatch.syspath_prepend(STAND_INS)
+    monkeypatch.delitem(sys.modules, 'tensorrt', raising=False)
+    monkeypatch.setattr('ssd_detector.engines.find_gpu', lambda: None)
+    detector = Detector.from_bundle(bundle_path)
+    assert detector.backend.description == 'ONNX Runtime CPUExecutionProvider, model.onnx'
+    assert 'tensorrt' not in sys.modules
 
 
-def test_building_without_a_gpu_is_one_sentence(bundle_path, no_gpu, capsys):
-    assert main([str(bundle_path)]) == 1
+def test_onnx_runtime_serves_while_an_engine_is_built(tensorrt, bundle_path):
+    tensorrt.GATE.clear()
+    detector = Detector.from_bundle(bundle_path)
 
-    error = capsys.readouterr().err
-    assert 'no NVIDIA GPU is to be seen' in error or 'no Python package' in error
+    assert 'ONNX Runtime' in detector.backend.description
+    assert detector(image()).labels == ['red']
+    assert 'no engine was built yet' in str(detector.backend.notice)
+    assert 'serves until then' in str(detector.backend.notice)
 
+    tensorrt.GATE.set()
+    detector.backend.wait()
 
-def test_a_missing_package_is_named():
-    with pytest.raises(BackendError, match='no Python package tensorrt_none'):
-        load_module('tensorrt_none')
-
-
-def test_a_missing_cuda_runtime_is_named(monkeypatch):
-    monkeypatch.setenv('SSD_LIBCUDART', 'libcudart_none.so')
-
-    with pytest.raises(BackendError, match='install the CUDA runtime'):
-        Cuda()
+    assert detector.backend.description == 'tensorrt 10.3.0, model_fp32.engine'
+    assert str(detector.backend.notice).startswith('TensorRT engine built in')
+    assert detector(image()).labels == ['red']
 
 
-@pytest.mark.parametrize(('field', 'value'), [('backend', 'tensorflow'), ('precision', 'INT4')])
-def test_an_unknown_choice_is_named(field, value):
-    with pytest.raises(BackendError, match=f'{field}: received {value}; expected one of auto'):
-        BackendRequest(**{field: value})
+def test_an_engine_of_another_gpu_is_rebuilt_with_the_reason(tensorrt, bundle_path, monkeypatch):
+    request = BackendRequest(engine_build='wait')
+    open_backend(load_bundle(bundle_path), request)
+    assert open_backend(load_bundle(bundle_path), BackendRequest()).notice.text == ''
+
+    monkeypatch.setenv('STAND_IN_GPU', 'Orin')
+    backend = open_backend(load_bundle(bundle_path), BackendRequest())
+    backend.wait()
+
+    assert 'the GPU was Stand-in; it is Orin now' in str(backend.notice)
+    assert backend.description.startswith('tensorrt')
+    assert open_backend(load_bundle(bundle_path), BackendRequest()).notice.text == ''
 
 
-def test_the_builder_takes_a_model_and_a_workspace(trt, tmp_path):
-    onnx.save(tiny_model(), tmp_path / 'model.onnx')
-    said = []
+def test_a_truncated_engine_is_rebuilt(tensorrt, bundle_path):
+    open_backend(load_bundle(bundle_path), BackendRequest(engine_build='wait'))
+    path = default_folder('tiny') / 'model_fp32.engine'
+    path.write_bytes(path.read_bytes()[:50])
 
-    engine = build_engine(
-        trt,
-        tmp_path / 'model.onnx',
-        BuildOptions(workspace_mib=64, timing_cache=tmp_path / 'times'),
-        said.append,
+    backend = open_backend(load_bundle(bundle_path), BackendRequest())
+    backend.wait()
+
+    assert '50 bytes); it was cut off or changed' in str(backend.notice)
+    assert backend.description.startswith('tensorrt')
+
+
+def test_an_engine_with_other_boxes_is_not_swapped_in(tensorrt, tmp_path):
+    path = write_verifiable_bundle(tmp_path / 'shifted', box_shift=0.25)
+
+    detector = Detector.from_bundle(path)
+    detector.backend.wait()
+
+    assert 'FAIL tensorrt 10.3.0' in str(detector.backend.notice)
+    assert detector.backend.description.startswith('ONNX Runtime')
+    assert detector(image()).labels == ['red']
+
+
+def test_a_real_engine_that_can_not_be_loaded_here_leaves_the_cpu(gpu, bundle_path):
+    pytest.importorskip('tensorrt_rtx', reason='tensorrt-rtx is not installed')
+
+    detector = Detector.from_bundle(bundle_path)
+    detector.backend.wait()
+
+    assert 'tensorrt_rtx' in str(detector.backend.notice)
+    assert 'can not load it' in str(detector.backend.notice)
+    assert detector(image()).labels == ['red']
+
+
+def test_a_folder_that_can_not_be_written_leaves_the_stand_in(tensorrt, bundle_path, tmp_path):
+    (tmp_path / 'file').write_text('no folder')
+
+    backend = open_backend(
+        load_bundle(bundle_path), BackendRequest(engine_folder=tmp_path / 'file/engines')
     )
+    backend.wait()
 
-    assert len(engine) > 100
-    assert any('steps' in line for line in said)
+    assert 'can not be written' in str(backend.notice) and 'goes on' in str(backend.notice)
+    assert backend.notice.needs_action
 
 
-def test_what_the_parser_refuses_is_said_with_its_reason(trt, tmp_path):
-    model = tiny_model()
-    model.graph.node[0].op_type = 'NoSuchOperator'
-    onnx.save(model, tmp_path / 'model.onnx')
+def test_without_a_build_tensorrt_is_an_error_and_auto_the_cpu(tensorrt, bundle_path):
+    bundle = load_bundle(bundle_path)
 
-    with pytest.raises(BackendError, match='tensorrt_rtx .* can not read it'):
-        build_engine(trt, tmp_path / 'model.onnx', BuildOptions())
+    with pytest.raises(BackendError, match='no engine was built yet; run python -m'):
+        open_backend(bundle, BackendRequest(backend='tensorrt', engine_build='off'))
+    assert 'ONNX' in open_backend(bundle, BackendRequest(engine_build='off')).description
+
+
+def test_the_command_builds_runs_and_keeps(tensorrt, bundle_path, caplog, capsys):
+    caplog.set_level('INFO')
+
+    assert main([str(bundle_path)]) == 0
+    assert 'no engine was built yet' in caplog.text and 'PASS tensorrt 10.3.0' in caplog.text
+    assert capsys.readouterr().out.strip().endswith('tiny/model_fp32.engine')
+
+    caplog.clear()
+    assert main([str(bundle_path), '--build_only']) == 0
+    assert 'fits; kept' in caplog.text and 'PASS' not in caplog.text
+
+
+def test_the_command_fails_when_the_engine_gives_other_boxes(tensorrt, tmp_path, capsys):
+    path = write_verifiable_bundle(tmp_path / 'shifted', box_shift=0.25)
+
+    assert main([str(path)]) == 1
+    assert 'FAIL tensorrt 10.3.0' in capsys.readouterr().err
+
+
+def test_a_recorded_inference_can_be_verified(tensorrt, bundle_path, capsys):
+    arguments = [str(bundle_path), '--backend', 'tensorrt', '--use_cuda_graph']
+
+    assert verify.main(arguments) == 0
+    assert 'PASS tensorrt 10.3.0, model_fp32.engine, CUDA graph (FP32)' in capsys.readouterr().out
+
+
+def test_the_command_needs_no_parity_file(tensorrt, tmp_path, caplog):
+    caplog.set_level('INFO')
+
+    assert main([str(write_tiny_bundle(tmp_path / 'plain'))]) == 0
+    assert 'parity.npz: is not in the bundle' in caplog.text
+
+
+def test_rebuild_builds_again(tensorrt, bundle_path):
+    main([str(bundle_path)])
+    path = default_folder('tiny') / 'model_fp32.engine'
+    first = path.stat().st_mtime_ns
+
+    assert main([str(bundle_path), '--rebuild']) == 0
+    assert path.stat().st_mtime_ns > first
+
+
+def test_measured_times_go_from_one_build_to_the_next(tensorrt, bundle_path, tmp_path):
+    arguments = [str(bundle_path), '--rebuild', '--timing_cache', str(tmp_path / 'times.bin')]
+
+    assert [main(arguments), main(arguments)] == [0, 0]
+
+    assert (tmp_path / 'times.bin').read_bytes() == b'times;times;'

@@ -11,7 +11,7 @@ import pytest
 
 from ssd_detector.errors import EvaluationError
 from ssd_detector.evaluation.coco import CocoResult, score_coco
-from tests.core.evaluation_cases import LABELS, random_data_sets, to_detections, to_truths
+from tests.core.evaluation.cases import LABELS, random_data_sets, to_detections, to_truths
 
 NAMES = [field.name for field in dataclasses.fields(CocoResult)][:12]
 

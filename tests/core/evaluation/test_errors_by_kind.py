@@ -5,8 +5,8 @@ import pytest
 
 from ssd_detector.evaluation.errors_by_kind import split_errors
 from ssd_detector.evaluation.matching import judge, match
-from tests.core import reference_evaluation as reference
-from tests.core.evaluation_cases import LABELS, random_data_sets, to_detections, to_truths
+from tests.core.evaluation import reference
+from tests.core.evaluation.cases import LABELS, random_data_sets, to_detections, to_truths
 
 CAT, DOG, FAR = [0, 0, 10, 10], [50, 0, 60, 10], [80, 80, 90, 90]
 LOW_CAT = [0, 0, 10, 4]

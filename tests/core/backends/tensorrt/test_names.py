@@ -1,7 +1,7 @@
 """
 Every name of TensorRT that the core uses exists in 8.6, 10 and 11, or is asked for first.
 
-tensorrt_names.json lists what NVIDIA's bindings hold (tools/tensorrt_names.py); with those of
+names.json lists what NVIDIA's bindings hold (tools/tensorrt_names.py); with those of
 TensorRT for RTX, where it is installed, the list is compared as it is.
 """
 
@@ -15,7 +15,7 @@ import pytest
 from ssd_detector import engines
 from ssd_detector.backends.tensorrt import api, backend
 
-NAMES = json.loads(Path(__file__).with_name('tensorrt_names.json').read_text())
+NAMES = json.loads(Path(__file__).with_name('names.json').read_text())
 # What the variables of the two modules hold.
 CLASSES = {
     'trt': '',

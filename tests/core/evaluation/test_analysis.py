@@ -11,8 +11,8 @@ from ssd_detector.evaluation.matching import judge, match
 from ssd_detector.evaluation.operating_points import best_common_point, best_operating_points
 from ssd_detector.evaluation.score_calibration import calibrate
 from ssd_detector.evaluation.sizes import split_sizes
-from tests.core import reference_evaluation as reference
-from tests.core.evaluation_cases import LABELS, random_data_sets, to_detections, to_truths
+from tests.core.evaluation import reference
+from tests.core.evaluation.cases import LABELS, random_data_sets, to_detections, to_truths
 
 CAT, DOG, FAR = [0, 0, 10, 10], [50, 0, 60, 10], [80, 80, 90, 90]
 

@@ -21,7 +21,7 @@ from ssd_detector.report.page import render_comparison, render_report
 from ssd_detector.report.pictures import mark_worst
 from ssd_detector.report.result import DataResult, Origin
 from ssd_detector.report.summary import summarize
-from tests.core.evaluation_cases import random_data_sets
+from tests.core.evaluation.cases import random_data_sets
 
 # The third has no object, and its name must not become a tag of the page.
 LABELS = ('cat', 'dog', '<i>&')

@@ -8,8 +8,8 @@ import pytest
 from ssd_detector.detections import Detections
 from ssd_detector.errors import EvaluationError
 from ssd_detector.evaluation.voc import evaluate_voc
-from tests.core import reference_evaluation as reference
-from tests.core.evaluation_cases import LABELS, random_data_sets, to_detections, to_truths
+from tests.core.evaluation import reference
+from tests.core.evaluation.cases import LABELS, random_data_sets, to_detections, to_truths
 from tests.strategies import boxes_xyxy, scores
 
 

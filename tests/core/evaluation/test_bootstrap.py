@@ -6,8 +6,8 @@ import pytest
 from ssd_detector.errors import EvaluationError
 from ssd_detector.evaluation.bootstrap import compare
 from ssd_detector.evaluation.matching import match
-from tests.core import reference_evaluation as reference
-from tests.core.evaluation_cases import (
+from tests.core.evaluation import reference
+from tests.core.evaluation.cases import (
     distinct_scores,
     LABELS,
     random_data_sets,

@@ -7,9 +7,7 @@ import onnx
 from onnx import numpy_helper
 import pytest
 
-from ssd_detector import backend_selection, BundleError
-from ssd_detector.backend_selection import BackendRequest, open_backend
-from ssd_detector.backends import cpu_features
+from ssd_detector import BundleError
 from ssd_detector.backends.backend import RawOutputs
 from ssd_detector.backends.cpu_features import multiplies_int8_exactly
 from ssd_detector.backends.onnxruntime import OnnxRuntimeBackend
@@ -19,7 +17,7 @@ from ssd_detector.bundles.contents import INT8_CPU, INT8_TRT
 from ssd_detector.proofs.int8_parity import measure_int8_difference, select_int8_outputs
 from ssd_detector.proofs.parity import Parity, read_parity, Tolerance, verify_backend, write_parity
 
-RELEASED = Path(__file__).parents[2] / 'ssd_detector_ros/models/mobilenetv2_ssd_voc'
+RELEASED = Path(__file__).parents[3] / 'ssd_detector_ros/models/mobilenetv2_ssd_voc'
 BOXES = np.array([[[0.0, 0.0, 0.5, 0.5], [0.5, 0.5, 1.0, 1.0]]], np.float32)
 SCORES = np.array([[[0.1, 0.9], [0.7, 0.3]]], np.float32)
 
@@ -49,41 +47,6 @@ def test_openvino_passes(parity):
     result = verify(OpenVinoBackend(RELEASED / INT8_CPU), parity)
 
     assert result.is_good, str(result)
-
-
-@pytest.mark.parametrize('is_exact', [False, True])
-def test_auto_takes_openvino_where_int8_is_exact_only(monkeypatch, is_exact):
-    pytest.importorskip('openvino', reason='openvino is not installed')
-    monkeypatch.setattr(backend_selection, 'multiplies_int8_exactly', lambda: is_exact)
-
-    chosen, named = (
-        open_backend(load_bundle(RELEASED), BackendRequest(backend=backend, precision='INT8'))
-        for backend in ('auto', 'openvino')
-    )
-
-    assert chosen.description.startswith('OpenVINO' if is_exact else 'ONNX Runtime')
-    assert ('take backend onnxruntime' in named.notice.text) is not is_exact
-    assert named.notice.needs_action is not is_exact
-
-
-@pytest.mark.parametrize(
-    ('machine', 'flags', 'expected'),
-    [
-        ('x86_64', 'flags : fpu avx2 fma', False),
-        ('x86_64', 'flags : fpu avx2 avx_vnni', True),
-        ('AMD64', 'flags : avx512f avx512_vnni', True),
-        ('aarch64', 'Features : asimd', True),
-        ('x86_64', None, False),
-    ],
-)
-def test_a_cpu_of_x86_needs_vnni(monkeypatch, tmp_path, machine, flags, expected):
-    path = tmp_path / 'cpuinfo'
-    if flags is not None:
-        path.write_text(f'processor : 0\n{flags}\n')
-    monkeypatch.setattr(cpu_features, '_CPU_INFO', path)
-    monkeypatch.setattr(cpu_features.platform, 'machine', lambda: machine)
-
-    assert multiplies_int8_exactly.__wrapped__() is expected
 
 
 def change(model, name, values):

@@ -1,0 +1,50 @@
+"""Which backend is taken, and why another is not."""
+
+from pathlib import Path
+
+import pytest
+
+from ssd_detector import backend_selection, BackendError
+from ssd_detector.backend_selection import BackendRequest, open_backend
+from ssd_detector.backends.tensorrt.cuda import find_gpu
+from ssd_detector.bundles.bundle import load_bundle
+from tests.tiny_bundle import write_tiny_bundle
+
+RELEASED = Path(__file__).parents[2] / 'ssd_detector_ros/models/mobilenetv2_ssd_voc'
+
+
+@pytest.fixture
+def bundle_path(tmp_path):
+    return write_tiny_bundle(tmp_path / 'tiny')
+
+
+@pytest.fixture
+def no_gpu():
+    if find_gpu() is not None:
+        pytest.skip('there is an NVIDIA GPU')
+
+
+def test_tensorrt_without_a_gpu_is_an_error_that_says_so(bundle_path, no_gpu):
+    with pytest.raises(BackendError, match='no NVIDIA GPU|is not installed'):
+        open_backend(load_bundle(bundle_path), BackendRequest(backend='tensorrt'))
+
+
+@pytest.mark.parametrize(('field', 'value'), [('backend', 'tensorflow'), ('precision', 'INT4')])
+def test_an_unknown_choice_is_named(field, value):
+    with pytest.raises(BackendError, match=f'{field}: received {value}; expected one of auto'):
+        BackendRequest(**{field: value})
+
+
+@pytest.mark.parametrize('is_exact', [False, True])
+def test_auto_takes_openvino_where_int8_is_exact_only(monkeypatch, is_exact):
+    pytest.importorskip('openvino', reason='openvino is not installed')
+    monkeypatch.setattr(backend_selection, 'multiplies_int8_exactly', lambda: is_exact)
+
+    chosen, named = (
+        open_backend(load_bundle(RELEASED), BackendRequest(backend=backend, precision='INT8'))
+        for backend in ('auto', 'openvino')
+    )
+
+    assert chosen.description.startswith('OpenVINO' if is_exact else 'ONNX Runtime')
+    assert ('take backend onnxruntime' in named.notice.text) is not is_exact
+    assert named.notice.needs_action is not is_exact
