@@ -14,12 +14,14 @@ from typing import TYPE_CHECKING
 from ssd_detector_ros.bag_evaluation.commands import (
     count,
     open_progress,
+    own_arguments,
     positive,
     run_command,
     share,
 )
 
 if TYPE_CHECKING:
+    from ssd_detector_ros.bag_evaluation.live.replay import Replay
     from ssd_detector_ros.bag_evaluation.options import Options
     from ssd_detector_ros.bag_evaluation.scoring import Evaluation
 
@@ -37,6 +39,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         arguments.mode = 'score'
     if arguments.list_topics:
         return run_command(lambda: _list_topics(arguments))
+    if arguments.find_max_rate:
+        return run_command(lambda: _find_max_rate(arguments))
     return run_command(lambda: _evaluate(arguments))
 
 
@@ -56,9 +60,10 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     add('--stamp_tolerance_ms', type=float, default=1.0, help='of stamps that match (1)')
     _add_detector(parser)
     _add_published(parser)
+    _add_replay(parser)
     _add_streaming(parser)
     _add_gates(parser)
-    return parser.parse_args(argv)
+    return parser.parse_args(own_arguments(argv))
 
 
 def _add_detector(parser: argparse.ArgumentParser) -> None:
@@ -77,6 +82,17 @@ def _add_published(parser: argparse.ArgumentParser) -> None:
     add('--detections', metavar='TOPIC', help='recorded Detection2DArray, of any node')
     add('--labels', type=Path, metavar='FILE', help='classes 1, 2, ..., one a line')
     add('--class_map', type=Path, metavar='FILE', help='YAML: their name or number: our label')
+
+
+def _add_replay(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument_group('mode replay').add_argument
+    add('--rate', type=positive, default=1.0, help='factor of the speed (1)')
+    add('--loops', type=count, default=1, help='(1)')
+    add('--clock', action='store_true', help='publish /clock; the node that is started uses it')
+    add('--node', metavar='NAME', help='a node that runs, such as /ssd_detector (one is started)')
+    add('--play_topic', metavar='TOPIC', help='where images go (with --node: as recorded)')
+    add('--find_max_rate', action='store_true', help='highest rate with under 5 %% drops')
+    add('--trial_s', type=positive, default=3.0, help='length of a rate that is tried (3)')
 
 
 def _add_streaming(parser: argparse.ArgumentParser) -> None:
@@ -160,6 +176,8 @@ def _read_options(arguments: argparse.Namespace) -> 'Options':
 def _run(arguments: argparse.Namespace, options: 'Options') -> 'Evaluation':
     if arguments.mode == 'score':
         return _score(arguments, options)
+    if arguments.mode == 'replay':
+        return _replay(arguments, options)
     return _detect(arguments, options)
 
 
@@ -176,6 +194,68 @@ def _score(arguments: argparse.Namespace, options: 'Options') -> 'Evaluation':
         read_class_map(arguments.class_map) if arguments.class_map else {},
     )
     return evaluate_published(options, publisher)
+
+
+def _describe_replay(arguments: argparse.Namespace, options: 'Options') -> 'Replay':
+    from importlib.util import find_spec
+
+    from ssd_detector.bundles.bundle import load_bundle
+    from ssd_detector.errors import ConfigError
+    from ssd_detector_ros.bag_evaluation.bundles import find_bundle
+    from ssd_detector_ros.bag_evaluation.labels import read_labels
+
+    if find_spec('rclpy') is None:
+        raise ConfigError(['--mode replay needs ROS 2 (no rclpy here); source its setup.bash'])
+    from ssd_detector_ros.bag_evaluation.live.replay import Replay
+
+    bundle = find_bundle(arguments.bundle)
+    thresholds = options.thresholds
+    parameters = {
+        'bundle': str(bundle.absolute()),
+        'model': arguments.model,
+        'backend': arguments.backend,
+        'num_threads': arguments.num_threads,
+        'score_threshold': thresholds.score_threshold,
+        'nms_iou_threshold': thresholds.nms_iou_threshold,
+        'max_detections': thresholds.max_detections,
+        'drop_policy': arguments.drop_policy,
+    }
+    return Replay(
+        parameters if arguments.node is None else {},
+        read_labels(arguments.labels) if arguments.labels else load_bundle(bundle).labels,
+        node=arguments.node,
+        detections=arguments.detections,
+        play_topic=arguments.play_topic,
+        rate=arguments.rate,
+        loops=arguments.loops,
+        has_clock=arguments.clock,
+    )
+
+
+def _replay(arguments: argparse.Namespace, options: 'Options') -> 'Evaluation':
+    how = _describe_replay(arguments, options)
+    from ssd_detector_ros.bag_evaluation.live.replay import evaluate_replay
+
+    with open_progress('evaluate_bag', None) as on_frame:
+        return evaluate_replay(options, how, on_frame=on_frame)
+
+
+def _find_max_rate(arguments: argparse.Namespace) -> int:
+    options = _read_options(arguments)
+    how = _describe_replay(arguments, options)
+    from ssd_detector_ros.bag_evaluation.live.max_rate import best_rate_hz, find_max_rate
+
+    trials = find_max_rate(options, how, trial_s=arguments.trial_s)
+    print(f'{"Hz":>8}{"played":>8}{"answered":>10}{"dropped":>9}')
+    for trial in trials:
+        dropped = f'{100 * trial.drop_rate:.1f} %'
+        print(f'{trial.rate_hz:>8.1f}{trial.played:>8}{trial.answered:>10}{dropped:>9}')
+    best_hz = best_rate_hz(trials)
+    if best_hz is None:
+        print('every rate that was tried dropped 5 % or more')
+        return 1
+    print(f'highest rate with under 5 % drops: {best_hz:.1f} Hz')
+    return 0
 
 
 def _detect(arguments: argparse.Namespace, options: 'Options') -> 'Evaluation':

@@ -10,7 +10,13 @@ from collections.abc import Sequence
 from pathlib import Path
 import sys
 
-from ssd_detector_ros.bag_evaluation.commands import count, positive, run_command, size_wh
+from ssd_detector_ros.bag_evaluation.commands import (
+    count,
+    own_arguments,
+    positive,
+    run_command,
+    size_wh,
+)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -47,7 +53,7 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     add('--speed_px_s', type=positive, default=100.0, help='of what is seen (100)')
     add('--size', type=size_wh, default=(320, 240), metavar='WxH', help='of frames (320x240)')
     add('--seconds', type=positive, default=3.0, help='of each image (3)')
-    return parser.parse_args(argv)
+    return parser.parse_args(own_arguments(argv))
 
 
 def _make(arguments: argparse.Namespace) -> None:

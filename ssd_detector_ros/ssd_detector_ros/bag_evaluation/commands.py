@@ -1,7 +1,7 @@
 """What the commands have in common: exit codes, progress, kinds of arguments."""
 
 import argparse
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 import sys
 import time
@@ -13,6 +13,17 @@ OnFrame = Callable[[int], None]
 _LINE_INTERVAL_S = 10.0
 _BAR_INTERVAL_S = 0.1
 _BAR_WIDTH = 30
+
+
+def own_arguments(argv: Sequence[str] | None) -> list[str]:
+    """
+    Leave out what a launch file adds for ROS itself.
+
+    :param argv: the arguments; those of the process by default
+    :return: without `--ros-args` and what follows
+    """
+    given = list(sys.argv[1:] if argv is None else argv)
+    return given[: given.index('--ros-args')] if '--ros-args' in given else given
 
 
 def run_command(action: Callable[[], int | None]) -> int:

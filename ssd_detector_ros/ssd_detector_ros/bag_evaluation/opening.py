@@ -113,6 +113,7 @@ def finish_counts(evaluation: Evaluation, opened: list[Opened]) -> None:
         for reason, count in sequence.excluded.items():
             name = f'images left out: {reason}'
             evaluation.counts[name] = evaluation.counts.get(name, 0) + count
+    evaluation.notes[:] = dict.fromkeys(evaluation.notes)
     if not evaluation.frames:
         reasons = ', '.join(f'{count} {reason}' for reason, count in evaluation.counts.items())
         raise BagError(

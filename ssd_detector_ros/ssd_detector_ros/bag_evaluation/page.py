@@ -63,7 +63,8 @@ def make_pictures(
         return []
     wanted = {one.image_id: one for one in evaluation.analysis.worst_images}
     pictures: dict[str, ReportPicture] = {}
-    for path, sequence in zip(bags, evaluation.sequences, strict=True):
+    # The loops of a replay, behind the first, have the same pictures.
+    for path, sequence in zip(bags, evaluation.sequences, strict=False):
         recording = Recording(path)
         prefix = f'{sequence.name}/' if len(bags) > 1 else ''
         reader = ImageReader(recording, choose_image_topic(image_topic, recording.topics), prefix)

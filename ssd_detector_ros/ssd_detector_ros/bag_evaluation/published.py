@@ -107,7 +107,9 @@ def add_arrivals(evaluation: Evaluation, answers: list[Answers]) -> None:
         outputs = []
         for frame in sorted(found.arrivals_ns):
             arrival_ns = found.arrivals_ns[frame]
-            evaluation.answer_times_ms.append((arrival_ns - frames[frame].time_ns) / 1e6)
+            evaluation.answer_times_ms.append(
+                found.answer_ms.get(frame, (arrival_ns - frames[frame].time_ns) / 1e6)
+            )
             age_ms.append((arrival_ns - shift_ns - frames[frame].stamp_ns) / 1e6)
             outputs.append(Output(frame, arrival_ns - shift_ns))
         paired.append(pair_outputs([frame.stamp_ns for frame in frames], outputs))
@@ -115,7 +117,7 @@ def add_arrivals(evaluation: Evaluation, answers: list[Answers]) -> None:
     evaluation.age_ms = summarize(age_ms)
     if evaluation.ground_truths:
         score_accuracy(evaluation)
-        evaluation.streaming_of = 'when the answers were recorded'
+        evaluation.streaming_of = 'when the answers arrived'
         score_lateness(evaluation, paired)
 
 

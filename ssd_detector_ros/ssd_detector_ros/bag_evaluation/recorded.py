@@ -20,11 +20,14 @@ class Answers:
     :param arrivals_ns: position of a frame -> when its answer was recorded
     :param num_unmatched: answers to no frame
     :param counts: what was left out or mended, with its number
+    :param answer_ms: position of a frame -> from image to answer, where that was measured better
+        than by times of recording
     """
 
     arrivals_ns: dict[int, int] = field(default_factory=dict)
     num_unmatched: int = 0
     counts: Counter[str] = field(default_factory=Counter)
+    answer_ms: dict[int, float] = field(default_factory=dict)
 
 
 def take_answers(
