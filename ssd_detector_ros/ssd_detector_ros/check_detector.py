@@ -11,7 +11,7 @@ from pathlib import Path
 import sys
 from typing import TYPE_CHECKING
 
-from ssd_detector_ros.bag_evaluation.commands import own_arguments, positive, run_command
+from ssd_detector_ros.bag_evaluation.commands import own_arguments, positive, run_command, share
 
 if TYPE_CHECKING:
     from ssd_detector_ros.bag_evaluation.contract import Observation
@@ -40,6 +40,7 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     add('--detections', metavar='TOPIC', help='of the detector (the only one)')
     add('--image_topic', metavar='TOPIC', help='of its camera (the only one)')
     add('--max_age_ms', type=positive, default=1000.0, help='from image to answer, p95 (1000)')
+    add('--min_answered', type=share, default=0.95, help='share of the images (0.95)')
     add('--seconds', type=positive, default=5.0, help='to listen to a live node (5)')
     add('--output', type=Path, metavar='DIR', help='for result.json and report.html')
     return parser.parse_args(own_arguments(argv))
@@ -51,7 +52,8 @@ def _check(arguments: argparse.Namespace) -> int:
     from ssd_detector_ros.bag_evaluation.observing import observe_recording, Watched
     from ssd_detector_ros.bag_evaluation.recording import Recording
 
-    watched = Watched(arguments.image_topic, arguments.detections, arguments.max_age_ms)
+    limits = arguments.max_age_ms, arguments.min_answered
+    watched = Watched(arguments.image_topic, arguments.detections, *limits)
     if arguments.bag is not None:
         recording = Recording(arguments.bag)
         seen = observe_recording(recording, watched)

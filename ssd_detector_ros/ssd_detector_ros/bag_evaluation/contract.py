@@ -20,8 +20,8 @@ import numpy as np
 from ssd_detector_ros.bag_evaluation.box_reading import BoxArray
 
 _EDGE_PX = 1.0
-# Of images, as a driver may lose one while the recorder or the listener begins or ends.
-_ANSWERED_SHARE = 0.95
+# Of arrays: a listener may hear the answer to an image that it did not hear.
+_KNOWN_SHARE = 0.95
 _LIKELY_NETWORK_SIDES = (224, 256, 300, 320, 416, 512, 640)
 
 
@@ -53,6 +53,7 @@ class Observation:
     :param is_reliable: whether it offers reliable messages; None where nobody could see
     :param is_latched: whether late joiners hear label_info; likewise
     :param max_age_ms: what an answer may take
+    :param min_answered: share of the images that need an answer: one may be lost on the way
     """
 
     images: Sequence[SeenImage]
@@ -61,6 +62,7 @@ class Observation:
     is_reliable: bool | None = None
     is_latched: bool | None = None
     max_age_ms: float = 1000.0
+    min_answered: float = 0.95
     by_stamp: Mapping[int, SeenImage] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -115,7 +117,7 @@ def _check_header(seen: Observation) -> tuple[bool | None, str]:
         return False, 'no message was seen'
     pairs = list(seen.pairs())
     strange = len(seen.arrays) - len(pairs)
-    if strange > (1 - _ANSWERED_SHARE) * len(seen.arrays):
+    if strange > (1 - _KNOWN_SHARE) * len(seen.arrays):
         return False, (
             f'{strange} of {len(seen.arrays)} arrays have a stamp that no image has; copy the '
             f'header of the image, do not stamp anew'
@@ -148,7 +150,7 @@ def _check_answers(seen: Observation) -> tuple[bool | None, str]:
     share = len(answered) / len(seen.images)
     text = f'{len(answered)} of {len(seen.images)} images were answered'
     num_empty = sum(not len(array.class_ids) for array in seen.arrays)
-    if share >= _ANSWERED_SHARE:
+    if share >= seen.min_answered:
         return True, f'{text}; {num_empty} of the arrays are empty'
     hint = 'publish an empty array, too, when nothing is found' if not num_empty else 'frames drop'
     return False, f'{text}, and {num_empty} arrays are empty; {hint}'
@@ -271,7 +273,7 @@ def _check_rate(seen: Observation) -> tuple[bool | None, str]:
         return None, 'too few images'
     if answers_hz is None:
         return False, f'images at {images_hz:.1f} Hz, and next to no answers'
-    is_kept = answers_hz >= _ANSWERED_SHARE * images_hz
+    is_kept = answers_hz >= seen.min_answered * images_hz
     hint = '' if is_kept else '; the detector is too slow, or silent when it finds nothing'
     return is_kept, f'images at {images_hz:.1f} Hz, answers at {answers_hz:.1f} Hz{hint}'
 

@@ -28,11 +28,13 @@ class Watched:
     :param image_topic: None where there is only one
     :param detections: likewise, ground truth aside
     :param max_age_ms: what an answer may take
+    :param min_answered: share of the images that need an answer
     """
 
     image_topic: str | None = None
     detections: str | None = None
     max_age_ms: float = 1000.0
+    min_answered: float = 0.95
 
 
 def observe_recording(recording: Recording, watched: Watched) -> Observation:
@@ -56,6 +58,7 @@ def observe_recording(recording: Recording, watched: Watched) -> Observation:
         arrays=list(read_box_arrays(recording, topic)),
         class_map=read_label_names(recording, topic) or None,
         max_age_ms=watched.max_age_ms,
+        min_answered=watched.min_answered,
     )
 
 

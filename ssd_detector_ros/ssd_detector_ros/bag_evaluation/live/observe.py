@@ -82,6 +82,7 @@ class _Watcher:
             if label_offers
             else None,
             max_age_ms=self._watched.max_age_ms,
+            min_answered=self._watched.min_answered,
         )
 
     def _find(self, types: tuple[str, ...], name: str | None, option: str) -> tuple[str, str]:
