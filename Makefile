@@ -37,6 +37,7 @@ test: build  ## every test that needs neither a GPU nor the training data
 
 test-slow: build  ## tests that take minutes or need the training data
 	@$(SOURCED) $(TEST_ENVIRONMENT) python -m pytest -m slow
+	@$(SOURCED) $(TEST_ENVIRONMENT) HYPOTHESIS_PROFILE=thorough python -m pytest -m 'property and not slow'
 
 lock:  ## requirements/lock*.txt anew, from the other lists; versions move only where they must
 	@tools/lock.sh

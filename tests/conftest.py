@@ -12,8 +12,12 @@ import warnings
 from hypothesis import HealthCheck, settings
 
 # On a busy machine a slow example says nothing about the code: speed is measured by `make bench`.
-settings.register_profile('suite', deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile('suite')
+settings.register_profile(
+    'suite', max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+# Enough to see a property break; `make test-slow` draws many more.
+settings.register_profile('thorough', settings.get_profile('suite'), max_examples=500)
+settings.load_profile(os.environ.get('HYPOTHESIS_PROFILE', 'suite'))
 
 # `make test` sets both; a bare `pytest` in a sourced shell is no different.
 domain_id = int(os.environ.get('ROS_DOMAIN_ID', random.randint(1, 101)))
@@ -28,3 +32,10 @@ if find_spec('rosidl_generator_py') is not None:
     with warnings.catch_warnings():
         warnings.simplefilter('ignore')
         import rosidl_generator_py  # noqa: F401
+
+
+def pytest_collection_modifyitems(items):
+    """Mark what hypothesis draws examples for."""
+    for item in items:
+        if getattr(getattr(item, 'obj', None), 'is_hypothesis_test', False):
+            item.add_marker('property')

@@ -3,7 +3,7 @@
 import colorsys
 import dataclasses
 
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 import numpy as np
 import pytest
@@ -109,6 +109,10 @@ COMPILED = {
     for name, change in CHANGES.items()
 }
 
+COMPILED_COLORS = tf.function(
+    lambda sample, seed: distort_colors(sample, COLORS, seed), autograph=False
+)
+
 seeds = st.tuples(st.integers(0, 2**31), st.integers(0, 2**31))
 
 
@@ -142,7 +146,6 @@ def red_edges(image):
 
 @pytest.mark.parametrize('name', CHANGES)
 # The first call of a function initializes it.
-@settings(max_examples=60)
 @given(rectangle=rectangles(), seed=seeds)
 # Its centre fell on the edge of the crop, which then showed no object.
 @example(rectangle=((47, 40), (0, 12, 12, 24)), seed=(7233, 1_337_032_204))
@@ -178,7 +181,6 @@ def test_augmentation_makes_the_change_that_is_on_and_no_other(name):
     assert (is_moved, is_other) == (name in ('expand', 'crop', 'flip'), name != 'nothing')
 
 
-@settings(max_examples=40)
 @given(seed=seeds)
 def test_objects_whose_centre_is_cut_off_leave_with_their_class_and_flag(seed):
     left, right = (0.0, 0.0, 0.1, 1.0), (0.9, 0.0, 1.0, 1.0)
@@ -264,32 +266,24 @@ def test_a_mosaic_shows_four_images_that_meet_in_one_point():
     np.testing.assert_array_equal(values, expected)
 
 
-def test_a_mosaic_is_made_at_the_probability_only():
-    def count_reads(probability, num_images):
-        reads = []
-        changed = dataclasses.replace(
-            ALL, mosaic=dataclasses.replace(MOSAIC, probability=probability)
+def test_without_a_mosaic_no_other_image_is_read():
+    changed = dataclasses.replace(ALL, mosaic=dataclasses.replace(MOSAIC, probability=0.0))
+
+    for number in range(4):
+        augment_mosaic(
+            draw_red((60, 60), (5, 5, 40, 40)),
+            changed,
+            size_hw=SIZE_HW,
+            seed=np.array([0, number]),
+            read_other=lambda seed: pytest.fail('another image was read'),
         )
-        for number in range(num_images):
-            augment_mosaic(
-                draw_red((60, 60), (5, 5, 40, 40)),
-                changed,
-                size_hw=SIZE_HW,
-                seed=np.array([0, number]),
-                read_other=lambda seed: reads.append(seed) or make_plain(seed),
-            )
-        return len(reads)
-
-    assert count_reads(0.0, 4) == 0
-    assert 3 * 5 < count_reads(0.5, 24) < 3 * 19
 
 
-@settings(max_examples=40)
 @given(seed=seeds)
 def test_changed_colours_stay_in_range_and_boxes_as_they_are(seed):
     sample = resize(draw_red((64, 64), (5, 5, 40, 60)), SIZE_HW)
 
-    changed = distort_colors(sample, COLORS, np.array(seed))
+    changed = COMPILED_COLORS(sample, np.array(seed))
 
     assert 0 <= np.min(changed.image_rgb) and np.max(changed.image_rgb) <= 1
     np.testing.assert_array_equal(changed.boxes_xyxy, sample.boxes_xyxy)

@@ -3,7 +3,7 @@
 import unicodedata
 
 import cv2
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 import numpy as np
 import pytest
@@ -90,7 +90,6 @@ def test_an_image_is_found_whatever_its_name(name, one):
     suffix=st.sampled_from(IMAGE_SUFFIXES),
     form=st.sampled_from(['NFC', 'NFD']),
 )
-@settings(max_examples=60)
 def test_files_are_found_by_stem_in_either_spelling(name, suffix, form, tmp_path_factory):
     folder = tmp_path_factory.mktemp('names')
     path = folder / (unicodedata.normalize(form, name) + suffix)
@@ -210,7 +209,6 @@ def test_encodings_of_several_bytes_are_read(encoding, tmp_path):
 
 
 @given(st.binary(max_size=60), st.sampled_from([b'', b'<annotation>', b'<?xml encoding="']))
-@settings(max_examples=100)
 def test_no_file_whatever_its_bytes_is_a_traceback(tmp_path_factory, content, start):
     path = tmp_path_factory.getbasetemp() / 'any.xml'
     path.write_bytes(start + content)

@@ -84,7 +84,7 @@ def mosaic(
     """
     own, rest = tf.unstack(tf.random.split(seed, 2))
     height, width = size_hw
-    y, x = tf.unstack(_draw_center(settings.mosaic, size_hw, own))
+    y, x = tf.unstack(draw_center(settings.mosaic, size_hw, own))
     places = [(0, 0, y, x), (0, x, y, width - x), (y, 0, height - y, x)]
     places.append((y, x, height - y, width - x))
     parts = []
@@ -121,8 +121,15 @@ def flip(sample: Sample, settings: FlipSettings, seed: tf.Tensor) -> Sample:
     )
 
 
-def _draw_center(settings: MosaicSettings, size_hw: tuple[int, int], seed: tf.Tensor) -> tf.Tensor:
-    """Draw where four images meet: (2,) int32 y, x in px."""
+def draw_center(settings: MosaicSettings, size_hw: tuple[int, int], seed: tf.Tensor) -> tf.Tensor:
+    """
+    Draw where four images meet.
+
+    :param settings: the section `augmentation.mosaic`
+    :param size_hw: of the mosaic
+    :param seed: (2,) int
+    :return: (2,) int32, y and x in px
+    """
     shares = tf.random.stateless_uniform((2,), seed, *settings.center)
     size_px = tf.constant(size_hw, tf.int32)
     center = tf.cast(tf.round(shares * tf.cast(size_px, tf.float32)), tf.int32)
