@@ -11,7 +11,8 @@ from pathlib import Path
 import sys
 from typing import TYPE_CHECKING
 
-from ssd_detector_ros.bag_evaluation.commands import own_arguments, positive, run_command, share
+from ssd_detector.command_line import Parser, run_command
+from ssd_detector_ros.bag_evaluation.commands import own_arguments, positive, share
 
 if TYPE_CHECKING:
     from ssd_detector_ros.bag_evaluation.contract import Observation
@@ -30,7 +31,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog='check_detector',
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,

@@ -11,12 +11,12 @@ from pathlib import Path
 import sys
 from typing import TYPE_CHECKING
 
+from ssd_detector.command_line import Parser, run_command
 from ssd_detector_ros.bag_evaluation.commands import (
     count,
     open_progress,
     own_arguments,
     positive,
-    run_command,
     share,
 )
 
@@ -45,7 +45,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog='evaluate_bag',
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,

@@ -10,11 +10,11 @@ from collections.abc import Sequence
 from pathlib import Path
 import sys
 
+from ssd_detector.command_line import Parser, run_command
 from ssd_detector_ros.bag_evaluation.commands import (
     count,
     own_arguments,
     positive,
-    run_command,
     size_wh,
 )
 
@@ -31,7 +31,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog='make_bag', description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     add = parser.add_argument

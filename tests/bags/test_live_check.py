@@ -19,7 +19,7 @@ from vision_msgs.msg import Detection2DArray
 
 from ssd_detector_ros.bag_evaluation.live.node_process import NAMESPACE, NODE, running_node
 from ssd_detector_ros.check_detector import main
-from ssd_detector_ros.messages import to_image
+from ssd_detector_ros.outputs.messages import to_image
 from tests.tiny_bundle import write_tiny_bundle
 
 TOPIC = f'{NODE}/detections'

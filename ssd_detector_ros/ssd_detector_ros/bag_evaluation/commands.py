@@ -1,4 +1,4 @@
-"""What the commands have in common: exit codes, progress, kinds of arguments."""
+"""What the commands have in common: progress, kinds of arguments."""
 
 import argparse
 from collections.abc import Callable, Iterator, Sequence
@@ -6,8 +6,6 @@ from contextlib import contextmanager
 import sys
 import time
 from typing import TextIO
-
-from ssd_detector.errors import ConfigError, SsdDetectorError
 
 OnFrame = Callable[[int], None]
 _LINE_INTERVAL_S = 10.0
@@ -24,24 +22,6 @@ def own_arguments(argv: Sequence[str] | None) -> list[str]:
     """
     given = list(sys.argv[1:] if argv is None else argv)
     return given[: given.index('--ros-args')] if '--ros-args' in given else given
-
-
-def run_command(action: Callable[[], int | None]) -> int:
-    """
-    Run a command; an error of ours is one sentence a finding.
-
-    :param action: does the work
-    :return: 0 good, 1 failed or a gate missed, 2 wrong usage
-    """
-    try:
-        return action() or 0
-    except SsdDetectorError as error:
-        print(error, file=sys.stderr)
-        return 2 if isinstance(error, ConfigError) else 1
-    except BrokenPipeError:
-        # Whoever read the output, such as head, has enough.
-        sys.stderr.close()
-        return 0
 
 
 @contextmanager

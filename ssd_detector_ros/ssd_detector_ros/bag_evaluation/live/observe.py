@@ -16,7 +16,7 @@ from ssd_detector_ros.bag_evaluation.contract import Observation, SeenImage
 from ssd_detector_ros.bag_evaluation.errors import BagError
 from ssd_detector_ros.bag_evaluation.message_types import COMPRESSED_IMAGE, DETECTIONS, IMAGE
 from ssd_detector_ros.bag_evaluation.observing import Watched
-from ssd_detector_ros.compressed_images import decode_rgb
+from ssd_detector_ros.images.compressed_images import decode_rgb
 
 _FIND_S = 10.0
 _POLL_S = 0.05
