@@ -9,20 +9,21 @@ from rclpy.exceptions import NameValidationException
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 
 from ssd_detector import SsdDetectorError
-from ssd_detector_ros.cameras.cameras import Camera, CameraName, name_cameras
-from ssd_detector_ros.frames.frame_processor import Operation
+from ssd_detector_ros.cameras.camera import Camera
+from ssd_detector_ros.cameras.camera_names import CameraName, name_cameras
 from ssd_detector_ros.frames.pipeline import Pipeline
 from ssd_detector_ros.health.health import Health
 from ssd_detector_ros.images.converter import Converter, make_converter
 from ssd_detector_ros.images.sample_scale import SampleScale
 from ssd_detector_ros.model.model_slot import ModelSlot, tell_loaded
+from ssd_detector_ros.model.operation import Operation
 from ssd_detector_ros.outputs.publishers import CameraOutputs, NodeOutputs
 from ssd_detector_ros.parameters import declaring as parameters
 from ssd_detector_ros.parameters.qos_overrides import QosOverrides
 from ssd_detector_ros.requests.services import ServiceError, Services
 from ssd_detector_ros.requests.transitions import answer_impossible_transitions, logs_exceptions
-from ssd_detector_ros.start.start_errors import explain
 from ssd_detector_ros.threads.polled_group import PolledGroup
+from ssd_detector_ros.wording.start_errors import explain
 
 PERIOD_S = 1.0
 

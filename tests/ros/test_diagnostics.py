@@ -13,7 +13,8 @@ from lifecycle_msgs.msg import Transition
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CompressedImage, Image
 
-from ssd_detector_ros.cameras.cameras import Camera, CameraName
+from ssd_detector_ros.cameras.camera import Camera
+from ssd_detector_ros.cameras.camera_names import CameraName
 from ssd_detector_ros.cameras.losses import advise, choose_reliability
 from ssd_detector_ros.cameras.offers import Offer
 from ssd_detector_ros.health.camera_watch import IMAGE_TYPES, judge_images

@@ -14,7 +14,7 @@ from sensor_msgs.msg import CompressedImage, Image
 from vision_msgs.msg import Detection2DArray
 
 from ssd_detector import ConfigError
-from ssd_detector_ros.cameras.cameras import name_cameras
+from ssd_detector_ros.cameras.camera_names import name_cameras
 from ssd_msgs.srv import LoadModel
 from tests.ros.talking import compressed_image, detector_command, peer, plain_image, running
 from tests.tiny_bundle import write_tiny_bundle

@@ -10,7 +10,7 @@ if find_spec('rclpy') is None:
     pytest.skip('ROS 2 is not sourced (no rclpy); run `make test`', allow_module_level=True)
 
 from ssd_detector_ros.cameras import shared_memory
-from ssd_detector_ros.cameras.cameras import CameraName
+from ssd_detector_ros.cameras.camera_names import CameraName
 from ssd_detector_ros.cameras.offers import Offer
 from ssd_detector_ros.health.camera_watch import judge_silence
 from ssd_detector_ros.health.diagnostics import WARN

@@ -11,7 +11,7 @@ try:
 except ImportError:  # Humble
     from rclpy.qos_event import SubscriptionEventCallbacks, UnsupportedEventTypeError
 
-from ssd_detector_ros.cameras.cameras import Camera
+from ssd_detector_ros.cameras.camera import Camera
 
 
 def subscribe_with_events(
@@ -40,7 +40,7 @@ def _build_events(camera: Camera, logger: RcutilsLogger) -> SubscriptionEventCal
 
     def on_message_lost(event: Any) -> None:
         # The total is of this subscription; there may have been others before.
-        camera.num_lost += int(event.total_count_change)
+        camera.note_lost(int(event.total_count_change))
 
     def on_incompatible_qos(event: Any) -> None:
         logger.warning(

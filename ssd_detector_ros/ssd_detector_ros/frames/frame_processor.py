@@ -6,24 +6,16 @@ import time
 
 import numpy as np
 from numpy.typing import NDArray
-from rclpy.clock import Clock, ROSClock
-from rclpy.impl.rcutils_logger import RcutilsLogger
 
-from ssd_detector import Detections, Detector, ImageError, SsdDetectorError
+from ssd_detector import Detections, ImageError, SsdDetectorError
 from ssd_detector.backends.backend import RawOutputs
-from ssd_detector_ros.cameras.cameras import Camera
+from ssd_detector_ros.cameras.camera import Camera
 from ssd_detector_ros.images.converter import Converter, Message
+from ssd_detector_ros.model.operation import Operation
 from ssd_detector_ros.outputs.snapshots import AnsweredFrame
 from ssd_detector_ros.parameters.settings import Settings
+from ssd_detector_ros.timing.ages import stamp_ns
 from ssd_detector_ros.timing.statistics import Statistics, Stopwatch
-
-
-@dataclass(frozen=True, eq=False)
-class Operation:
-    """What works at a moment: swapped as one, so that no frame meets half of a change."""
-
-    detector: Detector
-    settings: Settings
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,8 +82,8 @@ class FrameProcessor:
     :param operation: asked anew for each batch
     :param convert: message, scale of its samples -> RGB
     :param statistics: what counts the frames
-    :param clock: of the node, also of a simulation
-    :param logger: told of frames that can't be used
+    :param age_ms: stamp -> how old it is by the clock of the node, also of a simulation
+    :param log_error: told of frames that can't be used
     :param has_age_limit: whether frames older than max_age_ms are dropped
     """
 
@@ -101,15 +93,15 @@ class FrameProcessor:
         convert: Converter,
         *,
         statistics: Statistics,
-        clock: Clock,
-        logger: RcutilsLogger,
+        age_ms: Callable[[int], float],
+        log_error: Callable[[str], object],
         has_age_limit: bool,
     ) -> None:
         self._operation = operation
         self._convert = convert
         self._statistics = statistics
-        self._clock = clock
-        self._logger = logger
+        self._age_ms = age_ms
+        self._log_error = log_error
         self._has_age_limit = has_age_limit
 
     def process(self, arrivals: Sequence[Arrival]) -> None:
@@ -139,7 +131,7 @@ class FrameProcessor:
         camera.note_error(str(error))
         # rclpy's own throttle goes by the line of code: one camera would silence another.
         if camera.may_log(_kind_of(error)):
-            self._logger.error(
+            self._log_error(
                 f'{camera.name.topic}: frame dropped ({reason}, {count} so far): {error}'
             )
 
@@ -155,7 +147,7 @@ class FrameProcessor:
         watch = Stopwatch(
             arrival.time_s,
             age_ms=arrival.age_ms,
-            age_clock_ms=lambda: age_ms(self._clock, arrival.stamp_ns),
+            age_clock_ms=lambda: self._age_ms(arrival.stamp_ns),
         )
         watch.lap('wait')
         try:
@@ -207,8 +199,8 @@ class FrameProcessor:
     def _publish_the_rest(self, operation: Operation, frame: _Frame) -> None:
         """Keep the frame for snapshots, and publish what is for those who look on."""
         arrival, camera, header = frame.arrival, frame.arrival.camera, frame.arrival.message.header
-        camera.last_answered = AnsweredFrame(
-            frame.image_rgb, frame.detections, camera.name.topic, arrival.stamp_ns
+        camera.note_answered(
+            AnsweredFrame(frame.image_rgb, frame.detections, camera.name.topic, arrival.stamp_ns)
         )
         if camera.outputs.candidates_are_read():
             candidates = frame.postprocess(operation, are_candidates=True)
@@ -219,34 +211,9 @@ class FrameProcessor:
     def _is_too_old(self, arrival: Arrival, settings: Settings) -> bool:
         if not self._has_age_limit or arrival.stamp_ns == 0:
             return False
-        return age_ms(self._clock, arrival.stamp_ns) > settings.max_age_ms
+        return self._age_ms(arrival.stamp_ns) > settings.max_age_ms
 
 
 def _kind_of(error: SsdDetectorError) -> str:
     """Tell one fault from another; what was received may differ in each frame."""
     return str(error).partition(':')[0]
-
-
-def stamp_ns(message: Message) -> int:
-    """
-    Read the stamp of a message.
-
-    :param message: with a header
-    :return: 0 when the publisher set none
-    """
-    stamp = message.header.stamp
-    return int(stamp.sec) * 1_000_000_000 + int(stamp.nanosec)
-
-
-def age_ms(clock: Clock, stamp_ns: int) -> float:
-    """
-    Tell how old something is.
-
-    :param clock: of the node
-    :param stamp_ns: when it came about
-    :return: negative when that lies ahead
-    """
-    # Without a simulation the node's clock is the system's, which Python reads 40 times faster.
-    is_system_time = isinstance(clock, ROSClock) and not clock.ros_time_is_active
-    now_ns = time.time_ns() if is_system_time else clock.now().nanoseconds
-    return float(now_ns - stamp_ns) / 1e6

@@ -11,22 +11,18 @@ from rclpy.subscription import Subscription
 from sensor_msgs.msg import CompressedImage, Image
 
 from ssd_detector import ImageError
-from ssd_detector_ros.cameras.cameras import Camera
+from ssd_detector_ros.cameras.camera import Camera
 from ssd_detector_ros.cameras.qos_events import subscribe_with_events
-from ssd_detector_ros.frames.frame_processor import (
-    age_ms,
-    Arrival,
-    FrameProcessor,
-    Operation,
-    stamp_ns,
-)
+from ssd_detector_ros.frames.frame_processor import Arrival, FrameProcessor
 from ssd_detector_ros.images.converter import Converter, Message
 from ssd_detector_ros.images.serialized_images import read_image
+from ssd_detector_ros.model.operation import Operation
 from ssd_detector_ros.parameters.declaring import is_given
 from ssd_detector_ros.threads.frame_queue import FrameQueue
 from ssd_detector_ros.threads.polled_group import PolledGroup
 from ssd_detector_ros.threads.receiver import find_obstacle, Receiver
 from ssd_detector_ros.threads.worker import Worker
+from ssd_detector_ros.timing.ages import age_ms, stamp_ns
 from ssd_detector_ros.timing.statistics import Statistics
 
 
@@ -57,6 +53,7 @@ class Pipeline:
         self.statistics = Statistics(len(cameras))
         self._node = node
         self._operation = operation
+        self._age_ms = partial(age_ms, node.get_clock())
         drop_policy = node.get_parameter('drop_policy').value
         queue_size = node.get_parameter('queue_size').value
         is_newest = drop_policy == 'newest'
@@ -67,8 +64,8 @@ class Pipeline:
             operation,
             convert,
             statistics=self.statistics,
-            clock=node.get_clock(),
-            logger=node.get_logger(),
+            age_ms=self._age_ms,
+            log_error=node.get_logger().error,
             has_age_limit=drop_policy == 'max_age',
         )
         self._worker = Worker(
@@ -151,7 +148,7 @@ class Pipeline:
             self.statistics.count_drop(reason)
             return
         stamp = stamp_ns(message)
-        age = age_ms(self._node.get_clock(), stamp) if stamp else None
+        age = self._age_ms(stamp) if stamp else None
         if self._frames.put(camera.index, Arrival(message, camera, age)):
             self.statistics.count_drop(self._overflow)
         # Lets go of the interpreter's lock: the worker starts now, not when the next wait is

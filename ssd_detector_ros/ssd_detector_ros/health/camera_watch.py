@@ -6,7 +6,8 @@ import time
 
 from rclpy.node import Node
 
-from ssd_detector_ros.cameras.cameras import Camera, CameraName
+from ssd_detector_ros.cameras.camera import Camera
+from ssd_detector_ros.cameras.camera_names import CameraName
 from ssd_detector_ros.cameras.losses import advise, choose_reliability
 from ssd_detector_ros.cameras.offers import find_offers, Offer
 from ssd_detector_ros.cameras.shared_memory import find_other_owners

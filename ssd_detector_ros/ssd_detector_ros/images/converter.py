@@ -13,7 +13,7 @@ from ssd_detector_ros.images.compressed_images import decode_rgb
 from ssd_detector_ros.images.raw_images import ENCODINGS, to_rgb
 from ssd_detector_ros.images.sample_scale import FULL_BITS, SampleScale
 from ssd_detector_ros.images.serialized_images import ReceivedImage
-from ssd_detector_ros.quoting import quoted
+from ssd_detector_ros.wording.quoting import quoted
 
 ImageConversion = Literal['auto', 'cv_bridge', 'builtin']
 IMAGE_CONVERSIONS: tuple[ImageConversion, ...] = ('auto', 'cv_bridge', 'builtin')

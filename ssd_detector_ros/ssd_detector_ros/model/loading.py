@@ -11,8 +11,6 @@ from ssd_detector.bundles.bundle import AUTO
 from ssd_detector.bundles.contents import PARITY
 from ssd_detector.proofs.parity import read_parity, verify_backend
 
-VERIFY_MODES = ('off', 'warn', 'refuse')
-
 
 @dataclass(frozen=True)
 class ModelRequest:

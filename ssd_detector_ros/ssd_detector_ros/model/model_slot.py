@@ -9,8 +9,8 @@ from rclpy.node import Node
 from rclpy.parameter import Parameter
 
 from ssd_detector import ConfigError, Detector, SsdDetectorError, Thresholds
-from ssd_detector_ros.frames.frame_processor import Operation
 from ssd_detector_ros.model.loading import load_model, LoadedModel, ModelRequest
+from ssd_detector_ros.model.operation import Operation
 from ssd_detector_ros.parameters import declaring as parameters
 from ssd_detector_ros.parameters.declarations import DECLARATIONS, LIVE, STATIC
 from ssd_detector_ros.parameters.settings import (

@@ -10,10 +10,10 @@ from rclpy.parameter import Parameter
 from ssd_detector.backend_selection import BACKENDS, PRECISIONS
 from ssd_detector.bundles.bundle import AUTO
 from ssd_detector_ros.images.converter import IMAGE_CONVERSIONS
-from ssd_detector_ros.model.loading import VERIFY_MODES
 from ssd_detector_ros.outputs.messages import CLASS_ID_FORMATS
 
 DROP_POLICIES = ('newest', 'max_age', 'keep_all')
+VERIFY_MODES = ('off', 'warn', 'refuse')
 IMAGE_TRANSPORTS = ('raw', 'compressed')
 
 

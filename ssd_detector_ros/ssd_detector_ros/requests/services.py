@@ -8,11 +8,11 @@ from rclpy.callback_groups import ReentrantCallbackGroup
 from rclpy.node import Node
 
 from ssd_detector import SsdDetectorError
-from ssd_detector_ros.cameras.cameras import Camera
+from ssd_detector_ros.cameras.camera import Camera
 from ssd_detector_ros.outputs.snapshots import AnsweredFrame, save_snapshot
 from ssd_detector_ros.parameters.declaring import folder_path
-from ssd_detector_ros.quoting import quoted
 from ssd_detector_ros.threads.background import InBackground, waker_of
+from ssd_detector_ros.wording.quoting import quoted
 from ssd_msgs.srv import LoadModel, SetEnabled, Snapshot
 
 # PATH_MAX of Linux.

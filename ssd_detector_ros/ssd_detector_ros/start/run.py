@@ -10,7 +10,7 @@ from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 
 from ssd_detector_ros.node import DetectorNode
 from ssd_detector_ros.start.memory import forget_what_stays, keep_freed_memory
-from ssd_detector_ros.start.start_errors import explain, find_missing_log_folder
+from ssd_detector_ros.wording.start_errors import explain, find_missing_log_folder
 
 
 def main(args: list[str] | None = None, *, on_init: Callable[[], object] = lambda: None) -> int:

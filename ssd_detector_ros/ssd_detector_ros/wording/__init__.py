@@ -1,0 +1,1 @@
+"""Texts of others, fit for a line that people read."""
