@@ -11,6 +11,7 @@ from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackRet
 from ssd_detector import SsdDetectorError
 from ssd_detector_ros.cameras.camera import Camera
 from ssd_detector_ros.cameras.camera_names import CameraName, name_cameras
+from ssd_detector_ros.cameras.transports import TRANSPORTS
 from ssd_detector_ros.frames.pipeline import Pipeline
 from ssd_detector_ros.health.health import Health
 from ssd_detector_ros.images.converter import Converter, make_converter
@@ -20,6 +21,7 @@ from ssd_detector_ros.model.operation import Operation
 from ssd_detector_ros.outputs.publishers import CameraOutputs, NodeOutputs
 from ssd_detector_ros.parameters import declaring as parameters
 from ssd_detector_ros.parameters.qos_overrides import QosOverrides
+from ssd_detector_ros.parameters.static_settings import StaticSettings
 from ssd_detector_ros.requests.services import ServiceError, Services
 from ssd_detector_ros.requests.transitions import answer_impossible_transitions, logs_exceptions
 from ssd_detector_ros.threads.polled_group import PolledGroup
@@ -40,6 +42,7 @@ class DetectorNode(LifecycleNode):
         self.failure: Exception | None = None
         self._qos_overrides = QosOverrides(self)
         findings = parameters.declare_parameters(self)
+        self._settings = StaticSettings()
         self._models = ModelSlot(self, findings, self._publish_label_info)
         self._events = PolledGroup()
         self._outputs = NodeOutputs(self, self._events)
@@ -77,24 +80,14 @@ class DetectorNode(LifecycleNode):
         :param state: the state before
         :return: SUCCESS or FAILURE
         """
-        findings: list[str] = []
-        for step in (
-            self._models.configure,
-            self._choose_converter,
-            self._name_cameras,
-            self._qos_overrides.check_values,
-        ):
-            try:
-                step()
-            except SsdDetectorError as error:
-                findings += str(error).splitlines()
-            except Exception as error:
-                self._models.failure = f'{type(error).__name__}: {error}'
-                raise
-        findings = findings or self._open_outputs()
+        try:
+            findings = self._prepare()
+        except Exception as error:
+            self._models.fail([f'{type(error).__name__}: {error}'])
+            raise
         if findings:
             self._release()
-            self._models.failure = '; '.join(findings)
+            self._models.fail(findings)
             for finding in findings:
                 self.get_logger().error(finding)
             return TransitionCallbackReturn.FAILURE
@@ -114,6 +107,7 @@ class DetectorNode(LifecycleNode):
         self._pipeline = Pipeline(
             self,
             self._cameras,
+            settings=self._settings,
             operation=self._operation,
             convert=self._convert,
             events=self._events,
@@ -144,7 +138,7 @@ class DetectorNode(LifecycleNode):
         :return: SUCCESS
         """
         self._release()
-        self._models.failure = ''
+        self._models.forget_failure()
         return TransitionCallbackReturn.SUCCESS
 
     @logs_exceptions
@@ -178,23 +172,40 @@ class DetectorNode(LifecycleNode):
         self._health.end_period()
         self._events.open()
 
+    def _prepare(self) -> list[str]:
+        """Do what configure does, and return everything that is wrong."""
+        self._settings, findings = parameters.read_static(self)
+        for step in (
+            self._load_model,
+            self._choose_converter,
+            self._name_cameras,
+            self._qos_overrides.check_values,
+        ):
+            try:
+                step()
+            except SsdDetectorError as error:
+                findings += str(error).splitlines()
+        return findings or self._open_outputs()
+
+    def _load_model(self) -> None:
+        self._models.configure(self._settings)
+
     def _choose_converter(self) -> None:
         self._convert = make_converter(
-            self.get_parameter('image_conversion').value,
-            sample_bits=self.get_parameter('sample_bits').value,
+            self._settings.image_conversion, sample_bits=self._settings.sample_bits
         )
 
     def _name_cameras(self) -> None:
         self._camera_names = name_cameras(
             self,
-            image_topic=self.get_parameter('image_topic').value,
-            image_topics=self.get_parameter_or('image_topics').value or (),
-            image_transport=self.get_parameter('image_transport').value,
+            image_topic=self._settings.image_topic,
+            image_topics=self._settings.image_topics,
+            transport=TRANSPORTS[self._settings.image_transport],
         )
 
     def _open_outputs(self) -> list[str]:
         """Make the publishers of each camera, and return what is wrong with names and QoS."""
-        sample_bits = self.get_parameter('sample_bits').value
+        sample_bits = self._settings.sample_bits
         try:
             # One after the other: with an error those that exist are taken away again.
             for index, name in enumerate(self._camera_names):

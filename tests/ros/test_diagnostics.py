@@ -17,7 +17,8 @@ from ssd_detector_ros.cameras.camera import Camera
 from ssd_detector_ros.cameras.camera_names import CameraName
 from ssd_detector_ros.cameras.losses import advise, choose_reliability
 from ssd_detector_ros.cameras.offers import Offer
-from ssd_detector_ros.health.camera_watch import IMAGE_TYPES, judge_images
+from ssd_detector_ros.cameras.transports import RAW
+from ssd_detector_ros.health.camera_watch import judge_images
 from ssd_detector_ros.health.diagnostics import ERROR, judge_speed, OK, WARN
 from ssd_detector_ros.timing.statistics import STAGES, Statistics
 from tests.ros.talking import detector_command, peer, plain_image, running
@@ -146,7 +147,7 @@ def test_lost_images_come_with_the_dds_profile_and_are_asked_for_again(bundle, t
 
 
 def offer(name, *, is_reliable):
-    return Offer(name, IMAGE_TYPES[0], '', misfit='', is_reliable=is_reliable)
+    return Offer(name, RAW.message_type, '', misfit='', is_reliable=is_reliable)
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from vision_msgs.msg import Detection2DArray
 
 from ssd_detector import ConfigError
 from ssd_detector_ros.cameras.camera_names import name_cameras
+from ssd_detector_ros.cameras.transports import TRANSPORTS
 from ssd_msgs.srv import LoadModel
 from tests.ros.talking import compressed_image, detector_command, peer, plain_image, running
 from tests.tiny_bundle import write_tiny_bundle
@@ -208,7 +209,9 @@ def node():
 
 def names(node, *topics, transport='raw'):
     one, several = (topics[0], ()) if len(topics) == 1 else ('image', topics)
-    return name_cameras(node, image_topic=one, image_topics=several, image_transport=transport)
+    return name_cameras(
+        node, image_topic=one, image_topics=several, transport=TRANSPORTS[transport]
+    )
 
 
 def test_names_follow_namespace_and_remapping_and_outputs_follow_what_was_given(node):

@@ -99,7 +99,7 @@ def test_parameters_show_what_the_bundle_recommends(detector):
     ('name', 'value', 'reason'),
     [
         ('bundle', '/elsewhere', 'cleanup'),
-        ('class_id_format', 'number', 'label or index'),
+        ('class_id_format', 'number', 'label, index'),
         ('class_thresholds', ['purple=0.5'], 'red, green, blue'),
         ('class_thresholds', ['red'], 'label=threshold'),
         ('max_detections', 0, 'max_detections'),

@@ -36,11 +36,11 @@ def test_the_users_of_shared_memory_are_those_of_fast_dds_but_this_one(tmp_path,
 def test_silence_of_a_camera_of_another_user_is_told_with_both_ways_out():
     name = CameraName(given='image', topic='/image', prefix='~', other_given='o', other_topic='/o')
     offer = Offer('/camera', IMAGE, 'RELIABLE, VOLATILE', misfit='')
-    verdict = judge_silence(name, IMAGE, [offer], other_users={OTHER_USER})
+    verdict = judge_silence(name, [offer], other_users={OTHER_USER})
     assert verdict.level == WARN
     for words in ('12345', 'docker run --user', 'FASTDDS_BUILTIN_TRANSPORTS=UDPv4'):
         assert words in verdict.message
-    assert '/dev/shm' not in judge_silence(name, IMAGE, [offer]).message
+    assert '/dev/shm' not in judge_silence(name, [offer]).message
 
 
 @pytest.mark.slow

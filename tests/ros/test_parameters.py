@@ -24,6 +24,7 @@ from ssd_detector_ros.parameters.settings import (
     Settings,
     threshold_values,
 )
+from ssd_detector_ros.parameters.static_settings import StaticSettings
 
 
 @pytest.fixture
@@ -85,6 +86,26 @@ def test_what_the_user_sets_goes_before_the_bundle(declare):
 def test_the_defaults_of_declarations_and_of_settings_are_the_same(declare):
     node, _ = declare()
     assert parse_settings(values_of(node), Thresholds()) == Settings()
+    assert parameters.read_static(node) == (StaticSettings(), [])
+
+
+def test_a_choice_that_there_is_not_is_told_and_leaves_the_rest_to_be_checked(declare):
+    node, _ = declare(
+        *given_parameters(image_transport='x', image_topics="['', 'a']", drop_policy='oldest')
+    )
+    settings, findings = parameters.read_static(node)
+    assert settings == StaticSettings(image_topics=('a',))
+    assert findings == [
+        "image_transport: received 'x'; expected one of raw, compressed",
+        "drop_policy: received 'oldest'; expected one of newest, max_age, keep_all",
+    ]
+
+
+def test_only_the_newest_frame_waits_unless_frames_wait_in_order():
+    assert [
+        StaticSettings(drop_policy=one, queue_size=7).capacity
+        for one in ('newest', 'max_age', 'keep_all')
+    ] == [1, 7, 7]
 
 
 def test_everything_wrong_with_live_settings_is_told_at_once(declare):
@@ -94,17 +115,11 @@ def test_everything_wrong_with_live_settings_is_told_at_once(declare):
         class_thresholds=['cat'],
         region_of_interest=[0.0, 1.0],
         ignore_polygons=['0,0 1'],
-        class_id_format='number',
     )
     with pytest.raises(ConfigError) as caught:
         parse_settings(values, Thresholds())
     names = {finding.partition(':')[0] for finding in caught.value.findings}
-    assert names == {
-        'class_thresholds',
-        'region_of_interest',
-        'ignore_polygons',
-        'class_id_format',
-    }
+    assert names == {'class_thresholds', 'region_of_interest', 'ignore_polygons'}
 
 
 def test_candidates_keep_all_but_the_score_thresholds(declare):

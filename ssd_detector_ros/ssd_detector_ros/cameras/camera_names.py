@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from rclpy.node import Node
 
 from ssd_detector import ConfigError
+from ssd_detector_ros.cameras.transports import RAW, Transport
 
 COMPRESSED_SUFFIX = '/compressed'
 
@@ -17,9 +18,10 @@ class CameraName:
 
     :param given: what to subscribe to; rcl remaps it, once
     :param topic: what becomes of it: where the images come from, absolute
-    :param other_given: the same images with the other `image_transport`, before remapping
+    :param other_given: the same images with the other transport, before remapping
     :param other_topic: after remapping
     :param prefix: of what is published for it
+    :param transport: how the images are sent
     """
 
     given: str
@@ -27,10 +29,11 @@ class CameraName:
     other_given: str
     other_topic: str
     prefix: str
+    transport: Transport = RAW
 
 
 def name_cameras(
-    node: Node, *, image_topic: str, image_topics: Sequence[str], image_transport: str
+    node: Node, *, image_topic: str, image_topics: Sequence[str], transport: Transport
 ) -> list[CameraName]:
     """
     Find out what to subscribe to, and what to call what is published.
@@ -40,17 +43,16 @@ def name_cameras(
 
     :param node: whose namespace and remappings apply
     :param image_topic: of the only camera
-    :param image_topics: of several cameras; empty texts do not count
-    :param image_transport: raw or compressed
+    :param image_topics: of several cameras; none for that one
+    :param transport: how all of them send
     :return: a name for each camera; one alone publishes below `~`, several below `~/<topic>`
     :raises ConfigError: when topics are no topic names, or two are the same
     """
-    several = [topic for topic in image_topics if topic]
-    topics = several or [image_topic]
-    findings = list(_check_topics(topics, 'image_topics' if several else 'image_topic'))
+    topics = image_topics or [image_topic]
+    findings = list(_check_topics(topics, 'image_topics' if image_topics else 'image_topic'))
     if findings:
         raise ConfigError(findings)
-    prefixes = [f'~/{topic.strip("~/")}' for topic in topics] if several else ['~']
+    prefixes = [f'~/{topic.strip("~/")}' for topic in topics] if image_topics else ['~']
     names = []
     for topic, prefix in zip(topics, prefixes, strict=True):
         try:
@@ -60,8 +62,8 @@ def name_cameras(
             reason = str(error).partition(', at ')[0]
             findings.append(f"image topic: received '{topic}': {reason}")
             continue
-        chosen = (compressed, raw) if image_transport == 'compressed' else (raw, compressed)
-        names.append(CameraName(*chosen[0], *chosen[1], prefix))
+        chosen, other = (raw, compressed) if transport is RAW else (compressed, raw)
+        names.append(CameraName(*chosen, *other, prefix, transport))
     found = [name.topic for name in names]
     findings += [
         f'image topic: {topic} is what several cameras are remapped to; give each its own'

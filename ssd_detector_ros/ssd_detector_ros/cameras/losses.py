@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 
 from ssd_detector_ros.cameras.offers import Offer
+from ssd_detector_ros.parameters.qos_overrides import reliability_parameter
 
 
 def choose_reliability(offers: Sequence[Offer], *, is_lossy: bool) -> ReliabilityPolicy:
@@ -38,6 +39,6 @@ def advise(topic: str, qos: QoSProfile, offers: Sequence[Offer]) -> str:
     )
     is_possible = choose_reliability(offers, is_lossy=True) == ReliabilityPolicy.RELIABLE
     if is_possible and qos.reliability != ReliabilityPolicy.RELIABLE:
-        parameter = f'qos_overrides.{topic}.subscription.reliability'
+        parameter = reliability_parameter(topic)
         advice += f', or set {parameter} to reliable, as {offers[0].node_name} offers it'
     return advice

@@ -12,6 +12,7 @@ except ImportError:  # Humble
     from rclpy.qos_event import SubscriptionEventCallbacks, UnsupportedEventTypeError
 
 from ssd_detector_ros.cameras.camera import Camera
+from ssd_detector_ros.parameters.qos_overrides import reliability_parameter
 
 
 def subscribe_with_events(
@@ -45,8 +46,8 @@ def _build_events(camera: Camera, logger: RcutilsLogger) -> SubscriptionEventCal
     def on_incompatible_qos(event: Any) -> None:
         logger.warning(
             f'{camera.name.topic}: a publisher offers a QoS that this subscription can not take '
-            f'({event.last_policy_kind}): nothing will arrive from it. Set qos_overrides.'
-            f'{camera.name.topic}.subscription.reliability to best_effort and .durability to '
+            f'({event.last_policy_kind}): nothing will arrive from it. Set '
+            f'{reliability_parameter(camera.name.topic)} to best_effort and .durability to '
             f'volatile; /diagnostics shows what it offers'
         )
 

@@ -8,16 +8,21 @@ from rclpy.lifecycle import LifecycleNode
 from rclpy.qos import QoSPolicyKind, QoSProfile, ReliabilityPolicy
 from rclpy.qos_overriding_options import QoSOverridingOptions
 from rclpy.subscription import Subscription
-from sensor_msgs.msg import CompressedImage, Image
 
 from ssd_detector import ImageError
 from ssd_detector_ros.cameras.camera import Camera
 from ssd_detector_ros.cameras.qos_events import subscribe_with_events
+from ssd_detector_ros.cameras.transports import RAW
 from ssd_detector_ros.frames.frame_processor import Arrival, FrameProcessor
 from ssd_detector_ros.images.converter import Converter, Message
 from ssd_detector_ros.images.serialized_images import read_image
 from ssd_detector_ros.model.operation import Operation
 from ssd_detector_ros.parameters.declaring import is_given
+from ssd_detector_ros.parameters.qos_overrides import (
+    reliability_parameter,
+    SUBSCRIPTION_POLICIES,
+)
+from ssd_detector_ros.parameters.static_settings import StaticSettings
 from ssd_detector_ros.threads.frame_queue import FrameQueue
 from ssd_detector_ros.threads.polled_group import PolledGroup
 from ssd_detector_ros.threads.receiver import find_obstacle, Receiver
@@ -32,6 +37,7 @@ class Pipeline:
 
     :param node: in activate
     :param cameras: at least one
+    :param settings: how many frames wait, and which are dropped
     :param operation: what works at the moment
     :param convert: message, scale of its samples -> RGB
     :param events: where the subscriptions' events wait
@@ -43,6 +49,7 @@ class Pipeline:
         node: LifecycleNode,
         cameras: Sequence[Camera],
         *,
+        settings: StaticSettings,
         operation: Callable[[], Operation],
         convert: Converter,
         events: PolledGroup,
@@ -54,11 +61,8 @@ class Pipeline:
         self._node = node
         self._operation = operation
         self._age_ms = partial(age_ms, node.get_clock())
-        drop_policy = node.get_parameter('drop_policy').value
-        queue_size = node.get_parameter('queue_size').value
-        is_newest = drop_policy == 'newest'
-        self._capacity = 1 if is_newest else queue_size
-        self._overflow = 'superseded' if is_newest else 'queue_full'
+        self._capacity = settings.capacity
+        self._overflow = 'superseded' if settings.drop_policy == 'newest' else 'queue_full'
         self._frames: FrameQueue[Arrival] = FrameQueue(len(cameras), capacity=self._capacity)
         self._processor = FrameProcessor(
             operation,
@@ -66,12 +70,12 @@ class Pipeline:
             statistics=self.statistics,
             age_ms=self._age_ms,
             log_error=node.get_logger().error,
-            has_age_limit=drop_policy == 'max_age',
+            has_age_limit=settings.drop_policy == 'max_age',
         )
         self._worker = Worker(
             self._frames,
             self._processor.process,
-            max_batch_size=node.get_parameter('max_batch_size').value,
+            max_batch_size=settings.max_batch_size,
             on_failure=on_failure,
         )
         for camera in cameras:
@@ -115,7 +119,7 @@ class Pipeline:
         )
         self._node.get_logger().warning(
             f'{camera.name.topic}: {reason}: subscribing {reliability.name.lower()} from now on; '
-            f'set {_reliability_parameter(camera)} to decide it'
+            f'set {reliability_parameter(camera.name.topic)} to decide it'
         )
 
     def has_chosen_reliable(self, camera: Camera) -> bool:
@@ -199,22 +203,25 @@ class Pipeline:
         self._receiver = None
 
     def _is_reliability_given(self, camera: Camera) -> bool:
-        return is_given(self._node, _reliability_parameter(camera))
+        return is_given(self._node, reliability_parameter(camera.name.topic))
 
     def _subscribe(
         self, camera: Camera, reliability: ReliabilityPolicy = ReliabilityPolicy.BEST_EFFORT
     ) -> Subscription:
-        is_raw = self._node.get_parameter('image_transport').value == 'raw'
+        transport = camera.name.transport
+        is_raw = transport is RAW
         callback = self._on_serialized if is_raw else self.on_image
         # Best effort fits whatever a camera offers; no deeper than the frames that may wait.
         qos = QoSProfile(depth=self._capacity, reliability=reliability)
         # Declared, it would stay what it was at first.
-        policies = [QoSPolicyKind.DURABILITY]
-        if self._is_reliability_given(camera):
-            policies.append(QoSPolicyKind.RELIABILITY)
+        policies = [
+            kind
+            for kind in SUBSCRIPTION_POLICIES
+            if kind != QoSPolicyKind.RELIABILITY or self._is_reliability_given(camera)
+        ]
         return subscribe_with_events(
             lambda events: self._node.create_subscription(
-                Image if is_raw else CompressedImage,
+                transport.message,
                 camera.name.given,
                 partial(callback, camera),
                 qos,
@@ -226,7 +233,3 @@ class Pipeline:
             camera,
             self._node.get_logger(),
         )
-
-
-def _reliability_parameter(camera: Camera) -> str:
-    return f'qos_overrides.{camera.name.topic}.subscription.reliability'

@@ -11,18 +11,18 @@ from ssd_detector_ros.cameras.camera_names import CameraName
 from ssd_detector_ros.cameras.losses import advise, choose_reliability
 from ssd_detector_ros.cameras.offers import find_offers, Offer
 from ssd_detector_ros.cameras.shared_memory import find_other_owners
+from ssd_detector_ros.cameras.transports import OTHERS
 from ssd_detector_ros.frames.pipeline import Pipeline
 from ssd_detector_ros.health.diagnostics import ERROR, OK, Verdict, WARN
+from ssd_detector_ros.parameters.qos_overrides import reliability_parameter
 
 STALE_AFTER_S = 2.0
 # An error stays shown for so long after the frame that caused it.
 ERROR_SHOWN_S = 5.0
-IMAGE_TYPES = ('sensor_msgs/msg/Image', 'sensor_msgs/msg/CompressedImage')
 
 
 def judge_silence(
     name: CameraName,
-    message_type: str,
     offers: Sequence[Offer],
     *,
     others: Sequence[Offer] = (),
@@ -32,20 +32,18 @@ def judge_silence(
     Say why no image has arrived yet.
 
     :param name: what is subscribed to
-    :param message_type: that is expected
     :param offers: the publishers on the topic
     :param others: those on the topic of the other transport
     :param other_users: whose shared memory lies on this machine
     :return: the verdict
     """
-    topic, is_raw = name.topic, message_type == IMAGE_TYPES[0]
-    transport, other_type = ('compressed', IMAGE_TYPES[1]) if is_raw else ('raw', IMAGE_TYPES[0])
+    topic, message_type, other = name.topic, name.transport.message_type, OTHERS[name.transport]
     shown = ', '.join(f'{one.node_name} ({one.message_type}, {one.qos})' for one in offers)
-    if not offers and other_type in [one.message_type for one in others]:
+    if not offers and other.message_type in [one.message_type for one in others]:
         return Verdict(
             ERROR,
             f'no image yet: nobody publishes {topic}, but {name.other_topic} is published as '
-            f'{other_type}; set image_transport to {transport}',
+            f'{other.message_type}; set image_transport to {other.name}',
         )
     if not offers:
         return Verdict(
@@ -55,8 +53,8 @@ def judge_silence(
         )
     if wrong := [one for one in offers if one.message_type != message_type]:
         advice = (
-            f'set image_transport to {transport}'
-            if wrong[0].message_type in IMAGE_TYPES
+            f'set image_transport to {other.name}'
+            if wrong[0].message_type == other.message_type
             else 'choose the topic of the images'
         )
         return Verdict(
@@ -69,7 +67,7 @@ def judge_silence(
         return Verdict(
             ERROR,
             f'QoS incompatible: {misfits[0].node_name} offers {misfits[0].qos} on {topic} '
-            f'({misfits[0].misfit}); set qos_overrides.{topic}.subscription.reliability to '
+            f'({misfits[0].misfit}); set {reliability_parameter(topic)} to '
             f'best_effort and .durability to volatile',
             {'publishers': shown},
         )
@@ -129,16 +127,12 @@ class CameraWatch:
     :param node: that subscribes
     :param camera: what is known of it
     :param pipeline: that takes its images
-    :param message_type: such as sensor_msgs/msg/Image
     """
 
-    def __init__(
-        self, node: Node, camera: Camera, *, pipeline: Pipeline, message_type: str
-    ) -> None:
+    def __init__(self, node: Node, camera: Camera, *, pipeline: Pipeline) -> None:
         self._node = node
         self._camera = camera
         self._pipeline = pipeline
-        self._message_type = message_type
         self._num_lost_before = camera.num_lost
         self._has_told_users = False
 
@@ -162,9 +156,7 @@ class CameraWatch:
         if self._camera.last_received_s is None and not is_lossy:
             others = find_offers(self._node, name.other_given, qos)
             users = find_other_owners() if offers else frozenset()
-            verdict = judge_silence(
-                name, self._message_type, offers, others=others, other_users=users
-            )
+            verdict = judge_silence(name, offers, others=others, other_users=users)
             if users and not self._has_told_users:
                 # The log as well: the other user does not hear /diagnostics either.
                 self._has_told_users = True

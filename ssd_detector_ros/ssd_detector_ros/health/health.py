@@ -6,7 +6,7 @@ from rclpy.clock import ROSClock
 from rclpy.lifecycle import LifecycleNode
 
 from ssd_detector_ros.frames.pipeline import Pipeline
-from ssd_detector_ros.health.camera_watch import CameraWatch, IMAGE_TYPES
+from ssd_detector_ros.health.camera_watch import CameraWatch
 from ssd_detector_ros.health.diagnostics import ERROR, judge_speed, OK, Verdict, WARN
 from ssd_detector_ros.model.model_slot import describe, ModelSlot
 from ssd_detector_ros.outputs.publishers import NodeOutputs
@@ -37,15 +37,8 @@ class Health:
         self._pipeline, self._watches = pipeline, []
         if pipeline is None:
             return
-        is_raw = self._node.get_parameter('image_transport').value == 'raw'
         self._watches = [
-            CameraWatch(
-                self._node,
-                camera,
-                pipeline=pipeline,
-                message_type=IMAGE_TYPES[0 if is_raw else 1],
-            )
-            for camera in pipeline.cameras
+            CameraWatch(self._node, camera, pipeline=pipeline) for camera in pipeline.cameras
         ]
 
     def end_period(self) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from importlib.util import find_spec
-from typing import Literal, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,13 +10,12 @@ from sensor_msgs.msg import CompressedImage, Image
 
 from ssd_detector import ConfigError, ImageError
 from ssd_detector_ros.images.compressed_images import decode_rgb
+from ssd_detector_ros.images.conversions import ImageConversion
 from ssd_detector_ros.images.raw_images import ENCODINGS, to_rgb
 from ssd_detector_ros.images.sample_scale import FULL_BITS, SampleScale
 from ssd_detector_ros.images.serialized_images import ReceivedImage
 from ssd_detector_ros.wording.quoting import quoted
 
-ImageConversion = Literal['auto', 'cv_bridge', 'builtin']
-IMAGE_CONVERSIONS: tuple[ImageConversion, ...] = ('auto', 'cv_bridge', 'builtin')
 # What cv_bridge's conversions to rgb8 get right in every distribution, and only without row
 # padding: it takes rows for whole pixels (`step / channels`), or fails. It knows no NV12 and NV21,
 # and byte swapping fails with NumPy 2 (`newbyteorder`).

@@ -7,9 +7,9 @@ import numpy as np
 
 from ssd_detector import BackendError, Detector, SsdDetectorError
 from ssd_detector.backend_selection import resolve_precision
-from ssd_detector.bundles.bundle import AUTO
 from ssd_detector.bundles.contents import PARITY
 from ssd_detector.proofs.parity import read_parity, verify_backend
+from ssd_detector_ros.parameters.static_settings import VerifyMode
 
 
 @dataclass(frozen=True)
@@ -21,12 +21,12 @@ class ModelRequest:
     """
 
     bundle: Path
-    model: str = AUTO
-    backend: str = AUTO
-    precision: str = AUTO
-    num_threads: int = 0
-    max_batch_size: int = 1
-    verify: str = 'off'
+    model: str
+    backend: str
+    precision: str
+    num_threads: int
+    max_batch_size: int
+    verify: VerifyMode
 
 
 @dataclass(frozen=True)

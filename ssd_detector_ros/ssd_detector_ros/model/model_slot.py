@@ -19,6 +19,7 @@ from ssd_detector_ros.parameters.settings import (
     THRESHOLD_NAMES,
     threshold_values,
 )
+from ssd_detector_ros.parameters.static_settings import StaticSettings
 from ssd_detector_ros.threads.background import InBackground, waker_of
 
 
@@ -35,13 +36,14 @@ class ModelSlot:
         self, node: Node, declaration_findings: dict[str, str], on_change: Callable[[], None]
     ) -> None:
         self.operation: Operation | None = None
-        # Why the last attempt to load failed; empty after one that did not.
-        self.failure = ''
         # What somebody should know of the model at work.
         self.warning = ''
+        self._failure = ''
         self._node = node
         self._declaration_findings = declaration_findings
         self._on_change = on_change
+        # Set by configure().
+        self._static = StaticSettings()
         self._names_from_bundle: set[str] = set()
         self._is_loading = self._is_swapping = False
         # Grows when the node is configured or cleaned up: what was asked for before is void then.
@@ -52,15 +54,34 @@ class ModelSlot:
                 lambda given: [parameters.take_whole_numbers(one) for one in given]
             )
 
-    def configure(self) -> None:
+    @property
+    def failure(self) -> str:
+        """Why the last attempt to load or to configure failed; empty after one that did not."""
+        return self._failure
+
+    def fail(self, findings: Iterable[str]) -> None:
+        """
+        Remember a failed attempt, for the diagnostics.
+
+        :param findings: what was wrong
+        """
+        self._failure = '; '.join(findings)
+
+    def forget_failure(self) -> None:
+        """Begin anew: the last attempt says nothing any more."""
+        self._failure = ''
+
+    def configure(self, static: StaticSettings) -> None:
         """
         Load what the parameters ask for.
 
+        :param static: what to load
         :raises ConfigError: with everything that is wrong
         """
         self._generation += 1
+        self._static = static
         findings = list(self._declaration_findings.values())
-        findings += parameters.check_choices(self._values(STATIC))
+        findings += parameters.check_choices(self._values(LIVE)).values()
         loaded = None
         try:
             loaded = load_model(self._request())
@@ -70,7 +91,7 @@ class ModelSlot:
             settings = self._check_settings(loaded.detector if loaded else None, {})
         except ConfigError as error:
             findings += error.findings
-        self.failure = '; '.join(findings)
+        self.fail(findings)
         if findings:
             raise ConfigError(findings)
         assert loaded is not None, 'a finding otherwise'
@@ -104,14 +125,14 @@ class ModelSlot:
             loaded = await InBackground(lambda: load_model(request), on_end=waker_of(self._node))
             if generation != self._generation:
                 raise ConfigError(['the node was cleaned up while the model was being loaded'])
-            self._take(loaded, request, bundle or self._node.get_parameter('bundle').value)
+            self._take(loaded, request, bundle or self._static.bundle)
         except SsdDetectorError as error:
             if generation == self._generation:
-                self.failure = '; '.join(str(error).splitlines())
+                self.fail(str(error).splitlines())
             raise
         finally:
             self._is_loading = False
-        self.failure = ''
+        self.forget_failure()
         return tell_loaded(loaded.detector)
 
     def _take(self, loaded: LoadedModel, request: ModelRequest, bundle: str) -> None:
@@ -122,6 +143,7 @@ class ModelSlot:
         try:
             shown = {'bundle': bundle, 'model': request.model}
             self._node.set_parameters([_parameter(*pair) for pair in shown.items()])
+            self._static = replace(self._static, bundle=bundle, model=request.model)
         finally:
             self._is_swapping = False
         self._show_thresholds(settings.thresholds)
@@ -133,9 +155,16 @@ class ModelSlot:
             self._node.get_logger().warning(self.warning)
 
     def _request(self) -> ModelRequest:
-        names = ('model', 'backend', 'precision', 'num_threads', 'max_batch_size', 'verify')
-        bundle = parameters.bundle_path(self._node.get_parameter('bundle').value)
-        return ModelRequest(bundle=bundle, **self._values(names))
+        static = self._static
+        return ModelRequest(
+            bundle=parameters.bundle_path(static.bundle),
+            model=static.model,
+            backend=static.backend,
+            precision=static.precision,
+            num_threads=static.num_threads,
+            max_batch_size=static.max_batch_size,
+            verify=static.verify,
+        )
 
     def _values(self, names: Iterable[str]) -> dict[str, Any]:
         return {name: self._node.get_parameter_or(name).value for name in names}
@@ -168,7 +197,7 @@ class ModelSlot:
         operation = self.operation
         detector = operation.detector if operation else None
         findings = [] if self._is_swapping else self._check_static(values)
-        findings += parameters.check_choices(values)
+        findings += parameters.check_choices(values).values()
         live = {name: value for name, value in values.items() if name in LIVE}
         try:
             # Unconfigured, other parameters may still be wrong; configure will tell.

@@ -1,20 +1,23 @@
 """The node's parameters: type, range, meaning and default, in one place."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
 from rclpy.parameter import Parameter
 
 from ssd_detector.backend_selection import BACKENDS, PRECISIONS
-from ssd_detector.bundles.bundle import AUTO
-from ssd_detector_ros.images.converter import IMAGE_CONVERSIONS
+from ssd_detector.regions import Regions
+from ssd_detector_ros.images.conversions import IMAGE_CONVERSIONS
 from ssd_detector_ros.outputs.messages import CLASS_ID_FORMATS
-
-DROP_POLICIES = ('newest', 'max_age', 'keep_all')
-VERIFY_MODES = ('off', 'warn', 'refuse')
-IMAGE_TRANSPORTS = ('raw', 'compressed')
+from ssd_detector_ros.parameters.settings import Settings
+from ssd_detector_ros.parameters.static_settings import (
+    DROP_POLICIES,
+    IMAGE_TRANSPORTS,
+    StaticSettings,
+    VERIFY_MODES,
+)
 
 
 @dataclass(frozen=True)
@@ -53,6 +56,12 @@ class Declaration:
         return descriptor
 
 
+def _default(name: str) -> Any:
+    value = getattr(StaticSettings, name)
+    # An empty list is written as [''], which survives `ros2 param dump` and `load`; [] does not.
+    return [*value] or [''] if isinstance(value, tuple) else value
+
+
 _TYPE = Parameter.Type
 _UNIT = (0.0, 1.0)
 # Live: the next frame obeys. Without a default of their own: as the bundle's deploy.yaml says.
@@ -73,12 +82,15 @@ LIVE = {
         _TYPE.STRING_ARRAY, "Labels that are reported, such as ['person']; [''] for all."
     ),
     'candidate_score_threshold': Declaration(
-        _TYPE.DOUBLE, 'The score threshold of ~/candidates.', default=0.05, float_range=_UNIT
+        _TYPE.DOUBLE,
+        'The score threshold of ~/candidates.',
+        default=Settings.candidate_score_threshold,
+        float_range=_UNIT,
     ),
     'region_of_interest': Declaration(
         _TYPE.DOUBLE_ARRAY,
         'The part of the image that is looked at: x1, y1, x2, y2 in shares of width and height.',
-        default=[0.0, 0.0, 1.0, 1.0],
+        default=list(Regions.region_of_interest),
     ),
     'ignore_polygons': Declaration(
         _TYPE.STRING_ARRAY,
@@ -89,23 +101,25 @@ LIVE = {
     'class_id_format': Declaration(
         _TYPE.STRING,
         "What class_id holds: the label's text, or its number from 1.",
-        default='label',
+        default=Settings.class_id_format,
         choices=CLASS_ID_FORMATS,
     ),
     'max_rate_hz': Declaration(
         _TYPE.DOUBLE,
         'Frames of a camera that are processed per second, at most; 0.0 for no limit.',
-        default=0.0,
+        default=Settings.max_rate_hz,
         float_range=(0.0, 1000.0),
     ),
     'max_age_ms': Declaration(
         _TYPE.DOUBLE,
         'With drop_policy max_age: older frames, by their stamp, are dropped.',
-        default=200.0,
+        default=Settings.max_age_ms,
         float_range=(0.0, 3_600_000.0),
     ),
     'only_if_subscribed': Declaration(
-        _TYPE.BOOL, 'Drop frames while nobody subscribes to what comes of them.', default=False
+        _TYPE.BOOL,
+        'Drop frames while nobody subscribes to what comes of them.',
+        default=Settings.only_if_subscribed,
     ),
     'snapshot_folder': Declaration(
         _TYPE.STRING,
@@ -113,84 +127,73 @@ LIVE = {
         default='snapshots',
     ),
 }
-# These take effect at configure; ~/load_model changes bundle and model of a running node.
-STATIC = {
+_STATIC = {
     'bundle': Declaration(
-        _TYPE.STRING, 'Folder of the bundle; empty for the one of this package.', default=''
+        _TYPE.STRING, 'Folder of the bundle; empty for the one of this package.'
     ),
-    'model': Declaration(
-        _TYPE.STRING, 'Model file of the bundle, or auto for the one that fits.', default=AUTO
-    ),
-    'backend': Declaration(_TYPE.STRING, 'What runs the model.', default='auto', choices=BACKENDS),
+    'model': Declaration(_TYPE.STRING, 'Model file of the bundle, or auto for the one that fits.'),
+    'backend': Declaration(_TYPE.STRING, 'What runs the model.', choices=BACKENDS),
     'precision': Declaration(
         _TYPE.STRING,
         "Of the model that auto chooses; auto: as the bundle's deploy.yaml says.",
-        default='auto',
         choices=PRECISIONS,
     ),
     'verify': Declaration(
         _TYPE.STRING,
         "Compare the model's outputs with those of the trained network: warn in the log and the "
         'diagnostics, refuse to start, or off.',
-        default='warn',
         choices=VERIFY_MODES,
     ),
     'num_threads': Declaration(
         _TYPE.INTEGER,
         'Threads of one inference; 0 takes the cores of this process, at most 4.',
-        default=0,
         integer_range=(0, 256),
     ),
     'max_batch_size': Declaration(
         _TYPE.INTEGER,
         'Frames of several cameras that go through the model at once, when they wait at the same '
         'moment; more than 1 takes a bundle with deploy.runtime.batch_size dynamic.',
-        default=1,
         integer_range=(1, 64),
     ),
-    'image_topic': Declaration(
-        _TYPE.STRING, 'Topic of the images, without /compressed.', default='image'
-    ),
+    'image_topic': Declaration(_TYPE.STRING, 'Topic of the images, without /compressed.'),
     'image_topics': Declaration(
         _TYPE.STRING_ARRAY,
         "Topics of several cameras, in place of image_topic; [''] for none. Each gets topics of "
         'its own: ~/<image topic>/detections and so on.',
-        default=[''],
     ),
     'image_transport': Declaration(
         _TYPE.STRING,
         'raw subscribes to sensor_msgs/Image, compressed to sensor_msgs/CompressedImage on '
         '<image topic>/compressed.',
-        default='raw',
         choices=IMAGE_TRANSPORTS,
     ),
     'image_conversion': Declaration(
         _TYPE.STRING,
         'What converts to RGB; auto takes cv_bridge, where it is there, for what it does right.',
-        default='auto',
         choices=IMAGE_CONVERSIONS,
     ),
     'sample_bits': Declaration(
         _TYPE.INTEGER,
         'Of 16-bit encodings: the bits that the samples use, such as 10 or 12; more is white.',
-        default=16,
         integer_range=(8, 16),
     ),
     'drop_policy': Declaration(
         _TYPE.STRING,
         'newest: a newer frame replaces one that waits. max_age: frames wait in order, those '
         'older than max_age_ms are dropped. keep_all: frames wait in order.',
-        default='newest',
         choices=DROP_POLICIES,
     ),
     'queue_size': Declaration(
         _TYPE.INTEGER,
         'Frames of a camera that may wait, but for drop_policy newest; the oldest has to go.',
-        default=30,
         integer_range=(1, 1000),
     ),
     'autostart': Declaration(
-        _TYPE.BOOL, 'Configure and activate at start, without a lifecycle manager.', default=True
+        _TYPE.BOOL, 'Configure and activate at start, without a lifecycle manager.'
     ),
+}
+# These take effect at configure; ~/load_model changes bundle and model of a running node.
+STATIC = {
+    name: replace(declaration, default=_default(name)) for name, declaration in _STATIC.items()
 }
 DECLARATIONS = STATIC | LIVE

@@ -1,5 +1,6 @@
 """Declares the node's parameters and checks what was given, all at once."""
 
+from collections.abc import Mapping
 import difflib
 from pathlib import Path
 from typing import Any
@@ -10,8 +11,9 @@ from rclpy.node import Node
 from rclpy.parameter import Parameter
 
 from ssd_detector import ConfigError
-from ssd_detector_ros.parameters.declarations import Declaration, DECLARATIONS
+from ssd_detector_ros.parameters.declarations import Declaration, DECLARATIONS, STATIC
 from ssd_detector_ros.parameters.qos_overrides import PREFIX
+from ssd_detector_ros.parameters.static_settings import read_static_settings, StaticSettings
 
 RELEASED_BUNDLE = 'mobilenetv2_ssd_voc'
 # Given by rclpy itself, to any node.
@@ -73,20 +75,35 @@ def is_given(node: Node, name: str) -> bool:
     return name in node._parameter_overrides
 
 
-def check_choices(values: dict[str, Any]) -> list[str]:
+def check_choices(values: Mapping[str, Any]) -> dict[str, str]:
     """
     Check the texts that have to be one of some.
 
     :param values: parameter name -> value
-    :return: a finding for each other one
+    :return: name -> finding, for each other one
     """
-    return [
-        f"{name}: received '{value}'; expected one of {', '.join(DECLARATIONS[name].choices)}"
+    return {
+        name: f"{name}: received '{value}'; expected one of "
+        f'{", ".join(DECLARATIONS[name].choices)}'
         for name, value in values.items()
         if name in DECLARATIONS
         and DECLARATIONS[name].choices
         and value not in DECLARATIONS[name].choices
-    ]
+    }
+
+
+def read_static(node: Node) -> tuple[StaticSettings, list[str]]:
+    """
+    Read what takes effect at configure.
+
+    :param node: with parameters declared
+    :return: the settings, where a choice that there is not leaves the default, so that the rest
+        can be checked as well; a finding for each such choice
+    """
+    values = {name: node.get_parameter(name).value for name in STATIC}
+    findings = check_choices(values)
+    values |= {name: STATIC[name].default for name in findings}
+    return read_static_settings(values), list(findings.values())
 
 
 def bundle_path(value: str) -> Path:

@@ -5,13 +5,13 @@ import difflib
 
 from rclpy.node import Node
 from rclpy.parameter import Parameter
-from rclpy.qos import DurabilityPolicy, HistoryPolicy, ReliabilityPolicy
+from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSPolicyKind, ReliabilityPolicy
 
 from ssd_detector import ConfigError
 
 PREFIX = 'qos_overrides.'
 # How many images wait is for drop_policy and queue_size to say.
-SUBSCRIPTION_POLICIES = ('reliability', 'durability')
+SUBSCRIPTION_POLICIES = (QoSPolicyKind.RELIABILITY, QoSPolicyKind.DURABILITY)
 PUBLISHER_POLICIES = ('history', 'depth', 'reliability')
 _VALUES = {
     name: [one.name.lower() for one in policy if one.name != 'UNKNOWN']
@@ -63,8 +63,9 @@ class QosOverrides:
         :param image_topics: that the node will subscribe to, absolute, after remapping
         :return: what is wrong
         """
-        wanted = {f'{topic}.subscription': SUBSCRIPTION_POLICIES for topic in image_topics}
-        published = {
+        policies = [one.name.lower() for one in SUBSCRIPTION_POLICIES]
+        wanted = {f'{topic}.subscription': policies for topic in image_topics}
+        published: dict[str, Sequence[str]] = {
             name.removesuffix('.reliability'): PUBLISHER_POLICIES
             for name in self._node.get_parameters_by_prefix(PREFIX.rstrip('.'))
             if name.endswith('.publisher.reliability')
@@ -73,6 +74,16 @@ class QosOverrides:
         for finding in _find_foreign(self._names, known):
             self._node.get_logger().warning(finding)
         return list(_find_faults(self._names, known))
+
+
+def reliability_parameter(topic: str) -> str:
+    """
+    Name the parameter that says how to subscribe.
+
+    :param topic: of the images
+    :return: its full name
+    """
+    return f'{PREFIX}{topic}.subscription.reliability'
 
 
 def _find_faults(given: Sequence[str], known: Mapping[str, Sequence[str]]) -> Iterator[str]:

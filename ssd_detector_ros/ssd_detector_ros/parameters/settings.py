@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 from ssd_detector import ConfigError, Regions, Thresholds
 from ssd_detector.regions import Polygon
-from ssd_detector_ros.outputs.messages import CLASS_ID_FORMATS, ClassIdFormat
+from ssd_detector_ros.outputs.messages import ClassIdFormat
 
 Value = TypeVar('Value')
 # Given by the bundle where the user does not give them.
@@ -33,7 +33,6 @@ class Settings:
     :param max_rate_hz: of each camera; 0 for no limit
     :param max_age_ms: of drop policy max_age
     :param only_if_subscribed: whether frames that nobody would hear of are dropped
-    :param snapshot_folder: where ~/snapshot writes when it is not told
     """
 
     thresholds: Thresholds = field(default_factory=Thresholds)
@@ -43,7 +42,6 @@ class Settings:
     max_rate_hz: float = 0.0
     max_age_ms: float = 200.0
     only_if_subscribed: bool = False
-    snapshot_folder: str = 'snapshots'
 
     @property
     def candidate_thresholds(self) -> Thresholds:
@@ -60,7 +58,8 @@ def parse_settings(values: Mapping[str, Any], defaults: Thresholds) -> Settings:
     """
     Turn parameter values into settings.
 
-    :param values: of every live parameter; None for what the bundle gives
+    :param values: of every live parameter, with choices that there are; None for what the bundle
+        gives
     :param defaults: the bundle's thresholds
     :return: the settings
     :raises ConfigError: with everything that is wrong
@@ -70,20 +69,18 @@ def parse_settings(values: Mapping[str, Any], defaults: Thresholds) -> Settings:
     no_polygons: tuple[Polygon, ...] = ()
     polygons = _collect(findings, lambda: parse_polygons(values['ignore_polygons']), no_polygons)
     regions = _collect(findings, lambda: _parse_regions(values, polygons), Regions())
-    class_id_format = values['class_id_format']
-    if class_id_format not in CLASS_ID_FORMATS:
-        findings.append(
-            f"class_id_format: received '{class_id_format}'; "
-            f'expected {" or ".join(CLASS_ID_FORMATS)}'
-        )
     if findings:
         raise ConfigError(findings)
-    names = ('candidate_score_threshold', 'max_rate_hz', 'max_age_ms', 'only_if_subscribed')
+    names = (
+        'class_id_format',
+        'candidate_score_threshold',
+        'max_rate_hz',
+        'max_age_ms',
+        'only_if_subscribed',
+    )
     return Settings(
         thresholds=thresholds,
         regions=regions,
-        class_id_format=class_id_format,
-        snapshot_folder=values['snapshot_folder'],
         **{name: values[name] for name in names},
     )
 

@@ -1,0 +1,57 @@
+"""The settings that take effect at configure: their defaults and choices, frozen until cleanup."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any, Literal
+
+from ssd_detector.bundles.bundle import AUTO
+from ssd_detector_ros.images.conversions import ImageConversion
+from ssd_detector_ros.images.sample_scale import FULL_BITS
+
+DropPolicy = Literal['newest', 'max_age', 'keep_all']
+DROP_POLICIES: tuple[DropPolicy, ...] = ('newest', 'max_age', 'keep_all')
+ImageTransport = Literal['raw', 'compressed']
+IMAGE_TRANSPORTS: tuple[ImageTransport, ...] = ('raw', 'compressed')
+VerifyMode = Literal['off', 'warn', 'refuse']
+VERIFY_MODES: tuple[VerifyMode, ...] = ('off', 'warn', 'refuse')
+
+
+@dataclass(frozen=True)
+class StaticSettings:
+    """What the node was configured with; the fields are the parameters of the same names."""
+
+    bundle: str = ''
+    model: str = AUTO
+    backend: str = 'auto'
+    precision: str = 'auto'
+    verify: VerifyMode = 'warn'
+    num_threads: int = 0
+    max_batch_size: int = 1
+    image_topic: str = 'image'
+    image_topics: tuple[str, ...] = ()
+    image_transport: ImageTransport = 'raw'
+    image_conversion: ImageConversion = 'auto'
+    sample_bits: int = FULL_BITS
+    drop_policy: DropPolicy = 'newest'
+    queue_size: int = 30
+    autostart: bool = True
+
+    @property
+    def capacity(self) -> int:
+        """Frames of a camera that may wait."""
+        return 1 if self.drop_policy == 'newest' else self.queue_size
+
+
+STATIC_NAMES = tuple(one.name for one in fields(StaticSettings))
+
+
+def read_static_settings(values: Mapping[str, Any]) -> StaticSettings:
+    """
+    Turn parameter values into settings.
+
+    :param values: of every static parameter, with choices that there are
+    :return: the settings
+    """
+    topics = tuple(filter(None, values['image_topics'] or ()))
+    given = {name: values[name] for name in STATIC_NAMES}
+    return StaticSettings(**(given | {'image_topics': topics}))
