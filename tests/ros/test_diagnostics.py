@@ -87,7 +87,7 @@ def test_a_qos_that_does_not_fit_is_told_with_the_parameter_that_helps(bundle, t
         misfit = one.diagnosis('images', lambda status: status.level == ERROR)
         assert 'QoS incompatible' in misfit.message and 'BEST_EFFORT' in misfit.message
         assert policy in misfit.message
-        assert f'Set {policy}' in log.read_text()
+        one.wait_for(lambda: f'Set {policy}' in log.read_text(), 'the same in the log')
 
 
 def test_a_node_that_could_not_configure_says_what_was_wrong(bundle, tmp_path):

@@ -49,6 +49,19 @@ def test_close_ends_the_waiting_now_and_later():
     assert frames.take() == []
 
 
+def test_close_ends_the_waiting_of_everyone():
+    frames, taken = FrameQueue(1, capacity=1), []
+    takers = [Thread(target=lambda: taken.append(frames.take()), daemon=True) for _ in range(3)]
+    for taker in takers:
+        taker.start()
+    while len(frames._condition._waiters) < len(takers):
+        pass
+    frames.close()
+    for taker in takers:
+        taker.join(TIMEOUT_S)
+    assert taken == [[]] * 3
+
+
 def test_the_worker_goes_on_with_the_newest_frame_after_a_slow_one():
     seen, is_busy, may_go_on, is_done = [], Event(), Event(), Event()
 

@@ -2,6 +2,7 @@
 
 from importlib.util import find_spec
 import time
+from types import SimpleNamespace
 
 import pytest
 
@@ -51,6 +52,16 @@ def test_every_frame_is_either_processed_or_dropped_for_a_reason(node):
     assert report.num_received == num_sent
     # The last frame may still wait when the worker is stopped.
     assert num_sent - report.num_processed - report.drops['superseded'] in (0, 1)
+
+
+def test_a_frame_without_a_stamp_arrives_without_an_age(node):
+    pipeline, arrivals = node._pipeline, []
+    pipeline._frames = SimpleNamespace(put=lambda index, arrival: arrivals.append(arrival))
+    stamped = plain_image()
+    stamped.header.stamp.sec = 1
+    for image in (plain_image(), stamped):
+        pipeline.on_image(pipeline.cameras[0], image)
+    assert [one.age_ms is None for one in arrivals] == [True, False]
 
 
 def test_only_frames_that_are_answered_are_converted(context, tmp_path, monkeypatch):

@@ -39,6 +39,30 @@ def test_nothing_is_drawn_while_nobody_subscribes_to_the_overlay(node, monkeypat
     assert drawn == []
 
 
+class FakePublisher:
+    def __init__(self, topic):
+        self.topic, self.num_readers = topic, 0
+
+    def get_subscription_count(self):
+        return self.num_readers
+
+
+@pytest.mark.parametrize('index', range(3), ids=['detections', 'candidates', 'overlay'])
+def test_a_reader_of_any_topic_counts(monkeypatch, index):
+    made = []
+
+    def create(node, events, message_type, topic, qos):
+        made.append(FakePublisher(topic))
+        return made[-1]
+
+    monkeypatch.setattr(outputs, '_create', create)
+    publishers = outputs.CameraOutputs(None, '~', PolledGroup())
+    assert not publishers.are_read()
+    made[index].num_readers = 1
+    assert publishers.are_read()
+    assert publishers.candidates_are_read() == (made[index].topic == '~/candidates')
+
+
 def test_destroy_takes_the_topics_away(node):
     def topics():
         return {

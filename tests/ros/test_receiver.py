@@ -167,6 +167,13 @@ def test_the_thread_ends_with_its_context(context, detector):
     assert detector.failure is None
 
 
+def test_the_thread_ends_with_the_activation(detector):
+    assert detector.start()
+    thread = detector._pipeline._receiver._thread
+    detector.trigger_deactivate()
+    assert not thread.is_alive()
+
+
 @pytest.mark.parametrize(
     'another_rclpy',
     [

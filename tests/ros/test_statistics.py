@@ -1,5 +1,7 @@
 """Counting and timing of frames, with a clock that the test turns."""
 
+from collections import Counter
+
 from hypothesis import given
 from hypothesis import strategies as st
 import numpy as np
@@ -51,6 +53,56 @@ def test_percentiles_are_of_the_frames_of_the_period(totals):
     p50, p95, p99 = statistics.end_period().latencies_ms['total']
     assert p50 == pytest.approx(np.median(totals))
     assert min(totals) <= p50 <= p95 <= p99 <= max(totals)
+
+
+def test_percentiles_are_the_median_and_those_of_95_and_99_of_100():
+    statistics = Statistics()
+    for total in range(101):
+        statistics.count_processed(laps_ms(float(total)), ages_ms=dict.fromkeys(MILESTONES, total))
+    report = statistics.end_period()
+    assert report.latencies_ms['total'] == pytest.approx((50, 95, 99))
+    assert report.ages_ms['publish'] == pytest.approx((50, 95, 99))
+
+
+def test_what_came_too_old_is_of_the_period():
+    statistics = Statistics()
+    for age_ms, is_late_arrival in ((100.0, False), (300.0, True), (900.0, True)):
+        statistics.count_too_old(age_ms, is_late_arrival=is_late_arrival)
+    first, second = statistics.end_period(), statistics.end_period()
+    assert (first.too_old_ms, first.num_late_arrivals, first.drops) == (300.0, 2, {'too_old': 3})
+    assert (second.too_old_ms, second.num_late_arrivals) == (None, 0)
+    assert (second.drops, second.period_drops) == ({'too_old': 3}, {})
+
+
+def test_nothing_is_counted_without_the_lock():
+    """Executor, receiver and worker count at once."""
+    statistics, were_locked = Statistics(), []
+
+    class Watched(Counter):
+        def __setitem__(self, key, value):
+            were_locked.append(statistics._lock.locked())
+            super().__setitem__(key, value)
+
+    class WatchedList(list):
+        def __setitem__(self, index, value):
+            were_locked.append(statistics._lock.locked())
+            super().__setitem__(index, value)
+
+        def append(self, value):
+            were_locked.append(statistics._lock.locked())
+            super().append(value)
+
+    statistics._drops = Watched()
+    for name in ('_received', '_processed'):
+        setattr(statistics, name, WatchedList([0]))
+    for name in ('_period_laps_ms', '_period_ages_ms', '_frames_of_inferences', '_too_old_ms'):
+        setattr(statistics, name, WatchedList())
+    statistics.count_received()
+    statistics.count_drop('late')
+    statistics.count_too_old(1.0, is_late_arrival=True)
+    statistics.count_inference(1)
+    statistics.count_processed(laps_ms(1.0), ages_ms={'receive': 1.0})
+    assert were_locked == [True] * 8
 
 
 def test_a_stopwatch_times_laps_and_their_sum():

@@ -85,6 +85,7 @@ class FrameProcessor:
     :param age_ms: stamp -> how old it is by the clock of the node, also of a simulation
     :param log_error: told of frames that can't be used
     :param has_age_limit: whether frames older than max_age_ms are dropped
+    :param clock: in seconds, that of the arrivals
     """
 
     def __init__(
@@ -96,6 +97,7 @@ class FrameProcessor:
         age_ms: Callable[[int], float],
         log_error: Callable[[str], object],
         has_age_limit: bool,
+        clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         self._operation = operation
         self._convert = convert
@@ -103,6 +105,7 @@ class FrameProcessor:
         self._age_ms = age_ms
         self._log_error = log_error
         self._has_age_limit = has_age_limit
+        self._clock = clock
 
     def process(self, arrivals: Sequence[Arrival]) -> None:
         """
@@ -148,6 +151,7 @@ class FrameProcessor:
             arrival.time_s,
             age_ms=arrival.age_ms,
             age_clock_ms=lambda: self._age_ms(arrival.stamp_ns),
+            clock=self._clock,
         )
         watch.lap('wait')
         try:
