@@ -68,24 +68,31 @@ def render_comparison(comparison: ResultComparison) -> str:
     :param comparison: from compare_results
     :return: HTML
     """
+    values = comparison_values(comparison)
+    return make_environment().get_template('comparison.html.jinja').render(values)
+
+
+def comparison_values(comparison: ResultComparison) -> dict[str, Any]:
+    """
+    Give what comparison.html.jinja shows; templates that extend it take more.
+
+    :param comparison: from compare_results
+    :return: for its rendering
+    """
     bootstraps = (comparison.at_iou, comparison.at_75)
     reach = round_up(max(abs(v) for one in bootstraps for v in (one.low, one.high, 0.001)))
 
     def largest(rows: Sequence[Change]) -> float:
         return max((abs(row.difference or 0) for row in rows), default=0)
 
-    return (
-        make_environment()
-        .get_template('comparison.html.jinja')
-        .render(
-            title='A against B',
-            comparison=comparison,
-            plot=Plot(30, 16, 500, 40, x_range=(-reach, reach)),
-            largest_class=largest(comparison.by_class),
-            largest_error=largest(comparison.errors),
-            largest_size=largest(comparison.by_size),
-        )
-    )
+    return {
+        'title': 'A against B',
+        'comparison': comparison,
+        'plot': Plot(30, 16, 500, 40, x_range=(-reach, reach)),
+        'largest_class': largest(comparison.by_class),
+        'largest_error': largest(comparison.errors),
+        'largest_size': largest(comparison.by_size),
+    }
 
 
 def make_environment(*more_packages: str) -> jinja2.Environment:

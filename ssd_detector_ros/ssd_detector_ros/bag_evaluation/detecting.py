@@ -43,8 +43,7 @@ class Sequence:
     :param name: of the recording
     :param frames: by rising stamp
     :param detections: image id -> detections; frames that nobody answered are missing
-    :param stage_ms: stage -> time of each frame, in the order of recording; empty where the
-        detector ran elsewhere
+    :param stage_ms: stage -> time of each frame; empty where the detector ran elsewhere
     :param excluded: why images of the topic are no frames, with their number
     :param notes: what else is odd, one sentence each
     """
@@ -141,7 +140,10 @@ def finish(sequence: Sequence, reader: ImageReader) -> None:
     :param sequence: is changed
     :param reader: after its last frame
     """
-    sequence.frames.sort(key=lambda frame: frame.stamp_ns)
+    order = sorted(range(len(sequence.frames)), key=lambda i: sequence.frames[i].stamp_ns)
+    sequence.frames = [sequence.frames[index] for index in order]
+    for stage, times_ms in sequence.stage_ms.items():
+        sequence.stage_ms[stage] = [times_ms[index] for index in order]
     sequence.excluded.update(reader.excluded)
     sizes = [frame.size_wh for frame in sequence.frames]
     changed = [index for index in range(1, len(sizes)) if sizes[index] != sizes[index - 1]]

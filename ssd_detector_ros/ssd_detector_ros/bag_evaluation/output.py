@@ -37,7 +37,7 @@ def write_output(
     :param image_topic: likewise, as given
     :return: the page
     """
-    write_json(to_tree(evaluation), folder / RESULT)
+    write_json(to_tree(evaluation, bags), folder / RESULT)
     write_json(times_tree(evaluation), folder / TIMES)
     write_junit(gates, evaluation, folder / JUNIT)
     write_coco(evaluation, folder)

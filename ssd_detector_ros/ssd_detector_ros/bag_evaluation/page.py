@@ -81,16 +81,8 @@ def make_pictures(
 
 
 def _draw_times(evaluation: Evaluation) -> list[Histogram]:
-    if evaluation.answer_times_ms:
-        times_ms, title = evaluation.answer_times_ms, 'image to answer, ms'
-    else:
-        times_ms = [
-            sum(stages)
-            for sequence in evaluation.sequences
-            for stages in zip(*sequence.stage_ms.values(), strict=True)
-        ]
-        title = 'decoding to boxes, ms'
-    chart = draw_histogram(times_ms, title)
+    title = 'image to answer, ms' if evaluation.answer_times_ms else 'decoding to boxes, ms'
+    chart = draw_histogram(list(evaluation.frame_ms.values()), title)
     return [chart] if chart else []
 
 

@@ -9,8 +9,10 @@ The folder of an evaluation, written and read again.
     junit.xml      the gates
 """
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime, timezone
+import itertools
 import json
 from pathlib import Path
 from typing import Any
@@ -38,11 +40,12 @@ def make_folder(path: Path) -> None:
         raise BagError([f'{path}: can not be made ({error.strerror}); check --output']) from error
 
 
-def to_tree(evaluation: Evaluation) -> dict[str, Any]:
+def to_tree(evaluation: Evaluation, bags: Sequence[Path]) -> dict[str, Any]:
     """
     Give what another run gives, too.
 
     :param evaluation: what was found
+    :param bags: its recordings
     :return: plain values; shares, not percent; None where there is nothing to measure
     """
     return {
@@ -51,8 +54,8 @@ def to_tree(evaluation: Evaluation) -> dict[str, Any]:
         'source': evaluation.source,
         'settings': evaluation.settings,
         'recordings': [
-            {'name': sequence.name, 'frames': len(sequence.frames)}
-            for sequence in evaluation.sequences
+            {'name': sequence.name, 'path': str(path), 'frames': len(sequence.frames)}
+            for sequence, path in zip(evaluation.sequences, itertools.cycle(bags), strict=False)
         ],
         'frames': len(evaluation.frames),
         'frames_answered': len(evaluation.detections),
@@ -82,6 +85,7 @@ def times_tree(evaluation: Evaluation) -> dict[str, Any]:
         'wall_s': round(evaluation.wall_s, 3),
         'stage_ms': {stage: one.to_tree() for stage, one in evaluation.stage_ms.items()},
         'streaming': streaming_tree(evaluation) if evaluation.is_streaming_timed else None,
+        'frame_ms': {name: round(time, 3) for name, time in evaluation.frame_ms.items()},
         'versions': list_versions(),
     }
 

@@ -86,6 +86,17 @@ class Evaluation:
         return found
 
     @property
+    def frame_ms(self) -> dict[str, float]:
+        """Image id -> from image to answer; in mode offline, from decoding to boxes."""
+        answered = [one.image_id for one in self.frames if one.image_id in self.detections]
+        times_ms = self.answer_times_ms or [
+            sum(stages)
+            for sequence in self.sequences
+            for stages in zip(*sequence.stage_ms.values(), strict=True)
+        ]
+        return dict(zip(answered, times_ms, strict=True)) if times_ms else {}
+
+    @property
     def mean_ap(self) -> float | None:
         """The mAP over all annotated frames; None without ground truth."""
         return self.result.mean_ap if self.result else None
