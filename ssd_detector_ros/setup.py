@@ -3,7 +3,7 @@ from pathlib import Path
 from setuptools import find_packages, setup
 
 NAME = 'ssd_detector_ros'
-BAG_COMMANDS = ('check_detector', 'compare_bags', 'evaluate_bag', 'make_bag')
+BAG_COMMANDS = ('check_detector', 'compare_bags', 'evaluate_bag', 'extract', 'make_bag')
 
 
 def shared_files(*folders):

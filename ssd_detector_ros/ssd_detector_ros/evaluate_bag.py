@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from ssd_detector_ros.bag_evaluation.options import Options
     from ssd_detector_ros.bag_evaluation.scoring import Evaluation
 
+# Of detections that are drawn where no ground truth tells a better one; deploy.yaml's default.
+_SHOWN_SCORE = 0.35
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """
@@ -53,6 +56,7 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     add = parser.add_argument
     add('bags', type=Path, nargs='+', metavar='BAG', help='folder of a recording, or a file')
     add('--output', type=Path, metavar='DIR', help='result.json, report.html and more go there')
+    add('--annotated', action='store_true', help='write DIR/annotated, a recording for Foxglove')
     add('--mode', choices=('offline', 'replay', 'score'), default='offline', help='(offline)')
     add('--list_topics', action='store_true', help='list topics and messages, and stop')
     add('--image_topic', help='(the only one)')
@@ -126,11 +130,14 @@ def _list_topics(arguments: argparse.Namespace) -> None:
 
 
 def _evaluate(arguments: argparse.Namespace) -> int:
+    from ssd_detector.errors import ConfigError
     from ssd_detector_ros.bag_evaluation.gates import check_gates, Limits
     from ssd_detector_ros.bag_evaluation.output import write_output
     from ssd_detector_ros.bag_evaluation.result_files import make_folder
     from ssd_detector_ros.bag_evaluation.tables import format_evaluation
 
+    if arguments.annotated and not arguments.output:
+        raise ConfigError(['--annotated needs a folder: --output DIR'])
     if arguments.output:
         make_folder(arguments.output)
     evaluation = _run(arguments, _read_options(arguments))
@@ -146,7 +153,24 @@ def _evaluate(arguments: argparse.Namespace) -> int:
             image_topic=arguments.image_topic,
         )
         print(f'report: {page}', file=sys.stderr)
+        if arguments.annotated:
+            _annotate(arguments, evaluation)
     return int(not all(gate.is_passed for gate in gates))
+
+
+def _annotate(arguments: argparse.Namespace, evaluation: 'Evaluation') -> None:
+    from ssd_detector_ros.bag_evaluation.annotated import write_annotated
+
+    best = evaluation.result.best if evaluation.result else None
+    write_annotated(
+        evaluation,
+        arguments.bags,
+        arguments.output / 'annotated',
+        image_topic=arguments.image_topic,
+        # Below it there are hundreds of boxes a frame.
+        score_threshold=best.score_threshold if best else _SHOWN_SCORE,
+    )
+    print(f'for Foxglove: {arguments.output / "annotated"}', file=sys.stderr)
 
 
 def _read_options(arguments: argparse.Namespace) -> 'Options':
