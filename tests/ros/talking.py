@@ -540,6 +540,19 @@ def plain_image(red: int = 0, green: int = 0, blue: int = 0, *, size_wh=(64, 48)
     return to_image(image_rgb, Header())
 
 
+def broken(**fields: Any) -> Image:
+    """
+    Build an image with something wrong in it.
+
+    :param fields: of the message
+    :return: the message
+    """
+    message = plain_image(red=255)
+    for name, value in fields.items():
+        setattr(message, name, value)
+    return message
+
+
 def compressed_image(red: int = 0) -> CompressedImage:
     """
     Build a JPEG of one colour.

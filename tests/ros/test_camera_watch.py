@@ -1,13 +1,8 @@
 """What is said of a camera period after period, without one and without ROS."""
 
-from importlib.util import find_spec
 from types import SimpleNamespace
 
 import pytest
-
-if find_spec('rclpy') is None:
-    pytest.skip('ROS 2 is not sourced (no rclpy); run `make test`', allow_module_level=True)
-
 from rclpy.qos import QoSProfile
 
 from ssd_detector_ros.cameras.camera import Camera

@@ -1,15 +1,10 @@
 """/diagnostics: each state is told with what to do about it."""
 
-from importlib.util import find_spec
 import os
 import sys
 
-import pytest
-
-if find_spec('rclpy') is None:
-    pytest.skip('ROS 2 is not sourced (no rclpy); run `make test`', allow_module_level=True)
-
 from lifecycle_msgs.msg import Transition
+import pytest
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CompressedImage, Image
 
@@ -23,14 +18,8 @@ from ssd_detector_ros.health.diagnostics import ERROR, judge_speed, OK, WARN
 from ssd_detector_ros.timing.statistics import STAGES, Statistics
 from tests.ros.talking import detector_command, peer, plain_image, running
 from tests.standing_in import stand_in_environment, STAND_INS
-from tests.tiny_bundle import write_tiny_bundle
 
 BEST_EFFORT = QoSProfile(depth=5, reliability=ReliabilityPolicy.BEST_EFFORT)
-
-
-@pytest.fixture(scope='module')
-def bundle(tmp_path_factory):
-    return write_tiny_bundle(tmp_path_factory.mktemp('bundles') / 'tiny')
 
 
 def test_a_camera_is_followed_from_silence_to_images_to_staleness(bundle, tmp_path):

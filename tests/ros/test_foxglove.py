@@ -9,10 +9,6 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-
-if find_spec('rclpy') is None:
-    pytest.skip('ROS 2 is not sourced (no rclpy); run `make test`', allow_module_level=True)
-
 from rosbags.typesys import get_types_from_msg, get_typestore, Stores
 
 from ssd_detector import Detections

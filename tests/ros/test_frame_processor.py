@@ -1,14 +1,8 @@
 """What becomes of frames, with a detector, publishers and clocks of the test."""
 
-from importlib.util import find_spec
-
+from builtin_interfaces.msg import Time
 import numpy as np
 import pytest
-
-if find_spec('rclpy') is None:
-    pytest.skip('ROS 2 is not sourced (no rclpy); run `make test`', allow_module_level=True)
-
-from builtin_interfaces.msg import Time
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 

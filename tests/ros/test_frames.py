@@ -1,14 +1,10 @@
 """Hand-over of frames between threads, the worker behind it, and the limit before it."""
 
-from importlib.util import find_spec
 from threading import Event, Thread
 
 from hypothesis import given
 from hypothesis import strategies as st
 import pytest
-
-if find_spec('rclpy') is None:
-    pytest.skip('ROS 2 is not sourced (no rclpy); run `make test`', allow_module_level=True)
 
 from ssd_detector_ros.threads.background import InBackground
 from ssd_detector_ros.threads.frame_queue import FrameQueue

@@ -1,15 +1,9 @@
 """Anything over DDS: the node lives, says what it dropped, and no box leaves its image."""
 
-from importlib.util import find_spec
-
 from hypothesis import given, HealthCheck, settings
 from hypothesis import strategies as st
-import pytest
-
-if find_spec('rclpy') is None:
-    pytest.skip('ROS 2 is not sourced (no rclpy); run `make test`', allow_module_level=True)
-
 from lifecycle_msgs.msg import Transition
+import pytest
 from sensor_msgs.msg import Image
 
 from ssd_detector_ros.images.raw_images import ENCODINGS

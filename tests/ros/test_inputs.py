@@ -1,12 +1,6 @@
 """Where images come from: compressed, several cameras, remapped, faster than the detector."""
 
-from importlib.util import find_spec
-
 import pytest
-
-if find_spec('rclpy') is None:
-    pytest.skip('ROS 2 is not sourced (no rclpy); run `make test`', allow_module_level=True)
-
 import rclpy
 from rclpy.node import Node
 from rclpy.qos import QoSProfile
@@ -17,26 +11,21 @@ from ssd_detector import ConfigError
 from ssd_detector_ros.cameras.camera_names import name_cameras
 from ssd_detector_ros.cameras.transports import TRANSPORTS
 from ssd_msgs.srv import LoadModel
-from tests.ros.talking import compressed_image, detector_command, peer, plain_image, running
+from tests.ros.talking import (
+    broken,
+    compressed_image,
+    detector_command,
+    peer,
+    plain_image,
+    running,
+)
 from tests.tiny_bundle import write_tiny_bundle
-
-
-@pytest.fixture(scope='module')
-def bundle(tmp_path_factory):
-    return write_tiny_bundle(tmp_path_factory.mktemp('bundles') / 'tiny')
 
 
 @pytest.fixture(scope='module')
 def slow_bundle(tmp_path_factory):
     """Give a bundle whose inference takes some 30 ms or more."""
     return write_tiny_bundle(tmp_path_factory.mktemp('bundles') / 'slow', num_delays=10)
-
-
-def broken(**fields):
-    message = plain_image(red=255)
-    for name, value in fields.items():
-        setattr(message, name, value)
-    return message
 
 
 def labels(answer):

@@ -1,18 +1,13 @@
 """Messages: what stands where, in the types that ROS wants."""
 
-from importlib.util import find_spec
 import json
 from pathlib import Path
 
+from ament_index_python.packages import get_package_share_directory
+from builtin_interfaces.msg import Time
 from hypothesis import given
 import numpy as np
 import pytest
-
-if find_spec('rclpy') is None:
-    pytest.skip('ROS 2 is not sourced (no rclpy); run `make test`', allow_module_level=True)
-
-from ament_index_python.packages import get_package_share_directory
-from builtin_interfaces.msg import Time
 from rclpy.serialization import deserialize_message, serialize_message
 from std_msgs.msg import Header
 from vision_msgs.msg import Detection2DArray

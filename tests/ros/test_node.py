@@ -1,18 +1,12 @@
 """The node as a process of its own, asked and answered over DDS."""
 
-from importlib.util import find_spec
-
-import pytest
-
-if find_spec('rclpy') is None:
-    pytest.skip('ROS 2 is not sourced (no rclpy); run `make test`', allow_module_level=True)
-
 from lifecycle_msgs.msg import Transition
+import pytest
 from rclpy.qos import QoSProfile
 from sensor_msgs.msg import Image
 from vision_msgs.msg import Detection2DArray
 
-from tests.ros.talking import detector_command, LATCHED, peer, plain_image, running
+from tests.ros.talking import broken, detector_command, LATCHED, peer, plain_image, running
 from tests.tiny_bundle import write_tiny_bundle
 
 
@@ -156,13 +150,6 @@ def test_the_overlay_shows_the_box_to_whoever_subscribes(detector):
     assert overlay.header in headers
     assert (overlay.encoding, overlay.width, overlay.height) == ('rgb8', 64, 48)
     assert bytes(overlay.data) != bytes(plain_image(red=255).data)
-
-
-def broken(**fields):
-    message = plain_image(red=255)
-    for name, value in fields.items():
-        setattr(message, name, value)
-    return message
 
 
 def test_bad_frames_are_logged_but_not_each(detector, log):

@@ -1,13 +1,9 @@
 """Images of another user's process, which shared memory does not bring: the cause is named."""
 
-from importlib.util import find_spec
 import os
 import shutil
 
 import pytest
-
-if find_spec('rclpy') is None:
-    pytest.skip('ROS 2 is not sourced (no rclpy); run `make test`', allow_module_level=True)
 
 from ssd_detector_ros.cameras import shared_memory
 from ssd_detector_ros.cameras.camera_names import CameraName

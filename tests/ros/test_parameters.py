@@ -1,15 +1,9 @@
 """Parameters: declared with ranges, checked all at once, turned into thresholds."""
 
-from importlib.util import find_spec
-
+from ament_index_python.packages import get_package_share_directory
 from hypothesis import given
 from hypothesis import strategies as st
 import pytest
-
-if find_spec('rclpy') is None:
-    pytest.skip('ROS 2 is not sourced (no rclpy); run `make test`', allow_module_level=True)
-
-from ament_index_python.packages import get_package_share_directory
 import rclpy
 from rclpy.node import Node
 

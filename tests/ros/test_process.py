@@ -1,15 +1,11 @@
 """Memory and garbage collection of the process, in a process of its own."""
 
-from importlib.util import find_spec
 import json
 import platform
 import subprocess
 import sys
 
 import pytest
-
-if find_spec('rclpy') is None:
-    pytest.skip('ROS 2 is not sourced (no rclpy); run `make test`', allow_module_level=True)
 
 # Frames of 640x480 as they come through DDS: more than one copy at a time.
 PROGRAM = """

@@ -1,22 +1,10 @@
 """QoS overrides that can not be, or are for nobody, are told at configure, all at once."""
 
-from importlib.util import find_spec
-
 import pytest
-
-if find_spec('rclpy') is None:
-    pytest.skip('ROS 2 is not sourced (no rclpy); run `make test`', allow_module_level=True)
-
 import rclpy
 from rclpy.parameter import Parameter
 
 from ssd_detector_ros.node import DetectorNode
-from tests.tiny_bundle import write_tiny_bundle
-
-
-@pytest.fixture(scope='module')
-def bundle(tmp_path_factory):
-    return write_tiny_bundle(tmp_path_factory.mktemp('bundles') / 'tiny')
 
 
 @pytest.fixture

@@ -1,15 +1,10 @@
 """The thread that takes images: in this process, where its rounds can be counted."""
 
-from importlib.util import find_spec
 from threading import Event, Thread
 import time
 from types import SimpleNamespace
 
 import pytest
-
-if find_spec('rclpy') is None:
-    pytest.skip('ROS 2 is not sourced (no rclpy); run `make test`', allow_module_level=True)
-
 import rclpy
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.parameter import Parameter

@@ -1,13 +1,9 @@
 """Which frame a snapshot is of."""
 
-from importlib.util import find_spec
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
-
-if find_spec('rclpy') is None:
-    pytest.skip('ROS 2 is not sourced (no rclpy); run `make test`', allow_module_level=True)
 
 from ssd_detector import Detections
 from ssd_detector_ros.outputs.snapshots import AnsweredFrame

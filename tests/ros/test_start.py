@@ -1,6 +1,5 @@
 """How the node starts and ends: by `ros2 run`, by `ros2 launch`, by a lifecycle manager."""
 
-from importlib.util import find_spec
 from itertools import cycle
 import json
 import os
@@ -11,7 +10,7 @@ import signal
 
 import pytest
 
-if find_spec('rclpy') is None or shutil.which('ros2') is None:
+if shutil.which('ros2') is None:
     pytest.skip(
         'ROS 2 is not sourced (no rclpy or no ros2); run `make test`', allow_module_level=True
     )
@@ -40,12 +39,6 @@ NO_PROFILE = {name: value for name, value in os.environ.items() if name not in P
 LAUNCH = ['ros2', 'launch', 'ssd_detector_ros', 'detector.launch.py']
 BRINGUP = ['ros2', 'launch', Path(__file__).with_name('bringup.launch.py')]
 MANAGED = ['ros2', 'launch', Path(__file__).with_name('managed.launch.py')]
-
-
-@pytest.fixture(scope='module')
-def bundle(tmp_path_factory):
-    # A number for a name: nothing on the way may take it for one.
-    return write_tiny_bundle(tmp_path_factory.mktemp('bundles') / '2024')
 
 
 def damage(bundle, folder):

@@ -1,24 +1,14 @@
 """Lifecycle transitions at odd moments: nothing of before is left, nothing ends the node."""
 
-from importlib.util import find_spec
 import signal
 import time
 
-import pytest
-
-if find_spec('rclpy') is None:
-    pytest.skip('ROS 2 is not sourced (no rclpy); run `make test`', allow_module_level=True)
-
 from lifecycle_msgs.msg import Transition
+import pytest
 
 from ssd_msgs.srv import LoadModel
 from tests.ros.talking import detector_command, peer, running
 from tests.tiny_bundle import write_tiny_bundle
-
-
-@pytest.fixture(scope='module')
-def bundle(tmp_path_factory):
-    return write_tiny_bundle(tmp_path_factory.mktemp('bundles') / 'tiny')
 
 
 @pytest.fixture(scope='module')

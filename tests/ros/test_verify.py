@@ -1,11 +1,6 @@
 """The node compares its model with what was trained, at configure and when a model is swapped."""
 
-from importlib.util import find_spec
-
 import pytest
-
-if find_spec('rclpy') is None:
-    pytest.skip('ROS 2 is not sourced (no rclpy); run `make test`', allow_module_level=True)
 
 from ssd_detector_ros.health.diagnostics import OK, WARN
 from ssd_msgs.srv import LoadModel
