@@ -63,15 +63,15 @@ def test_cameras_take_turns_and_a_slow_detector_says_so(slow_bundle, tmp_path):
         one.wait_for(
             lambda: (
                 [one.send(plain_image(), topic=topic) for topic in ('left', 'left', *topics)]
-                and sum(one.latest_statistics().camera_processed) >= 60
+                and sum(one.latest_statistics().camera_processed) >= 30
             ),
-            '60 processed frames',
+            '30 processed frames',
         )
         counts = one.latest_statistics().camera_processed
         assert max(counts) < 1.5 * min(counts)
         speed = one.diagnosis('speed', lambda status: 'slower than the camera' in status.message)
         assert 'max_rate_hz' in speed.message and 'INT8' in speed.message
-        assert one.num_dropped('superseded') > 0
+        assert 'superseded' in one.latest_statistics().drop_reasons
 
 
 @pytest.fixture(scope='module')
@@ -164,14 +164,6 @@ def test_max_age_drops_what_is_too_old_when_its_turn_comes(slow_bundle, tmp_path
             'publish',
         ]
         assert 0 < ages_ms['receive'] < ages_ms['publish'] < 5000
-        # A stamp of 1970 is as old as it looks; one of zero says nothing.
-        header = one.send(plain_image())
-        one.wait_for(lambda: one.num_dropped('too_old') == 2, 'the drop')
-        assert one.num_answers_to(header) == 0
-        # A driver that lags: no model would be fast enough.
-        one.node.create_timer(0.1, lambda: one.send(plain_image(), age_s=10.0))
-        speed = one.diagnosis('speed', lambda status: '10.0 s old when they' in status.message)
-        assert 'dropped' in speed.message and 'slower' not in speed.message
 
 
 def test_with_only_if_subscribed_frames_that_nobody_hears_of_are_not_processed(bundle, tmp_path):

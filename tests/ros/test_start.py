@@ -20,6 +20,7 @@ from lifecycle_msgs.msg import Transition
 from rclpy.qos import ReliabilityPolicy
 
 from ssd_detector_ros.parameters.declarations import DECLARATIONS
+from ssd_detector_ros.start.run import main
 from tests.ros.talking import (
     compressed_image,
     detector_command,
@@ -58,24 +59,32 @@ def test_run_with_a_missing_bundle_fails_in_words():
     assert 'Traceback' not in output
 
 
-def test_run_with_a_damaged_bundle_names_the_file_and_both_hashes(bundle, tmp_path):
-    code, output = outcome([*RUN, '-p', f'bundle:={damage(bundle, tmp_path)}'])
-    assert code == 1
+@pytest.fixture
+def start(capfd):
+    """Start in this process with arguments of ROS that it can not start with; give the output."""
+
+    def start(*arguments):
+        assert main(['--ros-args', *map(str, arguments)]) == 1
+        return capfd.readouterr().err
+
+    return start
+
+
+def test_a_damaged_bundle_is_named_with_the_file_and_both_hashes(start, bundle, tmp_path):
+    output = start('-p', f'bundle:={damage(bundle, tmp_path)}')
     manifest = json.loads((bundle / 'manifest.json').read_text())
     assert manifest['files']['model.onnx']['sha256'][:12] in output
     assert 'model.onnx: has sha256' in output
 
 
-def test_run_reports_everything_that_is_wrong_at_once(bundle, tmp_path):
+def test_everything_that_is_wrong_is_reported_at_once(start, bundle, tmp_path):
     params_file = tmp_path / 'params.yaml'
     params_file.write_text(
         '/**:\n  ros__parameters:\n    score_treshold: 0.5\n    nms_iou_threshold: 1.5\n'
         '    max_detections: many\n    class_id_format: number\n    class_thresholds: [cat]\n'
         '    image_topic: camera/compressed\n    drop_policy: all\n'
     )
-    command = [*RUN, '--params-file', params_file, '-p', f'bundle:={damage(bundle, tmp_path)}']
-    code, output = outcome(command)
-    assert code == 1
+    output = start('--params-file', params_file, '-p', f'bundle:={damage(bundle, tmp_path)}')
     for finding in (
         'score_treshold: unknown; did you mean score_threshold?',
         'nms_iou_threshold',
@@ -89,11 +98,10 @@ def test_run_reports_everything_that_is_wrong_at_once(bundle, tmp_path):
         assert finding in output
 
 
-def test_a_parameter_file_that_is_no_yaml_is_one_error_without_traceback(tmp_path):
+def test_a_parameter_file_that_is_no_yaml_is_one_error_without_traceback(start, tmp_path):
     params_file = tmp_path / 'params.yaml'
     params_file.write_text('/**: [')
-    code, output = outcome([*RUN, '--params-file', params_file])
-    assert code == 1
+    output = start('--params-file', params_file)
     assert str(params_file) in output
     assert 'Traceback' not in output
 
@@ -134,9 +142,15 @@ def test_launch_refuses_arguments_that_can_not_be_all_at_once():
     assert 'process started' not in output
 
 
-def test_launch_describes_its_arguments():
+@pytest.fixture(scope='module')
+def shown_arguments():
     code, output = outcome([*LAUNCH, '--show-args'])
     assert code == 0
+    return output
+
+
+def test_launch_describes_its_arguments(shown_arguments):
+    output = shown_arguments
     for name in ('bundle', 'params_file', 'image_topic', 'namespace', 'autostart', 'log_level'):
         assert f"'{name}'" in output
     assert 'no description' not in output
@@ -198,10 +212,8 @@ def test_the_released_bundle_runs_in_int8_on_demand_and_gives_what_was_trained(t
     )
 
 
-def test_every_argument_of_the_launch_file_is_a_parameter_or_of_launch():
-    code, output = outcome([*LAUNCH, '--show-args'])
-    assert code == 0
-    names = set(re.findall(r"'(\w+)':", output))
+def test_every_argument_of_the_launch_file_is_a_parameter_or_of_launch(shown_arguments):
+    names = set(re.findall(r"'(\w+)':", shown_arguments))
     of_launch = {'params_file', 'namespace', 'log_level', 'respawn', 'respawn_delay'}
     assert names - of_launch <= set(DECLARATIONS) | {'use_sim_time'}
 

@@ -13,8 +13,8 @@ from tests.tiny_bundle import write_tiny_bundle
 
 @pytest.fixture(scope='module')
 def slow_bundle(tmp_path_factory):
-    """Give a bundle that takes two seconds or so to load, most of it in ONNX Runtime."""
-    return write_tiny_bundle(tmp_path_factory.mktemp('bundles') / 'slow', num_delays=800)
+    """Give a bundle that takes a second or so to load, most of it in ONNX Runtime."""
+    return write_tiny_bundle(tmp_path_factory.mktemp('bundles') / 'slow', num_delays=500)
 
 
 def load(one, path):
@@ -56,7 +56,10 @@ def test_a_refused_model_is_no_failed_configure(bundle, tmp_path):
         assert 'not configured' in status.message
 
 
-@pytest.mark.parametrize('signal_number', [signal.SIGINT, signal.SIGTERM])
+# Slow: both go the same way, which other tests hold for both.
+@pytest.mark.parametrize(
+    'signal_number', [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)]
+)
 def test_a_signal_while_a_model_is_loaded_ends_the_node_cleanly(
     bundle, slow_bundle, tmp_path, signal_number
 ):

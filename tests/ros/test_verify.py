@@ -3,8 +3,9 @@
 import pytest
 
 from ssd_detector_ros.health.diagnostics import OK, WARN
+from ssd_detector_ros.start.run import main
 from ssd_msgs.srv import LoadModel
-from tests.ros.talking import detector_command, outcome, peer, plain_image, running
+from tests.ros.talking import detector_command, peer, plain_image, running
 from tests.tiny_bundle import write_verifiable_bundle
 
 
@@ -19,9 +20,9 @@ def shifted(tmp_path_factory):
     return write_verifiable_bundle(folder, box_shift=0.25)
 
 
-def test_a_model_with_other_boxes_than_the_trained_ones_is_refused_with_the_shift(shifted):
-    code, output = outcome(detector_command('test_refuse', bundle=shifted, verify='refuse'))
-    assert code == 1
+def test_a_model_with_other_boxes_than_the_trained_ones_is_refused_with_the_shift(shifted, capfd):
+    assert main(['--ros-args', '-p', f'bundle:={shifted}', '-p', 'verify:=refuse']) == 1
+    output = capfd.readouterr().err
     assert 'parity failed' in output and 'largest box shift 8 px (allowed 0.1)' in output
 
 
