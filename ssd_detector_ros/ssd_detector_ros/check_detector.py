@@ -11,8 +11,13 @@ from pathlib import Path
 import sys
 from typing import TYPE_CHECKING
 
-from ssd_detector.command_line import Parser, run_command
-from ssd_detector_ros.bag_evaluation.commands import own_arguments, positive, share
+from ssd_detector.command_line import Parser
+from ssd_detector_ros.bag_evaluation.commands import (
+    own_arguments,
+    positive,
+    run_bag_command,
+    share,
+)
 
 if TYPE_CHECKING:
     from ssd_detector_ros.bag_evaluation.contract import Observation
@@ -27,7 +32,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     :return: 0 kept, 1 broken or failed, 2 wrong usage
     """
     arguments = _parse(argv)
-    return run_command(lambda: _check(arguments))
+    return run_bag_command(lambda: _check(arguments))
 
 
 def _parse(argv: Sequence[str] | None) -> argparse.Namespace:

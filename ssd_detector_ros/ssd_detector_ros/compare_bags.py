@@ -12,8 +12,14 @@ from pathlib import Path
 import sys
 from typing import TYPE_CHECKING
 
-from ssd_detector.command_line import Parser, run_command
-from ssd_detector_ros.bag_evaluation.commands import count, open_progress, own_arguments, share
+from ssd_detector.command_line import Parser
+from ssd_detector_ros.bag_evaluation.commands import (
+    count,
+    open_progress,
+    own_arguments,
+    run_bag_command,
+    share,
+)
 
 if TYPE_CHECKING:
     from ssd_detector_ros.bag_evaluation.comparison_sides import BagSide
@@ -29,7 +35,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     :return: 0 good, 1 failed, 2 wrong usage
     """
     arguments = _parse(argv)
-    return run_command(lambda: _compare(arguments))
+    return run_bag_command(lambda: _compare(arguments))
 
 
 def _parse(argv: Sequence[str] | None) -> argparse.Namespace:

@@ -11,12 +11,13 @@ from pathlib import Path
 import sys
 from typing import TYPE_CHECKING
 
-from ssd_detector.command_line import Parser, run_command
+from ssd_detector.command_line import Parser
 from ssd_detector_ros.bag_evaluation.commands import (
     count,
     open_progress,
     own_arguments,
     positive,
+    run_bag_command,
     share,
 )
 
@@ -41,10 +42,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         # What is recorded is scored as it is: nothing has to be detected.
         arguments.mode = 'score'
     if arguments.list_topics:
-        return run_command(lambda: _list_topics(arguments))
+        return run_bag_command(lambda: _list_topics(arguments))
     if arguments.find_max_rate:
-        return run_command(lambda: _find_max_rate(arguments))
-    return run_command(lambda: _evaluate(arguments))
+        return run_bag_command(lambda: _find_max_rate(arguments))
+    return run_bag_command(lambda: _evaluate(arguments))
 
 
 def _parse(argv: Sequence[str] | None) -> argparse.Namespace:

@@ -10,11 +10,12 @@ from collections.abc import Sequence
 from pathlib import Path
 import sys
 
-from ssd_detector.command_line import Parser, run_command
+from ssd_detector.command_line import Parser
 from ssd_detector_ros.bag_evaluation.commands import (
     count,
     own_arguments,
     positive,
+    run_bag_command,
     size_wh,
 )
 
@@ -27,7 +28,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     :return: 0 good, 1 failed, 2 wrong usage
     """
     arguments = _parse(argv)
-    return run_command(lambda: _make(arguments))
+    return run_bag_command(lambda: _make(arguments))
 
 
 def _parse(argv: Sequence[str] | None) -> argparse.Namespace:

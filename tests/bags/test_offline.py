@@ -238,3 +238,10 @@ def test_a_recording_that_was_cut_off_is_scored_as_far_as_it_goes(bundle, tmp_pa
 
     assert 10 < result['frames'] < 60
     assert 'the recording was cut off' in result['notes'][0]
+
+
+def test_a_machine_without_rosbags_is_told_what_to_install(colored, monkeypatch, capsys):
+    monkeypatch.setattr('ssd_detector_ros.bag_evaluation.commands.find_spec', lambda name: None)
+
+    assert main([str(colored)]) == 2
+    assert 'pip install "rosbags>=0.11"' in capsys.readouterr().err

@@ -3,9 +3,13 @@
 import argparse
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from importlib.util import find_spec
 import sys
 import time
 from typing import TextIO
+
+from ssd_detector.command_line import run_command
+from ssd_detector.errors import ConfigError
 
 OnFrame = Callable[[int], None]
 _LINE_INTERVAL_S = 10.0
@@ -22,6 +26,24 @@ def own_arguments(argv: Sequence[str] | None) -> list[str]:
     """
     given = list(sys.argv[1:] if argv is None else argv)
     return given[: given.index('--ros-args')] if '--ros-args' in given else given
+
+
+def run_bag_command(action: Callable[[], int | None]) -> int:
+    """
+    Run a command, where what reads recordings is installed.
+
+    :param action: does the work
+    :return: the exit code: 0 good, 1 failed or a gate missed, 2 wrong usage
+    """
+
+    def check_and_run() -> int | None:
+        if find_spec('rosbags') is None:
+            raise ConfigError(
+                ['recordings are read with rosbags, which is missing; pip install "rosbags>=0.11"']
+            )
+        return action()
+
+    return run_command(check_and_run)
 
 
 @contextmanager
