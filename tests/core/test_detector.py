@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from ssd_detector import BackendError, BundleError, ConfigError, Detector, ImageError
+from ssd_detector import BackendError, BundleError, ConfigError, Detector, ImageError, Regions
 from tests.tiny_bundle import BOXES_NORMALIZED_XYXY, LABELS, write_tiny_bundle
 
 
@@ -62,6 +62,54 @@ def test_overrides_win_over_the_bundle(bundle_path):
     assert strict(image).labels == ['red', 'green']
 
 
+@pytest.mark.parametrize(
+    ('name', 'value'),
+    [
+        ('score_threshold', 0.125),
+        ('nms_iou_threshold', 0.875),
+        ('max_detections', 7),
+        ('class_thresholds', {'red': 0.25}),
+    ],
+)
+def test_an_override_changes_its_threshold_and_no_other(bundle_path, name, value):
+    detector = Detector.from_bundle(bundle_path, **{name: value})
+
+    assert detector.thresholds == replace(detector.bundle.thresholds, **{name: value})
+    assert detector.thresholds != detector.bundle.thresholds
+
+
+def test_thresholds_and_regions_of_one_call_win(bundle_path):
+    detector = Detector.from_bundle(bundle_path)
+    outputs = detector.infer(detector.preprocess(plain(red=200, blue=220)))
+    strict = replace(detector.thresholds, score_threshold=0.8)
+    right = Regions(region_of_interest=(0.5, 0.0, 1.0, 1.0))
+
+    usual = detector.postprocess(*outputs, (64, 48))
+    found = detector.postprocess(*outputs, (64, 48), thresholds=strict, regions=right)
+
+    assert (usual.labels, found.labels) == (['blue', 'red'], ['blue'])
+    shrunk = usual.boxes_xyxy[0] * [0.5, 1, 0.5, 1] + [32, 0, 32, 0]
+    np.testing.assert_allclose(found.boxes_xyxy[0], shrunk, rtol=1e-6)
+
+
+def test_a_region_that_changes_during_an_inference_counts_from_the_next_image(bundle_path):
+    detector = Detector.from_bundle(bundle_path)
+    right = Regions(region_of_interest=(0.5, 0.0, 1.0, 1.0))
+    detector.regions = right
+    expected = detector(plain(red=255))
+
+    class Meddling:
+        def run(self, input_image):
+            detector.regions = Regions()
+            return backend.run(input_image)
+
+    backend, detector._backend = detector.backend, Meddling()
+    found = detector(plain(red=255))
+
+    np.testing.assert_array_equal(found.boxes_xyxy, expected.boxes_xyxy)
+    assert found.boxes_xyxy[0, 0] >= 32 and detector.regions == Regions()
+
+
 def test_thresholds_are_live(bundle_path):
     detector = Detector.from_bundle(bundle_path)
     image = plain(red=200)
@@ -82,6 +130,11 @@ def test_overrides_out_of_range_are_named(bundle_path):
         Detector.from_bundle(bundle_path, score_threshold=1.5)
 
 
+def test_an_override_for_a_label_that_is_not_there_is_named(bundle_path):
+    with pytest.raises(ConfigError, match='class_thresholds.horse: no such label; the model kn'):
+        Detector.from_bundle(bundle_path, class_thresholds={'horse': 0.5})
+
+
 def test_a_missing_bundle_is_named(tmp_path):
     with pytest.raises(BundleError, match='no such bundle folder'):
         Detector.from_bundle(tmp_path / 'absent')
@@ -90,6 +143,8 @@ def test_a_missing_bundle_is_named(tmp_path):
 def test_a_model_that_is_not_in_the_bundle_is_named(bundle_path):
     with pytest.raises(BundleError, match='model_int8_cpu.onnx is not in the bundle'):
         Detector.from_bundle(bundle_path, model='model_int8_cpu.onnx')
+    with pytest.raises(BundleError, match='model_int8_cpu.onnx is not in the bundle'):
+        Detector.from_bundle(bundle_path, precision='INT8')
 
 
 GPU_FIRST = ('CUDAExecutionProvider', 'CPUExecutionProvider')
@@ -120,6 +175,11 @@ def test_a_negative_thread_count_is_an_error(bundle_path):
 def test_an_image_without_pixels_is_an_error(bundle_path):
     with pytest.raises(ImageError, match='0x0 pixels'):
         Detector.from_bundle(bundle_path)(np.zeros((0, 0, 3), np.uint8))
+
+
+def test_what_is_no_array_is_an_error(bundle_path):
+    with pytest.raises(ImageError, match='received list; expected a NumPy array'):
+        Detector.from_bundle(bundle_path)([[0, 0, 0]])
 
 
 def test_a_tensor_of_another_size_is_an_error(bundle_path):

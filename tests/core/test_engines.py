@@ -140,6 +140,13 @@ def test_onnx_runtime_serves_while_an_engine_is_built(tensorrt, bundle_path):
     assert detector(image()).labels == ['red']
 
 
+def test_without_a_build_the_detector_says_nothing_of_engines(tensorrt, bundle_path):
+    detector = Detector.from_bundle(bundle_path, engine_build='off')
+
+    assert detector.backend.notice.text == ''
+    assert detector.backend.description.startswith('ONNX Runtime')
+
+
 def test_an_engine_of_another_gpu_is_rebuilt_with_the_reason(tensorrt, bundle_path, monkeypatch):
     request = BackendRequest(engine_build='wait')
     open_backend(load_bundle(bundle_path), request)

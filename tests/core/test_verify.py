@@ -9,6 +9,7 @@ import pytest
 from ssd_detector import BundleError
 from ssd_detector.backend_selection import BackendRequest
 from ssd_detector.bundles.bundle import load_bundle
+from ssd_detector.proofs.int8_parity import select_int8_outputs
 from ssd_detector.proofs.parity import Parity, Tolerance, verify_backend
 from ssd_detector.verify import main, verify_bundle
 from tests.tiny_bundle import DEPLOY_YAML, SIZE_PX, write_tiny_bundle, write_verifiable_bundle
@@ -83,6 +84,62 @@ def test_nan_in_a_box_that_is_not_compared_fails_too():
 
     # The first prior is the best one, although the background of all others is surer.
     assert [verdict.is_good for verdict in verdicts] == [True, False, False]
+
+
+def test_nan_where_int8_is_not_compared_fails_too():
+    boxes = np.float32([[0.1, 0.1, 0.5, 0.5], [0.5, 0.5, 0.9, 0.9]])
+    scores = np.float32([[0.1, 0.9], [0.9, 0.1]])
+    parity = Parity(
+        np.zeros((1, 32, 32, 3), np.uint8),
+        boxes[None],
+        scores[None],
+        {'INT8': Tolerance(1, 1)},
+        {'model_int8_cpu.onnx': select_int8_outputs(boxes[None], scores[None])},
+    )
+    lost_score, lost_box = scores.copy(), boxes.copy()
+    lost_score[1] = lost_box[1] = np.nan
+
+    verdicts = [
+        verify_backend(_Fixed(*outputs), parity, precision='INT8', path=Path('bundle'))
+        for outputs in ((boxes, scores), (boxes, lost_score), (lost_box, scores))
+    ]
+
+    assert [verdict.is_good for verdict in verdicts] == [True, False, False]
+
+
+@pytest.mark.parametrize(('rank', 'is_compared'), [(0, True), (19, True), (20, False)])
+def test_the_20_best_boxes_of_an_image_are_compared(rank, is_compared):
+    num_priors = 30
+    boxes = np.tile(np.float32([0.25, 0.25, 0.75, 0.75]), (num_priors, 1))
+    foreground = np.linspace(0.9, 0.3, num_priors, dtype=np.float32)
+    scores = np.stack([1 - foreground, foreground], axis=1)
+    parity = Parity(
+        np.zeros((1, 32, 32, 3), np.uint8), boxes[None], scores[None], {'FP32': Tolerance(1, 1)}
+    )
+    moved = boxes.copy()
+    moved[rank, 2] = 0.875
+
+    verdict = verify_backend(_Fixed(moved, scores), parity, precision='FP32', path=Path('bundle'))
+
+    assert verdict.box_shift_px == (4 if is_compared else 0)
+
+
+def test_of_two_int8_files_the_nearer_in_scores_is_the_one_that_is_served():
+    boxes = np.float32([[0.25, 0.25, 0.5, 0.5]])
+    scores = np.float32([[0.25, 0.75]])
+    near = select_int8_outputs(boxes[None] + 0.125, scores[None])
+    far = select_int8_outputs(boxes[None], scores[None] + np.float32([-0.125, 0.125]))
+    parity = Parity(
+        np.zeros((1, 32, 32, 3), np.uint8),
+        boxes[None],
+        scores[None],
+        {'INT8': Tolerance(8, 0.2)},
+        {'model_int8_cpu.onnx': far, 'model_int8_trt.onnx': near},
+    )
+
+    verdict = verify_backend(_Fixed(boxes, scores), parity, precision='INT8', path=Path('bundle'))
+
+    assert (verdict.box_shift_px, verdict.score_change) == (4, 0)
 
 
 def test_the_command_prints_the_verdict_and_exits_with_it(make, capsys):

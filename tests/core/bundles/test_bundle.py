@@ -118,11 +118,26 @@ def test_a_model_with_other_tensor_names_is_named(bundle_path):
     assert 'loc [1, 3, 4]' in finding
 
 
-def test_priors_of_another_shape_are_named(bundle_path):
-    np.save(bundle_path / 'other.npy', np.zeros((5, 4)))
+@pytest.mark.parametrize('shape', [(5, 4), (3, 5), (3, 4, 1)])
+def test_priors_of_another_shape_are_named(bundle_path, shape):
+    np.save(bundle_path / 'other.npy', np.zeros(shape))
     replace_file(bundle_path, 'priors_cxcywh.npy', (bundle_path / 'other.npy').read_bytes())
     (finding,) = findings(bundle_path)
-    assert 'priors_cxcywh.npy: has shape (5, 4); the manifest says (3, 4)' in finding
+    assert f'priors_cxcywh.npy: has shape {shape}; the manifest says (3, 4)' in finding
+
+
+def test_labels_that_are_no_utf8_are_named_once(bundle_path):
+    replace_file(bundle_path, 'labels.txt', 'r\xf6t\nblue\ngreen\n'.encode('latin-1'))
+    (finding,) = findings(bundle_path)
+    assert 'labels.txt: is no UTF-8 text' in finding
+
+
+@pytest.mark.parametrize('name', ['deploy.yaml', 'labels.txt', 'model.onnx', 'priors_cxcywh.npy'])
+def test_a_file_that_the_manifest_forgets_is_named(bundle_path, name):
+    files = json.loads((bundle_path / 'manifest.json').read_text())['files']
+    edit_manifest(bundle_path, files={key: files[key] for key in files.keys() - {name}})
+    (finding,) = findings(bundle_path)
+    assert finding.endswith(f'does not list {name}; export the bundle again')
 
 
 def test_a_pickled_array_is_not_loaded(bundle_path):
