@@ -72,7 +72,6 @@ def open_backend(bundle: Bundle, request: BackendRequest) -> Backend:
     Load a model.
 
     :param bundle: what was loaded
-    :param request: see BackendRequest
     :return: the backend, ready to run
     :raises BundleError: when the bundle has no such model
     :raises BackendError: when it can't be loaded as asked for

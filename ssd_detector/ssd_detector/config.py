@@ -67,7 +67,6 @@ def parse_config(
     :param schema: the dataclass wanted
     :param origin: where the tree comes from, for messages: one name, or a name for each key path
         (the longest path that leads to a key counts)
-    :return: the dataclass
     :raises ConfigError: with a finding for every unknown key, wrong type and value out of range
     """
     try:
@@ -91,7 +90,6 @@ class _UniqueKeyLoader(yaml.SafeLoader):
 
         :param node: the mapping's node
         :param deep: as in PyYAML
-        :return: the mapping
         :raises yaml.constructor.ConstructorError: when a key stands twice
         """
         keys = [key.value for key, _ in node.value if key.tag != 'tag:yaml.org,2002:merge']

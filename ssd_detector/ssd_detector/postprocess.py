@@ -110,7 +110,6 @@ def postprocess(
     :param scores: (P, C + 1) float32, softmax; column 0 is the background
     :param size_wh: of the original image, px
     :param labels: C texts, the names of columns 1..C
-    :param thresholds: see Thresholds
     :param regions: where the model looked, and where boxes are ignored
     :return: at most max_detections, by falling score; equal scores in the order of the priors
     :raises BackendError: when the outputs hold NaN or do not fit the labels

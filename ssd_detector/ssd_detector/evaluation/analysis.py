@@ -109,7 +109,6 @@ def analyse(
     :param interpolation: 11point (VOC2007) or area (from VOC2010 on)
     :param sizes_wh: image id -> width and height, px; where given, boxes must lie inside
     :param num_worst_images: at most; those without errors are left out
-    :return: see Analysis
     :raises EvaluationError: with everything that can't be scored, or without faster-coco-eval
     """
     check_inputs(detections, ground_truths, labels=labels, sizes_wh=sizes_wh)

@@ -14,7 +14,7 @@ Verdict = Literal['better', 'worse', 'can not be told apart']
 
 
 @dataclass(frozen=True)
-class Comparison:
+class PairedBootstrap:
     """
     The second result against the first.
 
@@ -74,7 +74,7 @@ def compare(
     num_resamples: int = 1000,
     confidence: float = 0.95,
     seed: int = 0,
-) -> Comparison:
+) -> PairedBootstrap:
     """
     Draw as many images as there are, with replacement, and score both results on them, again.
 
@@ -85,7 +85,6 @@ def compare(
     :param num_resamples: how often
     :param confidence: share of the differences that lie in the interval, between percentiles
     :param seed: of the drawing
-    :return: see Comparison
     :raises EvaluationError: when the two were not scored on the same
     """
     _check_same(first, second)
@@ -97,7 +96,7 @@ def compare(
 
     def score(weights: NDArray[np.int64]) -> tuple[float, float]:
         num_objects = np.bincount(cells, weights[images], num_classes).astype(np.float64)
-        a, b = (_mean_ap(one, weights, num_objects, interpolation) for one in rankings)
+        a, b = (_mean_ap(ranking, weights, num_objects, interpolation) for ranking in rankings)
         return a, b
 
     rng = np.random.default_rng(seed)
@@ -110,7 +109,7 @@ def compare(
     margin = (1 - confidence) / 2
     low, high = np.nanquantile(differences, [margin, 1 - margin])
     whole_first, whole_second = score(np.ones(num_images, np.int64))
-    return Comparison(
+    return PairedBootstrap(
         first=whole_first,
         second=whole_second,
         low=float(low),

@@ -65,7 +65,6 @@ def score_coco(
     :param detections: image id -> detections; an image that is not there has none
     :param ground_truths: image id -> objects; every image of the split is there
     :param labels: C texts, the names of classes 1..C
-    :return: see CocoResult
     :raises EvaluationError: when the library is not installed
     """
     make_dataset, make_evaluation = _import_library()
@@ -120,8 +119,8 @@ def _list_objects(ground_truths: Mapping[str, GroundTruths]) -> Iterator[dict[st
     object_id = 1
     for image, truth in enumerate(ground_truths.values()):
         rows = _to_fields(image, truth.boxes_xyxy, truth.class_ids)
-        for one, is_difficult in zip(rows, truth.is_difficult.tolist(), strict=True):
-            yield one | {'id': object_id, 'iscrowd': int(is_difficult)}
+        for row, is_difficult in zip(rows, truth.is_difficult.tolist(), strict=True):
+            yield row | {'id': object_id, 'iscrowd': int(is_difficult)}
             object_id += 1
 
 
@@ -132,8 +131,8 @@ def _list_detections(
     for image, image_id in enumerate(ground_truths):
         found = detections.get(image_id) or Detections.empty()
         rows = _to_fields(image, found.boxes_xyxy, found.class_ids)
-        for one, score in zip(rows, found.scores.tolist(), strict=True):
-            yield one | {'id': detection_id, 'iscrowd': 0, 'score': score}
+        for row, score in zip(rows, found.scores.tolist(), strict=True):
+            yield row | {'id': detection_id, 'iscrowd': 0, 'score': score}
             detection_id += 1
 
 

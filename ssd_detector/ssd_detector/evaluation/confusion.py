@@ -36,7 +36,6 @@ def confuse(matching: Matching, judgement: Judgement, score_threshold: float) ->
     :param matching: from match
     :param judgement: from judge
     :param score_threshold: detections from this score on are counted; NaN counts none
-    :return: see ConfusionMatrix
     """
     is_kept = judgement.is_counted & (matching.scores >= score_threshold)
     objects = np.full(len(matching.scores), NONE)

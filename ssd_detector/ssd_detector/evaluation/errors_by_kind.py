@@ -58,7 +58,6 @@ def split_errors(
     :param matching: from match
     :param judgement: from judge
     :param interpolation: 11point or area
-    :return: see ErrorSplit
     """
     masks = _sort_errors(matching, judgement)
     missed = _find_missed(matching, judgement, masks)

@@ -87,11 +87,9 @@ def detect_all(
     """
     Detect in every image.
 
-    :param model: see Model
     :param pictures: the images
     :param thresholds: what is kept
     :param on_progress: called after each batch
-    :return: see DetectionRun
     """
     begin_s = time.perf_counter()
     times_s = dict.fromkeys(STEPS, 0.0)
@@ -100,7 +98,7 @@ def detect_all(
         start_s = time.perf_counter()
         pixels = [picture.load() for picture in batch]
         decoded_s = time.perf_counter()
-        images = np.concatenate([preprocess(one, model.size_px) for one in pixels])
+        images = np.concatenate([preprocess(image_rgb, model.size_px) for image_rgb in pixels])
         return _Loaded(images, decoded_s - start_s, time.perf_counter() - decoded_s)
 
     def select(

@@ -45,7 +45,6 @@ class Matching:
 
     :param image_ids: the images
     :param labels: C texts, the names of classes 1..C
-    :param objects: see Objects
     :param image_indices: (N,) int64
     :param class_ids: (N,) int64
     :param scores: (N,) float32, falling; equal ones in the order of images and detections
@@ -100,30 +99,31 @@ def match(
     :param detections: image id -> detections
     :param ground_truths: image id -> objects
     :param labels: C texts
-    :return: see Matching
     """
     image_ids = tuple(ground_truths)
     truths = [ground_truths[image_id] for image_id in image_ids]
     found = [detections.get(image_id) or Detections.empty() for image_id in image_ids]
     first_objects = np.cumsum([0, *(len(truth.class_ids) for truth in truths)])
     rows = [
-        _match_image(one, truth, int(first))
-        for one, truth, first in zip(found, truths, first_objects, strict=False)
+        _match_image(of_image, truth, int(first))
+        for of_image, truth, first in zip(found, truths, first_objects, strict=False)
     ]
     own_objects, own_ious, other_objects, other_ious = (
         np.concatenate(columns) for columns in zip(*rows, strict=True)
     )
-    scores = np.concatenate([one.scores for one in found])
+    scores = np.concatenate([of_image.scores for of_image in found])
     order = np.argsort(-scores, kind='stable')
-    counts = [len(one) for one in found]
+    counts = [len(of_image) for of_image in found]
     return Matching(
         image_ids=image_ids,
         labels=tuple(labels),
         objects=_collect_objects(truths),
         image_indices=np.repeat(np.arange(len(found)), counts)[order],
-        class_ids=np.concatenate([one.class_ids for one in found])[order],
+        class_ids=np.concatenate([of_image.class_ids for of_image in found])[order],
         scores=scores[order],
-        areas_px2=areas(np.concatenate([one.boxes_xyxy for one in found]).astype(float))[order],
+        areas_px2=areas(np.concatenate([of_image.boxes_xyxy for of_image in found]).astype(float))[
+            order
+        ],
         positions=np.concatenate([np.arange(count) for count in counts])[order],
         own_objects=own_objects[order],
         own_ious=own_ious[order],
@@ -141,7 +141,6 @@ def judge(
     :param matching: from match
     :param iou_threshold: a hit overlaps its object at least so much
     :param is_ignored: (G,) bool, objects that are neither hit nor miss; the difficult ones if None
-    :return: see Judgement
     """
     objects = matching.objects
     if is_ignored is None:

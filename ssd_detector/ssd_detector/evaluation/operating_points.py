@@ -68,7 +68,6 @@ def best_point(curve: Curve, label: str, num_objects: int) -> OperatingPoint:
     :param curve: from precision_recall
     :param label: of the class
     :param num_objects: to find
-    :return: see OperatingPoint
     """
     if not len(curve.scores) or not num_objects:
         return OperatingPoint(label, num_objects, *[float('nan')] * 4)

@@ -36,7 +36,6 @@ def calibrate(matching: Matching, judgement: Judgement) -> Calibration:
 
     :param matching: from match
     :param judgement: from judge; detections of difficult objects do not count
-    :return: see Calibration
     """
     scores = matching.scores[judgement.is_counted].astype(np.float64)
     is_hit = judgement.is_hit[judgement.is_counted]

@@ -207,8 +207,8 @@ def write_parity(path: Path, parity: Parity) -> None:
     :param parity: its content
     """
     arrays: dict[str, Any] = {
-        f'tolerance_{precision}': np.array([one.box_px, one.score])
-        for precision, one in parity.tolerances.items()
+        f'tolerance_{precision}': np.array([tolerance.box_px, tolerance.score])
+        for precision, tolerance in parity.tolerances.items()
     }
     arrays |= {
         f'{part}/{name}': array

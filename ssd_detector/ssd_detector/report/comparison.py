@@ -4,7 +4,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from ssd_detector.errors import EvaluationError
-from ssd_detector.evaluation.bootstrap import compare, Comparison
+from ssd_detector.evaluation.bootstrap import compare, PairedBootstrap
 from ssd_detector.evaluation.matching import Matching
 from ssd_detector.report.result import Result
 from ssd_detector.report.text import format_count, format_percent, format_points
@@ -60,8 +60,8 @@ class ResultComparison:
 
     first: Side
     second: Side
-    at_iou: Comparison
-    at_75: Comparison
+    at_iou: PairedBootstrap
+    at_75: PairedBootstrap
 
     @property
     def by_class(self) -> list[Change]:
@@ -99,20 +99,21 @@ class ResultComparison:
     @property
     def verdict(self) -> str:
         """Say in words which is better, or that it can not be told."""
-        one = self.at_iou
+        bootstrap = self.at_iou
         num_images = format_count(len(self.first.matching.image_ids))
-        interval = f'{format_points(one.low)} to {format_points(one.high)}'
-        confidence = f'{100 * one.confidence:.0f} %'
-        if one.first == one.second and one.low == one.high == 0:
+        interval = f'{format_points(bootstrap.low)} to {format_points(bootstrap.high)}'
+        confidence = f'{100 * bootstrap.confidence:.0f} %'
+        points = f'{format_points(bootstrap.difference)} points of mAP'
+        if bootstrap.first == bootstrap.second and bootstrap.low == bootstrap.high == 0:
             return f'A and B find the same on these {num_images} images, to the last detection.'
-        if one.verdict == 'can not be told apart':
+        if bootstrap.verdict == 'can not be told apart':
             return (
                 f'A and B can not be told apart on these {num_images} images: B has '
-                f'{format_points(one.difference)} points of mAP, and the {confidence} interval, '
+                f'{points}, and the {confidence} interval, '
                 f'{interval}, holds 0.'
             )
         return (
-            f'B is {one.verdict} than A: {format_points(one.difference)} points of mAP, '
+            f'B is {bootstrap.verdict} than A: {points}, '
             f'{confidence} interval {interval}, over resamples of the {num_images} images.'
         )
 
@@ -123,7 +124,6 @@ def compare_results(first: Side, second: Side) -> ResultComparison:
 
     :param first: A
     :param second: B
-    :return: see ResultComparison
     :raises EvaluationError: when they were not scored on the same, or not in the same way
     """
     keys = ('iou_threshold', 'interpolation')
@@ -137,7 +137,7 @@ def compare_results(first: Side, second: Side) -> ResultComparison:
     if findings:
         raise EvaluationError(findings)
 
-    def bootstrap(iou_threshold: float) -> Comparison:
+    def bootstrap(iou_threshold: float) -> PairedBootstrap:
         return compare(
             first.matching,
             second.matching,
@@ -182,9 +182,9 @@ def format_comparison(comparison: ResultComparison) -> str:
     lines = [f'A  {comparison.first.name}', f'B  {comparison.second.name}', '']
     lines.append(f'{"":<16}{"A":>9}{"B":>9}{"B - A":>9}   95 % interval, points')
     iou = f'mAP at {comparison.first.result.iou_threshold:g}'
-    for name, one in ((iou, comparison.at_iou), ('mAP at 0.75', comparison.at_75)):
-        interval = f'{format_points(one.low)} to {format_points(one.high)}'
-        lines.append(_line(Change(name, one.first, one.second)) + f'   {interval}')
+    for name, bootstrap in ((iou, comparison.at_iou), ('mAP at 0.75', comparison.at_75)):
+        interval = f'{format_points(bootstrap.low)} to {format_points(bootstrap.high)}'
+        lines.append(_line(Change(name, bootstrap.first, bootstrap.second)) + f'   {interval}')
     lines.append('')
     lines += [_line(change) for change in comparison.by_class]
     return '\n'.join([*lines, '', comparison.verdict])
@@ -199,5 +199,5 @@ def _line(change: Change) -> str:
     return f'{change.name:<16}' + ''.join(f'{value:>9}' for value in values)
 
 
-def _bootstrap_tree(one: Comparison) -> dict[str, Any]:
-    return asdict(one) | {'difference': one.difference, 'verdict': one.verdict}
+def _bootstrap_tree(bootstrap: PairedBootstrap) -> dict[str, Any]:
+    return asdict(bootstrap) | {'difference': bootstrap.difference, 'verdict': bootstrap.verdict}

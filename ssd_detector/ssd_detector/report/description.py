@@ -47,7 +47,8 @@ def describe(analysis: Analysis, origin: Origin) -> Result:
         best=_point(analysis.best),
         coco=coco,
         by_class=tuple(
-            _class(one, analysis.coco.ap_by_label[one.label]) for one in analysis.classes
+            _class(of_class, analysis.coco.ap_by_label[of_class.label])
+            for of_class in analysis.classes
         ),
         by_size=_sizes(analysis),
         errors=tuple(
@@ -63,8 +64,8 @@ def describe(analysis: Analysis, origin: Origin) -> Result:
         ),
         calibration=_bins(analysis.calibration),
         calibration_error=_known(analysis.calibration.expected_error),
-        curves=tuple(_curve(one) for one in analysis.classes),
-        worst_images=tuple(one.image_id for one in analysis.worst_images),
+        curves=tuple(_curve(of_class) for of_class in analysis.classes),
+        worst_images=tuple(worst.image_id for worst in analysis.worst_images),
     )
 
 
@@ -78,16 +79,16 @@ def _point(point: OperatingPoint) -> PointResult | None:
     return PointResult(point.score_threshold, point.precision, point.recall, point.f1)
 
 
-def _class(one: ClassAnalysis, ap_coco: float) -> ClassResult:
+def _class(of_class: ClassAnalysis, ap_coco: float) -> ClassResult:
     return ClassResult(
-        label=one.label,
-        num_objects=one.num_objects,
-        num_difficult=one.num_difficult,
-        num_detections=one.num_detections,
-        ap=_known(one.ap),
-        ap_75=_known(one.ap_75),
+        label=of_class.label,
+        num_objects=of_class.num_objects,
+        num_difficult=of_class.num_difficult,
+        num_detections=of_class.num_detections,
+        ap=_known(of_class.ap),
+        ap_75=_known(of_class.ap_75),
         ap_coco=_known(ap_coco),
-        best=_point(one.best),
+        best=_point(of_class.best),
     )
 
 
@@ -117,14 +118,16 @@ def _bins(calibration: Calibration) -> tuple[CalibrationBin, ...]:
     return tuple(CalibrationBin(*row) for row in rows)
 
 
-def _curve(one: ClassAnalysis) -> CurveResult:
-    curve = one.curve
+def _curve(of_class: ClassAnalysis) -> CurveResult:
+    curve = of_class.curve
     members = _thin(curve.scores, curve.recall)
 
     def pick(values: NDArray[Any]) -> tuple[float, ...]:
         return tuple(values[members].astype(np.float64).round(_DIGITS).tolist())
 
-    return CurveResult(one.label, pick(curve.scores), pick(curve.precision), pick(curve.recall))
+    return CurveResult(
+        of_class.label, pick(curve.scores), pick(curve.precision), pick(curve.recall)
+    )
 
 
 def _thin(scores: NDArray[np.float32], recall: NDArray[np.float64]) -> NDArray[np.int64]:

@@ -44,7 +44,7 @@ def report_values(result: Result, pictures: Sequence[ReportPicture] = ()) -> dic
     :param pictures: the worst images
     :return: for its rendering
     """
-    counts = [one.count for one in result.calibration]
+    counts = [calibration_bin.count for calibration_bin in result.calibration]
     decades = math.log10(max(counts, default=0) or 1)
     return {
         'title': f'{result.origin.title}: {format_percent(result.mean_ap)} mAP',
@@ -52,7 +52,7 @@ def report_values(result: Result, pictures: Sequence[ReportPicture] = ()) -> dic
         'origin': result.origin,
         'pictures': pictures,
         'summary': summarize(result),
-        'largest_loss': max((one.ap_lost or 0 for one in result.errors), default=0),
+        'largest_loss': max((error.ap_lost or 0 for error in result.errors), default=0),
         'total_ms': sum(result.origin.speed_ms.values()),
         'matrix': MatrixDrawing(result.confusion),
         'curve_plot': _CURVE_PLOT,
@@ -80,7 +80,9 @@ def comparison_values(comparison: ResultComparison) -> dict[str, Any]:
     :return: for its rendering
     """
     bootstraps = (comparison.at_iou, comparison.at_75)
-    reach = round_up(max(abs(v) for one in bootstraps for v in (one.low, one.high, 0.001)))
+    reach = round_up(
+        max(abs(v) for bootstrap in bootstraps for v in (bootstrap.low, bootstrap.high, 0.001))
+    )
 
     def largest(rows: Sequence[Change]) -> float:
         return max((abs(row.difference or 0) for row in rows), default=0)

@@ -210,7 +210,6 @@ class Result:
     """
     metrics.json. Shares, not percent; times in ms; None where there is nothing to measure.
 
-    :param origin: see Origin
     :param labels: classes 1, 2, ...
     :param iou_threshold: of everything here that names no IoU of its own
     :param mean_ap: mean over classes of AP
@@ -222,7 +221,6 @@ class Result:
     :param errors: by kind
     :param false_positives_ap_lost: how much mAP would rise without any false detection
     :param false_negatives_ap_lost: how much if only the objects found were to find
-    :param confusion: see ConfusionResult
     :param calibration: by rising score
     :param calibration_error: expected calibration error
     :param curves: in the order of labels

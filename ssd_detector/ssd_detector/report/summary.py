@@ -43,7 +43,9 @@ def summarize(result: Result) -> list[str]:
 
 
 def _name_weakest(result: Result) -> Iterator[str]:
-    known = sorted((one.ap, one.label) for one in result.by_class if one.ap is not None)
+    known = sorted(
+        (of_class.ap, of_class.label) for of_class in result.by_class if of_class.ap is not None
+    )
     if len(known) > 1:
         weakest = ', '.join(f'{label} {format_percent(ap)}' for ap, label in known[:_NUM_NAMED])
         best_ap, best_label = known[-1]
@@ -51,7 +53,7 @@ def _name_weakest(result: Result) -> Iterator[str]:
 
 
 def _name_largest_loss(result: Result) -> Iterator[str]:
-    losses = [(one.ap_lost or 0, one.kind) for one in result.errors]
+    losses = [(error.ap_lost or 0, error.kind) for error in result.errors]
     lost, kind = max(losses, default=(0, ''))
     if lost > 0:
         yield (
@@ -61,9 +63,9 @@ def _name_largest_loss(result: Result) -> Iterator[str]:
 
 
 def _compare_sizes(result: Result) -> Iterator[str]:
-    known = [one for one in result.by_size if one.ap is not None]
+    known = [of_size for of_size in result.by_size if of_size.ap is not None]
     if len(known) > 1:
-        parts = ', '.join(f'{one.size} {format_percent(one.ap)}' for one in known)
+        parts = ', '.join(f'{of_size.size} {format_percent(of_size.ap)}' for of_size in known)
         yield f'AP by size of the object: {parts}.'
 
 

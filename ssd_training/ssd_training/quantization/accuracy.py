@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from ssd_detector.bundles.contents import MODEL
-from ssd_detector.evaluation.bootstrap import compare, Comparison
+from ssd_detector.evaluation.bootstrap import compare, PairedBootstrap
 from ssd_detector.evaluation.matching import match, Matching
 from ssd_training.data.datasets import read_split
 from ssd_training.deployment.build import Build
@@ -117,7 +117,7 @@ def find_losses(
     return findings
 
 
-def judge_loss(comparison: Comparison, max_loss: float, num_images: int) -> tuple[Loss, str]:
+def judge_loss(comparison: PairedBootstrap, max_loss: float, num_images: int) -> tuple[Loss, str]:
     """
     Judge a loss by its interval, not by a bare difference.
 

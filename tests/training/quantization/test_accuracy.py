@@ -2,12 +2,12 @@
 
 import pytest
 
-from ssd_detector.evaluation.bootstrap import Comparison
+from ssd_detector.evaluation.bootstrap import PairedBootstrap
 from ssd_training.quantization.accuracy import judge_loss, Loss
 
 
 def judge(difference, low, high):
-    comparison = Comparison(
+    comparison = PairedBootstrap(
         first=0.7,
         second=0.7 + difference,
         low=low,

@@ -85,7 +85,6 @@ def build_engine(
 
     :param trt: from load_module
     :param model_path: static batch, or batch 1 of a dynamic one
-    :param options: see BuildOptions
     :param progress: is told what the builder does
     :return: the serialized engine
     :raises BackendError: when TensorRT refuses the file, with its reasons

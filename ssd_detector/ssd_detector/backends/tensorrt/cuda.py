@@ -175,11 +175,7 @@ class GraphCapture:
         self._executable = ctypes.c_void_p()
 
     def __enter__(self) -> 'GraphCapture':
-        """
-        Begin to record.
-
-        :return: itself
-        """
+        """Begin to record."""
         self._cuda.call('cudaStreamBeginCapture', self._stream, _CAPTURE_MODE_THREAD_LOCAL)
         return self
 

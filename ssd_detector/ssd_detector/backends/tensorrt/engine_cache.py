@@ -112,9 +112,9 @@ def _compare(path: Path, engine: bytes, record: object, key: EngineKey) -> Itera
     if not isinstance(record, dict):
         yield f'{_record_path(path)}: is no record of an engine'
         return
-    for one in fields(key):
-        wanted, found = getattr(key, one.name), record.get(one.name)
+    for part in fields(key):
+        wanted, found = getattr(key, part.name), record.get(part.name)
         if found != wanted:
-            yield f'{path}: {_SHOWN[one.name]} was {found}; it is {wanted} now'
+            yield f'{path}: {_SHOWN[part.name]} was {found}; it is {wanted} now'
     if hashlib.sha256(engine).hexdigest() != record.get('sha256'):
         yield f'{path}: is not what was built ({len(engine)} bytes); it was cut off or changed'
