@@ -74,12 +74,7 @@ class DetectorNode(LifecycleNode):
 
     @logs_exceptions
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """
-        Load the bundle; with anything wrong, log all of it and stay unconfigured.
-
-        :param state: the state before
-        :return: SUCCESS or FAILURE
-        """
+        """Load the bundle; with anything wrong, log all of it and stay unconfigured."""
         try:
             findings = self._prepare()
         except Exception as error:
@@ -96,12 +91,7 @@ class DetectorNode(LifecycleNode):
 
     @logs_exceptions
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """
-        Subscribe to the images.
-
-        :param state: the state before
-        :return: SUCCESS
-        """
+        """Subscribe to the images."""
         result = super().on_activate(state)
         self._publish_label_info()
         self._pipeline = Pipeline(
@@ -120,46 +110,26 @@ class DetectorNode(LifecycleNode):
 
     @logs_exceptions
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """
-        Finish the frame at hand and subscribe no longer.
-
-        :param state: the state before
-        :return: SUCCESS
-        """
+        """Finish the frame at hand and subscribe no longer."""
         self._stop()
         return super().on_deactivate(state)
 
     @logs_exceptions
     def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """
-        Let go of the bundle.
-
-        :param state: the state before
-        :return: SUCCESS
-        """
+        """Let go of the bundle."""
         self._release()
         self._models.forget_failure()
         return TransitionCallbackReturn.SUCCESS
 
     @logs_exceptions
     def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """
-        Stop working; the process ends later.
-
-        :param state: the state before
-        :return: SUCCESS
-        """
+        """Stop working; the process ends later."""
         self._release()
         return TransitionCallbackReturn.SUCCESS
 
     @logs_exceptions
     def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """
-        Go back to unconfigured after an exception in a transition.
-
-        :param state: the state before
-        :return: SUCCESS
-        """
+        """Go back to unconfigured after an exception in a transition."""
         self._release()
         return TransitionCallbackReturn.SUCCESS
 

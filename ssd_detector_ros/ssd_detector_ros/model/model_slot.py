@@ -44,8 +44,11 @@ class ModelSlot:
         self._on_change = on_change
         # Set by configure().
         self._static = StaticSettings()
+        # A parameter that was set once can not be unset: whose wish its value is has to be known.
         self._names_from_bundle: set[str] = set()
-        self._is_loading = self._is_swapping = False
+        self._is_loading = False
+        # While ~/load_model itself sets the static parameters that it changes.
+        self._is_swapping = False
         # Grows when the node is configured or cleaned up: what was asked for before is void then.
         self._generation = 0
         node.add_on_set_parameters_callback(self._on_set_parameters)
@@ -206,10 +209,12 @@ class ModelSlot:
             findings += error.findings
         if findings:
             return SetParametersResult(successful=False, reason='; '.join(findings))
+        # The user's from now on; _show_thresholds, which comes by here too, claims its own again.
         self._names_from_bundle -= set(values)
         for name in values:
             self._declaration_findings.pop(name, None)
         if operation and settings:
+            # As one object: the worker reads it once for each frame, without a lock.
             self.operation = replace(operation, settings=settings)
             if settings.thresholds != operation.settings.thresholds:
                 self._on_change()

@@ -64,16 +64,20 @@ def serialize_detections(
     for class_id, score, (x, y), (width, height) in zip(
         class_ids, scores, centers_xy.tolist(), sizes_wh.tolist(), strict=True
     ):
+        # A header begins with a number of four bytes, wherever the text before it ended; within it
+        # nothing depends on where it begins, so that all of them are the same bytes.
         _align(written, _COUNT.size)
         written += header_bytes
         _align(written, _COUNT.size)
         written += _COUNT.pack(1) + _text(class_id)
+        # From the first double on all fields are doubles, and need no gaps between them.
         _align(written, struct.calcsize('d'))
         written += _RESULT.pack(score, _NO_POSE, x, y, 0.0, width, height, 1, b'\0')
     return bytes(written)
 
 
 def _align(written: bytearray, size: int) -> None:
+    # Modulo of a negative number: the bytes that are missing to the next multiple.
     written += bytes((len(_ENCAPSULATION) - len(written)) % size)
 
 
