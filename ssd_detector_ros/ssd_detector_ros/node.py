@@ -16,7 +16,8 @@ from ssd_detector_ros.frames.pipeline import Pipeline
 from ssd_detector_ros.health.health import Health
 from ssd_detector_ros.images.converter import Converter, make_converter
 from ssd_detector_ros.images.sample_scale import SampleScale
-from ssd_detector_ros.model.model_slot import ModelSlot, tell_loaded
+from ssd_detector_ros.model.loading import tell_loaded
+from ssd_detector_ros.model.model_slot import ModelSlot
 from ssd_detector_ros.model.operation import Operation
 from ssd_detector_ros.outputs.publishers import CameraOutputs, NodeOutputs
 from ssd_detector_ros.parameters import declaring as parameters

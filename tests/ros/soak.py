@@ -17,7 +17,9 @@ from typing import Any
 from sensor_msgs.msg import Image
 
 from ssd_msgs.srv import LoadModel, SetEnabled, Snapshot
-from tests.ros.talking import detector_command, Peer, peer, plain_image, running
+from tests.ros.made_images import plain_image
+from tests.ros.processes import detector_command, running
+from tests.ros.talking import Peer, peer
 from tests.tiny_bundle import write_tiny_bundle
 
 RATE_HZ = 30.0

@@ -1,23 +1,16 @@
-"""The two sides of a ROS test: the node as a process, and a peer that talks to it over DDS."""
+"""A peer that talks to the node over DDS."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from copy import deepcopy
 import os
-from pathlib import Path
-import signal
-import subprocess
-import sys
 import time
 from typing import Any
 
-from ament_index_python.packages import get_package_prefix
 from builtin_interfaces.msg import Time
-import cv2
 from diagnostic_msgs.msg import DiagnosticArray
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState, GetState
-import numpy as np
 import rclpy
 from rclpy.duration import Duration
 from rclpy.event_handler import PublisherEventCallbacks
@@ -25,22 +18,18 @@ from rclpy.executors import SingleThreadedExecutor
 from rclpy.parameter import Parameter
 from rclpy.parameter_client import AsyncParameterClient
 from rclpy.qos import DurabilityPolicy, QoSProfile
-from sensor_msgs.msg import CompressedImage, Image
+from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 from vision_msgs.msg import Detection2DArray, LabelInfo
 
-from ssd_detector_ros.outputs.messages import to_image
 from ssd_msgs.msg import DetectorStatistics
 from ssd_msgs.srv import LoadModel, SetEnabled, Snapshot
+from tests.ros.made_images import plain_image
+from tests.ros.processes import patience_s, WaitedTooLong
 
 LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 # rclpy's own callbacks log, which is a deprecated call in Kilted.
 NO_EVENTS = PublisherEventCallbacks(use_default_callbacks=False)
-# Discovery alone may take 3 s.
-TIMEOUT_S = 20.0
-# With a sitecustomize.py that every Python process finds: it dumps stacks when asked to.
-IN_PROCESSES = Path(__file__).parent / 'in_processes'
-LOG_TAIL_LINES = 40
 SERVICES = {
     'change_state': ChangeState,
     'get_state': GetState,
@@ -48,128 +37,6 @@ SERVICES = {
     'set_enabled': SetEnabled,
     'snapshot': Snapshot,
 }
-# Processes of running() that run, with their logs.
-_at_work: dict[subprocess.Popen[bytes], Path] = {}
-
-
-class WaitedTooLong(AssertionError):
-    """Something that a test waited for did not come."""
-
-
-def patience_s() -> float:
-    """Tell how long to wait on this machine as it is now: as many times as long as it is busy."""
-    return TIMEOUT_S * max(os.getloadavg()[0] / len(os.sched_getaffinity(0)), 1.0)
-
-
-@contextmanager
-def running(
-    command: Sequence[str | Path],
-    log: Path,
-    *,
-    environment: dict[str, str] | None = None,
-    folder: Path | None = None,
-) -> Iterator[subprocess.Popen[bytes]]:
-    """
-    Run a process; interrupt it at the end, if it still runs.
-
-    Where a test fails, what it printed last is shown, after a failure to wait with all its stacks.
-
-    :param command: program and arguments
-    :param log: file for its output
-    :param environment: instead of this process's
-    :param folder: to run in
-    :return: the process
-    """
-    environment = dict(os.environ if environment is None else environment)
-    paths = [str(IN_PROCESSES), *filter(None, [environment.get('PYTHONPATH')])]
-    environment['PYTHONPATH'] = os.pathsep.join(paths)
-    with log.open('wb') as output:
-        process = subprocess.Popen(
-            command,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            env=environment,
-            cwd=folder,
-            # A group of its own, as of a terminal: a test can interrupt the whole of it.
-            start_new_session=True,
-        )
-        _at_work[process] = log
-        try:
-            yield process
-        except Exception as error:
-            tell_of_processes(is_stuck=isinstance(error, WaitedTooLong))
-            raise
-        finally:
-            if process.poll() is None:
-                process.send_signal(signal.SIGINT)
-            try:
-                process.wait(patience_s())
-            except subprocess.TimeoutExpired:
-                tell_of_processes(is_stuck=True)
-                process.kill()
-                process.wait()
-                raise
-            finally:
-                del _at_work[process]
-
-
-def tell_of_processes(*, is_stuck: bool) -> None:
-    """
-    Write what the processes at work printed last to stderr, for pytest to show.
-
-    :param is_stuck: ask them first where each of their threads is
-    """
-    for process, log in _at_work.items():
-        if is_stuck and process.poll() is None:
-            _dump_stacks(process, log)
-        lines = log.read_text(errors='replace').splitlines()[-LOG_TAIL_LINES:]
-        sys.stderr.write('\n'.join([f'--- {log}, the last lines:', *lines, '']))
-
-
-def _dump_stacks(process: subprocess.Popen[bytes], log: Path) -> None:
-    """Have the stacks of a process, and of those that it started, written to its log."""
-    before = log.stat().st_size
-    os.killpg(process.pid, signal.SIGUSR2)
-    for _ in range(20):
-        with suppress(subprocess.TimeoutExpired):
-            process.wait(0.1)
-        if log.stat().st_size > before:
-            break
-
-
-def outcome(command: list[str | Path], **options: Any) -> tuple[int, str]:
-    """
-    Run a command that ends by itself.
-
-    :param command: program and arguments
-    :param options: of subprocess.run
-    :return: its exit code and all that it printed
-    """
-    done = subprocess.run(
-        command,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=patience_s(),
-        check=False,
-        **options,
-    )
-    return done.returncode, done.stdout
-
-
-def detector_command(namespace: str = '', **parameters: object) -> list[str | Path]:
-    """
-    Build the command line of the node.
-
-    :param namespace: of the node
-    :param parameters: of the node
-    :return: program and arguments
-    """
-    program = Path(get_package_prefix('ssd_detector_ros'), 'lib/ssd_detector_ros/detector')
-    command: list[str | Path] = [program, '--ros-args', '-r', f'__ns:=/{namespace}']
-    for name, value in parameters.items():
-        command += ['-p', f'{name}:={value}']
-    return command
 
 
 class Peer:
@@ -523,42 +390,3 @@ def peer(namespace: str, *, is_reader: bool = True) -> Iterator[Peer]:
     finally:
         with suppress(RuntimeError):
             one.close()
-
-
-def plain_image(red: int = 0, green: int = 0, blue: int = 0, *, size_wh=(64, 48)) -> Image:
-    """
-    Build an image of one colour.
-
-    :param red: 0..255, also the score of the tiny bundle's `red`, times 255
-    :param green: likewise
-    :param blue: likewise
-    :param size_wh: px
-    :return: rgb8
-    """
-    width_px, height_px = size_wh
-    image_rgb = np.full((height_px, width_px, 3), (red, green, blue), np.uint8)
-    return to_image(image_rgb, Header())
-
-
-def broken(**fields: Any) -> Image:
-    """
-    Build an image with something wrong in it.
-
-    :param fields: of the message
-    :return: the message
-    """
-    message = plain_image(red=255)
-    for name, value in fields.items():
-        setattr(message, name, value)
-    return message
-
-
-def compressed_image(red: int = 0) -> CompressedImage:
-    """
-    Build a JPEG of one colour.
-
-    :param red: 0..255
-    :return: 64x48
-    """
-    image_bgr = np.full((48, 64, 3), (0, 0, red), np.uint8)
-    return CompressedImage(data=cv2.imencode('.jpg', image_bgr)[1].tobytes(), format='jpeg')

@@ -13,7 +13,7 @@ if shutil.which('ros2') is None:
 import rclpy
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 
-from tests.ros.talking import outcome
+from tests.ros.processes import outcome
 
 
 @pytest.fixture

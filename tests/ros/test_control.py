@@ -12,7 +12,9 @@ from vision_msgs.msg import Detection2DArray
 
 from ssd_detector_ros.outputs.messages import to_image
 from ssd_msgs.srv import LoadModel, SetEnabled, Snapshot
-from tests.ros.talking import detector_command, peer, plain_image, running
+from tests.ros.made_images import plain_image
+from tests.ros.processes import detector_command, running
+from tests.ros.talking import peer
 from tests.tiny_bundle import DEPLOY_YAML, write_tiny_bundle
 
 NAMESPACE = 'test_control'

@@ -16,7 +16,9 @@ from ssd_detector_ros.cameras.transports import RAW
 from ssd_detector_ros.health.camera_watch import judge_images
 from ssd_detector_ros.health.diagnostics import ERROR, judge_speed, OK, WARN
 from ssd_detector_ros.timing.statistics import STAGES, Statistics
-from tests.ros.talking import broken, detector_command, peer, running
+from tests.ros.made_images import broken
+from tests.ros.processes import detector_command, running
+from tests.ros.talking import peer
 from tests.standing_in import stand_in_environment, STAND_INS
 
 BEST_EFFORT = QoSProfile(depth=5, reliability=ReliabilityPolicy.BEST_EFFORT)

@@ -13,7 +13,9 @@ from rosbags.typesys import get_types_from_msg, get_typestore, Stores
 
 from ssd_detector import Detections
 from ssd_detector_ros.outputs import foxglove
-from tests.ros.talking import detector_command, peer, plain_image, running
+from tests.ros.made_images import plain_image
+from tests.ros.processes import detector_command, running
+from tests.ros.talking import peer
 from tests.tiny_bundle import write_tiny_bundle
 
 # Fields as foxglove_msgs has them in ROS 2 (2025); a package of that name is in no registry here.

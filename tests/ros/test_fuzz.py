@@ -8,7 +8,9 @@ from sensor_msgs.msg import Image
 
 from ssd_detector_ros.images.raw_images import ENCODINGS
 from ssd_detector_ros.parameters.declarations import LIVE
-from tests.ros.talking import detector_command, peer, plain_image, running
+from tests.ros.made_images import plain_image
+from tests.ros.processes import detector_command, running
+from tests.ros.talking import peer
 from tests.tiny_bundle import write_tiny_bundle
 
 FUZZ = settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])

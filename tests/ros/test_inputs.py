@@ -11,14 +11,9 @@ from ssd_detector import ConfigError
 from ssd_detector_ros.cameras.camera_names import name_cameras
 from ssd_detector_ros.cameras.transports import TRANSPORTS
 from ssd_msgs.srv import LoadModel
-from tests.ros.talking import (
-    broken,
-    compressed_image,
-    detector_command,
-    peer,
-    plain_image,
-    running,
-)
+from tests.ros.made_images import broken, compressed_image, plain_image
+from tests.ros.processes import detector_command, running
+from tests.ros.talking import peer
 from tests.tiny_bundle import write_tiny_bundle
 
 

@@ -6,7 +6,9 @@ from rclpy.qos import QoSProfile
 from sensor_msgs.msg import Image
 from vision_msgs.msg import Detection2DArray
 
-from tests.ros.talking import broken, detector_command, LATCHED, peer, plain_image, running
+from tests.ros.made_images import broken, plain_image
+from tests.ros.processes import detector_command, running
+from tests.ros.talking import LATCHED, peer
 from tests.tiny_bundle import write_tiny_bundle
 
 

@@ -12,7 +12,8 @@ from ssd_detector_ros.cameras.qos_events import subscribe_with_events, Unsupport
 from ssd_detector_ros.images.raw_images import to_rgb
 from ssd_detector_ros.node import DetectorNode
 from ssd_detector_ros.start.run import main
-from tests.ros.talking import patience_s, plain_image
+from tests.ros.made_images import plain_image
+from tests.ros.processes import patience_s
 from tests.tiny_bundle import write_tiny_bundle
 
 

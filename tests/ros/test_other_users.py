@@ -10,7 +10,9 @@ from ssd_detector_ros.cameras.camera_names import CameraName
 from ssd_detector_ros.cameras.offers import Offer
 from ssd_detector_ros.health.camera_watch import judge_silence
 from ssd_detector_ros.health.diagnostics import WARN
-from tests.ros.talking import detector_command, peer, plain_image, running
+from tests.ros.made_images import plain_image
+from tests.ros.processes import detector_command, running
+from tests.ros.talking import peer
 from tests.tiny_bundle import write_tiny_bundle
 
 IMAGE = 'sensor_msgs/msg/Image'

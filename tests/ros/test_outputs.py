@@ -12,7 +12,7 @@ from std_msgs.msg import Header
 from ssd_detector import Detections
 from ssd_detector_ros.outputs import publishers as outputs
 from ssd_detector_ros.threads.polled_group import PolledGroup
-from tests.ros.talking import patience_s
+from tests.ros.processes import patience_s
 
 
 @pytest.fixture

@@ -15,7 +15,9 @@ from ssd_detector_ros.frames import pipeline
 from ssd_detector_ros.node import DetectorNode
 from ssd_detector_ros.threads import receiver
 from ssd_detector_ros.threads.polled_group import PolledGroup
-from tests.ros.talking import NO_EVENTS, patience_s, plain_image
+from tests.ros.made_images import plain_image
+from tests.ros.processes import patience_s
+from tests.ros.talking import NO_EVENTS
 from tests.tiny_bundle import write_tiny_bundle
 
 

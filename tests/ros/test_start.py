@@ -21,15 +21,9 @@ from rclpy.qos import ReliabilityPolicy
 
 from ssd_detector_ros.parameters.declarations import DECLARATIONS
 from ssd_detector_ros.start.run import main
-from tests.ros.talking import (
-    compressed_image,
-    detector_command,
-    outcome,
-    patience_s,
-    peer,
-    plain_image,
-    running,
-)
+from tests.ros.made_images import compressed_image, plain_image
+from tests.ros.processes import detector_command, outcome, patience_s, running
+from tests.ros.talking import peer
 from tests.tiny_bundle import DEPLOY_YAML, write_tiny_bundle
 
 RUN = ['ros2', 'run', 'ssd_detector_ros', 'detector', '--ros-args']

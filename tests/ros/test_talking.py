@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from tests.ros.talking import running, WaitedTooLong
+from tests.ros.processes import running, WaitedTooLong
 
 STUCK = 'from threading import Event; print("last words", flush=True); Event().wait()'
 COMMAND = [sys.executable, '-c', STUCK]

@@ -7,7 +7,8 @@ from lifecycle_msgs.msg import Transition
 import pytest
 
 from ssd_msgs.srv import LoadModel
-from tests.ros.talking import detector_command, peer, running
+from tests.ros.processes import detector_command, running
+from tests.ros.talking import peer
 from tests.tiny_bundle import write_tiny_bundle
 
 

@@ -11,7 +11,9 @@ from std_msgs.msg import Header
 from vision_msgs.msg import Detection2DArray
 
 from ssd_msgs.srv import Snapshot
-from tests.ros.talking import detector_command, peer, plain_image, running
+from tests.ros.made_images import plain_image
+from tests.ros.processes import detector_command, running
+from tests.ros.talking import peer
 from tests.tiny_bundle import write_tiny_bundle
 
 NAMESPACE = 'test_two'

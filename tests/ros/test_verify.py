@@ -5,7 +5,9 @@ import pytest
 from ssd_detector_ros.health.diagnostics import OK, WARN
 from ssd_detector_ros.start.run import main
 from ssd_msgs.srv import LoadModel
-from tests.ros.talking import detector_command, peer, plain_image, running
+from tests.ros.made_images import plain_image
+from tests.ros.processes import detector_command, running
+from tests.ros.talking import peer
 from tests.tiny_bundle import write_verifiable_bundle
 
 

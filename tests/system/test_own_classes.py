@@ -93,7 +93,8 @@ def assert_node_finds(bundle, pictures, folder):
     from std_msgs.msg import Header
 
     from ssd_detector_ros.outputs.messages import to_image
-    from tests.ros.talking import peer, running
+    from tests.ros.processes import running
+    from tests.ros.talking import peer
 
     launch = ['ros2', 'launch', 'ssd_detector_ros', 'detector.launch.py', f'bundle:={bundle}']
     with (

@@ -80,7 +80,7 @@ def test_a_prediction_looks_nothing_up_and_leaves_nothing_below_home(traced, bun
 @pytest.mark.slow
 def test_the_node_looks_nothing_up_while_it_runs_and_leaves_nothing_below_home(traced, bundle):
     pytest.importorskip('rclpy', reason='ROS 2 is not sourced (no rclpy); run `make test-slow`')
-    from tests.ros.talking import detector_command
+    from tests.ros.processes import detector_command
 
     # onnxruntime reports some 10 s after it was imported.
     done, lookups, files = traced(*detector_command('test_telemetry', bundle=bundle), seconds=30)

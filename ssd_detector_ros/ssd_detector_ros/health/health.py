@@ -8,7 +8,8 @@ from rclpy.lifecycle import LifecycleNode
 from ssd_detector_ros.frames.pipeline import Pipeline
 from ssd_detector_ros.health.camera_watch import CameraWatch
 from ssd_detector_ros.health.diagnostics import ERROR, judge_speed, OK, Verdict, WARN
-from ssd_detector_ros.model.model_slot import describe, ModelSlot
+from ssd_detector_ros.model.loading import describe
+from ssd_detector_ros.model.model_slot import ModelSlot
 from ssd_detector_ros.outputs.publishers import NodeOutputs
 
 

@@ -76,6 +76,28 @@ def load_model(request: ModelRequest) -> LoadedModel:
     return LoadedModel(detector, _verify(detector, request))
 
 
+def describe(detector: Detector) -> str:
+    """
+    Describe a detector in a line.
+
+    :param detector: loaded
+    :return: name, classes, size of the input
+    """
+    manifest = detector.bundle.manifest
+    return f'{manifest.name}, {manifest.num_classes} classes, input {manifest.input_size_px} px'
+
+
+def tell_loaded(detector: Detector) -> str:
+    """
+    Tell what was loaded, from where, and what runs it.
+
+    :param detector: loaded
+    :return: a line
+    """
+    runner = detector.backend.description
+    return f'loaded {detector.bundle.path}: {describe(detector)}; runs on {runner}'
+
+
 def _verify(detector: Detector, request: ModelRequest) -> str:
     """Return what is wrong with the outputs, or refuse the model."""
     is_recorded = PARITY in detector.bundle.manifest.files

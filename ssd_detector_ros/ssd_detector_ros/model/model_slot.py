@@ -9,7 +9,12 @@ from rclpy.node import Node
 from rclpy.parameter import Parameter
 
 from ssd_detector import ConfigError, Detector, SsdDetectorError, Thresholds
-from ssd_detector_ros.model.loading import load_model, LoadedModel, ModelRequest
+from ssd_detector_ros.model.loading import (
+    load_model,
+    LoadedModel,
+    ModelRequest,
+    tell_loaded,
+)
 from ssd_detector_ros.model.operation import Operation
 from ssd_detector_ros.parameters import declaring as parameters
 from ssd_detector_ros.parameters.declarations import DECLARATIONS, LIVE, STATIC
@@ -231,28 +236,6 @@ class ModelSlot:
             for name, value in values.items()
             if name in STATIC and not _are_equal(value, self._node.get_parameter_or(name).value)
         ]
-
-
-def describe(detector: Detector) -> str:
-    """
-    Describe a detector in a line.
-
-    :param detector: loaded
-    :return: name, classes, size of the input
-    """
-    manifest = detector.bundle.manifest
-    return f'{manifest.name}, {manifest.num_classes} classes, input {manifest.input_size_px} px'
-
-
-def tell_loaded(detector: Detector) -> str:
-    """
-    Tell what was loaded, from where, and what runs it.
-
-    :param detector: loaded
-    :return: a line
-    """
-    runner = detector.backend.description
-    return f'loaded {detector.bundle.path}: {describe(detector)}; runs on {runner}'
 
 
 def _parameter(name: str, value: Any) -> Parameter:
