@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +27,9 @@ from ssd_detector.errors import BackendError
 from ssd_detector.evaluation.inference import Model
 from ssd_training.experiments.schema import ExperimentConfig
 from ssd_training.runs.finished_run import finished_weights
+
+if TYPE_CHECKING:
+    import keras
 
 Images = NDArray[np.float32]
 
@@ -133,12 +137,27 @@ def open_checkpoint(path: Path, config: ExperimentConfig) -> Model:
     :raises WeightsError: when the weights do not fit
     """
     # TensorFlow, which takes seconds.
-    from ssd_training.model.serving import Serving
-    from ssd_training.targets.priors import generate_priors
     from ssd_training.training.trained import load_trained
 
+    return open_network(
+        load_trained(config, finished_weights(path) if path.is_dir() else path), config
+    )
+
+
+def open_network(network: 'keras.Model', config: ExperimentConfig) -> Model:
+    """
+    Open a network that is at hand.
+
+    :param network: from build_ssd
+    :param config: its experiment
+    :return: the model
+    """
+    # TensorFlow, which takes seconds.
+    from ssd_training.model.serving import Serving
+    from ssd_training.targets.priors import generate_priors
+
     serving = Serving(
-        load_trained(config, finished_weights(path) if path.is_dir() else path),
+        network,
         generate_priors(config.priors, config.input_size),
         config.priors.variances,
         activation=config.loss.classification.activation,

@@ -39,10 +39,12 @@ def read_convolutions(path: Path, layer_names: Set[str]) -> Values:
         if node.op_type != 'Conv':
             continue
         name = next(_names_in(node, layer_of), None)
-        if name is None or name in values or len(node.input) != 3:
+        if name is None or name in values:
             findings.append(node.name or node.output[0])
             continue
-        kernel, bias = (arrays[tensor] for tensor in node.input[1:])
+        kernel, *biases = (arrays[tensor] for tensor in node.input[1:])
+        # A bias of zeros, as in a network that was never trained, is left out of the file.
+        bias = biases[0] if biases else np.zeros(kernel.shape[0], np.float32)
         values[name] = [_to_keras(kernel, is_depthwise=_IS_DEPTHWISE in name), bias]
     if findings:
         raise WeightsError(

@@ -37,7 +37,7 @@ def load_pretrained(model: keras.Model, config: ExperimentConfig) -> None:
     if start is None:
         return
     layer_names = {layer.name for layer in model.layers if layer.weights}
-    pretrained = _read(start, config.backbone.width_mult, layer_names)
+    pretrained = read_pretrained(start, config.backbone.width_mult, layer_names)
     trained_statistics = config.trained_batch_norms()
     if trained_statistics and is_folded(pretrained.values, layer_names):
         raise WeightsError(
@@ -48,7 +48,18 @@ def load_pretrained(model: keras.Model, config: ExperimentConfig) -> None:
     fill(model, pretrained, config.data.labels)
 
 
-def _read(start: Start, width_mult: float, layer_names: Set[str]) -> Pretrained:
+def read_pretrained(start: Start, width_mult: float, layer_names: Set[str]) -> Pretrained:
+    """
+    Read what a training starts from.
+
+    :param start: from find_start
+    :param width_mult: of the backbone, which decides which ImageNet weights are fetched
+    :param layer_names: of the network that is to be filled
+    :return: values by layer
+    :raises WeightsError: when the weights can not be had
+    :raises CheckpointError: when they are a checkpoint that can not be read
+    :raises BundleError: when they are a bundle that is damaged
+    """
     path = start.path
     if start.kind is Kind.IMAGENET:
         return Pretrained('imagenet', fetch_imagenet(width_mult))

@@ -1,0 +1,95 @@
+"""Reads trained networks as members of an average, and chooses those that help."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import keras
+
+from ssd_training.errors import WeightsError
+from ssd_training.experiments.schema import ExperimentConfig
+from ssd_training.model.averaging import fold, mean_of
+from ssd_training.model.pretrained import fill, Pretrained, Values
+from ssd_training.runs.start_weights import find_start, Kind
+from ssd_training.training.pretrained import read_pretrained
+from ssd_training.training.trainer import build_float_model
+
+_DETECTORS = 'a run folder, *.weights.h5, ckpt-<step>.npz, a bundle, or released'
+
+
+@dataclass(frozen=True, eq=False)
+class Member:
+    """
+    A trained network.
+
+    :param name: as the user gave it
+    :param values: kernel and bias, by layer, BatchNorm folded in
+    """
+
+    name: str
+    values: Values
+
+
+def read_member(name: str, config: ExperimentConfig) -> Member:
+    """
+    Read a trained network.
+
+    :param name: what backbone.weights takes, if it is a detector
+    :param config: the experiment, whose network and classes it has
+    :return: the member
+    :raises WeightsError: when it can not be read, or is of other classes or another network
+    :raises CheckpointError: when it is a checkpoint that can not be read
+    :raises BundleError: when it is a bundle that is damaged
+    """
+    start = find_start(name)
+    if start is None or start.kind in (Kind.IMAGENET, Kind.ARCHIVE):
+        raise WeightsError([f'{name}: is no trained detector; give {_DETECTORS}'])
+    model = build_float_model(config)
+    layer_names = {layer.name for layer in model.layers if layer.weights}
+    pretrained = read_pretrained(start, config.backbone.width_mult, layer_names)
+    if pretrained.labels is not None and pretrained.labels != config.data.labels:
+        raise WeightsError(
+            [
+                f'{name}: its classes are {", ".join(pretrained.labels)}; the experiment has '
+                f'{", ".join(config.data.labels)}; networks of other classes have no mean'
+            ]
+        )
+    fill(model, pretrained, config.data.labels)
+    return Member(name, fold(model))
+
+
+def average(
+    members: Sequence[Member], config: ExperimentConfig, *, shares: Sequence[float] | None = None
+) -> keras.Model:
+    """
+    Average networks.
+
+    :param members: one or more, from read_member
+    :param config: the experiment
+    :param shares: how much each counts; equally by default
+    :return: a network of the experiment
+    """
+    values = mean_of([one.values for one in members], shares or [1.0] * len(members))
+    model = build_float_model(config)
+    origin = ' + '.join(one.name for one in members)
+    fill(model, Pretrained(origin, values, config.data.labels, is_whole=True), config.data.labels)
+    return model
+
+
+def choose_greedily(
+    members: Sequence[Member], score: Callable[[Sequence[Member]], float]
+) -> tuple[list[Member], float]:
+    """
+    Choose members one after the other, the best first; each stays that does not lower the score.
+
+    :param members: candidates
+    :param score: of the average of some, higher is better; called once a set
+    :return: those chosen, the best alone first, and the score of their average
+    """
+    alone = [score([one]) for one in members]
+    order = sorted(range(len(members)), key=lambda index: -alone[index])
+    chosen, best = [members[order[0]]], alone[order[0]]
+    for index in order[1:]:
+        candidate = [*chosen, members[index]]
+        if (value := score(candidate)) >= best:
+            chosen, best = candidate, value
+    return chosen, best

@@ -1,0 +1,109 @@
+"""Averages of trainings: read, refused, chosen, and written by the command."""
+
+import json
+import re
+import shutil
+
+import pytest
+
+from ssd_training import average
+from ssd_training.errors import WeightsError
+from ssd_training.model.averaging import fold
+from ssd_training.model.weights import load_weights, save_weights
+from ssd_training.training.soup import choose_greedily, Member, read_member
+from ssd_training.training.trainer import build_float_model
+from tests.training.conftest import TINY
+
+
+@pytest.fixture(scope='module')
+def files(tiny_config, tmp_path_factory):
+    """Write the weights of two networks."""
+    folder = tmp_path_factory.mktemp('soup')
+    paths = [folder / 'a.weights.h5', folder / 'b.weights.h5']
+    for path in paths:
+        save_weights(build_float_model(tiny_config), path)
+    return paths
+
+
+def members_worth(scores):
+    return [Member(name, {}) for name in scores]
+
+
+def test_the_best_comes_first_and_only_those_join_that_do_not_harm():
+    alone = {'a': 0.5, 'b': 0.7, 'c': 0.6, 'd': 0.4}
+    together = {'bc': 0.65, 'ba': 0.7, 'bad': 0.8}
+    seen = []
+
+    def score(members):
+        names = ''.join(one.name for one in members)
+        seen.append(names)
+        return (alone | together)[names]
+
+    chosen, value = choose_greedily(members_worth(alone), score)
+    assert ([one.name for one in chosen], value) == (['b', 'a', 'd'], 0.8)
+    assert len(seen) == len(set(seen)), 'each set is scored once'
+
+
+def test_networks_of_other_classes_have_no_mean(files, load, tmp_path):
+    (tmp_path / 'weights').mkdir()
+    path = shutil.copy(files[0], tmp_path / 'weights')
+    labels = ['red', 'green', 'blue']
+    (tmp_path / 'config.json').write_text(json.dumps({'data': {'labels': labels}}))
+    with pytest.raises(WeightsError, match='its classes are red, green, blue; the experiment has'):
+        read_member(str(path), load('tiny', 'data.labels=[red,green,yellow]'))
+
+
+@pytest.mark.parametrize('name', ['imagenet', 'some/archive.npz'])
+def test_only_trained_detectors_are_averaged(name, tiny_config):
+    with pytest.raises(WeightsError, match=f'{name}: is no trained detector; give a run folder'):
+        read_member(name, tiny_config)
+
+
+@pytest.fixture
+def surroundings(data_root, monkeypatch):
+    monkeypatch.setenv('DATA_ROOT', str(data_root))
+
+
+def run(files, output, *arguments):
+    common = ['--experiment_path', str(TINY), '--output', str(output)]
+    return average.main([*map(str, files), *common, *arguments])
+
+
+def test_the_command_chooses_by_the_val_split(files, tmp_path, surroundings, capsys):
+    output = tmp_path / 'new' / 'mean.weights.h5'
+    assert run(files, output, '--greedy') == 0
+    printed = capsys.readouterr()
+    assert (printed.out.strip(), output.is_file()) == (str(output), True)
+    # Of untrained networks each finds nothing, and none harms.
+    assert re.findall(r'^(\d\.\d{4})  .*?(\w)\.weights\.h5$', printed.err, re.MULTILINE) == [
+        ('0.0000', 'a'),
+        ('0.0000', 'b'),
+        ('0.0000', 'b'),
+    ]
+    assert '0.0000  chosen: 2 of 2' in printed.err
+
+
+def test_the_command_weighs_by_shares(files, tiny_config, tmp_path, surroundings):
+    output = tmp_path / 'mean.weights.h5'
+    assert run(files, output, '--shares', '3', '1') == 0
+    network, parts = build_float_model(tiny_config), []
+    for path in (*files, output):
+        load_weights(network, path)
+        parts.append(fold(network)['Conv1'][0])
+    one, other, mean = parts
+    assert abs(0.75 * one + 0.25 * other - mean).max() < 1e-6
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'finding'),
+    [
+        (['--output', 'mean.h5'], 'the name has to end in .weights.h5'),
+        (['--output', 'm.weights.h5', '--shares', '1'], '1 numbers for 2 trainings'),
+        (['--output', 'm.weights.h5', '--shares', '1', '-2'], '-2 is not a number above 0'),
+    ],
+)
+def test_wrong_usage_is_said_before_anything_is_read(arguments, finding, capsys):
+    with pytest.raises(SystemExit) as end:
+        average.main(['a', 'b', '--experiment_path', 'missing.yaml', *arguments])
+    assert end.value.code == 2
+    assert finding in capsys.readouterr().err
