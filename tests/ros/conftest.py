@@ -29,6 +29,17 @@ def pytest_pycollect_makemodule(module_path, parent):
     return WithoutRos.from_parent(parent, path=module_path)
 
 
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    """Show what processes say that several tests share: they go on after the one that failed."""
+    report = (yield).get_result()
+    if report.failed and find_spec('rclpy') is not None:
+        from tests.ros.processes import last_words, WaitedTooLong
+
+        if words := last_words(is_stuck=call.excinfo.errisinstance(WaitedTooLong)):
+            report.sections.append(('Processes at work', words))
+
+
 @pytest.fixture(scope='session')
 def bundle(tmp_path_factory):
     """Give the tiny bundle; a number for a name, for nothing on the way may take it for one."""

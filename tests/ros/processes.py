@@ -64,8 +64,8 @@ def running(
         _at_work[process] = log
         try:
             yield process
-        except Exception as error:
-            tell_of_processes(is_stuck=isinstance(error, WaitedTooLong))
+        except BaseException as error:
+            sys.stderr.write(last_words(is_stuck=isinstance(error, WaitedTooLong)))
             raise
         finally:
             if process.poll() is None:
@@ -73,7 +73,7 @@ def running(
             try:
                 process.wait(patience_s())
             except subprocess.TimeoutExpired:
-                tell_of_processes(is_stuck=True)
+                sys.stderr.write(last_words(is_stuck=True))
                 process.kill()
                 process.wait()
                 raise
@@ -81,17 +81,20 @@ def running(
                 del _at_work[process]
 
 
-def tell_of_processes(*, is_stuck: bool) -> None:
+def last_words(*, is_stuck: bool) -> str:
     """
-    Write what the processes at work printed last to stderr, for pytest to show.
+    Collect what the processes at work printed last.
 
     :param is_stuck: ask them first where each of their threads is
+    :return: for people; empty where none is at work
     """
+    words = []
     for process, log in _at_work.items():
         if is_stuck and process.poll() is None:
             _dump_stacks(process, log)
         lines = log.read_text(errors='replace').splitlines()[-LOG_TAIL_LINES:]
-        sys.stderr.write('\n'.join([f'--- {log}, the last lines:', *lines, '']))
+        words += [f'--- {log}, the last lines:', *lines, '']
+    return '\n'.join(words)
 
 
 def _dump_stacks(process: subprocess.Popen[bytes], log: Path) -> None:

@@ -1,11 +1,15 @@
 """What a failed ROS test tells: the processes' last words, and where they are stuck."""
 
+import os
+from pathlib import Path
+import shutil
 import sys
 
 import pytest
 
-from tests.ros.processes import running, WaitedTooLong
+from tests.ros.processes import outcome, running, WaitedTooLong
 
+ROOT = Path(__file__).parents[2]
 STUCK = 'from threading import Event; print("last words", flush=True); Event().wait()'
 COMMAND = [sys.executable, '-c', STUCK]
 
@@ -33,3 +37,31 @@ def test_a_test_that_waited_in_vain_shows_where_the_process_is(tmp_path, capfd):
     told = capfd.readouterr().err
     assert 'last words' in told
     assert '(most recent call first)' in told and 'in wait' in told
+
+
+SHARING = """
+import pytest
+from tests.ros.processes import running
+from tests.ros.test_processes import COMMAND, wait_for_words
+
+@pytest.fixture(scope='module')
+def shared(tmp_path_factory):
+    log = tmp_path_factory.mktemp('shared') / 'log'
+    with running(COMMAND, log):
+        wait_for_words(log)
+        yield
+
+def test_fails(shared):
+    assert not 'wrong'
+"""
+
+
+def test_a_process_that_tests_share_is_shown_with_the_one_that_failed(tmp_path):
+    shutil.copy(Path(__file__).with_name('conftest.py'), tmp_path)
+    (tmp_path / 'test_sharing.py').write_text(SHARING)
+    code, output = outcome(
+        [sys.executable, '-m', 'pytest', '-c', '/dev/null', '-p', 'no:cacheprovider', tmp_path],
+        env=os.environ | {'PYTHONPATH': f'{ROOT}:{os.environ.get("PYTHONPATH", "")}'},
+    )
+    assert code == 1
+    assert 'Processes at work' in output and 'last words' in output
