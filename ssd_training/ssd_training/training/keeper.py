@@ -1,6 +1,9 @@
-"""What of a training is kept: the last checkpoints, and the best one."""
+"""What of a training is kept: the last checkpoints, the best one, and the weights of both."""
 
+from collections.abc import Mapping
+import dataclasses
 import logging
+import math
 import os
 
 from ssd_training.experiments.architecture import describe_architecture
@@ -14,7 +17,7 @@ from ssd_training.runs.checkpoints import (
     prune,
     write_checkpoint,
 )
-from ssd_training.runs.folder import BEST_WEIGHTS, RunFolder
+from ssd_training.runs.folder import BEST_WEIGHTS, RunFolder, WEIGHTS
 from ssd_training.runs.state import read_state
 from ssd_training.training.trainer import Training
 
@@ -38,6 +41,27 @@ class Keeper:
         self._folder = folder
         self._fingerprint = fingerprint
 
+    def is_due_in_steps(self, position: Position) -> bool:
+        """
+        Tell whether a checkpoint follows a step.
+
+        :param position: behind it
+        :return: every `checkpoint.save_every_steps`
+        """
+        every = self._training.config.checkpoint.save_every_steps
+        return every is not None and position.step % every == 0
+
+    def is_due_in_epochs(self, position: Position) -> bool:
+        """
+        Tell whether a checkpoint follows an epoch.
+
+        :param position: behind it
+        :return: every `checkpoint.save_every_epochs`, and at the end
+        """
+        every = self._training.config.checkpoint.save_every_epochs
+        is_last = position.epochs_done == self._training.config.train.epochs
+        return is_last or (every is not None and position.epochs_done % every == 0)
+
     def save(self, position: Position) -> None:
         """
         Write a checkpoint to `last`.
@@ -58,17 +82,27 @@ class Keeper:
             prune(best, keep=1)
         logger.info('step %d: checkpoint written', position.step)
 
-    def save_best(self, position: Position) -> None:
+    def keep_best(self, position: Position, metrics: Mapping[str, float]) -> Position:
         """
-        Write a checkpoint to `best`; the one before stays until the next save.
+        Write a checkpoint to `best` if it is; the one before stays until the next save.
 
-        :param position: of the training
+        :param position: behind an epoch
+        :param metrics: of the epoch
+        :return: the position, with the best of all epochs
         """
-        write_checkpoint(self._folder.best, self._checkpoint(position))
+        settings = self._training.config.checkpoint
+        value = metrics.get(settings.monitor)
+        if value is None or not is_better(value, position.best_metric, mode=settings.mode):
+            return position
+        position = dataclasses.replace(position, best_metric=value, best_step=position.step)
+        if settings.save_best:
+            write_checkpoint(self._folder.best, self._checkpoint(position))
+            self._save_weights(BEST_WEIGHTS)
+        return position
 
-    def save_best_weights(self) -> None:
-        """Write the weights as they are now, the average where there is one."""
-        save_weights(self._training.model, self._folder.path / BEST_WEIGHTS)
+    def save_final_weights(self) -> None:
+        """Write what the training has made: the weights that it evaluates."""
+        self._save_weights(WEIGHTS)
 
     def forget_after(self, position: Position) -> None:
         """
@@ -85,6 +119,10 @@ class Keeper:
                     )
                     (folder / file_name(later)).unlink()
 
+    def _save_weights(self, name: str) -> None:
+        with self._training.evaluated_weights():
+            save_weights(self._training.model, self._folder.path / name)
+
     def _checkpoint(self, position: Position) -> Checkpoint:
         return Checkpoint(
             position=position,
@@ -93,3 +131,19 @@ class Keeper:
             data_sha256=self._training.data_sha256,
             arrays=read_state(self._training.step.state),
         )
+
+
+def is_better(value: float, best: float | None, *, mode: str) -> bool:
+    """
+    Compare two values of the monitored metric.
+
+    :param value: the new one; NaN is no value
+    :param best: the best so far, or None
+    :param mode: max or min
+    :return: whether the new one is better
+    """
+    if not math.isfinite(value):
+        return False
+    if best is None:
+        return True
+    return value > best if mode == 'max' else value < best

@@ -24,8 +24,8 @@ from ssd_training.runs.signals import StopRequest
 from ssd_training.runs.upload import Upload
 from ssd_training.targets.matching import GroundTruthBatch
 from ssd_training.training.distribution import find_worker_index
-from ssd_training.training.running import run
-from ssd_training.training.starting import check_architecture, check_start, go_on, take_over
+from ssd_training.training.loop import run
+from ssd_training.training.resuming import check_architecture, check_start, go_on, take_over
 from ssd_training.training.trainer import make_batches, prepare, Training
 
 logger = logging.getLogger(__name__)

@@ -20,7 +20,7 @@ from ssd_training.model.quantized_ssd import (
 from ssd_training.model.weights import load_weights
 from ssd_training.runs.checkpoints import read_checkpoint, step_of
 from ssd_training.runs.state import MODEL, restore_weights
-from ssd_training.training.starting import check_architecture
+from ssd_training.training.resuming import check_architecture
 from ssd_training.training.trainer import build_float_model, build_model
 
 

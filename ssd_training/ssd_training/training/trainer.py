@@ -1,6 +1,7 @@
 """Everything that a training needs, built and checked before the first step."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 import logging
 import os
@@ -8,6 +9,7 @@ import os
 import keras
 import numpy as np
 from numpy.typing import NDArray
+import tensorflow as tf
 
 from ssd_training.data.batches.order import EpochOrder
 from ssd_training.data.batches.pipeline import training_batches, TrainingBatches
@@ -15,6 +17,7 @@ from ssd_training.data.datasets import keep_readable, read_splits
 from ssd_training.data.images.records import hash_records, Record
 from ssd_training.experiments.data_schema import DataSettings
 from ssd_training.experiments.schema import ExperimentConfig
+from ssd_training.model.detector import detect
 from ssd_training.model.quantized_ssd import build_quantized
 from ssd_training.model.ssd import build_ssd
 from ssd_training.targets.priors import generate_priors, priors_per_cell
@@ -35,7 +38,6 @@ class Training:
 
     :param config: the experiment
     :param model: filled with what it starts from
-    :param priors_cxcywh: (P, 4) float32
     :param train_records: of the train split
     :param val_records: of the val split; with unreadable_images skip, those that can be read
     :param data_sha256: of what both splits' records say
@@ -43,12 +45,13 @@ class Training:
     :param schedule: the learning rate
     :param average: of the weights, or None
     :param step: the compiled step
+    :param detect: images (B, S, S, 3) to boxes and scores, with the weights that the model has
+        when it is called; compiled once
     :param distribution: where the steps run
     """
 
     config: ExperimentConfig
     model: keras.Model
-    priors_cxcywh: NDArray[np.float32]
     train_records: list[Record]
     val_records: list[Record]
     data_sha256: str
@@ -56,6 +59,7 @@ class Training:
     schedule: Schedule
     average: WeightAverage | None
     step: TrainStep
+    detect: Callable[[NDArray[np.float32]], tuple[tf.Tensor, tf.Tensor]]
     distribution: Distribution
 
     @property
@@ -67,6 +71,16 @@ class Training:
     def total_steps(self) -> int:
         """Batches of the whole training."""
         return self.steps_per_epoch * self.config.train.epochs
+
+    def evaluated_weights(self) -> AbstractContextManager[None]:
+        """
+        Let the model have the weights that are evaluated and kept, while a block runs.
+
+        :return: a context: the average in it, where there is one and `eval_use_ema` wants it
+        """
+        if self.average is None or not self.config.train.ema.eval_use_ema:
+            return nullcontext()
+        return self.average.applied()
 
 
 def build_model(config: ExperimentConfig) -> keras.Model:
@@ -126,7 +140,6 @@ def prepare(config: ExperimentConfig) -> Training:
     return Training(
         config=config,
         model=model,
-        priors_cxcywh=generate_priors(config.priors, config.input_size),
         train_records=train_records,
         val_records=_evaluable(val_records, config.data),
         data_sha256=hash_records([*train_records, *val_records]),
@@ -134,8 +147,30 @@ def prepare(config: ExperimentConfig) -> Training:
         schedule=schedule,
         average=average,
         step=step,
+        detect=_compile_detection(model, config),
         distribution=distribution,
     )
+
+
+def _compile_detection(
+    model: keras.Model, config: ExperimentConfig
+) -> Callable[[NDArray[np.float32]], tuple[tf.Tensor, tf.Tensor]]:
+    priors_cxcywh = generate_priors(config.priors, config.input_size)
+    shape = (None, *model.input_shape[1:])
+
+    @tf.function(
+        input_signature=[tf.TensorSpec(shape, tf.float32)], autograph=False, jit_compile=False
+    )
+    def run_model(images: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        return detect(
+            model,
+            images,
+            priors_cxcywh,
+            config.priors.variances,
+            activation=config.loss.classification.activation,
+        )
+
+    return run_model
 
 
 def warn_of_unused_images(records: Sequence[Record], config: ExperimentConfig) -> None:

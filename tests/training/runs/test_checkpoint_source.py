@@ -12,7 +12,7 @@ from ssd_training.experiments.architecture import describe_architecture
 from ssd_training.runs.checkpoint_source import find_run, open_source
 from ssd_training.runs.checkpoints import Checkpoint, Position, write_checkpoint
 from ssd_training.runs.folder import RunFolder
-from ssd_training.training.starting import check_architecture
+from ssd_training.training.resuming import check_architecture
 
 
 @pytest.fixture

@@ -1,7 +1,5 @@
 """Evaluation of a split."""
 
-from types import SimpleNamespace
-
 import numpy as np
 import pytest
 
@@ -10,7 +8,7 @@ from ssd_training.data.images.records import ImageFile
 from ssd_training.data.sources.voc import read_voc
 from ssd_training.errors import DataError
 from ssd_training.training.evaluation import analyse_records, detect_records, evaluate_split
-from ssd_training.training.validation import validate
+from ssd_training.training.evaluator import score_split
 from tests.training.shapes_voc import LABELS
 
 
@@ -66,8 +64,14 @@ def test_what_is_not_there_is_not_kept_as_padding(records, tiny_config):
 
 
 def test_training_names_classes_and_scores_as_everywhere(records, tiny_config):
-    training = SimpleNamespace(config=tiny_config, val_records=records)
-    values = validate(training, oracle(records, shift=0.05))
+    values = score_split(
+        oracle(records, shift=0.05),
+        records,
+        tiny_config.eval,
+        labels=LABELS,
+        size_px=96,
+        batch_size=4,
+    )
     run = detect_with(oracle(records, shift=0.05), records, tiny_config)
     analysis = analyse_records(run, records, tiny_config.eval, LABELS)
 

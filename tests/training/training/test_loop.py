@@ -28,9 +28,9 @@ from ssd_training.runs.checkpoints import (
 from ssd_training.runs.folder import read_status, RunFolder, Status
 from ssd_training.runs.signals import stop_on_signals
 from ssd_training.runs.state import read_state
-from ssd_training.training import running, session, trainer
-from ssd_training.training.epoch_end import is_better
-from ssd_training.training.starting import go_on, take_over
+from ssd_training.training import loop, session, trainer
+from ssd_training.training.keeper import is_better
+from ssd_training.training.resuming import go_on, take_over
 from ssd_training.training.trained import load_float
 
 FINGERPRINT = '0' * 12
@@ -85,7 +85,7 @@ def make_folder(training, root):
 
 def run_in(folder, training, position=None):
     with stop_on_signals() as stop, folder.running():
-        running.run(
+        loop.run(
             training,
             folder,
             position=position or Position(seed=training.config.train.seed),
@@ -222,7 +222,7 @@ def test_an_interrupted_training_that_goes_on_equals_an_unbroken_one(
     killed = dataclasses.replace(training, step=Signalling(training.step, number, after=3))
     with pytest.raises(InterruptedRun) as caught:
         run(killed, tmp_path)
-    assert caught.value.signal_number == number
+    assert caught.value.exit_code == 128 + number
     assert status_of(tmp_path)['status'] == 'failed'
     assert status_of(tmp_path)['reason'].startswith(f'{number.name}: stopped at step 3, which is')
     for variable in training.step.state.values():
@@ -488,7 +488,7 @@ def test_a_signal_before_the_first_step_says_so_and_damages_nothing(started):
         threading.Thread(target=terminate, daemon=True).start()
         session.train(config, FINGERPRINT, start, console=Console(quiet=True), stop=stop)
 
-    assert caught.value.signal_number == signal.SIGTERM
+    assert caught.value.exit_code == 128 + signal.SIGTERM
     assert status_of(path.parent)['status'] == 'failed'
     assert status_of(path.parent)['reason'] == 'SIGTERM before the first step: nothing was trained'
     assert {one: one.read_bytes() for one in path.rglob('*.npz')} == before
