@@ -5,9 +5,10 @@ from pathlib import Path
 import pytest
 
 from ssd_detector import backend_selection, BackendError
-from ssd_detector.backend_selection import BackendRequest, open_backend
+from ssd_detector.backend_selection import BackendRequest, open_backend, resolve_precision
 from ssd_detector.backends.tensorrt.cuda import find_gpu
 from ssd_detector.bundles.bundle import load_bundle
+from ssd_detector.bundles.contents import INT8_CPU, INT8_TRT, MODEL
 from tests.tiny_bundle import write_tiny_bundle
 
 RELEASED = Path(__file__).parents[2] / 'ssd_detector_ros/models/mobilenetv2_ssd_voc'
@@ -27,6 +28,21 @@ def no_gpu():
 def test_tensorrt_without_a_gpu_is_an_error_that_says_so(bundle_path, no_gpu):
     with pytest.raises(BackendError, match='no NVIDIA GPU|is not installed'):
         open_backend(load_bundle(bundle_path), BackendRequest(backend='tensorrt'))
+
+
+@pytest.mark.parametrize(
+    ('precision', 'model', 'expected'),
+    [
+        ('auto', 'auto', 'FP32'),
+        ('auto', MODEL, 'FP32'),
+        ('FP16', 'auto', 'FP16'),
+        ('auto', INT8_CPU, 'INT8'),
+        ('auto', INT8_TRT, 'INT8'),
+        ('FP32', INT8_CPU, 'INT8'),
+    ],
+)
+def test_a_model_that_is_named_decides_on_the_precision(bundle_path, precision, model, expected):
+    assert resolve_precision(load_bundle(bundle_path), precision, model) == expected
 
 
 @pytest.mark.parametrize(('field', 'value'), [('backend', 'tensorflow'), ('precision', 'INT4')])

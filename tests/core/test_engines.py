@@ -7,6 +7,7 @@ What they prove is the order of calls and what is said; no GPU has run this code
 import ctypes
 import gc
 import os
+from pathlib import Path
 import sys
 
 import numpy as np
@@ -14,11 +15,14 @@ import pytest
 
 from ssd_detector import BackendError, Detector, verify
 from ssd_detector.backend_selection import BackendRequest, open_backend
+from ssd_detector.backends.tensorrt.backend import TensorRtBackend
 from ssd_detector.backends.tensorrt.engine_cache import default_folder
 from ssd_detector.build_engine import main
 from ssd_detector.bundles.bundle import load_bundle
 from tests.standing_in import stand_in_environment, STAND_INS
 from tests.tiny_bundle import write_tiny_bundle, write_verifiable_bundle
+
+RELEASED = Path(__file__).parents[2] / 'ssd_detector_ros/models/mobilenetv2_ssd_voc'
 
 
 @pytest.fixture
@@ -138,6 +142,51 @@ def test_onnx_runtime_serves_while_an_engine_is_built(tensorrt, bundle_path):
     assert detector.backend.description == 'tensorrt 10.3.0, model_fp32.engine'
     assert str(detector.backend.notice).startswith('TensorRT engine built in')
     assert detector(image()).labels == ['red']
+
+
+def test_where_a_gpu_is_required_its_engine_is_waited_for(tensorrt, bundle_path):
+    backend = open_backend(load_bundle(bundle_path), BackendRequest(require_gpu=True))
+
+    assert isinstance(backend, TensorRtBackend)
+
+
+def test_the_file_for_cpus_is_not_given_to_tensorrt(tensorrt):
+    bundle = load_bundle(RELEASED)
+
+    backend = open_backend(bundle, BackendRequest(model='model_int8_cpu.onnx'))
+
+    assert backend.description.endswith('model_int8_cpu.onnx') and not backend.notice.text
+
+
+def test_the_file_for_cpus_stands_in_for_the_one_for_tensorrt(tensorrt, monkeypatch):
+    def fail(*_):
+        raise BackendError('no build in this test')
+
+    monkeypatch.setattr('ssd_detector.backend_selection.store_engine', fail)
+    request = BackendRequest(backend='tensorrt', model='model_int8_trt.onnx')
+
+    backend = open_backend(load_bundle(RELEASED), request)
+    backend.wait()
+
+    assert backend.description.endswith('model_int8_cpu.onnx')
+    assert 'no build in this test' in backend.notice.text
+
+
+@pytest.mark.parametrize('use_cuda_graph', [False, True])
+def test_outputs_of_an_engine_stay_when_the_next_image_comes(
+    tensorrt, bundle_path, use_cuda_graph
+):
+    request = BackendRequest(
+        backend='tensorrt', engine_build='wait', use_cuda_graph=use_cuda_graph
+    )
+    backend = open_backend(load_bundle(bundle_path), request)
+    outputs = backend.run(np.ones((1, 32, 32, 3), np.float32))
+    kept = [output.copy() for output in outputs]
+
+    backend.run(np.zeros((1, 32, 32, 3), np.float32))
+
+    for output, expected in zip(outputs, kept, strict=True):
+        np.testing.assert_array_equal(output, expected)
 
 
 def test_without_a_build_the_detector_says_nothing_of_engines(tensorrt, bundle_path):

@@ -5,6 +5,7 @@ import pytest
 
 from ssd_detector.backends.backend import Notice, open_predict, RawOutputs, stack_outputs
 from ssd_detector.backends.onnxruntime import OnnxRuntimeBackend
+from ssd_detector.backends.openvino import OpenVinoBackend
 from tests.tiny_bundle import write_tiny_bundle
 
 
@@ -19,10 +20,13 @@ class OneByOne:
 
 
 @pytest.fixture(scope='module')
-def backend(tmp_path_factory):
-    return OnnxRuntimeBackend(
-        write_tiny_bundle(tmp_path_factory.mktemp('tiny') / 'tiny') / 'model.onnx'
-    )
+def backend_path(tmp_path_factory):
+    return write_tiny_bundle(tmp_path_factory.mktemp('tiny') / 'tiny') / 'model.onnx'
+
+
+@pytest.fixture(scope='module')
+def backend(backend_path):
+    return OnnxRuntimeBackend(backend_path)
 
 
 def image(value):
@@ -37,6 +41,20 @@ def test_every_backend_predicts_in_the_same_form(backend, wrap):
 
     np.testing.assert_array_equal(outputs.boxes_normalized_xyxy, expected.boxes_normalized_xyxy)
     np.testing.assert_array_equal(outputs.scores, expected.scores)
+
+
+@pytest.mark.parametrize('runtime', [OnnxRuntimeBackend, OpenVinoBackend])
+def test_outputs_stay_when_the_next_image_comes(backend_path, runtime):
+    if runtime is OpenVinoBackend:
+        pytest.importorskip('openvino', reason='openvino is not installed')
+    backend = runtime(backend_path)
+    outputs = backend.run(image(1.0))
+    kept = [output.copy() for output in outputs]
+
+    backend.run(image(0.0))
+
+    for output, expected in zip(outputs, kept, strict=True):
+        np.testing.assert_array_equal(output, expected)
 
 
 def test_stacked_outputs_are_those_of_the_images_in_order(backend):

@@ -78,6 +78,19 @@ def test_what_is_no_image_is_an_error(content, capfd):
         decode_image(content)
 
 
+@pytest.mark.parametrize(
+    ('content', 'advice'),
+    [
+        (b'\0\0\0\x18ftypheic\0\0\0\0', 'it is HEIC, whatever its name: make it JPEG'),
+        (b'version https://git-lfs.github.com/spec/v1\n', 'git lfs pull'),
+        (b'<!DOCTYPE html>', 'it is a page of the web'),
+    ],
+)
+def test_what_lies_in_the_place_of_an_image_is_named(content, advice, capfd):
+    with pytest.raises(ImageError, match=advice):
+        decode_image(content)
+
+
 def test_an_image_that_claims_too_many_pixels_is_an_error(capfd):
     content = bytearray(encode('.png'))
     content[16:24] = (200_000).to_bytes(4, 'big') * 2
