@@ -53,5 +53,5 @@ class OpenVinoBackend(BatchBackend):
             results = self._request.infer({INPUT_NAME: input_images})
         except RuntimeError as error:
             raise BackendError(f'inference failed on {input_images.shape}: {error}') from error
-        # Copies: the next image overwrites the buffers.
-        return RawOutputs(results[BOXES_NAME].copy(), results[SCORES_NAME].copy())
+        # Without share_outputs these are copies: the next image leaves them as they are.
+        return RawOutputs(results[BOXES_NAME], results[SCORES_NAME])
