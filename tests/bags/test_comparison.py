@@ -112,6 +112,17 @@ def test_two_results_of_one_recording_are_compared_with_the_bootstrap(tmp_path, 
     assert '100.0 % agreement' in (tmp_path / 'out/report.html').read_text()
 
 
+def test_results_with_other_class_lists_agree_or_not_and_say_why_map_is_missing(tmp_path, capsys):
+    bag = write_colored(tmp_path / 'bag', (0, 2))
+    for name, labels in (('a', ('red', 'green', 'blue')), ('b', ('red', 'lime', 'blue'))):
+        bundle = write_tiny_bundle(tmp_path / f'bundle_{name}', labels=labels)
+        evaluate([str(bag), '--bundle', str(bundle), '--output', str(tmp_path / name)])
+
+    assert main([str(tmp_path / 'a'), str(tmp_path / 'b')]) == 0
+    out = capsys.readouterr().out
+    assert 'agreement 100.0 %' in out and 'no comparison of mAP: labels: red' in out
+
+
 def test_a_bundle_and_another_are_compared_without_labels(tmp_path):
     bundles = [
         write_tiny_bundle(tmp_path / 'one'),

@@ -8,6 +8,7 @@ import pytest
 from ssd_detector_ros.bag_evaluation.bag_writing import BagWriter, Box, encode, Stamp
 from ssd_detector_ros.bag_evaluation.making import START_NS
 from ssd_detector_ros.bag_evaluation.message_types import COMPRESSED_IMAGE, DETECTIONS
+from ssd_detector_ros.bag_evaluation.recording import Recording
 from ssd_detector_ros.check_detector import main
 
 PERIOD_NS = 100_000_000
@@ -189,6 +190,18 @@ def test_numbers_that_label_info_knows_are_classes(tmp_path):
     detector.class_ids = ('1', '2')
 
     assert check(write(tmp_path / 'bag', detector), tmp_path)[0] == set()
+
+
+def test_what_a_detector_draws_and_its_candidates_are_not_taken_for_camera_and_answers(tmp_path):
+    path = write(tmp_path / 'bag', Good())
+    with BagWriter(tmp_path / 'more') as writer:
+        for message in (recording := Recording(path)).messages(set(recording.topics)):
+            type_name = recording.topics[message.topic].type_name
+            writer.write(message.topic, type_name, message.time_ns, message.data)
+        writer.write_image('/detector/overlay', IMAGE_RGB, Stamp(START_NS), 'png')
+        writer.write_boxes('/detector/candidates', [], Stamp(START_NS))
+
+    assert check(tmp_path / 'more', tmp_path)[0] == set()
 
 
 def test_a_recording_without_detections_says_what_it_has(tmp_path, capsys):

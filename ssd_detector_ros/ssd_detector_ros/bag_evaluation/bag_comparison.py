@@ -4,6 +4,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from ssd_detector import Detections
+from ssd_detector.errors import EvaluationError
 from ssd_detector.report.comparison import (
     compare_results,
     format_comparison,
@@ -37,6 +38,7 @@ class BagComparison:
     :param steadiness: of A and of B
     :param latency: None where not both were timed
     :param labelled: None where not both were scored
+    :param note: why they were not compared although both were scored; empty else
     :param score_threshold: detections below it took no part, but in the labelled figures
     :param flicker_frames: see measure_steadiness
     """
@@ -48,6 +50,7 @@ class BagComparison:
     steadiness: tuple[Steadiness, Steadiness]
     latency: LatencyDifference | None
     labelled: ResultComparison | None
+    note: str
     score_threshold: float
     flicker_frames: int
 
@@ -84,12 +87,7 @@ def compare_sides(
         return keep_scores(side.detections.get(name, Detections.empty()), score_threshold)
 
     frames = tuple(compare_frame(name, pick(first, name), pick(second, name)) for name in names)
-    labelled = None
-    if first.result and second.result and first.matching and second.matching:
-        labelled = compare_results(
-            Side(first.name, first.result, first.matching),
-            Side(second.name, second.result, second.matching),
-        )
+    labelled, note = _compare_labelled(first, second)
     return BagComparison(
         first,
         second,
@@ -101,9 +99,23 @@ def compare_sides(
         ),
         compare_latency(first.frame_ms, second.frame_ms),
         labelled,
+        note,
         score_threshold,
         flicker_frames,
     )
+
+
+def _compare_labelled(first: BagSide, second: BagSide) -> tuple[ResultComparison | None, str]:
+    if not (first.result and second.result and first.matching and second.matching):
+        return None, ''
+    sides = (
+        Side(first.name, first.result, first.matching),
+        Side(second.name, second.result, second.matching),
+    )
+    try:
+        return compare_results(*sides), ''
+    except EvaluationError as error:
+        return None, f'no comparison of mAP: {"; ".join(error.findings)}'
 
 
 def comparison_tree(comparison: BagComparison) -> dict[str, Any]:
@@ -129,6 +141,7 @@ def comparison_tree(comparison: BagComparison) -> dict[str, Any]:
             {'image_id': one.image_id, 'different_boxes': one.num_different}
             for one in comparison.worst_frames(12)
         ],
+        'note': comparison.note,
         'labelled': to_tree(comparison.labelled) if comparison.labelled else None,
     }
 
@@ -165,4 +178,6 @@ def format_bag_comparison(comparison: BagComparison) -> str:
         ]
     if comparison.labelled is not None:
         lines += ['', format_comparison(comparison.labelled)]
+    if comparison.note:
+        lines += ['', comparison.note]
     return '\n'.join(lines)

@@ -20,7 +20,7 @@ def format_lines(lines: Sequence[Line]) -> str:
     """
     rows = [f'{_VERDICTS[line.is_kept]:<5}{line.name:<12}{line.why}' for line in lines]
     failed = [line.name for line in lines if line.is_kept is False]
-    verdict = f'{len(failed)} lines are broken: {", ".join(failed)}' if failed else 'it is kept'
+    verdict = f'broken: {", ".join(failed)}' if failed else 'it is kept'
     return '\n'.join([*rows, '', f'the contract: {verdict}'])
 
 

@@ -58,7 +58,8 @@ def choose_image_topic(name: str | None, topics: Mapping[str, Topic]) -> Topic:
     found = [topic for topic in topics.values() if topic.type_name in IMAGE_TYPES]
     if not found:
         raise BagError([f'no topic of images; the recording has {list_topics(topics.values())}'])
-    # A camera and its compressed twin are one.
+    # Pictures that a detector drew are no camera; a camera and its compressed twin are one.
+    found = [topic for topic in found if not is_drawn(topic.name)] or found
     names = {topic.name for topic in found}
     found = [
         topic
@@ -69,6 +70,16 @@ def choose_image_topic(name: str | None, topics: Mapping[str, Topic]) -> Topic:
         listed = ', '.join(topic.name for topic in found)
         raise BagError([f'{len(found)} topics of images: {listed}; choose one: --image_topic'])
     return found[0]
+
+
+def is_drawn(name: str) -> bool:
+    """
+    Tell what a detector publishes for people from what a camera does, by our names.
+
+    :param name: of a topic
+    :return: whether it is an overlay
+    """
+    return name.removesuffix('/compressed').endswith('/overlay')
 
 
 def choose_ground_truth(name: str | None, topics: Mapping[str, Topic]) -> Topic | None:

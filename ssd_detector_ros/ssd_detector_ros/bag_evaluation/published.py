@@ -140,7 +140,14 @@ def _names(one: Opened, publisher: Publisher) -> dict[str, str]:
 def _find_labels(
     opened: list[Opened], arrays: list[list[BoxArray]], publisher: Publisher
 ) -> tuple[str, ...]:
-    """Take the classes of the ground truth, by LabelInfo or by name; else those published."""
+    """
+    Take the publisher's classes where they hold all of the ground truth; else those of the latter.
+
+    Results of one detector so have one class list, whatever a recording shows.
+    """
+    published: dict[str, None] = {}
+    for one in opened:
+        published |= dict.fromkeys(_names(one, publisher).values())
     labels: dict[str, None] = {}
     for one in opened:
         if one.truth is not None:
@@ -153,7 +160,7 @@ def _find_labels(
             }
             labels |= dict.fromkeys([*names.values(), *sorted(used)])
     if labels:
-        return tuple(labels)
+        return tuple(published if labels.keys() <= published.keys() else labels)
     for one, own in zip(opened, arrays, strict=True):
         names = _names(one, publisher)
         used = {names.get(text, text) for array in own for text in array.class_ids if text}
