@@ -8,6 +8,8 @@ import pytest
 from ssd_detector_ros.bag_evaluation.association import associate
 from ssd_detector_ros.bag_evaluation.bag_writing import BagWriter, Box, Stamp
 from ssd_detector_ros.bag_evaluation.making import START_NS
+from ssd_detector_ros.bag_evaluation.scenes import Objects, Scene
+from ssd_detector_ros.bag_evaluation.virtual_camera import film, VirtualCamera
 from ssd_detector_ros.evaluate_bag import main
 from tests.bags.scenery import colored_scene
 from tests.tiny_bundle import LABELS
@@ -88,6 +90,29 @@ def test_late_answers_are_scored_against_what_the_world_has_become(tmp_path):
     assert result['ap'] == pytest.approx(1)
     assert result['sap'] == 0
     assert (result['num_misses'], result['predecessor_share']) == (1, pytest.approx(11 / 12))
+
+
+def test_a_hidden_delay_of_100_ms_loses_streaming_ap_on_a_moving_scene_and_no_ap(tmp_path):
+    objects = Objects(np.array([[160.0, 40, 220, 80]]), ('red',), np.array([False]))
+    scene = Scene('wide', lambda: np.zeros((120, 400, 3), np.uint8), objects)
+    camera = VirtualCamera('pan', 200, (240, 100), rate_hz=20, seconds=2)
+    for name, delay_ms in (('fast', 1), ('slow', 101)):
+        with BagWriter(tmp_path / name) as writer:
+            for index, frame in enumerate(film(scene, camera)):
+                stamp = Stamp(START_NS + index * PERIOD_NS // 2)
+                # 10 px a frame; the box has 60.
+                box = tuple(frame.objects.boxes_xyxy[0].tolist())
+                writer.write_image('/image', frame.load(), stamp)
+                writer.write_boxes('/ground_truth', [Box('red', 1, box)], stamp)
+                time_ns = stamp.time_ns + delay_ms * 1_000_000
+                writer.write_boxes(TOPIC, [Box('red', 0.9, box)], stamp, time_ns=time_ns)
+
+    fast, slow = (score(tmp_path / name, tmp_path / name) for name in ('fast', 'slow'))
+
+    assert fast['mean_ap'] == slow['mean_ap'] == pytest.approx(1)
+    assert fast['streaming']['sap'] > 0.8
+    assert slow['streaming']['sap'] < fast['streaming']['sap'] - 0.2
+    assert slow['streaming']['mean_lag_frames'] == 3
 
 
 def test_recorders_of_another_clock_are_told_and_their_times_moved(tmp_path):

@@ -2,6 +2,8 @@
 
 from importlib.util import find_spec
 import json
+import shutil
+import subprocess
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -82,6 +84,20 @@ def test_the_highest_rate_is_found(bundle, tmp_path, capsys):
 
     assert code == 0
     assert 'highest rate with under 5 % drops' in capsys.readouterr().out
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which('ros2') is None, reason='the ros2 command is not there')
+@pytest.mark.parametrize(('min_map', 'code'), [('0.1', 0), ('1.0', 1)])
+def test_the_launch_file_ends_as_the_evaluation_does(min_map, code, bundle, tmp_path):
+    bag = write_colored(tmp_path / 'bag', [0, 1, 2], Layout(rate_hz=5), boxes=min_map == '0.1')
+    command = ['ros2', 'launch', 'ssd_detector_ros', 'evaluate.launch.py', f'bag:={bag}']
+    command += [f'bundle:={bundle}', f'output:={tmp_path}/out', f'arguments:=--min_map {min_map}']
+
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+
+    assert done.returncode == code, done.stdout + done.stderr
+    assert (tmp_path / 'out/result.json').is_file()
 
 
 def test_a_node_that_does_not_start_is_told_with_its_last_words(tmp_path, capsys):
