@@ -1,0 +1,150 @@
+"""Recordings that are damaged, cut, compressed or out of order, made byte by byte."""
+
+from pathlib import Path
+import shutil
+import sqlite3
+import struct
+import subprocess
+import sys
+
+import lz4.frame
+import pytest
+
+from ssd_detector_ros.bag_evaluation.bag_writing import BagWriter, Stamp
+from ssd_detector_ros.bag_evaluation.compression import decompress_chunk, zstd
+from ssd_detector_ros.bag_evaluation.making import Layout
+from ssd_detector_ros.bag_evaluation.mcap_records import CHANNEL, CHUNK, MAGIC, MESSAGE, SCHEMA
+from ssd_detector_ros.bag_evaluation.recording import Recording
+from tests.bags.scenery import write_colored
+
+PACKERS = {'': bytes, 'zstd': zstd.compress, 'lz4': lz4.frame.compress}
+FOOTER, HEADER = 0x02, 0x01
+
+
+def record(opcode, content):
+    return struct.pack('<BQ', opcode, len(content)) + content
+
+
+def text(value):
+    return struct.pack('<I', len(value)) + value.encode()
+
+
+def message(time_ns, data=b'\0\1\0\0'):
+    return record(MESSAGE, struct.pack('<HIQQ', 1, 0, time_ns, time_ns) + data)
+
+
+def chunk(times_ns, compression=''):
+    records = b''.join(message(time_ns) for time_ns in times_ns)
+    head = struct.pack('<QQQI', min(times_ns), max(times_ns), len(records), 0)
+    packed = PACKERS[compression](records)
+    return record(CHUNK, head + text(compression) + struct.pack('<Q', len(packed)) + packed)
+
+
+def write_mcap(path, *parts, is_finished=True):
+    schema = struct.pack('<H', 1) + text('std_msgs/Empty') + text('ros2msg') + text('')
+    channel = struct.pack('<HH', 1, 1) + text('/topic') + text('cdr') + text('')
+    content = MAGIC + record(HEADER, text('') + text('test'))
+    content += record(SCHEMA, schema) + record(CHANNEL, channel) + b''.join(parts)
+    if is_finished:
+        content += record(FOOTER, bytes(20)) + MAGIC
+    path.write_bytes(content)
+    return path
+
+
+def times_of(path):
+    return [one.time_ns for one in Recording(path).messages({'/topic'})]
+
+
+@pytest.mark.parametrize('compression', ['', 'zstd', 'lz4'])
+def test_chunks_that_overlap_are_read_in_the_order_of_time(compression, tmp_path):
+    parts = [chunk(times, compression) for times in ([5, 1, 9], [2, 12], [3, 4])]
+
+    path = write_mcap(tmp_path / 'a.mcap', *parts)
+
+    assert times_of(path) == [1, 2, 3, 4, 5, 9, 12]
+
+
+def test_messages_without_chunks_are_read_too(tmp_path):
+    path = write_mcap(tmp_path / 'a.mcap', message(3), message(1), chunk([2]))
+
+    assert times_of(path) == [1, 2, 3]
+
+
+@pytest.mark.parametrize('compression', ['', 'zstd', 'lz4'])
+def test_of_a_chunk_that_was_cut_the_whole_messages_are_read(compression, tmp_path):
+    path = write_mcap(tmp_path / 'a.mcap', chunk([1, 2]), chunk([3] * 9), is_finished=False)
+    path.write_bytes(path.read_bytes()[:-10])
+
+    recording = Recording(path)
+
+    assert [one.time_ns for one in recording.messages({'/topic'})] == [1, 2, *[3] * 8]
+    assert 'was cut off; 10 whole messages' in recording.problems[0]
+
+
+def test_of_a_compressed_chunk_that_was_cut_the_beginning_is_given():
+    content = bytes(range(256)) * 4000
+    for name in ('zstd', 'lz4'):
+        packed = PACKERS[name](content)
+        given = decompress_chunk(packed[: len(packed) // 2], name)
+        assert content.startswith(given)
+    with pytest.raises(ValueError, match="compression 'rar'; expected zstd, lz4 or none"):
+        decompress_chunk(b'', 'rar')
+
+
+def test_a_chunk_that_is_damaged_is_told_and_the_others_are_read(tmp_path):
+    damaged = bytearray(chunk([2], 'zstd'))
+    damaged[-20:] = bytes(20)
+    damaged[damaged.index(b'\x28\xb5\x2f\xfd')] = 0
+
+    recording = Recording(write_mcap(tmp_path / 'a.mcap', chunk([1]), bytes(damaged), chunk([3])))
+
+    assert [one.time_ns for one in recording.messages({'/topic'})] == [1, 3]
+    assert 'its messages are missing' in recording.problems[0]
+
+
+def test_what_a_killed_recorder_left_in_the_log_of_sqlite_is_read(tmp_path):
+    bag = write_colored(tmp_path / 'bag', [0], Layout(storage='sqlite3'))
+    (file,) = bag.glob('*.db3')
+    connection = sqlite3.connect(file)
+    connection.execute('PRAGMA journal_mode=WAL')
+    connection.execute('PRAGMA wal_autocheckpoint=0')
+    connection.execute(
+        'INSERT INTO messages (topic_id, timestamp, data) '
+        'SELECT topic_id, timestamp + 1, data FROM messages'
+    )
+    connection.commit()
+    (tmp_path / 'killed').mkdir()
+    for path in bag.glob(f'{file.name}*'):
+        shutil.copyfile(path, tmp_path / 'killed' / path.name)
+    connection.close()
+
+    assert sum(Recording(tmp_path / 'killed').counts.values()) == 2 * 3
+
+
+def test_a_damaged_zstd_message_is_left_out_and_told(tmp_path):
+    with BagWriter(tmp_path / 'bag') as writer:
+        for index, data in enumerate((b'\0\1\0\0', b'\x28\xb5\x2f\xfd damaged')):
+            writer.write('/topic', 'std_msgs/msg/Empty', Stamp(index + 1).time_ns, data)
+
+    recording = Recording(tmp_path / 'bag')
+
+    assert [one.time_ns for one in recording.messages({'/topic'})] == [1]
+    assert '1 messages are damaged zstd frames' in recording.problems[0]
+
+
+def test_everything_but_replay_and_live_check_works_without_ros(tmp_path):
+    bag = write_colored(tmp_path / 'bag', [0], Layout(), boxes=False)
+    script = (
+        'import sys\n'
+        'for name in ("rclpy", "sensor_msgs", "std_msgs", "vision_msgs", "ssd_msgs"):\n'
+        '    sys.modules[name] = None\n'
+        'from ssd_detector_ros import check_detector, compare_bags, extract, make_bag\n'
+        'from ssd_detector_ros.evaluate_bag import main\n'
+        'sys.exit(main(sys.argv[1:]))\n'
+    )
+    command = [sys.executable, '-c', script, str(bag), '--max_drop_rate', '0']
+
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=Path.cwd())
+
+    assert done.returncode == 0, done.stderr
+    assert 'bag: 1 frames, 1 answered' in done.stdout
