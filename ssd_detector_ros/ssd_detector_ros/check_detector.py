@@ -20,7 +20,7 @@ from ssd_detector_ros.bag_evaluation.commands import (
 )
 
 if TYPE_CHECKING:
-    from ssd_detector_ros.bag_evaluation.contract import Observation
+    from ssd_detector_ros.bag_evaluation.observation import Observation
     from ssd_detector_ros.bag_evaluation.observing import Watched
 
 

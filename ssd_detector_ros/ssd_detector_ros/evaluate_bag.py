@@ -12,17 +12,21 @@ import sys
 from typing import TYPE_CHECKING
 
 from ssd_detector.command_line import Parser
+from ssd_detector_ros.bag_evaluation.arguments import (
+    add_detector,
+    add_gates,
+    add_published,
+    add_replay,
+    add_streaming,
+)
 from ssd_detector_ros.bag_evaluation.commands import (
-    count,
     open_progress,
     own_arguments,
-    positive,
     run_bag_command,
-    share,
 )
 
 if TYPE_CHECKING:
-    from ssd_detector_ros.bag_evaluation.live.replay import Replay
+    from ssd_detector_ros.bag_evaluation.live.playing import Replay
     from ssd_detector_ros.bag_evaluation.options import Options
     from ssd_detector_ros.bag_evaluation.scoring import Evaluation
 
@@ -63,59 +67,12 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     add('--image_topic', help='(the only one)')
     add('--ground_truth', metavar='TOPIC', help='annotated objects (a topic named ground_truth)')
     add('--stamp_tolerance_ms', type=float, default=1.0, help='of stamps that match (1)')
-    _add_detector(parser)
-    _add_published(parser)
-    _add_replay(parser)
-    _add_streaming(parser)
-    _add_gates(parser)
+    add_detector(parser)
+    add_published(parser)
+    add_replay(parser)
+    add_streaming(parser)
+    add_gates(parser)
     return parser.parse_args(own_arguments(argv))
-
-
-def _add_detector(parser: argparse.ArgumentParser) -> None:
-    add = parser.add_argument_group('the detector').add_argument
-    add('--bundle', type=Path, metavar='DIR', help='(the released one)')
-    add('--model', default='auto', help='file of the bundle, such as model_int8_cpu.onnx (auto)')
-    add('--backend', default='auto', help='onnxruntime, openvino or tensorrt (auto)')
-    add('--num_threads', type=int, default=0, help='of one inference (0: the cores, at most 4)')
-    add('--score_threshold', type=share, default=0.01, help='lowest score that counts (0.01)')
-    add('--nms_iou_threshold', type=share, default=0.45, help='(0.45)')
-    add('--max_detections', type=count, default=200, help='of an image (200)')
-
-
-def _add_published(parser: argparse.ArgumentParser) -> None:
-    add = parser.add_argument_group('mode score').add_argument
-    add('--detections', metavar='TOPIC', help='recorded Detection2DArray, of any node')
-    add('--labels', type=Path, metavar='FILE', help='classes 1, 2, ..., one a line')
-    add('--class_map', type=Path, metavar='FILE', help='YAML: their name or number: our label')
-
-
-def _add_replay(parser: argparse.ArgumentParser) -> None:
-    add = parser.add_argument_group('mode replay').add_argument
-    add('--rate', type=positive, default=1.0, help='factor of the speed (1)')
-    add('--loops', type=count, default=1, help='(1)')
-    add('--clock', action='store_true', help='publish /clock; the node that is started uses it')
-    add('--node', metavar='NAME', help='a node that runs, such as /ssd_detector (one is started)')
-    add('--play_topic', metavar='TOPIC', help='where images go (with --node: as recorded)')
-    add('--find_max_rate', action='store_true', help='highest rate with under 5 %% drops')
-    add('--trial_s', type=positive, default=3.0, help='length of a rate that is tried (3)')
-
-
-def _add_streaming(parser: argparse.ArgumentParser) -> None:
-    add = parser.add_argument_group('streaming AP').add_argument
-    add(
-        '--simulate_runtime_ms',
-        metavar='MS',
-        help='a number, or a file with one a line, instead of the times of this run',
-    )
-    add('--drop_policy', choices=('newest', 'keep_all'), default='newest', help='(newest)')
-
-
-def _add_gates(parser: argparse.ArgumentParser) -> None:
-    add = parser.add_argument_group('gates: exit code 1 beyond them').add_argument
-    add('--min_map', type=share)
-    add('--min_sap', type=share)
-    add('--max_latency_ms', type=positive, help='p95 from image to detections')
-    add('--max_drop_rate', type=share, help='frames without an answer')
 
 
 def _list_topics(arguments: argparse.Namespace) -> None:
@@ -231,7 +188,7 @@ def _describe_replay(arguments: argparse.Namespace, options: 'Options') -> 'Repl
 
     if find_spec('rclpy') is None:
         raise ConfigError(['--mode replay needs ROS 2 (no rclpy here); source its setup.bash'])
-    from ssd_detector_ros.bag_evaluation.live.replay import Replay
+    from ssd_detector_ros.bag_evaluation.live.playing import Replay
 
     bundle = find_bundle(arguments.bundle)
     thresholds = options.thresholds

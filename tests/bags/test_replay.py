@@ -14,7 +14,7 @@ if find_spec('rclpy') is None:
 
 from ssd_detector_ros.bag_evaluation.decoding import read_header
 from ssd_detector_ros.bag_evaluation.live.max_rate import best_rate_hz, Trial
-from ssd_detector_ros.bag_evaluation.live.replay import restamp
+from ssd_detector_ros.bag_evaluation.live.playing import restamp
 from ssd_detector_ros.bag_evaluation.making import Layout
 from ssd_detector_ros.bag_evaluation.sums import add_up, BACK, NodeCounts, ON_THE_WAY
 from ssd_detector_ros.evaluate_bag import main

@@ -5,7 +5,8 @@ from dataclasses import asdict
 from pathlib import Path
 
 from ssd_detector.report.page import make_environment
-from ssd_detector_ros.bag_evaluation.contract import Line, Observation
+from ssd_detector_ros.bag_evaluation.contract import Line
+from ssd_detector_ros.bag_evaluation.observation import Observation
 from ssd_detector_ros.bag_evaluation.result_files import make_folder, PAGE, RESULT, write_json
 
 _VERDICTS = {True: 'pass', False: 'FAIL', None: '-'}

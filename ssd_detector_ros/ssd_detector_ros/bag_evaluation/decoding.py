@@ -1,6 +1,7 @@
 """From stored bytes to messages, by the definition that the recording has."""
 
 from collections.abc import Iterator
+from functools import cache
 import os
 from pathlib import Path
 import re
@@ -77,7 +78,9 @@ class Decoder:
 
 def _find_types(topic: Topic) -> Iterator[Typestore]:
     """Find the definition of a type: in the recording, here, and on the system."""
-    if topic.definition and (store := _from_recording(topic)):
+    if topic.definition and (
+        store := _parse(topic.type_name, topic.definition, topic.definition_format)
+    ):
         yield store
     store = make_typestore()
     if topic.type_name in store.fielddefs:
@@ -104,19 +107,20 @@ def read_header(data: bytes) -> tuple[int, str] | None:
     return seconds * 10**9 + nanoseconds, text.rstrip(b'\0').decode(errors='replace')
 
 
-def _from_recording(topic: Topic) -> Typestore | None:
+@cache
+def _parse(type_name: str, definition: str, definition_format: str) -> Typestore | None:
     """Take the recording's definition; None where rosbags can not parse it."""
     store = get_typestore(Stores.EMPTY)
     try:
-        if topic.definition_format == 'ros2idl':
+        if definition_format == 'ros2idl':
             types: dict[str, Any] = {}
-            for text in _IDL_HEAD.split(topic.definition):
+            for text in _IDL_HEAD.split(definition):
                 if text.strip():
                     types |= get_types_from_idl(_IDL_EXTRAS.sub('', text))
         else:
-            types = get_types_from_msg(topic.definition, topic.type_name)
+            types = get_types_from_msg(definition, type_name)
         store.register(types)
-        store.get_msgdef(topic.type_name)
+        store.get_msgdef(type_name)
     # A parser of texts from elsewhere: the errors are its own and those of what it calls.
     except Exception:  # noqa: BLE001
         return None

@@ -1,5 +1,6 @@
 """Definitions of messages, for where neither the recording nor the system has them."""
 
+from functools import cache
 from typing import Any
 
 from rosbags.typesys import get_types_from_msg, get_typestore, Stores
@@ -53,9 +54,10 @@ _TEXTS = {
 }
 
 
+@cache
 def make_typestore() -> Typestore:
     """
-    Make a store that knows everything that this package reads and writes.
+    Make a store that knows everything that this package reads and writes; nobody adds to it.
 
     :return: the types of Jazzy, vision_msgs and foxglove_msgs
     """

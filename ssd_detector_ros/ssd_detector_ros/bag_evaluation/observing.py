@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 from ssd_detector_ros.bag_evaluation.box_reading import read_box_arrays
-from ssd_detector_ros.bag_evaluation.contract import Observation, SeenImage
 from ssd_detector_ros.bag_evaluation.detecting import list_frames
 from ssd_detector_ros.bag_evaluation.errors import BagError
 from ssd_detector_ros.bag_evaluation.image_reading import ImageReader
@@ -15,6 +14,7 @@ from ssd_detector_ros.bag_evaluation.naming import (
     GROUND_TRUTH_TOPIC,
     list_topics,
 )
+from ssd_detector_ros.bag_evaluation.observation import Observation, SeenImage
 from ssd_detector_ros.bag_evaluation.recording import Recording
 from ssd_detector_ros.bag_evaluation.recordings import Topic
 from ssd_detector_ros.bag_evaluation.truths import read_label_names

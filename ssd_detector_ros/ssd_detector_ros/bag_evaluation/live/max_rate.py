@@ -6,7 +6,7 @@ import itertools
 import time
 
 from ssd_detector_ros.bag_evaluation.errors import BagError
-from ssd_detector_ros.bag_evaluation.live.replay import connect, Connection, Replay, restamp
+from ssd_detector_ros.bag_evaluation.live.playing import connect, Connection, Replay, restamp
 from ssd_detector_ros.bag_evaluation.opening import open_recordings
 from ssd_detector_ros.bag_evaluation.options import Options
 
