@@ -31,7 +31,7 @@ format: build  ## let ruff format the sources
 
 # A file runs in one worker: its tests share what they start. The longest files come first, else
 # one worker ends minutes before the other.
-LONGEST_FIRST = --no-loadscope-reorder tests/training tests/system tests/ros tests/core
+LONGEST_FIRST = --no-loadscope-reorder tests/training tests/system tests/ros tests/bags tests/core
 test: build  ## every test that needs neither a GPU nor the training data
 	@$(SOURCED) $(TEST_ENVIRONMENT) python -m pytest -p xdist -n 2 --dist loadfile $(LONGEST_FIRST) -m 'not slow'
 
