@@ -183,16 +183,12 @@ def _import_tensorflow(num_threads: int) -> Any:
 
 def _open_saved_model(path: Path, num_threads: int) -> Predict:
     _check_saved_model(path)
-    tf = _import_tensorflow(num_threads)
-    from ssd_training.model.serving import load_saved_model
+    # Sets the threads, before the module below brings TensorFlow.
+    _import_tensorflow(num_threads)
+    from ssd_training.model.serving import load_saved_model, make_predict
 
     serve, _ = load_saved_model(path)
-
-    def run(images: Images) -> RawOutputs:
-        outputs: Any = serve(tf.constant(images))
-        return RawOutputs(outputs[BOXES_NAME].numpy(), outputs[SCORES_NAME].numpy())
-
-    return run
+    return make_predict(serve)
 
 
 def _open_litert(path: Path, samples: Images | None, num_threads: int) -> Predict:

@@ -13,7 +13,6 @@ that is allowed, or twice what the two ways of ONNX Runtime differ by on a file'
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
@@ -36,7 +35,7 @@ from ssd_detector.proofs.int8_parity import Int8Outputs, select_int8_outputs
 from ssd_detector.proofs.parity import Parity, Tolerance, verify_backend
 from ssd_training.deployment.conversion import find_avoidable
 from ssd_training.errors import ExportError
-from ssd_training.model.serving import load_saved_model, Serving
+from ssd_training.model.serving import load_saved_model, make_predict, Serving
 
 FLOAT_TOLERANCE = 1e-4
 TOLERANCES = {
@@ -100,12 +99,7 @@ def saved_model_runner(path: Path) -> Predict:
     :raises ExportError: when it can't be read
     """
     serve, _ = load_saved_model(path)
-
-    def run(image: NDArray[np.float32]) -> RawOutputs:
-        outputs: Any = serve(image)
-        return RawOutputs(outputs[BOXES_NAME].numpy(), outputs[SCORES_NAME].numpy())
-
-    return run
+    return make_predict(serve)
 
 
 def compare(

@@ -11,11 +11,8 @@ from numpy.typing import NDArray
 from ssd_detector.backend_selection import BackendRequest, open_backend
 from ssd_detector.backends.backend import (
     Backend,
-    BOXES_NAME,
     INPUT_NAME,
     open_predict,
-    RawOutputs,
-    SCORES_NAME,
 )
 from ssd_detector.backends.onnxruntime import OnnxRuntimeBackend, read_shapes
 from ssd_detector.backends.tensorrt.api import load_module
@@ -115,15 +112,10 @@ def open_saved_model(path: Path, labels: tuple[str, ...]) -> Model:
     :raises ExportError: when it can't be read
     """
     # TensorFlow, which takes seconds.
-    from ssd_training.model.serving import load_saved_model
+    from ssd_training.model.serving import load_saved_model, make_predict
 
     serve, signature = load_saved_model(path)
-
-    def predict(images: Images) -> RawOutputs:
-        outputs = serve(images)
-        return RawOutputs(outputs[BOXES_NAME].numpy(), outputs[SCORES_NAME].numpy())
-
-    return Model(predict, signature.shape[1], 1, labels)
+    return Model(make_predict(serve), signature.shape[1], 1, labels)
 
 
 def open_checkpoint(path: Path, config: ExperimentConfig) -> Model:
@@ -153,7 +145,7 @@ def open_network(network: 'keras.Model', config: ExperimentConfig) -> Model:
     :return: the model
     """
     # TensorFlow, which takes seconds.
-    from ssd_training.model.serving import Serving
+    from ssd_training.model.serving import make_predict, Serving
     from ssd_training.targets.priors import generate_priors
 
     serving = Serving(
@@ -162,12 +154,7 @@ def open_network(network: 'keras.Model', config: ExperimentConfig) -> Model:
         config.priors.variances,
         activation=config.loss.classification.activation,
     )
-
-    def predict(images: Images) -> RawOutputs:
-        outputs = serving.serve(images)
-        return RawOutputs(outputs[BOXES_NAME].numpy(), outputs[SCORES_NAME].numpy())
-
-    return Model(predict, config.input_size[0], 1, config.data.labels)
+    return Model(make_predict(serving.serve), config.input_size[0], 1, config.data.labels)
 
 
 def _from_backend(backend: Backend, size_px: int, labels: tuple[str, ...]) -> Model:

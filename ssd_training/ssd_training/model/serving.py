@@ -9,7 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 import tensorflow as tf
 
-from ssd_detector.backends.backend import BOXES_NAME, INPUT_NAME, SCORES_NAME
+from ssd_detector.backends.backend import (
+    BOXES_NAME,
+    INPUT_NAME,
+    Predict,
+    RawOutputs,
+    SCORES_NAME,
+)
 from ssd_training.errors import ExportError
 from ssd_training.experiments.loss_schema import ScoreActivation
 from ssd_training.model.detector import detect
@@ -120,3 +126,18 @@ def load_saved_model(path: Path) -> tuple[tf.types.experimental.Callable, tf.Ten
     # Its variables live as long as something refers to the module.
     serve.module = module  # type: ignore[attr-defined]
     return serve, inputs[INPUT_NAME]
+
+
+def make_predict(serve: tf.types.experimental.Callable) -> Predict:
+    """
+    Give what serves the form in which everything is scored, compared and timed.
+
+    :param serve: of Serving, or from load_saved_model
+    :return: the function, on arrays
+    """
+
+    def predict(input_images: NDArray[np.float32]) -> RawOutputs:
+        outputs = serve(tf.constant(input_images))
+        return RawOutputs(outputs[BOXES_NAME].numpy(), outputs[SCORES_NAME].numpy())
+
+    return predict
