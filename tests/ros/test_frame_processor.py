@@ -159,7 +159,7 @@ def test_candidates_have_a_threshold_of_their_own_and_cost_nothing_unread():
 @pytest.mark.parametrize(
     ('sec', 'age_on_arrival_ms', 'max_age_ms', 'expected'),
     [
-        (7, AGE_MS, 60.0, ({}, 0)),
+        (7, AGE_MS, AGE_MS, ({}, 0)),
         (7, 10.0, 40.0, ({'too_old': 1}, 0)),
         (7, AGE_MS, 40.0, ({'too_old': 1}, 1)),
         (0, None, 40.0, ({}, 0)),

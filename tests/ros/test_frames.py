@@ -180,6 +180,11 @@ def test_a_higher_limit_counts_at_once():
     assert limit.admits(10.0)
 
 
+def test_without_a_limit_every_frame_is_admitted():
+    limit = RateLimit(lambda: 0.0)
+    assert all(limit.admits(0.0) for _ in range(5))
+
+
 def test_a_pause_is_not_made_up_for():
     now_s = [0.0]
     limit = RateLimit(lambda: now_s[0])

@@ -91,7 +91,8 @@ def test_frames_that_wait_together_are_processed_together_and_answered_each_apar
         image_topics=[*pixels],
         max_batch_size=3,
         drop_policy='keep_all',
-        queue_size=3,
+        # All wait: with few places those that go would often be just the bad ones.
+        queue_size=1000,
     )
     with running(command, tmp_path / 'log'), peer('test_batch', is_reader=False) as one:
         answers = {
