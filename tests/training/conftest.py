@@ -1,6 +1,7 @@
 """Fixtures of the training tests: coloured rectangles, shipped experiments, real weights."""
 
 from collections.abc import Callable
+import fcntl
 import os
 from pathlib import Path
 
@@ -73,10 +74,18 @@ def pretrained_path() -> Callable[[str], Path]:
 
 @pytest.fixture(scope='session')
 def built(tiny_config, tmp_path_factory):
-    """Export, convert, quantize and validate the small network, once."""
-    from tests.training.deploying import build_everything
+    """Export, convert, quantize and validate the small network, once for all workers."""
+    from tests.training.deploying import build_everything, make_build
 
-    return build_everything(tiny_config, tmp_path_factory.mktemp('deploy'))
+    folder = tmp_path_factory.getbasetemp()
+    if 'PYTEST_XDIST_WORKER' in os.environ:
+        folder = folder.parent
+    folder = folder / 'deployed'
+    with folder.with_suffix('.lock').open('w') as lock:
+        # Half a minute of one core: the other worker waits, or finds what it needs.
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        build = make_build(folder)
+        return build if build.bundle_path.exists() else build_everything(tiny_config, folder)
 
 
 @pytest.fixture(scope='module')

@@ -18,9 +18,11 @@ from ssd_detector.backend_selection import BackendRequest, open_backend
 from ssd_detector.backends.onnxruntime import OnnxRuntimeBackend
 from ssd_detector.backends.tensorrt.cuda import find_gpu
 from ssd_detector.bundles.bundle import load_bundle
+from ssd_detector.bundles.contents import INT8_CPU, INT8_TRT
 from ssd_detector.bundles.deploy_config import BenchmarkSettings, PredictionSettings
 from ssd_detector.errors import BundleError, ConfigError
 from ssd_detector.preprocess import preprocess
+from ssd_detector.proofs.int8_parity import select_int8_outputs
 from ssd_detector.proofs.parity import read_parity
 from ssd_detector.verify import verify_bundle
 from ssd_training.data.sampling import draw_image
@@ -30,7 +32,7 @@ from ssd_training.deployment.assembly import assemble
 from ssd_training.deployment.build import Build
 from ssd_training.deployment.conversion import count_operations, find_avoidable
 from ssd_training.deployment.trained_model import read_recorded_source
-from ssd_training.deployment.validation import compare, saved_model_runner
+from ssd_training.deployment.validation import compare, record_int8
 from ssd_training.errors import DataError, ExportError, WeightsError
 from ssd_training.evaluate import main as evaluate
 from ssd_training.evaluation.stages import open_checkpoint, open_onnx, open_saved_model
@@ -53,6 +55,12 @@ from tests.training.deploying import build_bundle, make_build, NUM_PRIORS
 @pytest.fixture(scope='module')
 def source(built):
     return read_recorded_source(built.path / 'source.json')
+
+
+@pytest.fixture(scope='module')
+def serving(source, built):
+    """Load the network as it was trained, once."""
+    return steps.load_serving(source, built.deploy)
 
 
 @pytest.fixture
@@ -84,9 +92,8 @@ def test_the_bundle_has_every_file_of_the_design(built):
 
 
 def test_the_saved_model_has_the_names_shapes_and_types_of_the_contract(built):
-    _, signature = load_saved_model(built.path / 'saved_model')
-    module = tf.saved_model.load(built.path / 'saved_model')
-    outputs = module.signatures['serving_default'].structured_outputs
+    serve, signature = load_saved_model(built.path / 'saved_model')
+    outputs = serve.module.signatures['serving_default'].structured_outputs
 
     assert (signature.shape.as_list(), signature.dtype) == ([1, SIZE_PX, SIZE_PX, 3], tf.float32)
     assert outputs['boxes'].shape.as_list() == [1, NUM_PRIORS, 4]
@@ -120,15 +127,30 @@ def test_every_file_passes_where_it_will_serve(built):
         assert result.is_good, str(result)
 
 
-def test_parity_holds_what_the_network_gives_not_what_a_file_gives(built):
+def test_parity_holds_what_the_network_gives_not_what_a_file_gives(built, serving):
     parity = read_parity(load_bundle(built.bundle_path))
-    serving = steps.load_serving(read_recorded_source(built.path / 'source.json'), built.deploy)
 
     boxes, scores = serving.detect(parity.images_rgb[:1].astype(np.float32) / 255)
 
     np.testing.assert_allclose(parity.boxes_normalized_xyxy[0], boxes[0], atol=1e-5)
     np.testing.assert_allclose(parity.scores[0], scores[0], atol=1e-5)
     assert set(parity.tolerances) == {'FP32', 'FP16', 'INT8'}
+
+
+@pytest.mark.parametrize(('name', 'way'), [(INT8_TRT, 'off'), (INT8_CPU, 'all')])
+def test_an_int8_file_is_recorded_as_its_runtime_computes_it(built, name, way):
+    """TensorRT dequantizes where the optimizations of ONNX Runtime compute in integers."""
+    recorded = record_int8(built.path / name, [draw_image(SIZE_PX, 0)])
+
+    def equals_run(optimization):
+        backend = OnnxRuntimeBackend(built.path / name, graph_optimization=optimization)
+        found = select_int8_outputs(*(output[None] for output in backend.run(image())))
+        return all(
+            np.array_equal(ours, theirs)
+            for ours, theirs in zip(vars(recorded).values(), vars(found).values(), strict=True)
+        )
+
+    assert {one for one in ('off', 'all') if equals_run(one)} == {way}
 
 
 def test_auto_takes_the_file_of_the_precision(built):
@@ -177,10 +199,13 @@ def test_uint8_pixels_give_what_floats_give(source, copy):
     pixels = draw_image(SIZE_PX, 0)[None]
 
     session = OnnxRuntimeBackend(copy.path / 'model_uint8.onnx')._session
-    boxes = session.run(['boxes'], {'input_image': pixels})[0][0]
+    outputs = session.run(['boxes', 'scores'], {'input_image': pixels})
 
-    expected, _ = OnnxRuntimeBackend(copy.path / 'model.onnx').run(image())
-    np.testing.assert_allclose(boxes, expected, atol=1e-5)
+    model = OnnxRuntimeBackend(copy.path / 'model.onnx')
+    darker = model.run(image() * np.float32(255 / 256))
+    for received, expected, other in zip(outputs, model.run(image()), darker, strict=True):
+        np.testing.assert_allclose(received[0], expected, atol=1e-5)
+        assert np.abs(received[0] - other).max() > 1e-3
 
 
 def test_weights_without_one_variable_are_an_error(source, tmp_path):
@@ -477,17 +502,6 @@ def test_the_robots_config_has_no_part_of_the_exporting_machine(copy):
     assert bundle.config.deploy.benchmark is None
 
 
-def test_the_saved_model_is_what_was_trained(built, source):
-    serving = steps.load_serving(source, built.deploy)
-    run = saved_model_runner(built.path / 'saved_model')
-
-    boxes, scores = run(image())
-
-    expected_boxes, expected_scores = serving.detect(image())
-    np.testing.assert_allclose(boxes, expected_boxes[0], atol=1e-5)
-    np.testing.assert_allclose(scores, expected_scores[0], atol=1e-5)
-
-
 def write_training_state(source, folder):
     """Write ckpt-3.npz as a training does: its weights are zero, their average is what counts."""
     model = build_model(source.config)
@@ -499,10 +513,11 @@ def write_training_state(source, folder):
     return folder / 'ckpt-3.npz'
 
 
-def test_every_stage_that_is_scored_gives_what_was_trained(built, source, tmp_path):
+def test_every_stage_that_is_scored_gives_what_was_trained(built, source, serving, tmp_path):
     labels = source.config.data.labels
-    expected = open_checkpoint(source.weights_path, source.config).predict(image())
+    expected = serving.detect(image())
     for model in (
+        open_checkpoint(source.weights_path, source.config),
         open_checkpoint(write_training_state(source, tmp_path), source.config),
         open_saved_model(built.path / 'saved_model', labels),
         open_onnx(built.bundle_path / 'model.onnx', labels),

@@ -9,16 +9,16 @@ import pytest
 import yaml
 
 from ssd_detector.backends.onnxruntime import OnnxRuntimeBackend
+from ssd_detector.bundles.bundle import load_bundle
 from ssd_detector.errors import ConfigError
 from ssd_detector.preprocess import preprocess
 from ssd_training.deployment.build import Build
 from ssd_training.deployment.conversion import export_onnx
 from ssd_training.deployment.steps import export_bundle
-from ssd_training.deployment.trained_model import load_deploy_config, Source
+from ssd_training.deployment.trained_model import load_deploy_config, read_recorded_source
 from ssd_training.deployment.validation import compare, keras_runner
 from ssd_training.errors import WeightsError
 from ssd_training.model.serving import Serving
-from ssd_training.model.weights import save_weights
 from ssd_training.quantization.raw_heads import reorder_coordinates
 from ssd_training.targets.priors import generate_priors
 from ssd_training.train import CONFIG_ROOT
@@ -98,18 +98,9 @@ def test_the_depthwise_model_is_below_16_mb_and_has_no_batch_norm_left(coco):
 
 
 @pytest.fixture(scope='module')
-def small(tiny_config, tmp_path_factory):
-    """Save the weights of the small network, untrained."""
-    folder = tmp_path_factory.mktemp('small')
-    model = build_model(tiny_config)
-    save_weights(model, folder / 'untrained.weights.h5')
-    return Source(
-        config=tiny_config,
-        fingerprint='0123456789ab',
-        training_run='smoke_0123456789ab',
-        weights_path=folder / 'untrained.weights.h5',
-        metrics={'val/voc_ap_50/mAP': 0.25},
-    )
+def small(built):
+    """Give what the small bundle was made of."""
+    return read_recorded_source(built.path / 'source.json')
 
 
 @pytest.fixture
@@ -122,10 +113,8 @@ def deploy(tmp_path):
     return load_deploy_config(tmp_path / 'deploy.yaml', CONFIG_ROOT, {})
 
 
-def test_a_bundle_holds_what_was_trained_and_loads(small, deploy, tmp_path):
-    config, merged = deploy
-
-    bundle = export_bundle(small, Build(config, merged.tree, tmp_path / 'bundle'))
+def test_a_bundle_holds_what_was_trained_and_loads(built, small):
+    bundle = load_bundle(built.bundle_path)
 
     assert bundle.labels == ('red', 'green', 'blue')
     manifest = bundle.manifest
@@ -133,11 +122,11 @@ def test_a_bundle_holds_what_was_trained_and_loads(small, deploy, tmp_path):
     assert manifest.fingerprint == '0123456789ab'
     assert manifest.metrics['val/voc_ap_50/mAP'] == 0.25
     assert manifest.metrics['parity/boxes'] < 1e-4
-    priors = np.load(tmp_path / 'bundle/priors_cxcywh.npy')
+    priors = np.load(built.bundle_path / 'priors_cxcywh.npy')
     np.testing.assert_array_equal(
         priors, generate_priors(small.config.priors, small.config.input_size)
     )
-    card = (tmp_path / 'bundle/MODEL_CARD.md').read_text()
+    card = (built.bundle_path / 'MODEL_CARD.md').read_text()
     assert 'Not pretrained' in card and '0.2500' in card
 
 

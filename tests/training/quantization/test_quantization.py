@@ -299,6 +299,29 @@ def test_ranges_do_not_depend_on_where_chunks_are_cut(float_path, inputs, method
         assert back[name].high == pytest.approx(found.high, rel=0.25, abs=0.05)
 
 
+@pytest.mark.parametrize(('method', 'highest'), [('minmax', 5.0), ('percentile', 4.9995)])
+def test_percentile_leaves_out_one_value_in_ten_thousand(method, highest, tmp_path):
+    shape = [1, 100, 100, 1]
+    graph = helper.make_graph(
+        [helper.make_node('Clip', ['input_image', 'low', 'high'], ['y'], name='clip')],
+        'ramp',
+        [helper.make_tensor_value_info('input_image', TensorProto.FLOAT, shape)],
+        [helper.make_tensor_value_info('y', TensorProto.FLOAT, shape)],
+        [
+            numpy_helper.from_array(np.float32(value), name)
+            for name, value in (('low', 0.0), ('high', 6.0))
+        ],
+    )
+    opset = [helper.make_opsetid('', 17)]
+    onnx.save(helper.make_model(graph, opset_imports=opset, ir_version=8), tmp_path / 'ramp.onnx')
+    ramp = np.linspace(0, 5, 10_000, dtype=np.float32).reshape(shape)
+
+    ranges = measure_ranges(tmp_path / 'ramp.onnx', [ramp], method=method, op_types=['Clip'])
+
+    # A histogram of 2,048 bins tells no more than half a bin.
+    assert ranges['y'].high == pytest.approx(highest, abs=5 / 2048)
+
+
 def test_no_image_to_calibrate_with_is_an_error(float_path):
     with pytest.raises(ExportError, match='no calibration image'):
         measure_ranges(float_path, [], method='minmax', op_types=CALIBRATED_OPS)
