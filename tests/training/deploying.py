@@ -10,9 +10,12 @@ from ssd_training.deployment import steps
 from ssd_training.deployment.assembly import assemble
 from ssd_training.deployment.build import Build
 from ssd_training.deployment.trained_model import load_deploy_config, Source
+from ssd_training.experiments.architecture import describe_architecture
 from ssd_training.experiments.schema import ExperimentConfig
 from ssd_training.model.weights import save_weights
 from ssd_training.quantization.step import quantize, QuantizeOptions
+from ssd_training.runs.checkpoints import Checkpoint, Position, write_checkpoint
+from ssd_training.runs.state import AVERAGE, MODEL
 from ssd_training.train import CONFIG_ROOT
 from ssd_training.training.trainer import build_model
 from tests.training.deploy_config import write_deploy_config
@@ -73,7 +76,22 @@ def make_source(config: ExperimentConfig, folder: Path) -> Source:
     model = build_model(config)
     enliven(model)
     save_weights(model, path)
+    write_training_state(model, config, folder)
     return Source(config, '0123456789ab', 'smoke_0123456789ab', path, {'val/voc_ap_50/mAP': 0.25})
+
+
+def write_training_state(model: keras.Model, config: ExperimentConfig, folder: Path) -> None:
+    """
+    Write ckpt-3.npz as a training does: its weights are zero, their average is what counts.
+
+    :param model: the average
+    :param config: of its training
+    :param folder: where
+    """
+    arrays = {f'{AVERAGE}{one.path}': one.numpy() for one in model.weights}
+    arrays |= {f'{MODEL}{one.path}': np.zeros_like(one.numpy()) for one in model.weights}
+    architecture = describe_architecture(config)
+    write_checkpoint(folder, Checkpoint(Position(3), architecture, 'f' * 12, '', arrays))
 
 
 def enliven(model: keras.Model) -> None:

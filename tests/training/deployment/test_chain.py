@@ -36,17 +36,12 @@ from ssd_training.deployment.validation import compare, record_int8
 from ssd_training.errors import DataError, ExportError, WeightsError
 from ssd_training.evaluate import main as evaluate
 from ssd_training.evaluation.stages import open_checkpoint, open_onnx, open_saved_model
-from ssd_training.experiments.architecture import describe_architecture
 from ssd_training.model.serving import load_saved_model
-from ssd_training.model.weights import load_weights
 from ssd_training.quantization import raw_heads
 from ssd_training.quantization.int8_files import quantize_model
 from ssd_training.quantization.step import calibrate, quantize, QuantizeOptions
-from ssd_training.runs.checkpoints import Checkpoint, Position, write_checkpoint
 from ssd_training.runs.folder import WEIGHTS
-from ssd_training.runs.state import AVERAGE, MODEL
 from ssd_training.targets.box_coding import cxcywh_to_xyxy, decode_offsets
-from ssd_training.training.trainer import build_model
 from tests import reference
 from tests.training.deploy_config import SIZE_PX, TINY
 from tests.training.deploying import build_bundle, make_build, NUM_PRIORS
@@ -59,8 +54,12 @@ def source(built):
 
 @pytest.fixture(scope='module')
 def serving(source, built):
-    """Load the network as it was trained, once."""
-    return steps.load_serving(source, built.deploy)
+    """Load the network as it was trained, once, where its pretrained weights are no more."""
+    backbone = dataclasses.replace(source.config.backbone, weights='nowhere.npz')
+    config = dataclasses.replace(source.config, backbone=backbone)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr('urllib.request.urlopen', None)
+        return steps.load_serving(dataclasses.replace(source, config=config), built.deploy)
 
 
 @pytest.fixture
@@ -194,7 +193,23 @@ def test_a_dynamic_batch_goes_all_the_way_and_gives_what_single_images_give(sour
             np.testing.assert_allclose(scores, alone_scores, atol=1e-5)
 
 
+def test_the_network_takes_pixels_as_it_takes_shares_of_white(source, built, serving):
+    pixels = draw_image(SIZE_PX, 0)[None]
+    of_pixels = steps.load_serving(source, built.deploy, uint8_input=True)._serve(pixels)
+
+    for received, expected, other in zip(
+        (of_pixels['boxes'], of_pixels['scores']),
+        serving.detect(image()),
+        serving.detect(image() * np.float32(255 / 256)),
+        strict=True,
+    ):
+        np.testing.assert_allclose(received, expected, atol=1e-5)
+        assert np.abs(received - other).max() > 1e-3
+
+
+@pytest.mark.slow
 def test_uint8_pixels_give_what_floats_give(source, copy):
+    """The whole conversion, 14 s of CPU; what it converts is looked at above."""
     steps.export_uint8(source, copy)
     pixels = draw_image(SIZE_PX, 0)[None]
 
@@ -229,17 +244,8 @@ def test_a_deploy_config_for_other_classes_is_an_error(source, tmp_path):
         steps.export(source, build)
 
 
-def test_the_export_needs_no_pretrained_weights(source, built, monkeypatch):
+def test_the_export_needs_no_pretrained_weights(serving):
     """Fault 76: it downloaded what the checkpoint holds anyway."""
-    config = source.config
-    backbone = dataclasses.replace(config.backbone, weights='nowhere.npz')
-    monkeypatch.setattr('urllib.request.urlopen', None)
-
-    serving = steps.load_serving(
-        dataclasses.replace(source, config=dataclasses.replace(config, backbone=backbone)),
-        built.deploy,
-    )
-
     assert serving.detect(image())[0].shape == (1, NUM_PRIORS, 4)
 
 
@@ -258,7 +264,7 @@ def test_a_step_before_its_predecessor_names_it(tmp_path):
         steps.convert(make_build(tmp_path))
 
 
-def test_another_network_in_the_onnx_file_fails_validation(copy):
+def test_another_network_in_the_onnx_file_fails_validation(copy, serving, monkeypatch):
     model = onnx.load(copy.path / 'model.onnx')
     for constant in list(model.graph.initializer):
         array = onnx.numpy_helper.to_array(constant)
@@ -267,6 +273,8 @@ def test_another_network_in_the_onnx_file_fails_validation(copy):
             constant.CopyFrom(moved)
     onnx.save(model, copy.path / 'model.onnx')
 
+    # The network is the one that the step would load.
+    monkeypatch.setattr(steps, 'load_serving', lambda *_: serving)
     with pytest.raises(ExportError, match=r'model.onnx: boxes within .* expected at most'):
         steps.validate(copy)
 
@@ -502,23 +510,11 @@ def test_the_robots_config_has_no_part_of_the_exporting_machine(copy):
     assert bundle.config.deploy.benchmark is None
 
 
-def write_training_state(source, folder):
-    """Write ckpt-3.npz as a training does: its weights are zero, their average is what counts."""
-    model = build_model(source.config)
-    load_weights(model, source.weights_path)
-    arrays = {f'{AVERAGE}{one.path}': one.numpy() for one in model.weights}
-    arrays |= {f'{MODEL}{one.path}': np.zeros_like(one.numpy()) for one in model.weights}
-    architecture = describe_architecture(source.config)
-    write_checkpoint(folder, Checkpoint(Position(3), architecture, 'f' * 12, '', arrays))
-    return folder / 'ckpt-3.npz'
-
-
-def test_every_stage_that_is_scored_gives_what_was_trained(built, source, serving, tmp_path):
+def test_every_stage_that_is_scored_gives_what_was_trained(built, source, serving):
     labels = source.config.data.labels
     expected = serving.detect(image())
     for model in (
-        open_checkpoint(source.weights_path, source.config),
-        open_checkpoint(write_training_state(source, tmp_path), source.config),
+        open_checkpoint(source.weights_path.with_name('ckpt-3.npz'), source.config),
         open_saved_model(built.path / 'saved_model', labels),
         open_onnx(built.bundle_path / 'model.onnx', labels),
     ):
@@ -541,7 +537,8 @@ def test_the_chain_scores_every_file_of_a_build(
     for name in ('checkpoint', 'SavedModel', 'ONNX', 'INT8 CPU', 'INT8 TRT'):
         assert stages[name]['metrics']['origin']['source']['kind'] == name
     assert stages['ONNX']['before'] == 'SavedModel'
-    assert abs(stages['ONNX']['loss']) < 1e-6
+    assert stages['SavedModel']['before'] == 'checkpoint'
+    assert abs(stages['SavedModel']['loss']) < 1e-6 and abs(stages['ONNX']['loss']) < 1e-6
     assert stages['engine INT8']['absent'] or stages['engine INT8']['before'] == 'INT8 TRT'
 
 

@@ -45,7 +45,7 @@ def photograph(name):
 
 @pytest.fixture(scope='module')
 def coco(load, pretrained_path, tmp_path_factory):
-    """Export exp002_ssdlite with the untouched COCO weights."""
+    """Export exp002_ssdlite with the untouched COCO weights; slow, for it takes 17 s of CPU."""
     pretrained_path('mobilenetv2_ssdlite_coco_voc20.npz')
     config = load('exp002_ssdlite')
     model = build_model(config)
@@ -56,11 +56,12 @@ def coco(load, pretrained_path, tmp_path_factory):
     return serving, path
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('name', PHOTOGRAPHS)
 def test_onnx_equals_keras_within_1e_5_on_photographs(coco, name):
     serving, path = coco
 
-    run = OnnxRuntimeBackend(path, num_threads=1).run
+    run = OnnxRuntimeBackend(path, num_threads=1).run_batch
     images = [preprocess(photograph(name), 300)]
     difference = compare('model.onnx', run, keras_runner(serving), images)
 
@@ -68,6 +69,7 @@ def test_onnx_equals_keras_within_1e_5_on_photographs(coco, name):
     assert difference.scores <= 1e-5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ('name', 'label', 'box'),
     [
@@ -87,6 +89,7 @@ def test_the_coco_weights_find_what_their_readme_says(coco, load, name, label, b
     assert reference.iou(boxes_xyxy[prior], box) > 0.9
 
 
+@pytest.mark.slow
 def test_the_depthwise_model_is_below_16_mb_and_has_no_batch_norm_left(coco):
     _, path = coco
 
