@@ -5,22 +5,28 @@ from pathlib import Path
 
 from ssd_detector.errors import ConfigError
 
-_RELEASED = Path('ssd_detector_ros', 'models', 'mobilenetv2_ssd_voc')
+_PREFIXES = 'AMENT_PREFIX_PATH'
+_RELEASED = Path('share', 'ssd_detector_ros', 'models', 'mobilenetv2_ssd_voc')
 
 
 def find_released_bundle() -> Path:
     """
-    Find the bundle that comes with the ROS package.
+    Find the bundle that is installed with the ROS package, as ament's index would.
+
+    Without ROS's Python: a training machine may have the workspace, but not its packages.
 
     :return: its folder
-    :raises ConfigError: when it is in none of the places
+    :raises ConfigError: when no workspace that was sourced has it
     """
-    prefixes = filter(None, os.environ.get('AMENT_PREFIX_PATH', '').split(os.pathsep))
-    candidates = [
-        Path(__file__).parents[3] / _RELEASED,
-        *(Path(prefix, 'share') / _RELEASED for prefix in prefixes),
-    ]
+    prefixes = [one for one in os.environ.get(_PREFIXES, '').split(os.pathsep) if one]
+    candidates = [Path(prefix, _RELEASED) for prefix in prefixes]
     for candidate in candidates:
         if (candidate / 'manifest.json').is_file():
             return candidate
-    raise ConfigError([f'no released one in {" or ".join(map(str, candidates))}'])
+    where = f'leads to none of {", ".join(map(str, candidates))}' if prefixes else 'is not set'
+    raise ConfigError(
+        [
+            f'the released one is not installed ({_PREFIXES} {where}); '
+            f'source install/setup.bash of a workspace with ssd_detector_ros'
+        ]
+    )

@@ -12,7 +12,6 @@ from ssd_detector.preprocess import preprocess
 from ssd_detector.proofs.parity import read_parity
 from ssd_training.errors import CheckpointError, WeightsError
 from ssd_training.experiments.architecture import describe_architecture
-from ssd_training.model import released_bundle
 from ssd_training.model.detector import detect
 from ssd_training.model.released_bundle import find_released_bundle
 from ssd_training.model.weights import save_weights
@@ -255,16 +254,23 @@ def test_released_is_found_in_an_installed_workspace_or_the_error_names_the_plac
     released = find_released_bundle()
     share = tmp_path / 'install/share/ssd_detector_ros/models'
     share.mkdir(parents=True)
-    # As if the package lay elsewhere than in its repository.
-    monkeypatch.setattr(released_bundle, '__file__', str(tmp_path / 'site-packages/a/b/c/d.py'))
     monkeypatch.setenv(
         'AMENT_PREFIX_PATH', os.pathsep.join(['/nowhere', str(tmp_path / 'install')])
     )
 
-    with pytest.raises(WeightsError, match='released: no released one in .*install/share.*FOLDER'):
+    with pytest.raises(
+        WeightsError, match='not installed .*install/share.*source install/setup.bash.*FOLDER'
+    ):
         find_start('released')
     (share / 'mobilenetv2_ssd_voc').symlink_to(released)
     assert find_start('released').path == share / 'mobilenetv2_ssd_voc'
+
+
+def test_without_a_sourced_workspace_the_released_bundle_asks_for_one(monkeypatch):
+    monkeypatch.delenv('AMENT_PREFIX_PATH')
+
+    with pytest.raises(WeightsError, match='AMENT_PREFIX_PATH is not set.*source install/setup'):
+        find_start('released')
 
 
 def test_a_folder_that_is_no_start_says_what_is(load, tmp_path):
