@@ -431,7 +431,7 @@ def test_the_table_says_where_nothing_was_timed():
 def test_the_other_way_to_round_passes_on_whatever_images_a_bundle_has():
     """On drawn images boxes of the released files move by 10.6 px, more than on photographs."""
     paths = [RELEASED / name for name in (INT8_CPU, INT8_TRT)]
-    run = OnnxRuntimeBackend(RELEASED / 'model.onnx').run
+    run = OnnxRuntimeBackend(RELEASED / 'model.onnx').run_batch
     images = [draw_image(300, seed) for seed in range(4)]
 
     parity = record_parity(run, images, 300, paths)
