@@ -107,7 +107,7 @@ def _detect(bundle: Path, options: 'Options') -> 'Evaluation':
     from ssd_detector import Detector
     from ssd_detector_ros.bag_evaluation.offline import evaluate_offline
 
-    with open_progress(str(bundle), None) as on_frame:
+    with open_progress(str(bundle)) as on_frame:
         return evaluate_offline(options, lambda: Detector.from_bundle(bundle), on_frame=on_frame)
 
 

@@ -9,7 +9,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 import sys
-from typing import TYPE_CHECKING
+from typing import Any, TYPE_CHECKING
 
 from ssd_detector.command_line import Parser
 from ssd_detector_ros.bag_evaluation.arguments import (
@@ -144,15 +144,16 @@ def _read_options(arguments: argparse.Namespace) -> 'Options':
         image_topic=arguments.image_topic,
         ground_truth=arguments.ground_truth,
         tolerance_ns=round(arguments.stamp_tolerance_ms * 1e6),
-        thresholds=replace(
-            EVALUATION_THRESHOLDS,
-            score_threshold=arguments.score_threshold,
-            nms_iou_threshold=arguments.nms_iou_threshold,
-            max_detections=arguments.max_detections,
-        ),
+        thresholds=replace(EVALUATION_THRESHOLDS, **_given_thresholds(arguments)),
         runtimes_ms=None if given is None else read_runtimes(given),
         drop_policy=arguments.drop_policy,
     )
+
+
+def _given_thresholds(arguments: argparse.Namespace) -> dict[str, Any]:
+    names = ('score_threshold', 'nms_iou_threshold', 'max_detections')
+    given = {name: getattr(arguments, name) for name in names}
+    return {name: value for name, value in given.items() if value is not None}
 
 
 def _run(arguments: argparse.Namespace, options: 'Options') -> 'Evaluation':
@@ -191,16 +192,14 @@ def _describe_replay(arguments: argparse.Namespace, options: 'Options') -> 'Repl
     from ssd_detector_ros.bag_evaluation.live.playing import Replay
 
     bundle = find_bundle(arguments.bundle)
-    thresholds = options.thresholds
+    # With a curve down to the lowest scores it would not be the node that is deployed.
     parameters = {
         'bundle': str(bundle.absolute()),
         'model': arguments.model,
         'backend': arguments.backend,
         'num_threads': arguments.num_threads,
-        'score_threshold': thresholds.score_threshold,
-        'nms_iou_threshold': thresholds.nms_iou_threshold,
-        'max_detections': thresholds.max_detections,
         'drop_policy': arguments.drop_policy,
+        **_given_thresholds(arguments),
     }
     return Replay(
         parameters if arguments.node is None else {},
@@ -218,14 +217,17 @@ def _replay(arguments: argparse.Namespace, options: 'Options') -> 'Evaluation':
     how = _describe_replay(arguments, options)
     from ssd_detector_ros.bag_evaluation.live.replay import evaluate_replay
 
-    with open_progress('evaluate_bag', None) as on_frame:
+    with open_progress('evaluate_bag') as on_frame:
         return evaluate_replay(options, how, on_frame=on_frame)
 
 
 def _find_max_rate(arguments: argparse.Namespace) -> int:
+    from dataclasses import asdict
+
     options = _read_options(arguments)
     how = _describe_replay(arguments, options)
     from ssd_detector_ros.bag_evaluation.live.max_rate import best_rate_hz, find_max_rate
+    from ssd_detector_ros.bag_evaluation.rates_output import write_rates
 
     trials = find_max_rate(options, how, trial_s=arguments.trial_s)
     print(f'{"Hz":>8}{"played":>8}{"answered":>10}{"dropped":>9}')
@@ -233,6 +235,8 @@ def _find_max_rate(arguments: argparse.Namespace) -> int:
         dropped = f'{100 * trial.drop_rate:.1f} %'
         print(f'{trial.rate_hz:>8.1f}{trial.played:>8}{trial.answered:>10}{dropped:>9}')
     best_hz = best_rate_hz(trials)
+    if arguments.output:
+        write_rates([asdict(trial) for trial in trials], best_hz, arguments.output)
     if best_hz is None:
         print('every rate that was tried dropped 5 % or more')
         return 1
@@ -253,7 +257,7 @@ def _detect(arguments: argparse.Namespace, options: 'Options') -> 'Evaluation':
             num_threads=arguments.num_threads,
         )
 
-    with open_progress('evaluate_bag', None) as on_frame:
+    with open_progress('evaluate_bag') as on_frame:
         return evaluate_offline(options, make_detector, on_frame=on_frame)
 
 

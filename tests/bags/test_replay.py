@@ -73,17 +73,21 @@ def test_a_node_that_is_too_slow_drops_frames_and_loses_streaming_ap(tmp_path):
 
     check_sums(result)
     assert result['replay']['dropped: superseded'] > 10
-    assert result['mean_ap_answered'] == pytest.approx(1) > result['mean_ap']
+    assert result['mean_ap_answered'] == pytest.approx(1)
+    assert result['mean_ap'] < 0.9
 
 
 @pytest.mark.slow
 def test_the_highest_rate_is_found(bundle, tmp_path, capsys):
     bag = write_colored(tmp_path / 'bag', [0, 1, 2])
 
-    code = main([str(bag), '--find_max_rate', '--bundle', str(bundle), '--trial_s', '0.5'])
+    arguments = [str(bag), '--find_max_rate', '--bundle', str(bundle), '--trial_s', '0.5']
+    code = main([*arguments, '--output', str(tmp_path / 'out')])
 
     assert code == 0
     assert 'highest rate with under 5 % drops' in capsys.readouterr().out
+    assert json.loads((tmp_path / 'out/result.json').read_text())['max_rate_hz'] > 5
+    assert 'with under 5 % drops' in (tmp_path / 'out/report.html').read_text()
 
 
 @pytest.mark.slow

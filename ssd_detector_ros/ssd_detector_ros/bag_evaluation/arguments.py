@@ -17,9 +17,9 @@ def add_detector(parser: argparse.ArgumentParser) -> None:
     add('--model', default='auto', help='file of the bundle, such as model_int8_cpu.onnx (auto)')
     add('--backend', default='auto', help='onnxruntime, openvino or tensorrt (auto)')
     add('--num_threads', type=int, default=0, help='of one inference (0: the cores, at most 4)')
-    add('--score_threshold', type=share, default=0.01, help='lowest score that counts (0.01)')
-    add('--nms_iou_threshold', type=share, default=0.45, help='(0.45)')
-    add('--max_detections', type=count, default=200, help='of an image (200)')
+    add('--score_threshold', type=share, help='lowest score (0.01; replay: as deployed)')
+    add('--nms_iou_threshold', type=share, help='(0.45; replay: as deployed)')
+    add('--max_detections', type=count, help='of an image (200; replay: as deployed)')
 
 
 def add_published(parser: argparse.ArgumentParser) -> None:

@@ -11,7 +11,8 @@ from typing import TextIO
 from ssd_detector.command_line import run_command
 from ssd_detector.errors import ConfigError
 
-OnFrame = Callable[[int], None]
+# Frames done, frames in all.
+OnFrame = Callable[[int, int], None]
 _LINE_INTERVAL_S = 10.0
 _BAR_INTERVAL_S = 0.1
 _BAR_WIDTH = 30
@@ -47,20 +48,19 @@ def run_bag_command(action: Callable[[], int | None]) -> int:
 
 
 @contextmanager
-def open_progress(name: str, total: int | None, stream: TextIO | None = None) -> Iterator[OnFrame]:
+def open_progress(name: str, stream: TextIO | None = None) -> Iterator[OnFrame]:
     """
     Show how far something is: a bar on a terminal, a line every 10 s elsewhere.
 
     :param name: of what is done
-    :param total: frames; None where nobody knows
     :param stream: where to; stderr by default
-    :return: takes the frames done so far
+    :return: takes the frames done and those in all
     """
     stream = stream or sys.stderr
     is_terminal = stream.isatty()
     start_s = last_s = time.monotonic()
 
-    def show(done: int) -> None:
+    def show(done: int, total: int) -> None:
         nonlocal last_s
         now_s = time.monotonic()
         if now_s - last_s < (_BAR_INTERVAL_S if is_terminal else _LINE_INTERVAL_S):
@@ -68,11 +68,11 @@ def open_progress(name: str, total: int | None, stream: TextIO | None = None) ->
         last_s = now_s
         pace = f'{done / max(now_s - start_s, 1e-3):.1f} a second'
         if not is_terminal:
-            stream.write(f'{name}: {done}{f" of {total}" if total else ""} frames, {pace}\n')
+            stream.write(f'{name}: {done} of {total} frames, {pace}\n')
             return
-        filled = round(_BAR_WIDTH * done / total) if total else 0
+        filled = round(_BAR_WIDTH * min(done / max(total, 1), 1))
         bar = '#' * filled + '-' * (_BAR_WIDTH - filled)
-        stream.write(f'\r{name} [{bar}] {done}{f"/{total}" if total else ""}, {pace} \x1b[K')
+        stream.write(f'\r{name} [{bar}] {done}/{total}, {pace} \x1b[K')
         stream.flush()
 
     yield show

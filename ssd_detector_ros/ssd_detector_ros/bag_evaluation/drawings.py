@@ -84,7 +84,7 @@ def draw_histogram(times_ms: Sequence[float], title: str) -> Histogram | None:
         return None
     end = round_up(max(min(summary.max_ms, 2 * summary.p99_ms), 1e-3))
     counts, edges = np.histogram(np.minimum(times_ms, end), _NUM_BARS, (0, end))
-    plot = Plot(10, 14, 340, 136, (0, end), (0, float(counts.max())))
+    plot = Plot(14, 14, 322, 136, (0, end), (0, float(counts.max())))
     bars = tuple(
         Bar(
             plot.x(low),
@@ -129,7 +129,7 @@ def draw_row(
         steps = weights / np.maximum(counts, 1)
     middles = ((edges[:-1] + edges[1:]) / 2).tolist()
     highest = round_up(max(float(steps.max(initial=0)), 1e-3))
-    plot = Plot(40, 6, 1010, 60, (0, end_s), (0, highest))
+    plot = Plot(40, 6, 990, 60, (0, end_s), (0, highest))
     has_values = len(times_s) > 0
     return Row(
         title=title,

@@ -22,14 +22,14 @@ def evaluate_offline(
     options: Options,
     make_detector: Callable[[], Detector],
     *,
-    on_frame: OnFrame = lambda done: None,
+    on_frame: OnFrame = lambda done, total: None,
 ) -> Evaluation:
     """
     Detect in every frame of the recordings, and score what has ground truth.
 
     :param options: what to score
     :param make_detector: loads the model; called when the recordings are known to be good
-    :param on_frame: told how many frames are done
+    :param on_frame: told the frames done and those in all
     :return: what was found
     :raises BagError: when a recording can't be used
     """
@@ -45,14 +45,14 @@ def evaluate_offline(
         sequences=[],
         labels=detector.labels,
     )
-    done = 0
+    done, total = 0, sum(one.num_images for one in opened)
     for one in opened:
         sequence = detect_frames(
             one.name,
             one.reader,
             detector,
             options.thresholds,
-            on_frame=lambda count, before=done: on_frame(before + count),  # type: ignore[misc]
+            on_frame=lambda count, before=done: on_frame(before + count, total),  # type: ignore[misc]
         )
         done += len(sequence.frames)
         evaluation.sequences.append(sequence)

@@ -31,6 +31,11 @@ class Opened:
     truth: Topic | None
     reader: ImageReader
 
+    @property
+    def num_images(self) -> int:
+        """Messages of the topic of images."""
+        return self.recording.counts[self.images.name]
+
 
 def open_recordings(options: Options) -> list[Opened]:
     """

@@ -68,7 +68,7 @@ def evaluate_published(options: Options, publisher: Publisher) -> Evaluation:
     evaluation = Evaluation(
         mode='score',
         source={'title': publisher.topic, 'detections': publisher.topic},
-        settings=_keep(describe_settings(options)),
+        settings=leave_thresholds_out(describe_settings(options)),
         sequences=[],
         labels=labels,
     )
@@ -180,8 +180,15 @@ def _clock_shift_ns(evaluation: Evaluation, sequence: Sequence) -> int:
     return min(ways_ns)
 
 
-def _keep(settings: dict[str, float | int | str]) -> dict[str, float | int | str]:
-    """Leave out what was not done: boxes that come from elsewhere are scored as they are."""
+def leave_thresholds_out(
+    settings: dict[str, float | int | str],
+) -> dict[str, float | int | str]:
+    """
+    Say only what was done: boxes that come from elsewhere are scored as they are.
+
+    :param settings: from describe_settings
+    :return: without those of the detector
+    """
     return {name: value for name, value in settings.items() if not name.startswith('nms.')}
 
 

@@ -10,11 +10,13 @@ from builtin_interfaces.msg import Time
 import rclpy
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
+from rclpy.serialization import deserialize_message
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import CompressedImage, Image
 from vision_msgs.msg import Detection2DArray
 
 from ssd_detector_ros.bag_evaluation.box_reading import BoxArray, to_box_array
+from ssd_detector_ros.bag_evaluation.decoding import read_header
 from ssd_detector_ros.bag_evaluation.errors import BagError
 from ssd_detector_ros.bag_evaluation.message_types import IMAGE
 from ssd_detector_ros.bag_evaluation.sums import NodeCounts
@@ -50,7 +52,7 @@ class Listener:
         self.node = rclpy.create_node('evaluate_bag', context=self._context)
         self._lock = Lock()
         self._detections_topic = detections
-        self._answers: list[BoxArray] = []
+        self._answers: list[tuple[int, bytes]] = []
         self._counts: list[NodeCounts] = []
         self._heard = Event()
         self._image_topic = image_topic
@@ -107,8 +109,9 @@ class Listener:
             reliability=offer.qos_profile.reliability,
             durability=DurabilityPolicy.VOLATILE,
         )
+        # Serialized: what has to be converted first would seem to arrive later.
         self.node.create_subscription(
-            Detection2DArray, self._detections_topic, self._on_detections, qos
+            Detection2DArray, self._detections_topic, self._on_detections, qos, raw=True
         )
 
     def wait(
@@ -154,7 +157,18 @@ class Listener:
     def answers(self) -> list[BoxArray]:
         """What was heard so far; time_ns is time.monotonic_ns on arrival."""
         with self._lock:
-            return list(self._answers)
+            heard = list(self._answers)
+        return [
+            to_box_array(deserialize_message(serialized, Detection2DArray), arrival_ns)
+            for arrival_ns, serialized in heard
+        ]
+
+    @property
+    def stamps_ns(self) -> list[int]:
+        """The stamps of what was heard so far."""
+        with self._lock:
+            headers = [read_header(serialized) for _, serialized in self._answers]
+        return [header[0] for header in headers if header is not None]
 
     @property
     def counts(self) -> list[NodeCounts]:
@@ -173,11 +187,10 @@ class Listener:
             seconds, nanoseconds = divmod(max(time_ns, 0), 10**9)
             self._clock.publish(Clock(clock=Time(sec=seconds, nanosec=nanoseconds)))
 
-    def _on_detections(self, message: Any) -> None:
+    def _on_detections(self, serialized: bytes) -> None:
         arrival_ns = time.monotonic_ns()
-        array = to_box_array(message, arrival_ns)
         with self._lock:
-            self._answers.append(array)
+            self._answers.append((arrival_ns, serialized))
         self._heard.set()
 
     def _on_statistics(self, message: Any) -> None:

@@ -118,7 +118,7 @@ def _try(
         listener.play(serialized, due_s=start_s + index / rate_hz)
 
     def count() -> int:
-        return len({array.stamp_ns for array in listener.answers} & used)
+        return len(used.intersection(listener.stamps_ns))
 
     listener.wait(lambda: count() == num_frames, _LAST_ANSWER_S, connection.check)
     return Trial(rate_hz, num_frames, count())

@@ -131,7 +131,7 @@ def play(connection: Connection, one: Opened, how: Replay, *, on_frame: OnFrame)
     :param connection: to the node
     :param one: the recording
     :param how: see Replay
-    :param on_frame: told how many frames were played
+    :param on_frame: told the frames played and those in all
     :return: what came of it
     """
     listener = connection.listener
@@ -147,7 +147,7 @@ def play(connection: Connection, one: Opened, how: Replay, *, on_frame: OnFrame)
         published_s[frame.stamp_ns] = listener.play(
             frame.message.data, due_s=due_s, clock_ns=clock_ns
         )
-        on_frame(len(published_s))
+        on_frame(len(published_s), one.num_images)
     counts = _settle(connection, before, len(published_s))
     arrays = listener.answers
     answer_ms = {
@@ -173,7 +173,7 @@ def _settle(
     """Wait until every frame was answered or counted as dropped, or nothing comes any more."""
     listener = connection.listener
     if before is None:
-        listener.wait(lambda: len(listener.answers) >= num_played, 2.0, connection.check)
+        listener.wait(lambda: len(listener.stamps_ns) >= num_played, 2.0, connection.check)
         return None
     num_heard = len(listener.counts)
 
@@ -183,7 +183,7 @@ def _settle(
         if len(heard) < num_heard + 2:
             return False
         now = heard[-1].since(before)
-        return now.is_settled and len(listener.answers) >= now.processed
+        return now.is_settled and len(listener.stamps_ns) >= now.processed
 
     listener.wait(is_settled, _SETTLE_S, connection.check)
     heard = listener.counts

@@ -19,21 +19,21 @@ from ssd_detector_ros.bag_evaluation.opening import (
     Opened,
 )
 from ssd_detector_ros.bag_evaluation.options import Options
-from ssd_detector_ros.bag_evaluation.published import add_arrivals
+from ssd_detector_ros.bag_evaluation.published import add_arrivals, leave_thresholds_out
 from ssd_detector_ros.bag_evaluation.recorded import Answers, take_answers
 from ssd_detector_ros.bag_evaluation.scoring import Evaluation, require_coco
 from ssd_detector_ros.bag_evaluation.sums import add_up, Sums
 
 
 def evaluate_replay(
-    options: Options, how: Replay, *, on_frame: OnFrame = lambda done: None
+    options: Options, how: Replay, *, on_frame: OnFrame = lambda done, total: None
 ) -> Evaluation:
     """
     Play recordings to a node, and score what arrives when it arrives.
 
     :param options: what to score
     :param how: see Replay
-    :param on_frame: told how many frames were played
+    :param on_frame: told the frames played and those in all, of each recording
     :return: what was found
     :raises BagError: when a recording can't be used, or no node answers
     """
@@ -41,10 +41,15 @@ def evaluate_replay(
     opened = open_recordings(options) * how.loops
     if any(one.truth for one in opened):
         require_coco()
+    settings = leave_thresholds_out(describe_settings(options))
     evaluation = Evaluation(
         mode='replay',
         source={'title': how.node or NODE, **{k: str(v) for k, v in how.parameters.items()}},
-        settings={**describe_settings(options), 'rate': how.rate, 'loops': how.loops},
+        settings={
+            **leave_thresholds_out(describe_settings(options)),
+            'rate': how.rate,
+            'loops': how.loops,
+        },
         sequences=[_list(one, loop) for loop, one in enumerate(opened)],
         labels=how.labels,
     )
