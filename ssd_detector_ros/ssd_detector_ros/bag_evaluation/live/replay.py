@@ -46,7 +46,7 @@ def evaluate_replay(
         mode='replay',
         source={'title': how.node or NODE, **{k: str(v) for k, v in how.parameters.items()}},
         settings={
-            **leave_thresholds_out(describe_settings(options)),
+            **settings,
             'rate': how.rate,
             'loops': how.loops,
         },
