@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import pytest
 import rclpy
 from rclpy._rclpy_pybind11 import RCLError
+from rclpy.lifecycle import TransitionCallbackReturn
 from rclpy.parameter import Parameter
 
 from ssd_detector_ros.cameras.qos_events import subscribe_with_events, UnsupportedEventTypeError
@@ -14,7 +15,9 @@ from ssd_detector_ros.node import DetectorNode
 from ssd_detector_ros.start.run import main
 from tests.ros.made_images import plain_image
 from tests.ros.processes import patience_s
-from tests.tiny_bundle import write_tiny_bundle
+from tests.tiny_bundle import DEPLOY_YAML, write_tiny_bundle
+
+SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
 
 
 @pytest.fixture
@@ -151,6 +154,56 @@ def test_the_queue_of_the_subscription_follows_the_drop_policy(node):
     node.set_parameters([Parameter('drop_policy', value='keep_all')])
     assert node.start()
     assert [qos.depth for qos in node._pipeline.qos] == [30]
+
+
+@pytest.fixture
+def make(context):
+    """Make unconfigured nodes with parameters given."""
+    nodes = []
+
+    def make(**given):
+        overrides = [Parameter(name, value=value) for name, value in given.items()]
+        nodes.append(DetectorNode(context=context, parameter_overrides=overrides))
+        return nodes[-1]
+
+    yield make
+    for node in nodes:
+        node.destroy_node()
+
+
+def change(node, name, value):
+    (result,) = node.set_parameters([Parameter(name, value=value)])
+    return result.successful
+
+
+def test_a_failed_configure_can_be_mended_and_tried_again(make, bundle):
+    node = make(bundle='/no/such/bundle', score_threshold=1.5)
+    assert node.trigger_configure() == FAILURE
+    assert change(node, 'bundle', str(bundle))
+    assert node.trigger_configure() == FAILURE
+    assert change(node, 'score_threshold', 0.5)
+    assert node.trigger_configure() == SUCCESS
+
+
+def test_another_bundle_brings_its_thresholds_but_keeps_what_the_user_set(make, bundle, tmp_path):
+    text = DEPLOY_YAML.replace('score_threshold: 0.35', 'score_threshold: 0.75')
+    text = text.replace('max_detections: 20', 'max_detections: 5')
+    other = write_tiny_bundle(tmp_path / 'other', deploy_yaml=text)
+    node = make(bundle=str(bundle), max_detections=7)
+    assert node.start()
+    assert node.get_parameter('score_threshold').value == 0.35
+    assert node.trigger_deactivate() == node.trigger_cleanup() == SUCCESS
+    assert change(node, 'bundle', str(other))
+    assert node.trigger_configure() == SUCCESS
+    assert node.get_parameter('score_threshold').value == 0.75
+    assert node.get_parameter('max_detections').value == 7
+
+
+def test_the_released_bundle_runs_in_int8_on_demand_and_gives_what_was_trained(make):
+    node = make(precision='INT8', verify='refuse')
+    assert node.trigger_configure() == SUCCESS
+    assert node._models.warning == ''
+    assert node._operation().detector.backend.description.endswith('model_int8_cpu.onnx')
 
 
 def test_an_interrupt_while_the_node_is_made_is_no_failure(monkeypatch):

@@ -24,7 +24,6 @@ from ssd_detector_ros.start.run import main
 from tests.ros.made_images import compressed_image, plain_image
 from tests.ros.processes import detector_command, outcome, patience_s, running
 from tests.ros.talking import peer
-from tests.tiny_bundle import DEPLOY_YAML, write_tiny_bundle
 
 RUN = ['ros2', 'run', 'ssd_detector_ros', 'detector', '--ros-args']
 # Up to Jazzy, and from Kilted on.
@@ -196,16 +195,6 @@ def test_lifecycle_events_of_a_launch_file_tell_that_configure_failed():
     assert 'no detector' in output and 'finished cleanly' in output
 
 
-def test_the_released_bundle_runs_in_int8_on_demand_and_gives_what_was_trained(tmp_path):
-    command = detector_command('test_int8', precision='INT8', verify='refuse')
-    with running(command, tmp_path / 'log'), peer('test_int8') as one:
-        status = one.diagnosis('model', lambda status: True)
-    assert status.level == status.OK
-    assert {pair.key: pair.value for pair in status.values}['runs on'].endswith(
-        'model_int8_cpu.onnx'
-    )
-
-
 def test_every_argument_of_the_launch_file_is_a_parameter_or_of_launch(shown_arguments):
     names = set(re.findall(r"'(\w+)':", shown_arguments))
     of_launch = {'params_file', 'namespace', 'log_level', 'respawn', 'respawn_delay'}
@@ -262,37 +251,6 @@ def test_without_autostart_a_manager_configures_and_activates(bundle, tmp_path):
         assert one.change_state(Transition.TRANSITION_ACTIVATE)
         one.wait_until_active()
         assert one.ask(plain_image()).detections == []
-
-
-def test_a_failed_configure_can_be_mended_and_tried_again(bundle, tmp_path):
-    command = detector_command(
-        'test_mended', bundle='/no/such/bundle', score_threshold=1.5, autostart='false'
-    )
-    with running(command, tmp_path / 'log'), peer('test_mended') as one:
-        assert not one.change_state(Transition.TRANSITION_CONFIGURE)
-        assert one.state() == 'unconfigured'
-        assert one.set_parameter('bundle', str(bundle)).successful
-        assert not one.change_state(Transition.TRANSITION_CONFIGURE)
-        assert one.set_parameter('score_threshold', 0.5).successful
-        assert one.change_state(Transition.TRANSITION_CONFIGURE)
-
-
-def test_another_bundle_brings_its_thresholds_but_keeps_what_the_user_set(bundle, tmp_path):
-    other = write_tiny_bundle(
-        tmp_path / 'other',
-        deploy_yaml=DEPLOY_YAML.replace('score_threshold: 0.35', 'score_threshold: 0.75').replace(
-            'max_detections: 20', 'max_detections: 5'
-        ),
-    )
-    command = detector_command('test_other', bundle=bundle, max_detections=7)
-    with running(command, tmp_path / 'log'), peer('test_other') as one:
-        one.wait_until_active()
-        assert one.change_state(Transition.TRANSITION_DEACTIVATE)
-        assert one.change_state(Transition.TRANSITION_CLEANUP)
-        assert one.set_parameter('bundle', str(other)).successful
-        assert one.change_state(Transition.TRANSITION_CONFIGURE)
-        assert one.get_parameter('score_threshold').double_value == 0.75
-        assert one.get_parameter('max_detections').integer_value == 7
 
 
 def test_paused_simulation_time_holds_nothing_up(bundle, tmp_path):
