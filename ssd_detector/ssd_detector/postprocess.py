@@ -184,6 +184,7 @@ def _select(
             boxes_xyxy[members], scores[members], iou_threshold=thresholds.nms_iou_threshold
         )
         kept.append(members[survivors])
+    # By prior first: the stable sort below leaves equal scores in that order.
     indices = np.sort(np.concatenate(kept)) if kept else np.zeros(0, np.int64)
     best = np.argsort(-scores[indices], kind='stable')
     return indices[best][: thresholds.max_detections]

@@ -109,6 +109,7 @@ def _are_inside(points: NDArray[np.floating], polygon: NDArray[np.floating]) -> 
     for (x1, y1), (x2, y2) in zip(polygon, np.roll(polygon, -1, axis=0), strict=True):
         if y1 == y2:
             continue
+        # A corner at the ray's height counts as above it: to pass one is one crossing, not two.
         crosses = ((y1 <= y) != (y2 <= y)) & (x < x1 + (y - y1) / (y2 - y1) * (x2 - x1))
         inside ^= crosses
     return inside

@@ -112,6 +112,7 @@ def match(
         np.concatenate(columns) for columns in zip(*rows, strict=True)
     )
     scores = np.concatenate([of_image.scores for of_image in found])
+    boxes_xyxy = np.concatenate([of_image.boxes_xyxy for of_image in found])
     order = np.argsort(-scores, kind='stable')
     counts = [len(of_image) for of_image in found]
     return Matching(
@@ -121,9 +122,7 @@ def match(
         image_indices=np.repeat(np.arange(len(found)), counts)[order],
         class_ids=np.concatenate([of_image.class_ids for of_image in found])[order],
         scores=scores[order],
-        areas_px2=areas(np.concatenate([of_image.boxes_xyxy for of_image in found]).astype(float))[
-            order
-        ],
+        areas_px2=areas(boxes_xyxy.astype(np.float64))[order],
         positions=np.concatenate([np.arange(count) for count in counts])[order],
         own_objects=own_objects[order],
         own_ious=own_ious[order],
@@ -186,6 +185,7 @@ def _match_image(
 def _best(
     ious: NDArray[np.float64], first_object: int
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    # NONE is below every IoU: it is found only where nothing else stands.
     best = np.argmax(ious, axis=1)
     best_ious = ious[np.arange(len(ious)), best]
     return np.where(best_ious == NONE, NONE, best + first_object), np.maximum(best_ious, 0)

@@ -54,6 +54,7 @@ def find_worst_images(
     :param count: images at most; fewer when fewer have errors
     :return: most errors first, equal ones in the order of the ground truth
     """
+    # Class 0 is none; nothing reaches NaN.
     thresholds = np.array([np.nan, *(point.score_threshold for point in points)], np.float32)
     is_kept = judgement.is_counted & (matching.scores >= thresholds[matching.class_ids])
     is_hit, is_false = is_kept & judgement.is_hit, is_kept & ~judgement.is_hit

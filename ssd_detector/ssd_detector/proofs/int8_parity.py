@@ -62,6 +62,7 @@ def select_confident(scores: NDArray[np.float32]) -> NDArray[np.bool_]:
     best = scores[..., 1:].max(axis=-1)
     is_confident: NDArray[np.bool_] = best >= _CONFIDENT
     if not is_confident.any():
+        # The 20th best of each image, or its worst where there are fewer priors.
         is_confident = best >= np.sort(best, axis=1)[:, -_NUM_UNCONFIDENT:][:, :1]
     return is_confident
 

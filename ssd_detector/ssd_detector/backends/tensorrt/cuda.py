@@ -19,6 +19,7 @@ _HOST_TO_DEVICE = 1
 _DEVICE_TO_HOST = 2
 # CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR and _MINOR.
 _CAPABILITY_ATTRIBUTES = (75, 76)
+# What a capture forbids is forbidden to this thread alone: others may allocate meanwhile.
 _CAPTURE_MODE_THREAD_LOCAL = 1
 
 
