@@ -101,7 +101,6 @@ def _evaluate(arguments: argparse.Namespace) -> int:
     evaluation = _run(arguments, _read_options(arguments))
     names = ('min_map', 'min_sap', 'max_latency_ms', 'max_drop_rate')
     gates = check_gates(evaluation, Limits(**{name: getattr(arguments, name) for name in names}))
-    print(format_evaluation(evaluation, gates))
     if arguments.output:
         page = write_output(
             evaluation,
@@ -113,6 +112,7 @@ def _evaluate(arguments: argparse.Namespace) -> int:
         print(f'report: {page}', file=sys.stderr)
         if arguments.annotated:
             _annotate(arguments, evaluation)
+    print(format_evaluation(evaluation, gates))
     return int(not all(gate.is_passed for gate in gates))
 
 

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 import json
 from pathlib import Path
+import subprocess
+import sys
 from xml.etree import ElementTree
 
 import numpy as np
@@ -238,6 +240,18 @@ def test_a_recording_that_was_cut_off_is_scored_as_far_as_it_goes(bundle, tmp_pa
 
     assert 10 < result['frames'] < 60
     assert 'the recording was cut off' in result['notes'][0]
+
+
+def test_a_reader_who_has_enough_is_no_error(colored, bundle):
+    command = [sys.executable, '-m', 'ssd_detector_ros.evaluate_bag', str(colored)]
+    process = subprocess.Popen(
+        [*command, '--bundle', str(bundle)], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    process.stdout.close()
+    error = process.stderr.read()
+    process.stderr.close()
+
+    assert (process.wait(), error) == (0, b'')
 
 
 def test_a_machine_without_rosbags_is_told_what_to_install(colored, monkeypatch, capsys):

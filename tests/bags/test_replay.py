@@ -4,6 +4,7 @@ from importlib.util import find_spec
 import json
 import shutil
 import subprocess
+from threading import Thread, Timer
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,11 +13,20 @@ import pytest
 if find_spec('rclpy') is None:
     pytest.skip('ROS 2 is not sourced (no rclpy); run `make test`', allow_module_level=True)
 
+import numpy as np
+import rclpy
+from rclpy.executors import SingleThreadedExecutor
+from sensor_msgs.msg import Image
+from vision_msgs.msg import Detection2DArray
+
 from ssd_detector_ros.bag_evaluation.decoding import read_header
 from ssd_detector_ros.bag_evaluation.live.max_rate import best_rate_hz, Trial
 from ssd_detector_ros.bag_evaluation.live.playing import restamp
-from ssd_detector_ros.bag_evaluation.making import Layout
+from ssd_detector_ros.bag_evaluation.making import Layout, make_recording
+from ssd_detector_ros.bag_evaluation.recording import Recording
+from ssd_detector_ros.bag_evaluation.scenes import Objects, Scene
 from ssd_detector_ros.bag_evaluation.sums import add_up, BACK, NodeCounts, ON_THE_WAY
+from ssd_detector_ros.bag_evaluation.virtual_camera import VirtualCamera
 from ssd_detector_ros.evaluate_bag import main
 from tests.bags.scenery import write_colored
 from tests.tiny_bundle import write_tiny_bundle
@@ -102,6 +112,66 @@ def test_the_launch_file_ends_as_the_evaluation_does(min_map, code, bundle, tmp_
 
     assert done.returncode == code, done.stdout + done.stderr
     assert (tmp_path / 'out/result.json').is_file()
+
+
+class LateNode:
+    """Another detector, always right, that answers some time after each image."""
+
+    def __init__(self, truth: dict[int, bytes], delay_s: float) -> None:
+        self._truth, self._delay_s = truth, delay_s
+        self._context = rclpy.Context()
+        rclpy.init(args=[], context=self._context)
+        self._node = rclpy.create_node('late', context=self._context)
+        self._publisher = self._node.create_publisher(Detection2DArray, '/late/detections', 100)
+        self._node.create_subscription(Image, '/late/image', self._on_image, 100, raw=True)
+        self._executor = SingleThreadedExecutor(context=self._context)
+        self._executor.add_node(self._node)
+        self._threads = [Thread(target=self._executor.spin, daemon=True)]
+        self._timers: list[Timer] = []
+
+    def __enter__(self):
+        self._threads[0].start()
+        return self
+
+    def __exit__(self, *_):
+        for timer in self._timers:
+            timer.join()
+        self._executor.shutdown()
+        self._context.try_shutdown()
+        self._threads[0].join()
+        self._node.destroy_node()
+
+    def _on_image(self, serialized: bytes) -> None:
+        answer = self._truth[read_header(serialized)[0]]
+        timer = Timer(self._delay_s, self._publisher.publish, [answer])
+        timer.start()
+        self._timers.append(timer)
+
+
+@pytest.mark.slow
+def test_a_node_that_sleeps_for_100_ms_loses_streaming_ap_on_a_moving_scene_and_no_ap(tmp_path):
+    objects = Objects(np.array([[160.0, 40, 220, 80]]), ('red',), np.array([False]))
+    scene = Scene('wide', lambda: np.zeros((120, 400, 3), np.uint8), objects)
+    camera = VirtualCamera('pan', 200, (240, 100), rate_hz=20, seconds=4)
+    make_recording([scene], tmp_path / 'bag', Layout(rate_hz=20), camera=camera)
+    recording = Recording(tmp_path / 'bag')
+    truth = {read_header(one.data)[0]: one.data for one in recording.messages({'/ground_truth'})}
+    (tmp_path / 'labels').write_text('red\n')
+
+    def run(delay_s):
+        with LateNode(truth, delay_s):
+            folder = tmp_path / str(delay_s)
+            arguments = ['--node', '/late', '--play_topic', '/late/image', '--output', folder]
+            arguments += ['--labels', tmp_path / 'labels', tmp_path / 'bag', '--mode', 'replay']
+            assert main([str(one) for one in arguments]) == 0
+            return json.loads((folder / 'result.json').read_text())
+
+    fast, slow = run(0.0), run(0.1)
+
+    assert fast['mean_ap_answered'] == slow['mean_ap_answered'] == pytest.approx(1)
+    assert slow['streaming']['sap'] < fast['streaming']['sap'] - 0.2
+    # It has no statistics: nobody can say why a frame has no answer.
+    assert slow['replay']['sums_agree'] == 'no'
 
 
 def test_a_node_that_does_not_start_is_told_with_its_last_words(tmp_path, capsys):

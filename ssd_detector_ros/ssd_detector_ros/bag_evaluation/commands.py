@@ -4,6 +4,7 @@ import argparse
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib.util import find_spec
+import os
 import sys
 import time
 from typing import TextIO
@@ -44,7 +45,12 @@ def run_bag_command(action: Callable[[], int | None]) -> int:
             )
         return action()
 
-    return run_command(check_and_run)
+    try:
+        return run_command(check_and_run)
+    except BrokenPipeError:
+        # Whoever reads the output, such as head, has enough; the interpreter must not write more.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
 
 
 @contextmanager
