@@ -46,7 +46,7 @@ class BackendRequest:
     :param engine_build: one of ENGINE_BUILDS: when no engine fits, where there is a GPU and
         TensorRT: build one while the CPU serves, build one first, or do without
     :param use_cuda_graph: TensorRT only: record the inference once and replay it
-    :raises BackendError: when one of the choices is unknown
+    :raises BackendError: when a choice is unknown, or two do not go together
     """
 
     backend: str = AUTO
@@ -65,6 +65,10 @@ class BackendRequest:
                 raise BackendError(
                     f'{name}: received {getattr(self, name)}; expected one of {", ".join(choices)}'
                 )
+        if self.use_cuda_graph and self.backend not in (AUTO, 'tensorrt'):
+            raise BackendError(
+                f'use_cuda_graph: backend {self.backend} has no CUDA graph; take tensorrt or auto'
+            )
 
 
 def open_backend(bundle: Bundle, request: BackendRequest) -> Backend:

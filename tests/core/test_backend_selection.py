@@ -45,6 +45,12 @@ def test_a_model_that_is_named_decides_on_the_precision(bundle_path, precision, 
     assert resolve_precision(load_bundle(bundle_path), precision, model) == expected
 
 
+@pytest.mark.parametrize('backend', ['onnxruntime', 'openvino'])
+def test_a_cuda_graph_of_a_backend_that_has_none_is_refused(backend):
+    with pytest.raises(BackendError, match=f'use_cuda_graph: backend {backend} has no CUDA graph'):
+        BackendRequest(backend=backend, use_cuda_graph=True)
+
+
 @pytest.mark.parametrize(('field', 'value'), [('backend', 'tensorflow'), ('precision', 'INT4')])
 def test_an_unknown_choice_is_named(field, value):
     with pytest.raises(BackendError, match=f'{field}: received {value}; expected one of auto'):
