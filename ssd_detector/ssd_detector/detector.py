@@ -146,7 +146,7 @@ class Detector:
         Run the second stage.
 
         :param input_image: (1, S, S, 3) float32, in [0, 1]
-        :return: those of the image, without B
+        :return: its outputs, without B
         :raises BackendError: when inference fails
         """
         return self._backend.run(input_image)

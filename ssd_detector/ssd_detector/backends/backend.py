@@ -61,7 +61,7 @@ class Backend(Protocol):
         Run the model.
 
         :param input_image: (1, S, S, 3) float32, RGB in [0, 1]
-        :return: those of the image, without B
+        :return: its outputs, without B
         :raises BackendError: when the runtime refuses the input or fails
         """
 
@@ -77,7 +77,7 @@ class BatchBackend(ABC):
         Run the model on one image.
 
         :param input_image: (1, S, S, 3) float32, RGB in [0, 1]
-        :return: those of the image, without B
+        :return: its outputs, without B
         :raises BackendError: when the runtime refuses the input or fails
         """
         boxes, scores = self.run_batch(input_image)
@@ -89,7 +89,7 @@ class BatchBackend(ABC):
         Run the model on several images; more than one need a file with a free batch dimension.
 
         :param input_images: (B, S, S, 3) float32, RGB in [0, 1]
-        :return: those of all images
+        :return: their outputs
         :raises BackendError: when the runtime refuses the input or fails
         """
 
@@ -116,7 +116,7 @@ def stack_outputs(outputs: Sequence[RawOutputs]) -> RawOutputs:
     Put the outputs of single images together.
 
     :param outputs: of at least one image each, without B
-    :return: those of all images
+    :return: their outputs
     """
     boxes, scores = zip(*outputs, strict=True)
     return RawOutputs(np.stack(boxes), np.stack(scores))

@@ -48,7 +48,7 @@ class StandInBackend:
         Run the model on one image.
 
         :param input_image: (1, S, S, 3) float32, RGB in [0, 1]
-        :return: those of the image, without B
+        :return: its outputs, without B
         :raises BackendError: when the runtime refuses the input or fails
         """
         return self._backend.run(input_image)

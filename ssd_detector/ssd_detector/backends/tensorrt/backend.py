@@ -60,7 +60,7 @@ class TensorRtBackend:
         Run the engine on one image.
 
         :param input_image: (1, S, S, 3) float32, RGB in [0, 1]
-        :return: those of the image, without B
+        :return: its outputs, without B
         :raises BackendError: when the image has another shape, or TensorRT or CUDA fail
         """
         image = self._buffers[INPUT_NAME].array

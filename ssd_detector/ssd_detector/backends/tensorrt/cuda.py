@@ -189,16 +189,18 @@ class GraphCapture:
             # What was raised inside is the cause.
             if kind is None:
                 raise
-        if kind is None:
-            self._executable = self._cuda.make(
-                self,
-                'cudaGraphInstantiateWithFlags',
-                graph,
-                ctypes.c_ulonglong(0),
-                undo='cudaGraphExecDestroy',
-            )
-        if graph:
-            self._cuda.call('cudaGraphDestroy', graph)
+        try:
+            if kind is None:
+                self._executable = self._cuda.make(
+                    self,
+                    'cudaGraphInstantiateWithFlags',
+                    graph,
+                    ctypes.c_ulonglong(0),
+                    undo='cudaGraphExecDestroy',
+                )
+        finally:
+            if graph:
+                self._cuda.call('cudaGraphDestroy', graph)
 
     def launch(self) -> None:
         """Run what was recorded; returns at once."""
