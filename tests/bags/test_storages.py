@@ -1,17 +1,23 @@
 """Recordings that are damaged, cut, compressed or out of order, made byte by byte."""
 
+import contextlib
 from pathlib import Path
 import shutil
 import sqlite3
 import struct
 import subprocess
 import sys
+import tempfile
 
+from hypothesis import given, settings
+from hypothesis import strategies as st
 import lz4.frame
 import pytest
 
 from ssd_detector_ros.bag_evaluation.bag_writing import BagWriter, Stamp
 from ssd_detector_ros.bag_evaluation.compression import decompress_chunk, zstd
+from ssd_detector_ros.bag_evaluation.decoding import Decoder, read_header
+from ssd_detector_ros.bag_evaluation.errors import BagError
 from ssd_detector_ros.bag_evaluation.making import Layout
 from ssd_detector_ros.bag_evaluation.mcap_records import CHANNEL, CHUNK, MAGIC, MESSAGE, SCHEMA
 from ssd_detector_ros.bag_evaluation.recording import Recording
@@ -99,7 +105,7 @@ def test_a_chunk_that_is_damaged_is_told_and_the_others_are_read(tmp_path):
     recording = Recording(write_mcap(tmp_path / 'a.mcap', chunk([1]), bytes(damaged), chunk([3])))
 
     assert [one.time_ns for one in recording.messages({'/topic'})] == [1, 3]
-    assert 'its messages are missing' in recording.problems[0]
+    assert 'a chunk is damaged' in recording.problems[0]
 
 
 def test_what_a_killed_recorder_left_in_the_log_of_sqlite_is_read(tmp_path):
@@ -119,6 +125,49 @@ def test_what_a_killed_recorder_left_in_the_log_of_sqlite_is_read(tmp_path):
     connection.close()
 
     assert sum(Recording(tmp_path / 'killed').counts.values()) == 2 * 3
+
+
+@pytest.fixture(scope='module')
+def small_files(tmp_path_factory):
+    folder = tmp_path_factory.mktemp('small')
+    for storage in ('mcap', 'sqlite3'):
+        write_colored(folder / storage, [0], Layout(storage=storage, transport='png'))
+    chunks = [chunk([1, 2], compression) for compression in PACKERS]
+    write_mcap(folder / 'chunks.mcap', *chunks)
+    return {path.name: path for path in (*folder.rglob('*.mcap'), *folder.rglob('*.db3'))}
+
+
+shares = st.floats(0, 1, exclude_max=True)
+
+
+@settings(max_examples=60)
+@given(
+    name=st.sampled_from(['chunks.mcap', 'mcap.mcap', 'sqlite3.db3']),
+    changes=st.lists(st.tuples(shares, st.integers(0, 255)), max_size=6),
+    kept=st.one_of(st.just(1.0), shares),
+)
+def test_any_damage_is_a_refusal_or_a_problem_and_never_another_error(
+    name, changes, kept, small_files
+):
+    content = bytearray(small_files[name].read_bytes())
+    for place, value in changes:
+        content[int(place * len(content))] = value
+    end = round(kept * len(content))
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, name)
+        path.write_bytes(content[:end])
+        try:
+            recording = Recording(path)
+            for one in recording.topics.values():
+                for stored in recording.messages({one.name}):
+                    read_header(stored.data)
+                with contextlib.suppress(BagError):
+                    decoder = Decoder(one)
+                    for stored in recording.messages({one.name}):
+                        decoder.read(stored)
+        except BagError as error:
+            assert error.findings
 
 
 def test_a_damaged_zstd_message_is_left_out_and_told(tmp_path):

@@ -25,8 +25,8 @@ class Place:
 
     :param opcode: kind of the record
     :param offset: of its content, in bytes
-    :param size: of its content as the file says, in bytes
-    :param is_whole: whether the file goes on so far
+    :param size: of its content, as far as the file goes, in bytes
+    :param is_whole: whether that is all of it
     """
 
     opcode: int
@@ -83,7 +83,8 @@ def list_records(file: BinaryIO, size: int) -> Iterator[Place]:
         file.seek(offset)
         opcode, length = _HEAD.unpack(file.read(_HEAD.size))
         offset += _HEAD.size
-        yield Place(opcode, offset, length, offset + length <= size)
+        # A damaged length may claim any size.
+        yield Place(opcode, offset, min(length, size - offset), offset + length <= size)
         if opcode == FOOTER:
             return
         offset += length

@@ -75,11 +75,6 @@ class McapStorage:
         return tuple(self._describe(channel) for channel in self._channels.values())
 
     @property
-    def start_ns(self) -> int | None:
-        """Time of the first message."""
-        return self._parts[0][0] if self._parts else None
-
-    @property
     def counts(self) -> dict[str, int]:
         """Whole messages by topic."""
         return self._counts
@@ -127,11 +122,8 @@ class McapStorage:
                 return place.is_whole
             if place.opcode in (CHUNK, MESSAGE):
                 self._note_part(file, place)
-            elif place.is_whole and place.opcode in (SCHEMA, CHANNEL):
+            elif place.is_whole and place.opcode in (SCHEMA, CHANNEL, STATISTICS):
                 self._note(place.opcode, memoryview(_read(file, place.offset, place.size)))
-            elif place.is_whole and place.opcode == STATISTICS:
-                content = _read(file, place.offset, place.size)
-                _, self._statistics = parse_statistics(content)
         return False
 
     def _note_part(self, file: BinaryIO, place: Place) -> None:
@@ -148,30 +140,34 @@ class McapStorage:
         self._parts.append((start_ns, place))
 
     def _note(self, opcode: int, content: memoryview) -> None:
-        if opcode == SCHEMA:
-            key, schema = parse_schema(content)
-            self._schemas[key] = schema
-        elif opcode == CHANNEL:
-            number, channel = parse_channel(content)
-            self._channels[number] = channel
+        try:
+            if opcode == SCHEMA:
+                key, schema = parse_schema(content)
+                self._schemas[key] = schema
+            elif opcode == CHANNEL:
+                number, channel = parse_channel(content)
+                self._channels[number] = channel
+            elif opcode == STATISTICS:
+                _, self._statistics = parse_statistics(bytes(content))
+        except struct.error:
+            self._add_problem(f'{self._path}: a record that names topics or counts is damaged')
 
     def _read_part(self, file: BinaryIO, place: Place) -> Iterator[tuple[int, int, memoryview]]:
         content = _read(file, place.offset, place.size)
-        if place.opcode == MESSAGE:
-            yield parse_message(memoryview(content))
-            return
-        head = parse_chunk_head(content)
-        data = content[head.data_offset : head.data_offset + head.data_size]
         try:
+            if place.opcode == MESSAGE:
+                yield parse_message(memoryview(content))
+                return
+            head = parse_chunk_head(content)
+            data = content[head.data_offset : head.data_offset + head.data_size]
             records = decompress_chunk(data, head.compression)
-        except ValueError as error:
-            self._add_problem(f'{self._path}: a chunk of {error}; its messages are missing')
-            return
-        for opcode, record in split_records(records):
-            if opcode == MESSAGE:
-                yield parse_message(record)
-            else:
-                self._note(opcode, record)
+            for opcode, record in split_records(records):
+                if opcode == MESSAGE:
+                    yield parse_message(record)
+                else:
+                    self._note(opcode, record)
+        except (ValueError, struct.error) as error:
+            self._add_problem(f'{self._path}: a chunk is damaged ({error}); messages are missing')
 
     def _count(self) -> dict[str, int]:
         """Take what the writer counted, or read everything once where it did not come to it."""

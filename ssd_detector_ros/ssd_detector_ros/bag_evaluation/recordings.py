@@ -49,10 +49,6 @@ class Storage(Protocol):
         """Every topic that the file names, also those without a message."""
 
     @property
-    def start_ns(self) -> int | None:
-        """Time of the first message; None without one."""
-
-    @property
     def counts(self) -> dict[str, int]:
         """Whole messages by topic; topics without one may be missing."""
 

@@ -13,6 +13,9 @@ from ssd_detector_ros.bag_evaluation.recordings import (
     Topic,
 )
 
+# sqlite3 gives values of any type where a page is damaged.
+_DAMAGE = (sqlite3.Error, TypeError, ValueError)
+
 
 class SqliteStorage:
     """
@@ -29,25 +32,18 @@ class SqliteStorage:
             with closing(_connect(path)) as connection:
                 self._topics = dict(_read_topics(connection))
                 self._counts = self._count(connection)
-                row = connection.execute('SELECT MIN(timestamp) FROM messages').fetchone()
-        except sqlite3.Error as error:
+        except _DAMAGE as error:
             raise BagError(
                 [
                     f'{path}: can not be read as a recording ({error}); expected the sqlite3 '
                     f'storage of ros2 bag'
                 ]
             ) from error
-        self._start_ns: int | None = row[0]
 
     @property
     def topics(self) -> tuple[Topic, ...]:
         """Every topic that the file names."""
         return tuple(self._topics.values())
-
-    @property
-    def start_ns(self) -> int | None:
-        """Time of the first message."""
-        return self._start_ns
 
     @property
     def counts(self) -> dict[str, int]:
@@ -76,9 +72,9 @@ class SqliteStorage:
                     f'SELECT topic_id, timestamp, data FROM messages '
                     f'WHERE topic_id IN ({",".join(map(str, names))}) ORDER BY timestamp, id'
                 ):
-                    yield StoredMessage(names[key], time_ns, bytes(data))
+                    yield StoredMessage(names[key], int(time_ns), memoryview(data).tobytes())
                     num_read += 1
-        except sqlite3.Error as error:
+        except _DAMAGE as error:
             self._problems.append(
                 f'{self._path}: damaged after {num_read} messages ({error}); the rest is missing'
             )
@@ -128,4 +124,6 @@ def _connect(path: Path) -> sqlite3.Connection:
     log = path.with_name(f'{path.name}-wal')
     # What a killed recorder left in the log is only read without `immutable`.
     option = 'mode=ro' if log.is_file() and log.stat().st_size else 'immutable=1'
-    return sqlite3.connect(f'{path.absolute().as_uri()}?{option}', uri=True)
+    connection = sqlite3.connect(f'{path.absolute().as_uri()}?{option}', uri=True)
+    connection.text_factory = lambda content: content.decode(errors='replace')
+    return connection
