@@ -44,11 +44,13 @@ def _deploy(arguments: argparse.Namespace, build: 'Build') -> None:
     from ssd_training.deployment.after_bundle import after_bundle
     from ssd_training.deployment.assembly import assemble
     from ssd_training.deployment.steps import convert, export, read_parity_images, validate
-    from ssd_training.deployment.trained_model import read_source
+    from ssd_training.deployment.trained_model import find_trained_model
     from ssd_training.quantization.step import quantize
 
-    source = read_source(arguments.checkpoint, build.deploy, arguments.config_root, os.environ)
-    export(source, build)
+    trained = find_trained_model(
+        arguments.checkpoint, build.deploy, arguments.config_root, os.environ
+    )
+    export(trained, build)
     convert(build)
     quantize(build, read_options(arguments))
     validate(build, read_parity_images(arguments.parity_images))

@@ -43,15 +43,17 @@ def _add_variants(parser: argparse.ArgumentParser) -> None:
 
 def _export(arguments: argparse.Namespace, build: 'Build') -> None:
     from ssd_training.deployment.steps import export_bundle, export_uint8
-    from ssd_training.deployment.trained_model import read_source
+    from ssd_training.deployment.trained_model import find_trained_model
     from ssd_training.quantization.raw_heads import export_raw_heads
 
-    source = read_source(arguments.checkpoint, build.deploy, arguments.config_root, os.environ)
-    bundle = export_bundle(source, build)
+    trained = find_trained_model(
+        arguments.checkpoint, build.deploy, arguments.config_root, os.environ
+    )
+    bundle = export_bundle(trained, build)
     if arguments.uint8_input:
-        export_uint8(source, build)
+        export_uint8(trained, build)
     if arguments.raw_heads:
-        export_raw_heads(source, build)
+        export_raw_heads(trained, build)
     print(bundle.path)
 
 

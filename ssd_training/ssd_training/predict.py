@@ -70,11 +70,11 @@ def _predict(arguments: argparse.Namespace) -> None:
     from contextlib import closing
 
     from ssd_training.errors import DataError
-    from ssd_training.prediction.frame_sources import open_source, Unreadable
+    from ssd_training.prediction.frame_sources import open_frame_source, Unreadable
     from ssd_training.prediction.predictions import predict
 
     config = read_deploy_config(arguments)
-    source = open_source(_choose_source(arguments, config), arguments.output_dir)
+    source = open_frame_source(_choose_source(arguments, config), arguments.output_dir)
     detector = _open_detector(arguments, config)
     unreadable: list[str] = []
     num_good = 0

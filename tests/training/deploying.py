@@ -9,7 +9,7 @@ from ssd_training.data.sampling import draw_image
 from ssd_training.deployment import steps
 from ssd_training.deployment.assembly import assemble
 from ssd_training.deployment.build import Build
-from ssd_training.deployment.trained_model import load_deploy_config, Source
+from ssd_training.deployment.trained_model import load_deploy_config, TrainedModel
 from ssd_training.experiments.architecture import describe_architecture
 from ssd_training.experiments.schema import ExperimentConfig
 from ssd_training.model.weights import save_weights
@@ -46,25 +46,25 @@ def build_everything(config: ExperimentConfig, folder: Path) -> Build:
     :return: the build; its bundle is complete
     """
     build = make_build(folder)
-    build_bundle(make_source(config, folder), build)
+    build_bundle(make_trained_model(config, folder), build)
     return build
 
 
-def build_bundle(source: Source, build: Build) -> None:
+def build_bundle(trained: TrainedModel, build: Build) -> None:
     """
     Run every step.
 
-    :param source: what is deployed
+    :param trained: what is deployed
     :param build: nothing made yet; its bundle is complete afterwards
     """
-    steps.export(source, build)
+    steps.export(trained, build)
     steps.convert(build)
     quantize(build, QuantizeOptions(num_calibration=6, num_evaluated=0))
     steps.validate(build)
     assemble(build)
 
 
-def make_source(config: ExperimentConfig, folder: Path) -> Source:
+def make_trained_model(config: ExperimentConfig, folder: Path) -> TrainedModel:
     """
     Save the weights of a small network whose outputs follow its images.
 
@@ -73,11 +73,14 @@ def make_source(config: ExperimentConfig, folder: Path) -> Source:
     :return: what the export takes
     """
     path = folder / 'small.weights.h5'
+    keras.utils.set_random_seed(0)
     model = build_model(config)
     enliven(model)
     save_weights(model, path)
     write_training_state(model, config, folder)
-    return Source(config, '0123456789ab', 'smoke_0123456789ab', path, {'val/voc_ap_50/mAP': 0.25})
+    return TrainedModel(
+        config, '0123456789ab', 'smoke_0123456789ab', path, {'val/voc_ap_50/mAP': 0.25}
+    )
 
 
 def write_training_state(model: keras.Model, config: ExperimentConfig, folder: Path) -> None:

@@ -16,7 +16,7 @@ from ssd_detector.verify import verify_bundle
 from ssd_training.benchmarking.report import BenchmarkOptions, format_report, run_benchmark
 from ssd_training.deployment.build import Build, SAVED_MODEL
 from ssd_training.errors import DataError, ExportError
-from ssd_training.prediction.frame_sources import open_source, Unreadable
+from ssd_training.prediction.frame_sources import open_frame_source, Unreadable
 from ssd_training.prediction.predictions import predict
 
 _PREDICTIONS = 'predictions'
@@ -72,7 +72,7 @@ def _verify(bundle: Bundle) -> Iterator[str]:
 
 def _predict(bundle: Bundle, build: Build, settings: PredictionSettings) -> Iterator[str]:
     folder = build.path / _PREDICTIONS
-    source = open_source(settings.source, folder)
+    source = open_frame_source(settings.source, folder)
     detector = Detector.from_bundle(bundle.path, engine_build='off')
     reasons = []
     for one in predict(detector, source, folder, max_frames=settings.max_frames):

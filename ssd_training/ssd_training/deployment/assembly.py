@@ -20,9 +20,9 @@ from ssd_detector.bundles.contents import (
     PARITY,
     PRIORS,
 )
-from ssd_training.deployment.build import Build, INT8_FILES, SOURCE, VALIDATION
+from ssd_training.deployment.build import Build, INT8_FILES, TRAINED_MODEL, VALIDATION
 from ssd_training.deployment.model_card import write_model_card
-from ssd_training.deployment.trained_model import read_recorded_source
+from ssd_training.deployment.trained_model import read_trained_model
 
 _LIBRARIES = ('keras', 'onnx', 'onnxruntime', 'onnxslim', 'tf2onnx')
 
@@ -35,16 +35,16 @@ def assemble(build: Build) -> Bundle:
     :return: the bundle, read back
     :raises BundleError: when the parts do not fit; an older bundle stays then
     """
-    source = read_recorded_source(build.file(SOURCE))
-    config = source.config
-    metrics = {**source.metrics, **_measured(build)}
+    trained = read_trained_model(build.file(TRAINED_MODEL))
+    config = trained.config
+    metrics = {**trained.metrics, **_measured(build)}
     contents: dict[str, Path | str] = {
         MODEL: build.file(MODEL),
         PRIORS: build.file(PRIORS),
         DEPLOY: yaml.safe_dump(_for_robot(build.tree), sort_keys=False),
         LABELS: '\n'.join(config.data.labels) + '\n',
         MODEL_CARD: write_model_card(
-            build.deploy.model_name, config, training_run=source.training_run, metrics=metrics
+            build.deploy.model_name, config, training_run=trained.training_run, metrics=metrics
         ),
     }
     contents |= {
@@ -56,10 +56,10 @@ def assemble(build: Build) -> Bundle:
         'name': build.deploy.model_name,
         'created_at': datetime.now(timezone.utc).isoformat(timespec='seconds'),
         'input_size_px': config.input_size[0],
-        'num_priors': len(source.priors_cxcywh()),
+        'num_priors': len(trained.priors_cxcywh()),
         'num_classes': len(config.data.labels),
-        'fingerprint': source.fingerprint,
-        'training_run': source.training_run,
+        'fingerprint': trained.fingerprint,
+        'training_run': trained.training_run,
         'versions': _versions(),
         'metrics': metrics,
     }

@@ -11,11 +11,11 @@ from ssd_detector.bundles.deploy_config import DeployConfig
 from ssd_training.errors import ExportError
 
 SAVED_MODEL = 'saved_model'
-SOURCE = 'source.json'
+TRAINED_MODEL = 'source.json'
 VALIDATION = 'validation.json'
 INT8_FILES = (INT8_CPU, INT8_TRT)
 # In the order in which they are made; a step makes those behind its own invalid.
-_MADE = (SAVED_MODEL, PRIORS, SOURCE, MODEL, PARITY, VALIDATION, *INT8_FILES, CALIBRATION)
+_MADE = (SAVED_MODEL, PRIORS, TRAINED_MODEL, MODEL, PARITY, VALIDATION, *INT8_FILES, CALIBRATION)
 
 
 @dataclass(frozen=True)

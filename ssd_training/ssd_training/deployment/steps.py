@@ -27,13 +27,13 @@ from ssd_detector.preprocess import preprocess
 from ssd_detector.proofs.parity import write_parity
 from ssd_training.data.sampling import draw_image, find_images, load_images, read_sample
 from ssd_training.deployment.assembly import assemble
-from ssd_training.deployment.build import Build, INT8_FILES, SAVED_MODEL, SOURCE, VALIDATION
+from ssd_training.deployment.build import Build, INT8_FILES, SAVED_MODEL, TRAINED_MODEL, VALIDATION
 from ssd_training.deployment.conversion import convert_saved_model, export_onnx
 from ssd_training.deployment.trained_model import (
     check_fit,
-    read_recorded_source,
-    Source,
-    write_source,
+    read_trained_model,
+    TrainedModel,
+    write_trained_model,
 )
 from ssd_training.deployment.validation import (
     check_onnx,
@@ -52,51 +52,51 @@ _NUM_PARITY = 4
 logger = logging.getLogger(__name__)
 
 
-def export_bundle(source: Source, build: Build) -> Bundle:
+def export_bundle(trained: TrainedModel, build: Build) -> Bundle:
     """
     Run export, convert and validate: a float32 bundle.
 
-    :param source: what is exported
+    :param trained: what is exported
     :param build: where to
     :return: the bundle, read back
     :raises ConfigError: when deploy config and experiment do not belong together
     :raises WeightsError: when the weights do not fit
     :raises ExportError: when the ONNX model is not the network
     """
-    export(source, build)
+    export(trained, build)
     convert(build)
     validate(build)
     return assemble(build)
 
 
-def export(source: Source, build: Build) -> None:
+def export(trained: TrainedModel, build: Build) -> None:
     """
     Build the network, load every weight, write the SavedModel and the priors.
 
-    :param source: what is exported
+    :param trained: what is exported
     :param build: where to
     :raises ConfigError: when deploy config and experiment do not belong together
     :raises WeightsError: when the weights do not fit
     """
-    check_fit(source, build.deploy)
-    serving = load_serving(source, build.deploy)
+    check_fit(trained, build.deploy)
+    serving = load_serving(trained, build.deploy)
     build.path.mkdir(parents=True, exist_ok=True)
     build.forget_from(SAVED_MODEL)
     save_saved_model(serving, build.path / SAVED_MODEL)
-    np.save(build.path / PRIORS, source.priors_cxcywh())
-    write_source(source, build.path / SOURCE)
+    np.save(build.path / PRIORS, trained.priors_cxcywh())
+    write_trained_model(trained, build.path / TRAINED_MODEL)
     logger.info('%s: written', build.path / SAVED_MODEL)
 
 
-def export_uint8(source: Source, build: Build) -> None:
+def export_uint8(trained: TrainedModel, build: Build) -> None:
     """
     Write model_uint8.onnx into the build folder: the same model for pixels of 0..255.
 
-    :param source: what is exported
+    :param trained: what is exported
     :param build: where to
     :raises ExportError: when ONNX refuses the result
     """
-    serving = load_serving(source, build.deploy, uint8_input=True)
+    serving = load_serving(trained, build.deploy, uint8_input=True)
     path = build.path / 'model_uint8.onnx'
     export_onnx(serving, path, opset=build.deploy.deploy.runtime.opset)
     logger.info('%s: written', path)
@@ -115,23 +115,25 @@ def read_parity_images(folder: Path | None) -> list[NDArray[np.uint8]]:
     return load_images(find_images(folder, _NUM_PARITY, 0))
 
 
-def load_serving(source: Source, deploy: DeployConfig, *, uint8_input: bool = False) -> Serving:
+def load_serving(
+    trained: TrainedModel, deploy: DeployConfig, *, uint8_input: bool = False
+) -> Serving:
     """
     Build the network and load every weight.
 
-    :param source: what is exported
+    :param trained: what is exported
     :param deploy: the deploy config
     :param uint8_input: take 0..255 instead of [0, 1]
     :return: what is deployed
     :raises WeightsError: when the weights do not fit
     """
-    model = load_float(source.config, source.weights_path)
+    model = load_float(trained.config, trained.weights_path)
     is_dynamic = deploy.deploy.runtime.batch_size == 'dynamic'
     return Serving(
         model,
-        source.priors_cxcywh(),
-        source.config.priors.variances,
-        activation=source.config.loss.classification.activation,
+        trained.priors_cxcywh(),
+        trained.config.priors.variances,
+        activation=trained.config.loss.classification.activation,
         batch_size=None if is_dynamic else 1,
         input_dtype=tf.uint8 if uint8_input else tf.float32,
     )
@@ -161,17 +163,17 @@ def validate(build: Build, parity_images: Sequence[NDArray[np.uint8]] = ()) -> l
     :return: the differences
     :raises ExportError: with everything that is wrong
     """
-    source = read_recorded_source(build.file(SOURCE))
-    size_px = source.config.input_size[0]
+    trained = read_trained_model(build.file(TRAINED_MODEL))
+    size_px = trained.config.input_size[0]
     check_onnx(
         build.file(MODEL),
         build.deploy,
-        num_priors=len(source.priors_cxcywh()),
-        num_classes=len(source.config.data.labels),
+        num_priors=len(trained.priors_cxcywh()),
+        num_classes=len(trained.config.data.labels),
     )
-    keras_run = keras_runner(load_serving(source, build.deploy))
+    keras_run = keras_runner(load_serving(trained, build.deploy))
     saved_model_run = saved_model_runner(build.file(SAVED_MODEL))
-    images = [preprocess(image, size_px) for image in read_sample(source.config)]
+    images = [preprocess(image, size_px) for image in read_sample(trained.config)]
     differences = [
         compare(SAVED_MODEL, saved_model_run, keras_run, images),
         compare(MODEL, OnnxRuntimeBackend(build.file(MODEL)).run_batch, saved_model_run, images),

@@ -32,7 +32,7 @@ from ssd_training.targets.priors import generate_priors
 
 
 @dataclass(frozen=True)
-class Source:
+class TrainedModel:
     """
     What is exported.
 
@@ -94,12 +94,12 @@ def _name_experiment(given: str, folder: Path, config_root: Path) -> str:
     return given
 
 
-def read_source(
+def find_trained_model(
     checkpoint: Path | None,
     deploy: DeployConfig,
     config_root: Path,
     environment: Mapping[str, str],
-) -> Source:
+) -> TrainedModel:
     """
     Find out what a checkpoint is and which experiment trained it.
 
@@ -121,11 +121,11 @@ def read_source(
     if (step := step_of(checkpoint.name)) is not None:
         path = checkpoint.with_name(file_name(step))
         fingerprint = read_checkpoint(path.parent, step).fingerprint
-        return Source(config, fingerprint, f'{config.experiment.id} {path.stem}', path, {})
+        return TrainedModel(config, fingerprint, f'{config.experiment.id} {path.stem}', path, {})
     if not checkpoint.is_dir():
         if not checkpoint.name.endswith(WEIGHTS_SUFFIX):
             checkpoint = checkpoint.with_name(checkpoint.name + WEIGHTS_SUFFIX)
-        return Source(config, compute_fingerprint(config), checkpoint.name, checkpoint, {})
+        return TrainedModel(config, compute_fingerprint(config), checkpoint.name, checkpoint, {})
     run = read_finished_run(checkpoint)
     if run.config.experiment.id != config.experiment.id:
         raise ConfigError(
@@ -143,18 +143,18 @@ def read_source(
                 for misfit in misfits
             ]
         )
-    return Source(run.config, run.fingerprint, run.name, run.weights_path, run.metrics)
+    return TrainedModel(run.config, run.fingerprint, run.name, run.weights_path, run.metrics)
 
 
-def check_fit(source: Source, deploy: DeployConfig) -> None:
+def check_fit(trained: TrainedModel, deploy: DeployConfig) -> None:
     """
     Check that a deploy config is for an experiment.
 
-    :param source: what is exported
+    :param trained: what is exported
     :param deploy: the deploy config
     :raises ConfigError: with everything that does not fit
     """
-    config = source.config
+    config = trained.config
     expected = (*config.input_size, 3)
     findings = []
     if deploy.deploy.input.size != expected:
@@ -170,20 +170,20 @@ def check_fit(source: Source, deploy: DeployConfig) -> None:
         raise ConfigError(findings)
 
 
-def write_source(source: Source, path: Path) -> None:
+def write_trained_model(trained: TrainedModel, path: Path) -> None:
     """
     Record what a build was made of, for the steps that come after the export.
 
-    :param source: what was exported
+    :param trained: what was exported
     :param path: the JSON file
     """
-    record = asdict(source) | {'weights_path': str(source.weights_path)}
+    record = asdict(trained) | {'weights_path': str(trained.weights_path)}
     path.write_text(json.dumps(record, indent=2, default=str), encoding='utf-8')
 
 
-def read_recorded_source(path: Path) -> Source:
+def read_trained_model(path: Path) -> TrainedModel:
     """
-    Read what write_source wrote.
+    Read what write_trained_model wrote.
 
     :param path: the JSON file
     :return: what was exported
@@ -192,7 +192,7 @@ def read_recorded_source(path: Path) -> Source:
     try:
         record: dict[str, Any] = json.loads(path.read_text(encoding='utf-8'))
         config = parse_config(record['config'], ExperimentConfig, str(path))
-        return Source(
+        return TrainedModel(
             config,
             record['fingerprint'],
             record['training_run'],

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ssd_training.errors import DataError
-from ssd_training.prediction.frame_sources import Frame, Source, Video, VIDEO_SUFFIX
+from ssd_training.prediction.frame_sources import Frame, FrameSource, Video, VIDEO_SUFFIX
 
 
 class Writer(Protocol):
@@ -28,7 +28,7 @@ class Writer(Protocol):
         """Finish what was written."""
 
 
-def open_writer(source: Source, folder: Path) -> Writer:
+def open_writer(source: FrameSource, folder: Path) -> Writer:
     """
     Choose how to write the images of a source.
 

@@ -119,10 +119,10 @@ class Video:
                 )
 
 
-Source = Pictures | Video
+FrameSource = Pictures | Video
 
 
-def open_source(given: str, output_dir: Path) -> Source:
+def open_frame_source(given: str, output_dir: Path) -> FrameSource:
     """
     Find out what an argument means.
 

@@ -20,7 +20,7 @@ from ssd_detector import Detections, Detector
 from ssd_detector.errors import ConfigError, ImageError
 from ssd_detector.images.drawing import draw_detections
 from ssd_training.prediction.annotated import open_writer
-from ssd_training.prediction.frame_sources import Frame, Source, Unreadable
+from ssd_training.prediction.frame_sources import Frame, FrameSource, Unreadable
 
 _LOG_EVERY = 100
 _WINDOW = 'ssd_training.predict'
@@ -84,7 +84,7 @@ class Prediction:
 
 def predict(
     detector: Detector,
-    source: Source,
+    source: FrameSource,
     folder: Path,
     *,
     max_frames: int | None = None,
@@ -94,7 +94,7 @@ def predict(
     Detect in every image; q in the window ends it.
 
     :param detector: loaded
-    :param source: from open_source
+    :param source: from open_frame_source
     :param folder: of the annotated copies
     :param max_frames: None takes all
     :param is_shown: in a window, too

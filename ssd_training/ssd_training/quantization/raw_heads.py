@@ -24,7 +24,7 @@ from ssd_detector.preprocess import preprocess
 from ssd_training.data.datasets import read_split
 from ssd_training.data.sampling import load_images, sample_balanced
 from ssd_training.deployment.build import Build
-from ssd_training.deployment.trained_model import Source
+from ssd_training.deployment.trained_model import TrainedModel
 from ssd_training.errors import ExportError
 from ssd_training.targets.priors import grid_sizes, priors_per_cell
 
@@ -36,23 +36,23 @@ _HAILO_ORDER = (1, 0, 3, 2)
 logger = logging.getLogger(__name__)
 
 
-def export_raw_heads(source: Source, build: Build) -> Path:
+def export_raw_heads(trained: TrainedModel, build: Build) -> Path:
     """
     Write raw_heads/: model.onnx, priors_cxcywh.npy, nms_config.json, calibration.npy.
 
-    :param source: what is exported
+    :param trained: what is exported
     :param build: exported and converted
     :return: the folder, in the build folder
     :raises ExportError: when the heads are not found
     :raises DataError: when the training images can't be read
     """
-    config = source.config
+    config = trained.config
     folder = build.path / FOLDER
     folder.mkdir(exist_ok=True)
-    priors_cxcywh = source.priors_cxcywh()
+    priors_cxcywh = trained.priors_cxcywh()
     heads = cut_at_heads(build.file(MODEL), folder / MODEL)
     np.save(folder / PRIORS, priors_cxcywh)
-    nms_config = describe_nms(source, build, heads=heads, priors_cxcywh=priors_cxcywh)
+    nms_config = describe_nms(trained, build, heads=heads, priors_cxcywh=priors_cxcywh)
     (folder / 'nms_config.json').write_text(json.dumps(nms_config, indent=2), encoding='utf-8')
     records = sample_balanced(
         read_split(config.data, config.data.train_split), _NUM_CALIBRATION, 0
@@ -116,7 +116,7 @@ def reorder_coordinates(model: onnx.ModelProto, output_name: str) -> None:
 
 
 def describe_nms(
-    source: Source,
+    trained: TrainedModel,
     build: Build,
     *,
     heads: list[tuple[str, str]],
@@ -125,7 +125,7 @@ def describe_nms(
     """
     Describe the post-processing in the form that Hailo's `nms_postprocess(..., ssd)` reads.
 
-    :param source: what is exported
+    :param trained: what is exported
     :param build: holds the thresholds
     :param heads: from cut_at_heads
     :param priors_cxcywh: (P, 4) float32
@@ -134,7 +134,7 @@ def describe_nms(
     :raises ExportError: when a variance is not one over a whole number, which Hailo reads
     """
     thresholds = build.deploy.deploy.post_processing
-    config = source.config
+    config = trained.config
     centers, sizes = (_whole_inverse(value) for value in config.priors.variances)
     decoders, first = [], 0
     grids = grid_sizes(config.priors.strides, config.input_size)

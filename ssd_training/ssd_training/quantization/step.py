@@ -16,8 +16,8 @@ from ssd_detector.preprocess import preprocess
 from ssd_training.data.datasets import read_split
 from ssd_training.data.images.records import ImageSource
 from ssd_training.data.sampling import find_images, hash_images, load_images, sample_balanced
-from ssd_training.deployment.build import Build, SOURCE
-from ssd_training.deployment.trained_model import read_recorded_source, Source
+from ssd_training.deployment.build import Build, TRAINED_MODEL
+from ssd_training.deployment.trained_model import read_trained_model, TrainedModel
 from ssd_training.errors import DataError, ExportError
 from ssd_training.experiments.schema import ExperimentConfig
 from ssd_training.model.quantized_ssd import CPU_GRIDS, Grids, TENSORRT_GRIDS
@@ -74,7 +74,7 @@ class QuantizeOptions:
 
 
 @dataclass(frozen=True, eq=False)
-class Calibration:
+class LearnedGrids:
     """
     What was learned from images, here or in training.
 
@@ -98,24 +98,24 @@ def quantize(build: Build, options: QuantizeOptions) -> dict[str, float]:
     :raises DataError: when images are missing or broken
     :raises ExportError: when surely more is lost than allowed; no INT8 file is left then
     """
-    source = read_recorded_source(build.file(SOURCE))
-    config = source.config
+    trained = read_trained_model(build.file(TRAINED_MODEL))
+    config = trained.config
     if config.quantization is None:
-        calibration = calibrate(build.file(MODEL), config, options)
+        learned = calibrate(build.file(MODEL), config, options)
     else:
-        calibration = _read_training(build, source)
+        learned = _read_training(build, trained)
     build.forget_from(INT8_CPU)
     measured = measure_files(build, config, [MODEL], options.num_evaluated)
     losses: list[str] = []
-    for float_nodes in _plan(build, calibration, options):
+    for float_nodes in _plan(build, learned, options):
         if losses:
             logger.info('%s; keeping %d layers in float', '; '.join(losses), len(float_nodes))
-        _write_files(build, calibration, float_nodes)
+        _write_files(build, learned, float_nodes)
         measured |= measure_files(build, config, list(FILE_NAMES.values()), options.num_evaluated)
         losses = find_losses(measured, config.eval, options.max_loss)
         if not losses:
             metrics = {f'{name}/mAP': one.mean_ap for name, one in measured.items()}
-            _write_record(build, options, calibration, float_nodes=float_nodes, metrics=metrics)
+            _write_record(build, options, learned, float_nodes=float_nodes, metrics=metrics)
             return metrics
     build.forget_from(INT8_CPU)
     raise ExportError(losses)
@@ -130,10 +130,10 @@ def report_sensitivity(build: Build, options: QuantizeOptions) -> str:
     :return: the table of the worst layers, as text
     :raises DataError: when images are missing or broken
     """
-    config = read_recorded_source(build.file(SOURCE)).config
-    calibration = calibrate(build.file(MODEL), config, options)
-    grids = calibration.grids['cpu']
-    images = calibration.inputs[:_NUM_SENSITIVITY_IMAGES]
+    config = read_trained_model(build.file(TRAINED_MODEL)).config
+    learned = calibrate(build.file(MODEL), config, options)
+    grids = learned.grids['cpu']
+    images = learned.inputs[:_NUM_SENSITIVITY_IMAGES]
     rows = measure_sensitivity(build.file(MODEL), grids, images)
     timed = add_costs(rows[:_NUM_TIMED_LAYERS], build.file(MODEL), grids, images[0])
     path = build.path / 'sensitivity.html'
@@ -141,7 +141,9 @@ def report_sensitivity(build: Build, options: QuantizeOptions) -> str:
     return f'{format_table(timed)}\n{path}'
 
 
-def calibrate(model_path: Path, config: ExperimentConfig, options: QuantizeOptions) -> Calibration:
+def calibrate(
+    model_path: Path, config: ExperimentConfig, options: QuantizeOptions
+) -> LearnedGrids:
     """
     Choose images, read them with the core's own preprocessing, find the ranges.
 
@@ -156,16 +158,16 @@ def calibrate(model_path: Path, config: ExperimentConfig, options: QuantizeOptio
     inputs = [preprocess(image, size_px) for image in load_images(sources)]
     ranges = measure_ranges(model_path, inputs, method=options.method, op_types=CALIBRATED_OPS)
     logger.info('calibrated with %d images, %s', len(sources), options.method)
-    return Calibration(sources, inputs, dict.fromkeys(FILE_NAMES, TensorGrids(ranges)))
+    return LearnedGrids(sources, inputs, dict.fromkeys(FILE_NAMES, TensorGrids(ranges)))
 
 
-def _read_training(build: Build, source: Source) -> Calibration:
+def _read_training(build: Build, trained: TrainedModel) -> LearnedGrids:
     found = {}
     for target, grids in _TRAINED_GRIDS.items():
-        quantized = load_quantized(source.config, source.weights_path, grids)
+        quantized = load_quantized(trained.config, trained.weights_path, grids)
         found[target] = find_trained_grids(quantized, build.file(MODEL), target=target)
-    logger.info('%s: scales of the training', source.training_run)
-    return Calibration((), (), found)
+    logger.info('%s: scales of the training', trained.training_run)
+    return LearnedGrids((), (), found)
 
 
 def _choose_images(config: ExperimentConfig, options: QuantizeOptions) -> list[ImageSource]:
@@ -186,28 +188,28 @@ def _choose_images(config: ExperimentConfig, options: QuantizeOptions) -> list[I
     )
 
 
-def _write_files(build: Build, calibration: Calibration, float_nodes: Sequence[str]) -> None:
+def _write_files(build: Build, learned: LearnedGrids, float_nodes: Sequence[str]) -> None:
     for target, name in FILE_NAMES.items():
         aside = build.path / f'.{name}.{os.getpid()}'
         quantize_model(
             build.file(MODEL),
             aside,
             target=target,
-            grids=calibration.grids[target],
+            grids=learned.grids[target],
             float_nodes=float_nodes,
         )
         aside.replace(build.path / name)
         logger.info('%s: %d bytes', build.path / name, (build.path / name).stat().st_size)
 
 
-def _plan(build: Build, calibration: Calibration, options: QuantizeOptions) -> Iterator[list[str]]:
+def _plan(build: Build, learned: LearnedGrids, options: QuantizeOptions) -> Iterator[list[str]]:
     """List the layers that stay in float: first those asked for, then one more, and one more."""
     float_nodes = list(options.float_nodes)
     yield list(float_nodes)
-    images = calibration.inputs[:_NUM_SENSITIVITY_IMAGES]
+    images = learned.inputs[:_NUM_SENSITIVITY_IMAGES]
     # Without images: a network that was trained for INT8 is trained further instead.
     if options.auto_exclude and images:
-        rows = measure_sensitivity(build.file(MODEL), calibration.grids['cpu'], images)
+        rows = measure_sensitivity(build.file(MODEL), learned.grids['cpu'], images)
         for row in rows[: _MAX_FLOAT_LAYERS - len(float_nodes)]:
             float_nodes.append(row.layer)
             yield list(float_nodes)
@@ -216,22 +218,22 @@ def _plan(build: Build, calibration: Calibration, options: QuantizeOptions) -> I
 def _write_record(
     build: Build,
     options: QuantizeOptions,
-    calibration: Calibration,
+    learned: LearnedGrids,
     *,
     float_nodes: Sequence[str],
     metrics: dict[str, float],
 ) -> None:
     record: dict[str, Any] = {
-        'method': options.method if calibration.sources else 'training',
+        'method': options.method if learned.sources else 'training',
         'seed': options.seed,
-        'images': [Path(source.name).name for source in calibration.sources],
-        'images_sha256': hash_images(calibration.sources),
+        'images': [Path(source.name).name for source in learned.sources],
+        'images_sha256': hash_images(learned.sources),
         'max_loss': options.max_loss,
         'num_evaluated': options.num_evaluated,
         'float_layers': list(float_nodes),
         'metrics': metrics,
         'ranges': {
-            name: asdict(found) for name, found in sorted(calibration.grids['trt'].ranges.items())
+            name: asdict(found) for name, found in sorted(learned.grids['trt'].ranges.items())
         },
     }
     (build.path / CALIBRATION).write_text(json.dumps(record, indent=1), encoding='utf-8')

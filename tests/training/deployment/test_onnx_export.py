@@ -15,7 +15,7 @@ from ssd_detector.preprocess import preprocess
 from ssd_training.deployment.build import Build
 from ssd_training.deployment.conversion import export_onnx
 from ssd_training.deployment.steps import export_bundle
-from ssd_training.deployment.trained_model import load_deploy_config, read_recorded_source
+from ssd_training.deployment.trained_model import load_deploy_config, read_trained_model
 from ssd_training.deployment.validation import compare, keras_runner
 from ssd_training.errors import WeightsError
 from ssd_training.model.serving import Serving
@@ -103,7 +103,7 @@ def test_the_depthwise_model_is_below_16_mb_and_has_no_batch_norm_left(coco):
 @pytest.fixture(scope='module')
 def small(built):
     """Give what the small bundle was made of."""
-    return read_recorded_source(built.path / 'source.json')
+    return read_trained_model(built.path / 'source.json')
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import pytest
 from ssd_detector.errors import ConfigError
 from ssd_training.convert import main as convert_command
 from ssd_training.deploy import main as deploy_command
-from ssd_training.deployment.trained_model import load_deploy_config, read_source
+from ssd_training.deployment.trained_model import find_trained_model, load_deploy_config
 from ssd_training.export import main as export_command
 from ssd_training.runs.fingerprint import compute_fingerprint
 from ssd_training.train import CONFIG_ROOT
@@ -36,7 +36,7 @@ def test_a_run_with_other_classes_priors_or_size_than_the_config_names_each(load
     build = make_build(tmp_path)
 
     with pytest.raises(ConfigError) as error:
-        read_source(run, build.deploy, CONFIG_ROOT, {})
+        find_trained_model(run, build.deploy, CONFIG_ROOT, {})
 
     text = str(error.value)
     assert "data.labels: is ['red', 'green'], this experiment has ['red', 'green', 'blue']" in text
@@ -47,14 +47,14 @@ def test_a_run_with_other_classes_priors_or_size_than_the_config_names_each(load
 def test_a_run_of_the_configs_experiment_is_taken(load, tmp_path):
     run = write_finished_run(tmp_path / 'run', load('tiny', 'train.epochs=9'))
 
-    source = read_source(run, make_build(tmp_path).deploy, CONFIG_ROOT, {})
+    source = find_trained_model(run, make_build(tmp_path).deploy, CONFIG_ROOT, {})
 
     assert (source.config.train.epochs, source.fingerprint) == (9, '0123456789ab')
 
 
 def test_weights_may_be_named_without_their_suffix(tmp_path):
     """Fault 76: the README's example names a prefix, which only a folder passed for."""
-    source = read_source(tmp_path / 'final', make_build(tmp_path).deploy, CONFIG_ROOT, {})
+    source = find_trained_model(tmp_path / 'final', make_build(tmp_path).deploy, CONFIG_ROOT, {})
 
     assert source.weights_path == tmp_path / 'final.weights.h5'
 
@@ -117,13 +117,18 @@ def test_without_a_checkpoint_the_newest_finished_run_is_taken_and_named(
     newest = finish('b' * 12, '2026-02-01', 'train.epochs=9')
     finish('c' * 12, '2026-03-01', status='failed')
 
-    assert read_source(None, build.deploy, CONFIG_ROOT, environment).training_run == newest.name
+    assert (
+        find_trained_model(None, build.deploy, CONFIG_ROOT, environment).training_run
+        == newest.name
+    )
     assert (
         f'--checkpoint {newest}: the newest finished run of tiny; its recipe is not that of'
         in (caplog.text)
     )
     own = finish(compute_fingerprint(load('tiny')), '2025-01-01')
-    assert read_source(None, build.deploy, CONFIG_ROOT, environment).training_run == own.name
+    assert (
+        find_trained_model(None, build.deploy, CONFIG_ROOT, environment).training_run == own.name
+    )
     assert f'{newest} is newer, of another one: name it to deploy it' in caplog.text
 
 
@@ -132,7 +137,7 @@ def test_without_a_finished_run_the_checkpoint_is_asked_for(tmp_path, finish):
     finish('c' * 12, '2026-03-01', status='failed')
 
     with pytest.raises(ConfigError) as error:
-        read_source(None, build.deploy, CONFIG_ROOT, {'RUNS_ROOT': str(tmp_path)})
+        find_trained_model(None, build.deploy, CONFIG_ROOT, {'RUNS_ROOT': str(tmp_path)})
 
     assert f'--checkpoint: missing, and {tmp_path} has no finished run of tiny' in str(error.value)
     assert 'tiny_cccccccccccc (status: failed)' in str(error.value)

@@ -18,7 +18,7 @@ from ssd_training.data.batches.pipeline import training_batches
 from ssd_training.data.sampling import draw_image
 from ssd_training.deployment.conversion import export_onnx
 from ssd_training.deployment.steps import convert, export, validate
-from ssd_training.deployment.trained_model import Source
+from ssd_training.deployment.trained_model import TrainedModel
 from ssd_training.errors import ExportError
 from ssd_training.experiments.architecture import describe_architecture
 from ssd_training.model.fake_quantization import (
@@ -213,7 +213,7 @@ def test_the_chain_takes_the_scales_of_the_training(config, trained, folder, tmp
     save_weights(trained['trt'], path)
     build = make_build(tmp_path)
 
-    export(Source(config, '0123456789ab', 'exp_0123456789ab', path, {}), build)
+    export(TrainedModel(config, '0123456789ab', 'exp_0123456789ab', path, {}), build)
     convert(build)
     quantize(build, QuantizeOptions(num_evaluated=0))
     validate(build)
