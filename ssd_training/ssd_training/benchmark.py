@@ -57,7 +57,7 @@ def _benchmark(arguments: argparse.Namespace) -> None:
         run_benchmark,
     )
     from ssd_training.deployment.bundles import choose_bundle
-    from ssd_training.prediction.predictions import count_progress
+    from ssd_training.progress import count_progress
 
     config = read_deploy_config(arguments)
     path = choose_bundle(arguments.bundle, config)
@@ -69,7 +69,9 @@ def _benchmark(arguments: argparse.Namespace) -> None:
         num_rounds=arguments.rounds or settings.num_rounds,
         images=arguments.images,
     )
-    with count_progress(Console(stderr=True), options.total_rounds) as count:
+    with count_progress(
+        Console(stderr=True), 'benchmark', options.total_rounds, unit='rounds'
+    ) as count:
         report = run_benchmark(load_bundle(path), options, count)
     print(json.dumps(report, indent=2) if arguments.json else format_report(report))
 

@@ -22,9 +22,9 @@ from ssd_training.data.datasets import read_split
 from ssd_training.data.images.records import hash_records, Record
 from ssd_training.evaluation.bundle_stages import find_before
 from ssd_training.evaluation.categories import number_categories
-from ssd_training.evaluation.progress import open_progress
 from ssd_training.evaluation.stages import Stage
 from ssd_training.experiments.schema import ExperimentConfig
+from ssd_training.progress import open_progress
 from ssd_training.training.evaluation import analyse_records, detect_records, make_thresholds
 
 _LIBRARIES = (

@@ -1,12 +1,9 @@
 """Detects in every image of a source, writes annotated copies, and says what was found."""
 
-from collections.abc import Callable, Generator, Iterator
-from contextlib import contextmanager
+from collections.abc import Generator
 from dataclasses import dataclass
 import itertools
-import logging
 from pathlib import Path
-import sys
 import time
 from typing import Any
 
@@ -14,20 +11,15 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
 
 from ssd_detector import Detections, Detector
 from ssd_detector.errors import ConfigError, ImageError
 from ssd_detector.images.drawing import draw_detections
 from ssd_training.prediction.annotated import open_writer
 from ssd_training.prediction.frame_sources import Frame, FrameSource, Unreadable
+from ssd_training.progress import count_progress
 
-_LOG_EVERY = 100
 _WINDOW = 'ssd_training.predict'
-
-logger = logging.getLogger(__name__)
-
-Count = Callable[[], None]
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,7 +99,7 @@ def predict(
     writer = open_writer(source, folder)
     total = _smaller(source.total, max_frames)
     try:
-        with count_progress(Console(stderr=True), total) as count:
+        with count_progress(Console(stderr=True), 'predict', total) as count:
             for one in itertools.islice(source.frames(), max_frames):
                 if isinstance(one, Unreadable):
                     yield one
@@ -127,34 +119,6 @@ def predict(
                     return
     finally:
         writer.close()
-
-
-@contextmanager
-def count_progress(console: Console, total: int | None) -> Iterator[Count]:
-    """
-    Show how far the work is: a bar on a terminal, lines elsewhere.
-
-    :param console: where to
-    :param total: of the work; None when there is no end to be seen
-    :return: what is called after each piece
-    """
-    if not console.is_terminal:
-        done = itertools.count(1)
-
-        def log() -> None:
-            number = next(done)
-            if number % _LOG_EVERY == 0:
-                logger.info('%d of %s', number, total or '?')
-
-        yield log
-        return
-    columns = (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    # Else rich sends to the console what is printed into a file or pipe.
-    with Progress(
-        *columns, console=console, transient=True, redirect_stdout=sys.stdout.isatty()
-    ) as progress:
-        task = progress.add_task('', total=total)
-        yield lambda: progress.advance(task)
 
 
 def _smaller(total: int | None, limit: int | None) -> int | None:

@@ -23,10 +23,10 @@ from ssd_training.evaluation.bundle_stages import chain_stages, find_before
 from ssd_training.evaluation.categories import number_categories
 from ssd_training.evaluation.gates import find_failures
 from ssd_training.evaluation.inputs import Experiment, find_stage, read_experiment
-from ssd_training.evaluation.progress import open_progress
 from ssd_training.evaluation.scoring import Score
 from ssd_training.evaluation.stages import Stage
 from ssd_training.experiments.data_schema import CocoSettings
+from ssd_training.progress import open_progress
 from ssd_training.runs.files import write_json
 from tests.tiny_bundle import DEPLOY_YAML, write_tiny_bundle
 from tests.training.conftest import TINY

@@ -14,7 +14,7 @@ from rich.console import Console
 
 from ssd_training.model.released_bundle import find_released_bundle
 from ssd_training.predict import main
-from ssd_training.prediction.predictions import count_progress
+from ssd_training.progress import count_progress
 from tests.tiny_bundle import write_tiny_bundle
 
 RED, GREEN, BLUE = (255, 0, 0), (0, 255, 0), (0, 0, 255)
@@ -251,14 +251,14 @@ def test_text_says_what_was_found_and_where_the_copy_is(bundle, tmp_path, capsys
     ]
 
 
-def test_a_bar_is_shown_on_a_terminal_and_lines_elsewhere(caplog):
-    caplog.set_level('INFO')
+def test_a_bar_is_shown_on_a_terminal_and_lines_elsewhere():
     text = io.StringIO()
-    with count_progress(Console(file=text, force_terminal=True, width=60), 3) as count:
+    with count_progress(Console(file=text, force_terminal=True, width=100), 'predict', 3) as count:
         count()
     assert '1/3' in text.getvalue()
 
-    with count_progress(Console(file=io.StringIO()), None) as count:
-        for _ in range(100):
+    lines = io.StringIO()
+    with count_progress(Console(file=lines), 'predict', None) as count:
+        for _ in range(399):
             count()
-    assert '100 of ?' in caplog.text
+    assert lines.getvalue() == 'predict: 200/? images\n'
