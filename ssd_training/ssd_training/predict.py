@@ -87,10 +87,10 @@ def _predict(arguments: argparse.Namespace) -> None:
     )
     try:
         with closing(predictions):
-            for one in predictions:
-                _print(one, as_json=arguments.json)
-                if isinstance(one, Unreadable):
-                    unreadable.append(one.reason)
+            for found in predictions:
+                _print(found, as_json=arguments.json)
+                if isinstance(found, Unreadable):
+                    unreadable.append(found.reason)
                 else:
                     num_good += 1
     except KeyboardInterrupt:
@@ -99,16 +99,16 @@ def _predict(arguments: argparse.Namespace) -> None:
         raise DataError([*unreadable, f'{len(unreadable)} unreadable, {num_good} predicted'])
 
 
-def _print(one: 'Prediction | Unreadable', *, as_json: bool) -> None:
+def _print(found: 'Prediction | Unreadable', *, as_json: bool) -> None:
     from ssd_training.prediction.frame_sources import Unreadable
 
     if as_json:
-        value = vars(one) if isinstance(one, Unreadable) else one.to_json()
+        value = vars(found) if isinstance(found, Unreadable) else found.to_json()
         print(json.dumps(value), flush=True)
-    elif not isinstance(one, Unreadable):
-        print(one)
-        if one.frame.index is None:
-            print(f'Saved → {one.path}')
+    elif not isinstance(found, Unreadable):
+        print(found)
+        if found.frame.index is None:
+            print(f'Saved → {found.path}')
 
 
 def _choose_source(arguments: argparse.Namespace, config: 'DeployConfig | None') -> str:

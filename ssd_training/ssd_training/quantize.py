@@ -49,7 +49,7 @@ def read_options(arguments: argparse.Namespace) -> 'QuantizeOptions':
     from ssd_training.quantization.step import QuantizeOptions
 
     given = vars(arguments)
-    names = [one.name for one in fields(QuantizeOptions)]
+    names = [field.name for field in fields(QuantizeOptions)]
     return QuantizeOptions(**{name: given[name] for name in names if name in given})
 
 

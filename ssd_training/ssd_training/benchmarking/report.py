@@ -95,7 +95,7 @@ def run_benchmark(
         'machine': f'{platform.machine()}, {os.cpu_count()} CPUs, {platform.system()}',
         'images': f'{len(images_rgb)} of {images_rgb[0].shape[1]}x{images_rgb[0].shape[0]} px',
         'num_rounds': options.num_rounds,
-        'timings': [one.to_json() for one in timings],
+        'timings': [timing.to_json() for timing in timings],
         'absent': absent,
         'auto': _judge_auto(bundle, timings),
     }
@@ -123,12 +123,12 @@ def format_report(report: dict[str, Any]) -> str:
             f'{row["num_agreed"]:>9}/{row["num_expected"]}'
         )
     lines += [
-        f'absent: {_name(one)}, {_setting(one)}: {one["reason"]}' for one in report['absent']
+        f'absent: {_name(row)}, {_setting(row)}: {row["reason"]}' for row in report['absent']
     ]
     lines += [
-        f'{one["precision"]}, {_setting(one)}: fastest is {one["fastest"]}; backend auto takes '
-        f'{one["auto"]} ({one["slower_percent"]:+.1f} %)'
-        for one in report['auto']
+        f'{verdict["precision"]}, {_setting(verdict)}: fastest is {verdict["fastest"]}; '
+        f'backend auto takes {verdict["auto"]} ({verdict["slower_percent"]:+.1f} %)'
+        for verdict in report['auto']
     ]
     return '\n'.join(lines)
 
@@ -154,7 +154,7 @@ def _read_images(bundle: Bundle, folder: Path | None) -> list[NDArray[np.uint8]]
 def _judge_auto(bundle: Bundle, timings: Sequence[Timing]) -> list[dict[str, Any]]:
     """Compare what `backend: auto` takes with the fastest, per precision and setting."""
     verdicts = []
-    settings = sorted({(one.num_threads, one.batch_size) for one in timings})
+    settings = sorted({(timing.num_threads, timing.batch_size) for timing in timings})
     for precision in ('FP32', 'INT8'):
         if precision == 'INT8' and INT8_CPU not in bundle.manifest.models:
             continue
@@ -162,15 +162,15 @@ def _judge_auto(bundle: Bundle, timings: Sequence[Timing]) -> list[dict[str, Any
         chosen = open_backend(bundle, request).description
         for setting in settings:
             same = [
-                one
-                for one in timings
-                if (one.num_threads, one.batch_size) == setting
-                and one.candidate.precision == precision
+                timing
+                for timing in timings
+                if (timing.num_threads, timing.batch_size) == setting
+                and timing.candidate.precision == precision
             ]
-            auto = [one for one in same if _is_same(one, chosen)]
+            auto = [timing for timing in same if _is_same(timing, chosen)]
             if not auto:
                 continue
-            best = min(same, key=lambda one: one.inference_ms)
+            best = min(same, key=lambda timing: timing.inference_ms)
             verdicts.append(
                 {
                     'precision': precision,

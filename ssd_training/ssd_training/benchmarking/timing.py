@@ -58,7 +58,9 @@ class Task:
         :param number: of the round
         :return: (B, S, S, 3) float32, in [0, 1]
         """
-        return np.concatenate([preprocess(one, self.size_px) for one in self.batch(number)])
+        return np.concatenate(
+            [preprocess(image_rgb, self.size_px) for image_rgb in self.batch(number)]
+        )
 
 
 @dataclass(frozen=True)

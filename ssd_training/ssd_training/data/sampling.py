@@ -34,7 +34,7 @@ def sample_balanced(records: Sequence[Record], count: int, seed: int) -> list[Re
     shuffled = [records[index] for index in rng.permutation(len(records))]
     by_class: dict[int, list[Record]] = {}
     for record in shuffled:
-        for class_id in sorted({int(one) for one in record.ground_truths.class_ids}):
+        for class_id in sorted({int(number) for number in record.ground_truths.class_ids}):
             by_class.setdefault(class_id, []).append(record)
     drawn: dict[str, Record] = {}
     queues = [iter(by_class[class_id]) for class_id in sorted(by_class)]

@@ -75,11 +75,11 @@ def _predict(bundle: Bundle, build: Build, settings: PredictionSettings) -> Iter
     source = open_frame_source(settings.source, folder)
     detector = Detector.from_bundle(bundle.path, engine_build='off')
     reasons = []
-    for one in predict(detector, source, folder, max_frames=settings.max_frames):
-        if isinstance(one, Unreadable):
-            reasons.append(one.reason)
+    for found in predict(detector, source, folder, max_frames=settings.max_frames):
+        if isinstance(found, Unreadable):
+            reasons.append(found.reason)
         else:
-            yield str(one)
+            yield str(found)
     if reasons:
         raise DataError([*reasons, f'deploy.prediction.source: {len(reasons)} unreadable'])
     yield f'annotated: {folder}'

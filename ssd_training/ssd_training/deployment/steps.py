@@ -185,6 +185,6 @@ def validate(build: Build, parity_images: Sequence[NDArray[np.uint8]] = ()) -> l
     shown = list(parity_images) or [draw_image(size_px, seed) for seed in range(_NUM_PARITY)]
     write_parity(build.path / PARITY, record_parity(keras_run, shown, size_px, int8_paths))
     metrics = {f'parity/{kind}': getattr(differences[-1], kind) for kind in ('boxes', 'scores')}
-    record = {'stages': [str(one) for one in differences], 'metrics': metrics}
+    record = {'stages': [str(difference) for difference in differences], 'metrics': metrics}
     (build.path / VALIDATION).write_text(json.dumps(record, indent=2), encoding='utf-8')
     return differences

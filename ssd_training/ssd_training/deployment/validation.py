@@ -135,9 +135,9 @@ def check_stages(differences: Sequence[Difference]) -> None:
     :raises ExportError: with each that is too large
     """
     findings = [
-        f'{one}; expected at most {FLOAT_TOLERANCE:.0e}; nothing was written'
-        for one in differences
-        if not one.is_good
+        f'{difference}; expected at most {FLOAT_TOLERANCE:.0e}; nothing was written'
+        for difference in differences
+        if not difference.is_good
     ]
     if findings:
         raise ExportError(findings)
@@ -171,12 +171,12 @@ def check_onnx(path: Path, deploy: DeployConfig, *, num_priors: int, num_classes
         f'{path}: {name} is one tensor too many' for name in received.keys() - expected.keys()
     ]
     for name in sorted(expected.keys() & received.keys()):
-        shape = tuple(one.dim_value or 'dynamic' for one in received[name].shape.dim)
+        shape = tuple(dimension.dim_value or 'dynamic' for dimension in received[name].shape.dim)
         if shape != expected[name]:
             findings.append(f'{path}: {name} has shape {shape}; expected {expected[name]}')
         if received[name].elem_type != onnx.TensorProto.FLOAT:
             findings.append(f'{path}: {name} is not float32')
-    opset = {one.domain: one.version for one in model.opset_import}.get('')
+    opset = {entry.domain: entry.version for entry in model.opset_import}.get('')
     if opset != deploy.deploy.runtime.opset:
         findings.append(
             f'{path}: has opset {opset}; deploy.runtime.opset is {deploy.deploy.runtime.opset}'

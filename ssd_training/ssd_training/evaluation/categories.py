@@ -23,7 +23,7 @@ def number_categories(settings: DataSettings) -> dict[str, int | None]:
     path = Path(settings.root or '.') / settings.coco.annotations.format(split=settings.val_split)
     try:
         categories = json.loads(path.read_bytes())['categories']
-        names = {str(one['id']): str(one['name']).strip() for one in categories}
+        names = {str(category['id']): str(category['name']).strip() for category in categories}
     except (OSError, ValueError, KeyError, TypeError) as error:
         # Shards do not hold the ids.
         raise EvaluationError(

@@ -161,4 +161,4 @@ def _experiment_of(bundle: Bundle, config_root: Path) -> Path:
 def _find_run(path: Path) -> Path | None:
     """Find the run folder that a path is, or lies in: weights/... or checkpoints/last/..."""
     candidates = [path, *path.absolute().parents[:3]]
-    return next((one for one in candidates if (one / CONFIG).is_file()), None)
+    return next((folder for folder in candidates if (folder / CONFIG).is_file()), None)

@@ -188,8 +188,8 @@ def _describe_origin(stage: Stage, split: Split, run: DetectionRun) -> Origin:
 
 
 def _describe_data(split: Split) -> DataResult:
-    num_difficult = sum(int(one.ground_truths.is_difficult.sum()) for one in split.records)
-    num_objects = sum(len(one.ground_truths.class_ids) for one in split.records)
+    num_difficult = sum(int(record.ground_truths.is_difficult.sum()) for record in split.records)
+    num_objects = sum(len(record.ground_truths.class_ids) for record in split.records)
     data = split.config.data
     return DataResult(
         name=f'{data.dataset_name} {data.val_split}',

@@ -74,11 +74,14 @@ def _list_classes(result: Result) -> Iterator[str]:
     columns = ('objects', 'AP', 'AP 0.75', 'COCO AP', 'threshold', 'precision', 'recall', 'F1')
     width = max(map(len, ('class', *result.labels))) + 1
     yield f'{"class":<{width}}' + ''.join(f'{column:>10}' for column in columns)
-    for one in result.by_class:
-        best = one.best
+    for class_result in result.by_class:
+        best = class_result.best
         values = [
-            str(one.num_objects),
-            *(format_number(value, 4) for value in (one.ap, one.ap_75, one.ap_coco)),
+            str(class_result.num_objects),
+            *(
+                format_number(value, 4)
+                for value in (class_result.ap, class_result.ap_75, class_result.ap_coco)
+            ),
             *(
                 format_number(value)
                 for value in (
@@ -88,7 +91,7 @@ def _list_classes(result: Result) -> Iterator[str]:
                 )
             ),
         ]
-        yield f'{one.label:<{width}}' + ''.join(f'{value:>10}' for value in values)
+        yield f'{class_result.label:<{width}}' + ''.join(f'{value:>10}' for value in values)
     if result.best is not None:
         yield (
             f'all classes: best F1 {result.best.f1:.2f} at score {result.best.score_threshold:.2f}'
@@ -98,11 +101,11 @@ def _list_classes(result: Result) -> Iterator[str]:
 
 def _list_errors(result: Result) -> Iterator[str]:
     errors = ', '.join(
-        f'{one.kind} {format_number(100 * one.ap_lost, 1) if one.ap_lost is not None else "–"}'
-        for one in result.errors
+        f'{error.kind} {"–" if error.ap_lost is None else format_number(100 * error.ap_lost, 1)}'
+        for error in result.errors
     )
     yield f'points of mAP lost to errors: {errors}'
-    sizes = ', '.join(f'{one.size} {format_percent(one.ap)}' for one in result.by_size)
+    sizes = ', '.join(f'{found.size} {format_percent(found.ap)}' for found in result.by_size)
     yield f'AP by size of the object: {sizes}'
 
 

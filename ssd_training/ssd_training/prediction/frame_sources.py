@@ -178,7 +178,9 @@ def _find_pictures(folder: Path, left_out: Path) -> tuple[Path, ...]:
 def _name_of(url: str) -> str:
     """Make a file name of host and path, without user and password."""
     place = url.split('://', 1)[1].split('?')[0].rpartition('@')[2]
-    return ''.join(one if one.isalnum() or one in '.-' else '_' for one in place).strip('_')
+    return ''.join(
+        letter if letter.isalnum() or letter in '.-' else '_' for letter in place
+    ).strip('_')
 
 
 def _open_video(address: str | int, name: str) -> Video:
@@ -207,7 +209,7 @@ def _open(address: str | int) -> cv2.VideoCapture:
     if isinstance(address, int):
         return cv2.VideoCapture(address)
     timeouts = (cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, cv2.CAP_PROP_READ_TIMEOUT_MSEC)
-    options = [part for one in timeouts for part in (one, _TIMEOUT_MS)]
+    options = [part for timeout in timeouts for part in (timeout, _TIMEOUT_MS)]
     return cv2.VideoCapture(address, cv2.CAP_FFMPEG, options)
 
 

@@ -100,21 +100,21 @@ def predict(
     total = _smaller(source.total, max_frames)
     try:
         with count_progress(Console(stderr=True), 'predict', total) as count:
-            for one in itertools.islice(source.frames(), max_frames):
-                if isinstance(one, Unreadable):
-                    yield one
+            for frame in itertools.islice(source.frames(), max_frames):
+                if isinstance(frame, Unreadable):
+                    yield frame
                     continue
                 start_s = time.perf_counter()
                 try:
-                    detections = detector(one.image_rgb)
+                    detections = detector(frame.image_rgb)
                 except ImageError as error:
-                    yield Unreadable(one.name, str(error))
+                    yield Unreadable(frame.name, str(error))
                     continue
                 latency_ms = 1e3 * (time.perf_counter() - start_s)
-                annotated_rgb = draw_detections(one.image_rgb, detections)
-                path = writer.write(one, annotated_rgb)
+                annotated_rgb = draw_detections(frame.image_rgb, detections)
+                path = writer.write(frame, annotated_rgb)
                 count()
-                yield Prediction(one, detections, path, latency_ms)
+                yield Prediction(frame, detections, path, latency_ms)
                 if is_shown and not _show(annotated_rgb, latency_ms):
                     return
     finally:
@@ -122,7 +122,7 @@ def predict(
 
 
 def _smaller(total: int | None, limit: int | None) -> int | None:
-    given = [one for one in (total, limit) if one is not None]
+    given = [count for count in (total, limit) if count is not None]
     return min(given, default=None)
 
 

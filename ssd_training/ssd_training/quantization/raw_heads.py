@@ -145,8 +145,8 @@ def describe_nms(
         decoders.append(
             {
                 'name': f'bbox_decoder_{index}',
-                'h': [float(one) for one in anchors[:, 3]],
-                'w': [float(one) for one in anchors[:, 2]],
+                'h': [float(side) for side in anchors[:, 3]],
+                'w': [float(side) for side in anchors[:, 2]],
                 'reg_layer': box_name,
                 'cls_layer': class_name,
             }

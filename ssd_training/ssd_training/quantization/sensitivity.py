@@ -181,7 +181,7 @@ def _run(path: Path, inputs: Sequence[NDArray[np.float32]]) -> RawOutputs:
 
 def _compare_ms(path: Path, other: Path, image: NDArray[np.float32]) -> float:
     """Time two files in turn, so that other work meets both; give the difference."""
-    backends = [OnnxRuntimeBackend(one, num_threads=1) for one in (path, other)]
+    backends = [OnnxRuntimeBackend(file, num_threads=1) for file in (path, other)]
     durations = np.zeros((_NUM_TIMED_RUNS, 2))
     for run in durations:
         for index, backend in enumerate(backends):

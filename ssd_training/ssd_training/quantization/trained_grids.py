@@ -32,9 +32,13 @@ def find_trained_grids(quantized: keras.Model, model_path: Path, *, target: Targ
     :return: the grids
     :raises ExportError: when the network never saw an image, or is not the file's
     """
-    layers = {_kernel_key(_onnx_kernel(one)): one for one in quantized.layers if is_quantized(one)}
+    layers = {
+        _kernel_key(_onnx_kernel(layer)): layer
+        for layer in quantized.layers
+        if is_quantized(layer)
+    }
     graph = onnx.load(model_path).graph
-    constants = {one.name: numpy_helper.to_array(one) for one in graph.initializer}
+    constants = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
     activations = {node.input[0]: node.output[0] for node in graph.node if node.op_type == 'Clip'}
     ranges: dict[str, Range] = {}
     kernel_steps: dict[str, NDArray[np.float32]] = {}
