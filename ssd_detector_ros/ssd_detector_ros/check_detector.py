@@ -20,8 +20,8 @@ from ssd_detector_ros.bag_evaluation.commands import (
 )
 
 if TYPE_CHECKING:
-    from ssd_detector_ros.bag_evaluation.observation import Observation
-    from ssd_detector_ros.bag_evaluation.observing import Watched
+    from ssd_detector_ros.bag_evaluation.checking.observation import Observation
+    from ssd_detector_ros.bag_evaluation.checking.observing import Watched
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -53,10 +53,10 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
 
 
 def _check(arguments: argparse.Namespace) -> int:
-    from ssd_detector_ros.bag_evaluation.check_output import format_lines, write_check
-    from ssd_detector_ros.bag_evaluation.contract import check_contract
-    from ssd_detector_ros.bag_evaluation.observing import observe_recording, Watched
-    from ssd_detector_ros.bag_evaluation.recording import Recording
+    from ssd_detector_ros.bag_evaluation.checking.check_output import format_lines, write_check
+    from ssd_detector_ros.bag_evaluation.checking.contract import check_contract
+    from ssd_detector_ros.bag_evaluation.checking.observing import observe_recording, Watched
+    from ssd_detector_ros.bag_evaluation.reading.recording import Recording
 
     limits = arguments.max_age_ms, arguments.min_answered
     watched = Watched(arguments.image_topic, arguments.detections, *limits)

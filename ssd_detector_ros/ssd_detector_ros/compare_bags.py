@@ -22,9 +22,9 @@ from ssd_detector_ros.bag_evaluation.commands import (
 )
 
 if TYPE_CHECKING:
-    from ssd_detector_ros.bag_evaluation.comparison_sides import BagSide
-    from ssd_detector_ros.bag_evaluation.options import Options
-    from ssd_detector_ros.bag_evaluation.scoring import Evaluation
+    from ssd_detector_ros.bag_evaluation.comparing.comparison_sides import BagSide
+    from ssd_detector_ros.bag_evaluation.scoring.options import Options
+    from ssd_detector_ros.bag_evaluation.scoring.scoring import Evaluation
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -57,13 +57,18 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
 
 
 def _compare(arguments: argparse.Namespace) -> None:
-    from ssd_detector_ros.bag_evaluation.bag_comparison import (
+    from ssd_detector_ros.bag_evaluation.comparing.bag_comparison import (
         compare_sides,
         comparison_tree,
         format_bag_comparison,
     )
-    from ssd_detector_ros.bag_evaluation.comparison_page import render_bag_comparison
-    from ssd_detector_ros.bag_evaluation.result_files import make_folder, PAGE, RESULT, write_json
+    from ssd_detector_ros.bag_evaluation.comparing.comparison_page import render_bag_comparison
+    from ssd_detector_ros.bag_evaluation.pages.result_files import (
+        make_folder,
+        PAGE,
+        RESULT,
+        write_json,
+    )
 
     if arguments.output:
         make_folder(arguments.output)
@@ -84,9 +89,12 @@ def _compare(arguments: argparse.Namespace) -> None:
 def _open(text: str, arguments: argparse.Namespace) -> 'BagSide':
     from ssd_detector.bundles.contents import MANIFEST
     from ssd_detector.errors import ConfigError
-    from ssd_detector_ros.bag_evaluation.comparison_sides import from_evaluation, read_side
-    from ssd_detector_ros.bag_evaluation.options import Options
-    from ssd_detector_ros.bag_evaluation.result_files import RESULT
+    from ssd_detector_ros.bag_evaluation.comparing.comparison_sides import (
+        from_evaluation,
+        read_side,
+    )
+    from ssd_detector_ros.bag_evaluation.pages.result_files import RESULT
+    from ssd_detector_ros.bag_evaluation.scoring.options import Options
 
     folder = Path(text)
     if (folder / RESULT).is_file():
@@ -105,14 +113,14 @@ def _open(text: str, arguments: argparse.Namespace) -> 'BagSide':
 
 def _detect(bundle: Path, options: 'Options') -> 'Evaluation':
     from ssd_detector import Detector
-    from ssd_detector_ros.bag_evaluation.offline import evaluate_offline
+    from ssd_detector_ros.bag_evaluation.scoring.offline import evaluate_offline
 
     with open_progress(str(bundle)) as on_frame:
         return evaluate_offline(options, lambda: Detector.from_bundle(bundle), on_frame=on_frame)
 
 
 def _read(topic: str, options: 'Options') -> 'Evaluation':
-    from ssd_detector_ros.bag_evaluation.published import evaluate_published, Publisher
+    from ssd_detector_ros.bag_evaluation.scoring.published import evaluate_published, Publisher
 
     return evaluate_published(options, Publisher(topic))
 

@@ -27,8 +27,8 @@ from ssd_detector_ros.bag_evaluation.commands import (
 
 if TYPE_CHECKING:
     from ssd_detector_ros.bag_evaluation.live.playing import Replay
-    from ssd_detector_ros.bag_evaluation.options import Options
-    from ssd_detector_ros.bag_evaluation.scoring import Evaluation
+    from ssd_detector_ros.bag_evaluation.scoring.options import Options
+    from ssd_detector_ros.bag_evaluation.scoring.scoring import Evaluation
 
 # Of detections that are drawn where no ground truth tells a better one; deploy.yaml's default.
 _SHOWN_SCORE = 0.35
@@ -76,7 +76,7 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
 
 
 def _list_topics(arguments: argparse.Namespace) -> None:
-    from ssd_detector_ros.bag_evaluation.recording import Recording
+    from ssd_detector_ros.bag_evaluation.reading.recording import Recording
 
     for path in arguments.bags:
         recording = Recording(path)
@@ -89,10 +89,10 @@ def _list_topics(arguments: argparse.Namespace) -> None:
 
 def _evaluate(arguments: argparse.Namespace) -> int:
     from ssd_detector.errors import ConfigError
-    from ssd_detector_ros.bag_evaluation.gates import check_gates, Limits
-    from ssd_detector_ros.bag_evaluation.output import write_output
-    from ssd_detector_ros.bag_evaluation.result_files import make_folder
-    from ssd_detector_ros.bag_evaluation.tables import format_evaluation
+    from ssd_detector_ros.bag_evaluation.pages.output import write_output
+    from ssd_detector_ros.bag_evaluation.pages.result_files import make_folder
+    from ssd_detector_ros.bag_evaluation.pages.tables import format_evaluation
+    from ssd_detector_ros.bag_evaluation.scoring.gates import check_gates, Limits
 
     if arguments.annotated and not arguments.output:
         raise ConfigError(['--annotated needs a folder: --output DIR'])
@@ -117,7 +117,7 @@ def _evaluate(arguments: argparse.Namespace) -> int:
 
 
 def _annotate(arguments: argparse.Namespace, evaluation: 'Evaluation') -> None:
-    from ssd_detector_ros.bag_evaluation.annotated import write_annotated
+    from ssd_detector_ros.bag_evaluation.making.annotated import write_annotated
 
     best = evaluation.result.best if evaluation.result else None
     write_annotated(
@@ -134,9 +134,9 @@ def _annotate(arguments: argparse.Namespace, evaluation: 'Evaluation') -> None:
 def _read_options(arguments: argparse.Namespace) -> 'Options':
     from dataclasses import replace
 
-    from ssd_detector_ros.bag_evaluation.detecting import EVALUATION_THRESHOLDS
-    from ssd_detector_ros.bag_evaluation.options import Options
-    from ssd_detector_ros.bag_evaluation.runtimes import read_runtimes
+    from ssd_detector_ros.bag_evaluation.scoring.detecting import EVALUATION_THRESHOLDS
+    from ssd_detector_ros.bag_evaluation.scoring.options import Options
+    from ssd_detector_ros.bag_evaluation.scoring.runtimes import read_runtimes
 
     given = arguments.simulate_runtime_ms
     return Options(
@@ -166,8 +166,8 @@ def _run(arguments: argparse.Namespace, options: 'Options') -> 'Evaluation':
 
 def _score(arguments: argparse.Namespace, options: 'Options') -> 'Evaluation':
     from ssd_detector.errors import ConfigError
-    from ssd_detector_ros.bag_evaluation.labels import read_class_map, read_labels
-    from ssd_detector_ros.bag_evaluation.published import evaluate_published, Publisher
+    from ssd_detector_ros.bag_evaluation.scoring.labels import read_class_map, read_labels
+    from ssd_detector_ros.bag_evaluation.scoring.published import evaluate_published, Publisher
 
     if arguments.detections is None:
         raise ConfigError(['--mode score: name the topic that is scored: --detections TOPIC'])
@@ -184,8 +184,8 @@ def _describe_replay(arguments: argparse.Namespace, options: 'Options') -> 'Repl
 
     from ssd_detector.bundles.bundle import load_bundle
     from ssd_detector.errors import ConfigError
-    from ssd_detector_ros.bag_evaluation.bundles import find_bundle
-    from ssd_detector_ros.bag_evaluation.labels import read_labels
+    from ssd_detector_ros.bag_evaluation.scoring.bundles import find_bundle
+    from ssd_detector_ros.bag_evaluation.scoring.labels import read_labels
 
     if find_spec('rclpy') is None:
         raise ConfigError(['--mode replay needs ROS 2 (no rclpy here); source its setup.bash'])
@@ -227,7 +227,7 @@ def _find_max_rate(arguments: argparse.Namespace) -> int:
     options = _read_options(arguments)
     how = _describe_replay(arguments, options)
     from ssd_detector_ros.bag_evaluation.live.max_rate import best_rate_hz, find_max_rate
-    from ssd_detector_ros.bag_evaluation.rates_output import write_rates
+    from ssd_detector_ros.bag_evaluation.pages.rates_output import write_rates
 
     trials = find_max_rate(options, how, trial_s=arguments.trial_s)
     print(f'{"Hz":>8}{"played":>8}{"answered":>10}{"dropped":>9}')
@@ -246,8 +246,8 @@ def _find_max_rate(arguments: argparse.Namespace) -> int:
 
 def _detect(arguments: argparse.Namespace, options: 'Options') -> 'Evaluation':
     from ssd_detector import Detector
-    from ssd_detector_ros.bag_evaluation.bundles import find_bundle
-    from ssd_detector_ros.bag_evaluation.offline import evaluate_offline
+    from ssd_detector_ros.bag_evaluation.scoring.bundles import find_bundle
+    from ssd_detector_ros.bag_evaluation.scoring.offline import evaluate_offline
 
     def make_detector() -> Detector:
         return Detector.from_bundle(

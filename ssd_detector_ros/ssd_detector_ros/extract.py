@@ -57,17 +57,17 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
 
 def _extract(arguments: argparse.Namespace) -> None:
     from ssd_detector.errors import ConfigError
-    from ssd_detector_ros.bag_evaluation.extraction import extract_frames, Rule, SPLIT
-    from ssd_detector_ros.bag_evaluation.extraction_output import write_extraction
-    from ssd_detector_ros.bag_evaluation.image_reading import ImageReader
-    from ssd_detector_ros.bag_evaluation.message_types import DETECTIONS
-    from ssd_detector_ros.bag_evaluation.naming import (
+    from ssd_detector_ros.bag_evaluation.making.extraction import extract_frames, Rule, SPLIT
+    from ssd_detector_ros.bag_evaluation.making.extraction_output import write_extraction
+    from ssd_detector_ros.bag_evaluation.pages.result_files import make_folder
+    from ssd_detector_ros.bag_evaluation.reading.image_reading import ImageReader
+    from ssd_detector_ros.bag_evaluation.reading.message_types import DETECTIONS
+    from ssd_detector_ros.bag_evaluation.reading.naming import (
         choose_ground_truth,
         choose_image_topic,
         find_topic,
     )
-    from ssd_detector_ros.bag_evaluation.recording import Recording
-    from ssd_detector_ros.bag_evaluation.result_files import make_folder
+    from ssd_detector_ros.bag_evaluation.reading.recording import Recording
 
     if arguments.uncertain and not arguments.detections:
         raise ConfigError(['--uncertain needs scores: --detections TOPIC'])

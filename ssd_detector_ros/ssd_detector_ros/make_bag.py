@@ -58,10 +58,10 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
 
 
 def _make(arguments: argparse.Namespace) -> None:
-    from ssd_detector_ros.bag_evaluation.labels import read_labels
-    from ssd_detector_ros.bag_evaluation.making import Layout, make_recording
-    from ssd_detector_ros.bag_evaluation.sources import open_source
-    from ssd_detector_ros.bag_evaluation.virtual_camera import VirtualCamera
+    from ssd_detector_ros.bag_evaluation.making.making import Layout, make_recording
+    from ssd_detector_ros.bag_evaluation.making.sources import open_source
+    from ssd_detector_ros.bag_evaluation.making.virtual_camera import VirtualCamera
+    from ssd_detector_ros.bag_evaluation.scoring.labels import read_labels
 
     scenes = open_source(arguments.source, split=arguments.split, images=arguments.images)
     names = ('image_topic', 'transport', 'storage', 'compression', 'rate_hz', 'frame_id')

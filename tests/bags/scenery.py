@@ -4,8 +4,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ssd_detector_ros.bag_evaluation.making import Layout, make_recording
-from ssd_detector_ros.bag_evaluation.scenes import Objects, Scene
+from ssd_detector_ros.bag_evaluation.making.making import Layout, make_recording
+from ssd_detector_ros.bag_evaluation.making.scenes import Objects, Scene
 from tests.tiny_bundle import BOXES_NORMALIZED_XYXY, LABELS
 
 SIZE_WH = (64, 48)

@@ -8,8 +8,12 @@ import numpy as np
 import pytest
 
 from ssd_detector import Detections
-from ssd_detector_ros.bag_evaluation.agreement import compare_frame, compare_latency, sum_up
-from ssd_detector_ros.bag_evaluation.tracking import measure_steadiness
+from ssd_detector_ros.bag_evaluation.comparing.agreement import (
+    compare_frame,
+    compare_latency,
+    sum_up,
+)
+from ssd_detector_ros.bag_evaluation.comparing.tracking import measure_steadiness
 from ssd_detector_ros.compare_bags import main
 from ssd_detector_ros.evaluate_bag import main as evaluate
 from tests.bags.scenery import write_colored

@@ -5,10 +5,10 @@ import json
 import numpy as np
 import pytest
 
-from ssd_detector_ros.bag_evaluation.bag_writing import BagWriter, Box, encode, Stamp
-from ssd_detector_ros.bag_evaluation.making import START_NS
-from ssd_detector_ros.bag_evaluation.message_types import COMPRESSED_IMAGE, DETECTIONS
-from ssd_detector_ros.bag_evaluation.recording import Recording
+from ssd_detector_ros.bag_evaluation.making.bag_writing import BagWriter, Box, encode, Stamp
+from ssd_detector_ros.bag_evaluation.making.making import START_NS
+from ssd_detector_ros.bag_evaluation.reading.message_types import COMPRESSED_IMAGE, DETECTIONS
+from ssd_detector_ros.bag_evaluation.reading.recording import Recording
 from ssd_detector_ros.check_detector import main
 
 PERIOD_NS = 100_000_000

@@ -8,10 +8,10 @@ import cv2
 import numpy as np
 import pytest
 
-from ssd_detector_ros.bag_evaluation.decoding import Decoder
-from ssd_detector_ros.bag_evaluation.making import Layout, make_recording
-from ssd_detector_ros.bag_evaluation.recording import Recording
-from ssd_detector_ros.bag_evaluation.sources import open_source
+from ssd_detector_ros.bag_evaluation.making.making import Layout, make_recording
+from ssd_detector_ros.bag_evaluation.making.sources import open_source
+from ssd_detector_ros.bag_evaluation.reading.decoding import Decoder
+from ssd_detector_ros.bag_evaluation.reading.recording import Recording
 from ssd_detector_ros.evaluate_bag import main as evaluate
 from ssd_detector_ros.extract import main
 from tests.bags.scenery import colored_scene, write_colored

@@ -6,14 +6,14 @@ import cv2
 import numpy as np
 import pytest
 
-from ssd_detector_ros.bag_evaluation.box_reading import read_box_arrays
 from ssd_detector_ros.bag_evaluation.errors import BagError
-from ssd_detector_ros.bag_evaluation.image_reading import ImageReader
-from ssd_detector_ros.bag_evaluation.making import Layout, make_recording
-from ssd_detector_ros.bag_evaluation.naming import choose_image_topic
-from ssd_detector_ros.bag_evaluation.recording import Recording
-from ssd_detector_ros.bag_evaluation.scenes import Objects, Scene
-from ssd_detector_ros.bag_evaluation.virtual_camera import film, MOTIONS, VirtualCamera
+from ssd_detector_ros.bag_evaluation.making.making import Layout, make_recording
+from ssd_detector_ros.bag_evaluation.making.scenes import Objects, Scene
+from ssd_detector_ros.bag_evaluation.making.virtual_camera import film, MOTIONS, VirtualCamera
+from ssd_detector_ros.bag_evaluation.reading.box_reading import read_box_arrays
+from ssd_detector_ros.bag_evaluation.reading.image_reading import ImageReader
+from ssd_detector_ros.bag_evaluation.reading.naming import choose_image_topic
+from ssd_detector_ros.bag_evaluation.reading.recording import Recording
 from ssd_detector_ros.make_bag import main
 from tests.bags.scenery import write_colored
 

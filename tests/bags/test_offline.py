@@ -10,9 +10,9 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
-from ssd_detector_ros.bag_evaluation.bag_writing import BagWriter, Box, Stamp
-from ssd_detector_ros.bag_evaluation.making import Layout, make_recording
-from ssd_detector_ros.bag_evaluation.message_types import IMAGE
+from ssd_detector_ros.bag_evaluation.making.bag_writing import BagWriter, Box, Stamp
+from ssd_detector_ros.bag_evaluation.making.making import Layout, make_recording
+from ssd_detector_ros.bag_evaluation.reading.message_types import IMAGE
 from ssd_detector_ros.evaluate_bag import main
 from tests.bags.scenery import colored_scene, write_colored
 from tests.tiny_bundle import write_tiny_bundle

@@ -5,11 +5,11 @@ import json
 import numpy as np
 import pytest
 
-from ssd_detector_ros.bag_evaluation.association import associate
-from ssd_detector_ros.bag_evaluation.bag_writing import BagWriter, Box, Stamp
-from ssd_detector_ros.bag_evaluation.making import START_NS
-from ssd_detector_ros.bag_evaluation.scenes import Objects, Scene
-from ssd_detector_ros.bag_evaluation.virtual_camera import film, VirtualCamera
+from ssd_detector_ros.bag_evaluation.making.bag_writing import BagWriter, Box, Stamp
+from ssd_detector_ros.bag_evaluation.making.making import START_NS
+from ssd_detector_ros.bag_evaluation.making.scenes import Objects, Scene
+from ssd_detector_ros.bag_evaluation.making.virtual_camera import film, VirtualCamera
+from ssd_detector_ros.bag_evaluation.scoring.association import associate
 from ssd_detector_ros.evaluate_bag import main
 from tests.bags.scenery import colored_scene
 from tests.tiny_bundle import LABELS

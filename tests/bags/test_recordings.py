@@ -5,9 +5,9 @@ import shutil
 
 import pytest
 
-from ssd_detector_ros.bag_evaluation.decoding import Decoder, read_header
 from ssd_detector_ros.bag_evaluation.errors import BagError
-from ssd_detector_ros.bag_evaluation.recording import Recording
+from ssd_detector_ros.bag_evaluation.reading.decoding import Decoder, read_header
+from ssd_detector_ros.bag_evaluation.reading.recording import Recording
 
 BAGS = Path(__file__).parents[3] / 'shared/data/bags'
 # As the README beside them counts.

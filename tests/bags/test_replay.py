@@ -19,14 +19,14 @@ from rclpy.executors import SingleThreadedExecutor
 from sensor_msgs.msg import Image
 from vision_msgs.msg import Detection2DArray
 
-from ssd_detector_ros.bag_evaluation.decoding import read_header
 from ssd_detector_ros.bag_evaluation.live.max_rate import best_rate_hz, Trial
 from ssd_detector_ros.bag_evaluation.live.playing import restamp
-from ssd_detector_ros.bag_evaluation.making import Layout, make_recording
-from ssd_detector_ros.bag_evaluation.recording import Recording
-from ssd_detector_ros.bag_evaluation.scenes import Objects, Scene
-from ssd_detector_ros.bag_evaluation.sums import add_up, BACK, NodeCounts, ON_THE_WAY
-from ssd_detector_ros.bag_evaluation.virtual_camera import VirtualCamera
+from ssd_detector_ros.bag_evaluation.making.making import Layout, make_recording
+from ssd_detector_ros.bag_evaluation.making.scenes import Objects, Scene
+from ssd_detector_ros.bag_evaluation.making.virtual_camera import VirtualCamera
+from ssd_detector_ros.bag_evaluation.reading.decoding import read_header
+from ssd_detector_ros.bag_evaluation.reading.recording import Recording
+from ssd_detector_ros.bag_evaluation.scoring.sums import add_up, BACK, NodeCounts, ON_THE_WAY
 from ssd_detector_ros.evaluate_bag import main
 from tests.bags.scenery import write_colored
 from tests.tiny_bundle import write_tiny_bundle

@@ -14,13 +14,19 @@ from hypothesis import strategies as st
 import lz4.frame
 import pytest
 
-from ssd_detector_ros.bag_evaluation.bag_writing import BagWriter, Stamp
-from ssd_detector_ros.bag_evaluation.compression import decompress_chunk, zstd
-from ssd_detector_ros.bag_evaluation.decoding import Decoder, read_header
 from ssd_detector_ros.bag_evaluation.errors import BagError
-from ssd_detector_ros.bag_evaluation.making import Layout
-from ssd_detector_ros.bag_evaluation.mcap_records import CHANNEL, CHUNK, MAGIC, MESSAGE, SCHEMA
-from ssd_detector_ros.bag_evaluation.recording import Recording
+from ssd_detector_ros.bag_evaluation.making.bag_writing import BagWriter, Stamp
+from ssd_detector_ros.bag_evaluation.making.making import Layout
+from ssd_detector_ros.bag_evaluation.reading.compression import decompress_chunk, zstd
+from ssd_detector_ros.bag_evaluation.reading.decoding import Decoder, read_header
+from ssd_detector_ros.bag_evaluation.reading.mcap_records import (
+    CHANNEL,
+    CHUNK,
+    MAGIC,
+    MESSAGE,
+    SCHEMA,
+)
+from ssd_detector_ros.bag_evaluation.reading.recording import Recording
 from tests.bags.scenery import write_colored
 
 PACKERS = {'': bytes, 'zstd': zstd.compress, 'lz4': lz4.frame.compress}

@@ -9,8 +9,8 @@ from ssd_detector import Detections
 from ssd_detector.evaluation.ground_truths import GroundTruths
 from ssd_detector.evaluation.voc import evaluate_voc
 from ssd_detector_ros.bag_evaluation.errors import BagError
-from ssd_detector_ros.bag_evaluation.runtimes import read_runtimes
-from ssd_detector_ros.bag_evaluation.streaming import (
+from ssd_detector_ros.bag_evaluation.scoring.runtimes import read_runtimes
+from ssd_detector_ros.bag_evaluation.scoring.streaming import (
     Output,
     pair_outputs,
     score_streaming,

@@ -15,11 +15,11 @@ from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import CompressedImage, Image
 from vision_msgs.msg import Detection2DArray
 
-from ssd_detector_ros.bag_evaluation.box_reading import BoxArray, to_box_array
-from ssd_detector_ros.bag_evaluation.decoding import read_header
 from ssd_detector_ros.bag_evaluation.errors import BagError
-from ssd_detector_ros.bag_evaluation.message_types import IMAGE
-from ssd_detector_ros.bag_evaluation.sums import NodeCounts
+from ssd_detector_ros.bag_evaluation.reading.box_reading import BoxArray, to_box_array
+from ssd_detector_ros.bag_evaluation.reading.decoding import read_header
+from ssd_detector_ros.bag_evaluation.reading.message_types import IMAGE
+from ssd_detector_ros.bag_evaluation.scoring.sums import NodeCounts
 from ssd_msgs.msg import DetectorStatistics
 
 _DEPTH = 1000

@@ -7,8 +7,8 @@ import time
 
 from ssd_detector_ros.bag_evaluation.errors import BagError
 from ssd_detector_ros.bag_evaluation.live.playing import connect, Connection, Replay, restamp
-from ssd_detector_ros.bag_evaluation.opening import open_recordings
-from ssd_detector_ros.bag_evaluation.options import Options
+from ssd_detector_ros.bag_evaluation.scoring.opening import open_recordings
+from ssd_detector_ros.bag_evaluation.scoring.options import Options
 
 MAX_DROP_RATE = 0.05
 _FIRST_HZ = 5.0

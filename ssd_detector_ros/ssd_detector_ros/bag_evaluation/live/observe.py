@@ -11,11 +11,15 @@ from sensor_msgs.msg import CompressedImage, Image
 from vision_msgs.msg import Detection2DArray, LabelInfo
 
 from ssd_detector import ImageError
-from ssd_detector_ros.bag_evaluation.box_reading import BoxArray, stamp_ns, to_box_array
+from ssd_detector_ros.bag_evaluation.checking.observation import Observation, SeenImage
+from ssd_detector_ros.bag_evaluation.checking.observing import Watched
 from ssd_detector_ros.bag_evaluation.errors import BagError
-from ssd_detector_ros.bag_evaluation.message_types import COMPRESSED_IMAGE, DETECTIONS, IMAGE
-from ssd_detector_ros.bag_evaluation.observation import Observation, SeenImage
-from ssd_detector_ros.bag_evaluation.observing import Watched
+from ssd_detector_ros.bag_evaluation.reading.box_reading import BoxArray, stamp_ns, to_box_array
+from ssd_detector_ros.bag_evaluation.reading.message_types import (
+    COMPRESSED_IMAGE,
+    DETECTIONS,
+    IMAGE,
+)
 from ssd_detector_ros.images.compressed_images import decode_rgb
 
 _FIND_S = 10.0

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 import struct
 import time
 
-from ssd_detector_ros.bag_evaluation.box_reading import BoxArray
 from ssd_detector_ros.bag_evaluation.commands import OnFrame
 from ssd_detector_ros.bag_evaluation.errors import BagError
 from ssd_detector_ros.bag_evaluation.live.listener import Listener, listening
@@ -16,9 +15,10 @@ from ssd_detector_ros.bag_evaluation.live.node_process import (
     prepare_transport,
     running_node,
 )
-from ssd_detector_ros.bag_evaluation.message_types import IMAGE
-from ssd_detector_ros.bag_evaluation.opening import Opened
-from ssd_detector_ros.bag_evaluation.sums import NodeCounts
+from ssd_detector_ros.bag_evaluation.reading.box_reading import BoxArray
+from ssd_detector_ros.bag_evaluation.reading.message_types import IMAGE
+from ssd_detector_ros.bag_evaluation.scoring.opening import Opened
+from ssd_detector_ros.bag_evaluation.scoring.sums import NodeCounts
 
 _START_S = 60.0
 _SETTLE_S = 10.0

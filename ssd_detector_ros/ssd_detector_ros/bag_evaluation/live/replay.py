@@ -5,24 +5,24 @@ from dataclasses import replace
 import time
 
 from ssd_detector_ros.bag_evaluation.commands import OnFrame
-from ssd_detector_ros.bag_evaluation.detecting import list_frames, Sequence
-from ssd_detector_ros.bag_evaluation.labels import ClassReader
 from ssd_detector_ros.bag_evaluation.live.node_process import (
     NODE,
 )
 from ssd_detector_ros.bag_evaluation.live.playing import connect, play, Replay, Run
-from ssd_detector_ros.bag_evaluation.offline import describe_settings
-from ssd_detector_ros.bag_evaluation.opening import (
+from ssd_detector_ros.bag_evaluation.scoring.detecting import list_frames, Sequence
+from ssd_detector_ros.bag_evaluation.scoring.labels import ClassReader
+from ssd_detector_ros.bag_evaluation.scoring.offline import describe_settings
+from ssd_detector_ros.bag_evaluation.scoring.opening import (
     add_truths,
     finish_counts,
     open_recordings,
     Opened,
 )
-from ssd_detector_ros.bag_evaluation.options import Options
-from ssd_detector_ros.bag_evaluation.published import add_arrivals, leave_thresholds_out
-from ssd_detector_ros.bag_evaluation.recorded import Answers, take_answers
-from ssd_detector_ros.bag_evaluation.scoring import Evaluation, require_coco
-from ssd_detector_ros.bag_evaluation.sums import add_up, Sums
+from ssd_detector_ros.bag_evaluation.scoring.options import Options
+from ssd_detector_ros.bag_evaluation.scoring.published import add_arrivals, leave_thresholds_out
+from ssd_detector_ros.bag_evaluation.scoring.recorded import Answers, take_answers
+from ssd_detector_ros.bag_evaluation.scoring.scoring import Evaluation, require_coco
+from ssd_detector_ros.bag_evaluation.scoring.sums import add_up, Sums
 
 
 def evaluate_replay(

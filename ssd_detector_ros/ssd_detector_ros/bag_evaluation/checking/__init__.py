@@ -1,0 +1,1 @@
+"""Whether a detector keeps the contract of a good one."""

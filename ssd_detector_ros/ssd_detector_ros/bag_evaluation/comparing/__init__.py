@@ -1,0 +1,1 @@
+"""Two detectors on the same recordings."""

@@ -1,0 +1,1 @@
+"""Recordings of annotated images, and images out of recordings."""

@@ -1,0 +1,1 @@
+"""Figures as lines, files and HTML pages."""

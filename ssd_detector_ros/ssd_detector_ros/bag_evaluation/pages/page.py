@@ -1,0 +1,108 @@
+"""The HTML page of an evaluation: the core's report, with what a recording adds."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from ssd_detector.report.page import make_environment, report_values
+from ssd_detector.report.pictures import mark_worst, ReportPicture
+from ssd_detector_ros.bag_evaluation.pages.drawings import draw_histogram, draw_row, Histogram, Row
+from ssd_detector_ros.bag_evaluation.reading.image_reading import ImageReader
+from ssd_detector_ros.bag_evaluation.reading.naming import choose_image_topic
+from ssd_detector_ros.bag_evaluation.reading.recording import Recording
+from ssd_detector_ros.bag_evaluation.scoring.gates import drop_rate, Gate
+from ssd_detector_ros.bag_evaluation.scoring.latency import Latency
+from ssd_detector_ros.bag_evaluation.scoring.scoring import Evaluation
+
+
+def render_page(
+    evaluation: Evaluation, gates: Sequence[Gate], pictures: Sequence[ReportPicture]
+) -> str:
+    """
+    Write the page.
+
+    :param evaluation: what was found
+    :param gates: from check_gates
+    :param pictures: of the worst frames
+    :return: HTML; needs no network, nothing beside the file
+    """
+    times: list[tuple[str, Latency]] = list(evaluation.stage_ms.items())
+    for name, one in (
+        ('image to answer', evaluation.answer_ms),
+        ('stamp to answer', evaluation.age_ms),
+    ):
+        if one is not None:
+            times.append((name, one))
+    values = {
+        'title': evaluation.source['title'],
+        **(report_values(evaluation.result, pictures) if evaluation.result else {}),
+        'evaluation': evaluation,
+        'streaming': evaluation.streaming,
+        'drop_rate': drop_rate(evaluation),
+        'gates': gates,
+        'times': times,
+        'charts_of_times': list(_draw_times(evaluation)),
+        'rows': list(_draw_rows(evaluation)),
+    }
+    template = 'bag_report' if evaluation.result else 'bag_plain'
+    environment = make_environment('ssd_detector_ros.bag_evaluation')
+    return environment.get_template(f'{template}.html.jinja').render(values)
+
+
+def make_pictures(
+    evaluation: Evaluation, bags: Sequence[Path], image_topic: str | None
+) -> list[ReportPicture]:
+    """
+    Read the worst frames once more.
+
+    :param evaluation: what was found
+    :param bags: the recordings
+    :param image_topic: as given
+    :return: the worst first
+    """
+    if evaluation.analysis is None:
+        return []
+    wanted = {one.image_id: one for one in evaluation.analysis.worst_images}
+    pictures: dict[str, ReportPicture] = {}
+    # The loops of a replay, behind the first, have the same pictures.
+    for path, sequence in zip(bags, evaluation.sequences, strict=False):
+        recording = Recording(path)
+        prefix = f'{sequence.name}/' if len(bags) > 1 else ''
+        reader = ImageReader(recording, choose_image_topic(image_topic, recording.topics), prefix)
+        own = set(wanted) & {frame.image_id for frame in sequence.frames}
+        for frame in reader.frames():
+            if not own:
+                break
+            if frame.image_id in own:
+                own.remove(frame.image_id)
+                pictures[frame.image_id] = mark_worst(
+                    wanted[frame.image_id], reader.to_rgb(frame), evaluation.labels
+                )
+    return [pictures[name] for name in wanted if name in pictures]
+
+
+def _draw_times(evaluation: Evaluation) -> list[Histogram]:
+    title = 'image to answer, ms' if evaluation.answer_times_ms else 'decoding to boxes, ms'
+    chart = draw_histogram(list(evaluation.frame_ms.values()), title)
+    return [chart] if chart else []
+
+
+def _draw_rows(evaluation: Evaluation) -> list[Row]:
+    """Draw the first recording over time."""
+    if not evaluation.sequences or not evaluation.sequences[0].frames:
+        return []
+    sequence = evaluation.sequences[0]
+    start_ns = sequence.frames[0].stamp_ns
+    times_s = [(frame.stamp_ns - start_ns) / 1e9 for frame in sequence.frames]
+    end_s = times_s[-1]
+    rows = [draw_row('frames a second', times_s, [1.0] * len(times_s), how='rate', end_s=end_s)]
+    answered = [frame.image_id in sequence.detections for frame in sequence.frames]
+    if not all(answered):
+        dropped = [float(not one) for one in answered]
+        rows.append(draw_row('drops a second', times_s, dropped, how='rate', end_s=end_s))
+    if evaluation.answer_times_ms and len(evaluation.sequences) == 1:
+        late_s = [time for time, one in zip(times_s, answered, strict=True) if one]
+        times_ms = evaluation.answer_times_ms
+        rows.append(draw_row('image to answer, ms', late_s, times_ms, how='mean', end_s=end_s))
+    found = [float(len(sequence.detections.get(one.image_id, ()))) for one in sequence.frames]
+    rows.append(draw_row('boxes a frame', times_s, found, how='mean', end_s=end_s))
+    return rows

@@ -1,0 +1,1 @@
+"""Recordings of any storage as messages, images and boxes."""

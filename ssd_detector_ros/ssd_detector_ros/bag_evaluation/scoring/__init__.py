@@ -1,0 +1,1 @@
+"""From frames, detections and ground truth to figures."""

@@ -1,0 +1,43 @@
+"""The list of folders in CONTRIBUTING.md is the tree."""
+
+from pathlib import Path
+import re
+import subprocess
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+# Their folders mirror those of the packages, or those of ROS.
+MIRRORS = ('tests/', 'docker/ros_wheels/standins/')
+PACKAGES = {
+    'tests/core': 'ssd_detector/ssd_detector',
+    'tests/training': 'ssd_training/ssd_training',
+    'tests/ros': 'ssd_detector_ros/ssd_detector_ros',
+}
+
+
+def tracked_files():
+    command = ['git', '-C', str(ROOT), 'ls-files']
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        pytest.skip('this tree is no git checkout')
+    return [Path(name) for name in done.stdout.splitlines() if (ROOT / name).exists()]
+
+
+def test_contributing_has_a_line_for_every_folder_with_code_and_no_other():
+    files = tracked_files()
+    folders = {f'{path.parts[0]}/' for path in files if len(path.parts) > 1}
+    folders |= {f'{path.parent}/' for path in files if path.suffix == '.py'}
+    folders = {one for one in folders if not one.startswith('.') and one != './'}
+    folders = {one for one in folders if one == 'tests/' or not one.startswith(MIRRORS)}
+    text = (ROOT / 'CONTRIBUTING.md').read_text()
+    listed = re.findall(r'^\| `([^`]+/)` \|', text, re.MULTILINE)
+    assert sorted(listed) == sorted(folders)
+
+
+def test_tests_lie_as_the_packages_do():
+    folders = {path.parent for path in tracked_files() if path.name.startswith('test_')}
+    for tests, package in PACKAGES.items():
+        below = [one.relative_to(tests) for one in folders if one.is_relative_to(tests)]
+        missing = [str(one) for one in below if not (ROOT / package / one).is_dir()]
+        assert missing == [], f'{tests} has folders that {package} has not'
