@@ -228,3 +228,18 @@ def test_frames_that_arrive_too_old_are_no_slow_detector(age_ms):
     drops = {'superseded': 3}
     both = judge_speed(report(received=9, processed=3, drops=drops, too_old_ms=[age_ms] * 3))
     assert 'slower than the camera' in both.message and 'old' in both.message
+
+
+def test_the_figures_shown_are_medians_and_ages_only_where_there_are_stamps():
+    statistics = Statistics()
+    for value_ms in map(float, range(101)):
+        statistics.count_received()
+        statistics.count_processed(
+            dict.fromkeys(STAGES, value_ms), ages_ms=dict.fromkeys(('receive', *STAGES), value_ms)
+        )
+    values = judge_speed(statistics.end_period()).values
+    names = ('latency p50, ms', 'inference p50, ms', 'age at publication p50, ms')
+    assert [values[name] for name in names] == ['50.0'] * 3
+    statistics.count_received()
+    statistics.count_processed(dict.fromkeys(STAGES, 1.0))
+    assert names[2] not in judge_speed(statistics.end_period()).values
