@@ -230,6 +230,27 @@ def test_frames_that_arrive_too_old_are_no_slow_detector(age_ms):
     assert 'slower than the camera' in both.message and 'old' in both.message
 
 
+@pytest.mark.parametrize(
+    ('age_ms', 'words'),
+    [
+        (-1000.0, 'keeps up'),
+        (-1000.5, 'use_sim_time'),
+        (999.5, 'keeps up'),
+        (1000.0, 'old when they arrive'),
+        (3_600_000.0, 'old when they arrive'),
+        (3_600_000.5, 'old by the clock of this node'),
+    ],
+)
+def test_an_age_is_odd_from_a_second_on_and_another_clock_from_an_hour(age_ms, words):
+    assert words in judge_speed(report(received=3, processed=3, drops={}, age_ms=age_ms)).message
+
+
+@pytest.mark.parametrize(('num_late', 'level'), [(1, OK), (2, WARN)])
+def test_more_than_a_tenth_late_is_a_trend(num_late, level):
+    figures = report(received=10, processed=10 - num_late, drops={'superseded': num_late})
+    assert judge_speed(figures).level == level
+
+
 def test_the_figures_shown_are_medians_and_ages_only_where_there_are_stamps():
     statistics = Statistics()
     for value_ms in map(float, range(101)):
