@@ -19,6 +19,11 @@ WEIGHTS_DIR = Path(
 
 # An experiment for tests, beside those that are shipped.
 TINY = Path(__file__).with_name('tiny.yaml')
+# For tests of what comes after augmentation: it takes seconds to trace.
+UNCHANGED = tuple(
+    f'augmentation.{change}.probability=0.0'
+    for change in ('photometric', 'expand', 'crop', 'flip')
+)
 
 Load = Callable[..., ExperimentConfig]
 

@@ -20,7 +20,7 @@ from ssd_training.train import CONFIG_ROOT
 from ssd_training.training.trainer import build_model
 from tests.training.deploy_config import write_deploy_config
 
-NUM_PRIORS = 204
+NUM_PRIORS = 186
 
 
 def make_build(folder: Path, **deploy) -> Build:

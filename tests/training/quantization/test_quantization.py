@@ -214,7 +214,7 @@ def check_speed(float_path, int8_path, tmp_path):
 
     counts = count_optimized(int8_path, tmp_path)
 
-    assert counts['QLinearConv'] == plain['Conv'] > 80
+    assert counts['QLinearConv'] == plain['Conv'] > 60
     # An island in float costs more than its arithmetic: it is dequantized and quantized again.
     assert counts['Conv'] == counts['FusedConv'] == counts['Clip'] == 0
     assert counts['QLinearAdd'] == 10
@@ -419,15 +419,15 @@ def test_sensitivity_names_the_layer_whose_range_is_wrong(tmp_path):
     assert (tmp_path / 'sensitivity.html').read_text().count('<tr><td>') == len(convs)
 
 
-@pytest.mark.parametrize('network', ['small', 'released'])
-def test_layers_have_the_names_that_keras_gives_them(float_path, network):
+@pytest.mark.parametrize(('network', 'num_layers'), [('small', 67), ('released', 88)])
+def test_layers_have_the_names_that_keras_gives_them(float_path, network, num_layers):
     path = float_path if network == 'small' else RELEASED / 'model.onnx'
 
     titles = list(list_layers(path).values())
 
-    assert len(set(titles)) == len(titles) == 88
+    assert len(set(titles)) == len(titles) == num_layers
     assert {'Conv1', 'expanded_conv_project', 'block_16_depthwise', 'Conv_1'} < set(titles)
-    assert {'extra_1_reduce', 'head_0_cls', 'head_5_box_depthwise'} < set(titles)
+    assert {'extra_1_reduce', 'head_0_cls', 'head_2_box_depthwise'} < set(titles)
 
 
 def test_the_table_says_where_nothing_was_timed():

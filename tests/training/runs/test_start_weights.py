@@ -217,7 +217,7 @@ def test_a_bundle_has_no_statistics_to_train_from_and_says_so(released, load, ov
     ('overrides', 'message'),
     [
         (
-            ['priors.aspect_ratios=[[1.0],[1.0],[1.0],[1.0],[1.0],[1.0]]'],
+            ['priors.aspect_ratios=[[1.0],[1.0],[1.0]]'],
             'head_1_box: .*: 6 priors a cell, not 2',
         ),
         (

@@ -16,10 +16,11 @@ from tensorboard.util import tensor_util
 from ssd_training.errors import RunError
 from ssd_training.runs.checkpoint_source import open_source
 from ssd_training.training.distribution import open_distribution
-from tests.training.conftest import TINY
+from tests.training.conftest import TINY, UNCHANGED
 
 # Twenty steps; frozen statistics, as each worker's part of a batch has others.
 RECIPE = (
+    *UNCHANGED,
     *('train.epochs=10', 'train.eval_every=10', 'train.batch_size=4', 'scheduler.warmup.steps=2'),
     *('input_size=[64, 64]', 'backbone.freeze_until=block_14', 'backbone.freeze_bn=true'),
     *('logging.log_interval_steps=1', 'train.ema.enabled=false'),

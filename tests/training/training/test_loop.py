@@ -32,6 +32,7 @@ from ssd_training.training import loop, session, trainer
 from ssd_training.training.keeper import is_better
 from ssd_training.training.resuming import go_on, take_over
 from ssd_training.training.trained import load_float
+from tests.training.conftest import UNCHANGED
 
 FINGERPRINT = '0' * 12
 TIMES = ('timestamp', 'train/images_per_s', 'train/data_wait_share')
@@ -124,6 +125,7 @@ def built(load):
     training = trainer.prepare(
         load(
             'tiny',
+            *UNCHANGED,
             'input_size=[64, 64]',
             'backbone.freeze_until=block_14',
             'train.epochs=3',

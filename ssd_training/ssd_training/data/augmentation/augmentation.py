@@ -111,6 +111,8 @@ def flip(sample: Sample, settings: FlipSettings, seed: tf.Tensor) -> Sample:
     :param seed: (2,) int
     :return: the same dtype
     """
+    if settings.probability == 0:
+        return sample
     is_used, _ = happens(settings.probability, seed)
     x1, y1, x2, y2 = tf.unstack(sample.boxes_xyxy, axis=1)
     mirrored = tf.stack([1.0 - x2, y1, 1.0 - x1, y2], axis=1)

@@ -25,6 +25,8 @@ def distort_colors(sample: Sample, settings: PhotometricSettings, seed: tf.Tenso
     :param seed: (2,) int
     :return: float32 in [0, 1]
     """
+    if settings.probability == 0:
+        return sample
     uses, values = tf.unstack(tf.random.split(seed, 2))
     is_used = tf.random.stateless_uniform((4,), uses) < settings.probability
     numbers = tf.random.stateless_uniform((4,), values)

@@ -50,6 +50,8 @@ def expand_window(settings: ExpandSettings, seed: tf.Tensor) -> tf.Tensor:
     :param seed: (2,) int
     :return: (4,) float32, xyxy in shares of the image
     """
+    if settings.probability == 0:
+        return tf.constant(_WHOLE, tf.float32)
     is_used, rest = happens(settings.probability, seed)
     numbers = tf.random.stateless_uniform((3,), rest)
     more = tf.where(is_used, numbers[0] * (settings.max_ratio - 1.0), 0.0)
@@ -69,6 +71,8 @@ def crop_window(
     :param seed: (2,) int
     :return: (4,) float32; the window as it is when no try succeeds
     """
+    if settings.probability == 0:
+        return window
     is_used, rest = happens(settings.probability, seed)
     sizes, choice = tf.unstack(tf.random.split(rest, 2))
     candidates = _draw_crops(settings, sizes) * _size_of(window) + _origin_of(window)
