@@ -23,10 +23,8 @@ from ssd_training.losses.multibox import count_positives, loss_divisor, multibox
 from ssd_training.targets.matching import assign_targets, GroundTruthBatch
 from ssd_training.targets.priors import generate_priors
 from ssd_training.train import CONFIG_ROOT
-from ssd_training.training.freezing import plan_phases
+from ssd_training.training.building import build_float_model, build_step
 from ssd_training.training.schedule import build_schedule
-from ssd_training.training.train_step import TrainStep
-from ssd_training.training.trainer import build_float_model
 
 OBJECTS_PER_IMAGE = 3
 BFLOAT16 = ('train.amp.enabled=true', 'train.amp.policy=mixed_bfloat16')
@@ -117,8 +115,7 @@ def make_step(
     keras.utils.set_random_seed(0)
     model = build_float_model(config, layer_policy=config.train.amp.layer_policy)
     schedule = build_schedule(config.scheduler, steps_per_epoch=1000, epochs=3)
-    phases = plan_phases(config, model, steps_per_epoch=1000)
-    step = TrainStep(config, model, phases=phases, schedule=schedule, average=None)
+    step = build_step(config, model, steps_per_epoch=1000, schedule=schedule, average=None)
     return lambda: float(step(*batch).total)
 
 

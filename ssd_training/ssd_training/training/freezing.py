@@ -1,12 +1,12 @@
 """What of the network trains, step by step: the section `backbone`, then `train.unfreeze`."""
 
-from collections.abc import Set
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 
 import keras
 
 from ssd_detector.errors import ConfigError
-from ssd_training.experiments.schema import ExperimentConfig
+from ssd_training.experiments.training_schema import UnfreezeSettings
 from ssd_training.model.backbone import block_of, BLOCKS, num_frozen_blocks
 
 
@@ -38,20 +38,25 @@ class Phase:
 
 
 def plan_phases(
-    config: ExperimentConfig, model: keras.Model, *, steps_per_epoch: int
+    model: keras.Model,
+    changes: Sequence[UnfreezeSettings],
+    *,
+    freeze_bn: bool,
+    steps_per_epoch: int,
 ) -> tuple[Phase, ...]:
     """
     List the phases of a training.
 
-    :param config: the experiment
     :param model: from build_ssd, frozen as the training starts
+    :param changes: the section `train.unfreeze`
+    :param freeze_bn: of the first phase: `backbone.freeze_bn`
     :param steps_per_epoch: batches
     :return: at least one
     :raises ConfigError: when a block is unknown, or one that trained is to be frozen
     """
     frozen = {layer.name for layer in model.layers if not layer.trainable}
-    phases = [Phase(0, frozen, config.backbone.freeze_bn)]
-    for index, change in enumerate(config.train.unfreeze):
+    phases = [Phase(0, frozen, freeze_bn)]
+    for index, change in enumerate(changes):
         key = f'train.unfreeze.{index}.freeze_until'
         blocks = BLOCKS[: num_frozen_blocks(key, change.freeze_until)]
         frozen = {layer.name for layer in model.layers if block_of(layer.name) in blocks}

@@ -5,7 +5,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from ssd_training.experiments.schema import ExperimentConfig
+from ssd_training.experiments.loss_schema import LossSettings, MatcherSettings, SamplerSettings
+from ssd_training.experiments.model_schema import PriorsSettings
 from ssd_training.losses.multibox import (
     count_positives,
     loss_divisor,
@@ -23,41 +24,53 @@ class Objective:
     """
     The network, its priors and its loss for images of one size.
 
-    :param config: the experiment
-    :param model: from build_ssd, at the experiment's input_size
+    :param model: from build_ssd
     :param size_px: side of the images that the network gets
+    :param priors: the section `priors`
+    :param matcher: the section `matcher`
+    :param loss: the section `loss`
+    :param sampler: the section `sampler`
     """
 
-    def __init__(self, config: ExperimentConfig, model: keras.Model, size_px: int) -> None:
-        self._config = config
-        is_own_size = (size_px, size_px) == tuple(config.input_size)
-        self._model = model if is_own_size else at_size(model, size_px)
+    def __init__(
+        self,
+        model: keras.Model,
+        size_px: int,
+        *,
+        priors: PriorsSettings,
+        matcher: MatcherSettings,
+        loss: LossSettings,
+        sampler: SamplerSettings,
+    ) -> None:
         self._size_hw = (size_px, size_px)
-        self._priors_cxcywh = generate_priors(config.priors, self._size_hw)
+        is_own_size = model.input_shape[1:3] == self._size_hw
+        self._model = model if is_own_size else at_size(model, size_px)
+        self._priors_cxcywh = generate_priors(priors, self._size_hw)
+        self._variances = priors.variances
+        self._matcher = matcher
+        self._loss = loss
+        self._sampler = sampler
 
     def __call__(
-        self, images: Tensor, ground_truths: GroundTruthBatch, *, freeze_bn: bool
+        self, images: Tensor, ground_truths: GroundTruthBatch, *, observes: bool
     ) -> MultiboxLoss:
         """
         Compute the loss of this replica's part of a batch; runs inside strategy.run.
 
         :param images: (B, H, W, 3) float32, in [0, 1]; stretched to this size
         :param ground_truths: of the images
-        :param freeze_bn: whether the statistics of BatchNorm stay as they are
+        :param observes: whether statistics of BatchNorm and ranges of quantization are observed
         :return: the part that this replica's images have in the loss of the whole batch: the sum
             over replicas is the loss that one replica with all images would have
         """
-        config = self._config
         targets = assign_targets(
             self._priors_cxcywh,
             ground_truths,
-            settings=config.matcher,
-            variances=config.priors.variances,
+            settings=self._matcher,
+            variances=self._variances,
         )
         if images.shape[1:3] != self._size_hw:
             images = tf.image.resize(images, self._size_hw, method='bilinear')
-        # Ranges of quantization are observed even where BatchNorm is frozen.
-        observes = self._config.quantization is not None or not freeze_bn
         offsets, logits = self._model(images, training=observes)
         num_positives, num_images = sum_over_replicas(
             [count_positives(targets), tf.cast(tf.shape(images)[0], tf.float32)]
@@ -66,11 +79,11 @@ class Objective:
             offsets,
             logits,
             targets,
-            loss=config.loss,
-            sampler=config.sampler,
+            loss=self._loss,
+            sampler=self._sampler,
             priors_cxcywh=self._priors_cxcywh,
-            variances=config.priors.variances,
-            divisor=loss_divisor(config.loss, num_positives, num_images),
+            variances=self._variances,
+            divisor=loss_divisor(self._loss, num_positives, num_images),
         )
 
 

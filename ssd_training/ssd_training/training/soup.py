@@ -10,8 +10,8 @@ from ssd_training.experiments.schema import ExperimentConfig
 from ssd_training.model.averaging import fold, mean_of
 from ssd_training.model.pretrained import fill, Pretrained, Values
 from ssd_training.runs.start_weights import find_start, Kind
+from ssd_training.training.building import build_float_model
 from ssd_training.training.pretrained import read_pretrained
-from ssd_training.training.trainer import build_float_model
 
 _DETECTORS = 'a run folder, *.weights.h5, ckpt-<step>.npz, a bundle, or released'
 

@@ -1,6 +1,6 @@
 """One training step, compiled once for each input size and each phase of `train.unfreeze`."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 import logging
 from typing import Any
 
@@ -8,7 +8,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from ssd_training.experiments.schema import ExperimentConfig
+from ssd_training.experiments.training_schema import TrainSettings
 from ssd_training.losses.multibox import MultiboxLoss
 from ssd_training.targets.matching import GroundTruthBatch
 from ssd_training.training.assignment import assign_all, select, Updates
@@ -29,8 +29,10 @@ class TrainStep:
     """
     Forward, loss, backward, update, average; made in the scope of the strategy that runs it.
 
-    :param config: the experiment
     :param model: from build_ssd
+    :param objectives: of each side of the square that it trains with, px
+    :param settings: the section `train`
+    :param optimizer: of the model's variables
     :param phases: from plan_phases
     :param schedule: of the learning rate, in steps
     :param average: updated with the weights, or None
@@ -38,24 +40,25 @@ class TrainStep:
 
     def __init__(
         self,
-        config: ExperimentConfig,
         model: keras.Model,
+        objectives: Mapping[int, Objective],
+        settings: TrainSettings,
         *,
+        optimizer: Optimizer,
         phases: Sequence[Phase],
         schedule: Schedule,
         average: WeightAverage | None,
+        observes_always: bool = False,
     ) -> None:
-        self.config = config
         self.model = model
+        self.sizes_px = tuple(objectives)
+        self._settings = settings
+        self._optimizer = optimizer
+        self._observes_always = observes_always
         self._schedule = schedule
         self._average = average
         self._phases = phases
-        # Slots for everything that trains at some time: the variables are the same to the end.
-        phases[-1].enter(model)
-        self._optimizer = Optimizer(
-            config.optimizer, model, backbone_factor=config.backbone.grad_scale
-        )
-        amp = config.train.amp
+        amp = settings.amp
         # bfloat16 has the range of float32: nothing to scale.
         needs_scale = amp.layer_policy == 'mixed_float16'
         self._loss_scale = LossScale(amp.loss_scale) if needs_scale else None
@@ -63,12 +66,11 @@ class TrainStep:
         self._accumulators = [
             keras.Variable(np.zeros(variable.shape), trainable=False, dtype='float32')
             for variable in self._optimizer.variables
-            if config.train.grad_accum_steps > 1
+            if settings.grad_accum_steps > 1
         ]
         self._strategy = tf.distribute.get_strategy()
         # How many times steps were compiled; counted in what is traced, whoever compiles it.
         self.num_traces = 0
-        objectives = {size: Objective(config, model, size) for size in input_sizes_px(config)}
         self._compiled = {
             (phase, size_px): self._compile(objective, phase)
             for size_px, objective in objectives.items()
@@ -85,11 +87,10 @@ class TrainStep:
     @property
     def next_size_px(self) -> int:
         """The input size of the step that comes; it follows from seed and step alone."""
-        sizes_px = input_sizes_px(self.config)
-        if len(sizes_px) == 1:
-            return sizes_px[0]
-        stretch = self.num_steps // self.config.train.multi_scale.every_steps
-        return int(np.random.default_rng([self.config.train.seed, stretch]).choice(sizes_px))
+        if len(self.sizes_px) == 1:
+            return self.sizes_px[0]
+        stretch = self.num_steps // self._settings.multi_scale.every_steps
+        return int(np.random.default_rng([self._settings.seed, stretch]).choice(self.sizes_px))
 
     @property
     def state(self) -> dict[str, keras.Variable]:
@@ -148,7 +149,7 @@ class TrainStep:
         :return: the step and, where this batch completes one, the weights and what follows them
         """
         updates: Updates = [(self._step, self._step + 1)]
-        num_accumulated = self.config.train.grad_accum_steps
+        num_accumulated = self._settings.grad_accum_steps
         is_taken: Tensor | bool = True
         if num_accumulated > 1:
             is_taken = tf.equal((self._step + 1) % num_accumulated, 0)
@@ -173,19 +174,20 @@ class TrainStep:
         return updates + select(is_taken, changes)
 
     def _compile(self, objective: Objective, phase: int) -> Any:
-        freeze_bn = self._phases[phase].freeze_bn
+        # Ranges of quantization are observed even where BatchNorm is frozen.
+        observes = self._observes_always or not self._phases[phase].freeze_bn
 
         def run(images: Tensor, *ground_truths: Tensor) -> MultiboxLoss:
             self.num_traces += 1
             losses = self._strategy.run(
-                self._run, args=(objective, freeze_bn, images, GroundTruthBatch(*ground_truths))
+                self._run, args=(objective, observes, images, GroundTruthBatch(*ground_truths))
             )
             # All replicas give the same ones.
             return MultiboxLoss(
                 *(self._strategy.experimental_local_results(value)[0] for value in losses)
             )
 
-        height, width = loading_size_hw(self.config)
+        height, width = loading_size_hw(self.sizes_px)
         signature = (
             tf.TensorSpec((None, height, width, 3), tf.float32),
             tf.TensorSpec((None, None, 4), tf.float32),
@@ -209,14 +211,14 @@ class TrainStep:
     def _run(
         self,
         objective: Objective,
-        freeze_bn: bool,
+        observes: bool,
         images: Tensor,
         ground_truths: GroundTruthBatch,
     ) -> MultiboxLoss:
         trained = [variable for variable in self._optimizer.variables if variable.trainable]
         scale = 1.0 if self._loss_scale is None else self._loss_scale.scale
         with tf.GradientTape() as tape:
-            loss = objective(images, ground_truths, freeze_bn=freeze_bn)
+            loss = objective(images, ground_truths, observes=observes)
             scaled = loss.total * scale
         gradients = tape.gradient(
             scaled,
@@ -231,22 +233,11 @@ class TrainStep:
         return MultiboxLoss(*sum_over_replicas(list(loss)))
 
 
-def input_sizes_px(config: ExperimentConfig) -> tuple[int, ...]:
-    """
-    List the sizes that the network trains with.
-
-    :param config: the experiment
-    :return: sides of the squares
-    """
-    multi_scale = config.train.multi_scale
-    return multi_scale.sizes_px if multi_scale.enabled else (config.input_size[0],)
-
-
-def loading_size_hw(config: ExperimentConfig) -> tuple[int, int]:
+def loading_size_hw(sizes_px: Sequence[int]) -> tuple[int, int]:
     """
     Tell the size of the images that a step takes: the largest one, so that none is enlarged.
 
-    :param config: the experiment
+    :param sizes_px: sides of the squares that the network trains with
     :return: height and width, px
     """
-    return (max(input_sizes_px(config)),) * 2
+    return (max(sizes_px),) * 2

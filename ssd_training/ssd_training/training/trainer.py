@@ -18,11 +18,9 @@ from ssd_training.data.images.records import hash_records, Record
 from ssd_training.experiments.data_schema import DataSettings
 from ssd_training.experiments.schema import ExperimentConfig
 from ssd_training.model.detector import detect
-from ssd_training.model.quantized_ssd import build_quantized
-from ssd_training.model.ssd import build_ssd
-from ssd_training.targets.priors import generate_priors, priors_per_cell
+from ssd_training.targets.priors import generate_priors
+from ssd_training.training.building import add_quantization, build_float_model, build_step
 from ssd_training.training.distribution import configure_runtime, Distribution, open_distribution
-from ssd_training.training.freezing import plan_phases
 from ssd_training.training.pretrained import load_pretrained
 from ssd_training.training.schedule import build_schedule, Schedule
 from ssd_training.training.train_step import loading_size_hw, TrainStep
@@ -83,35 +81,6 @@ class Training:
         return self.average.applied()
 
 
-def build_model(config: ExperimentConfig) -> keras.Model:
-    """
-    Build the network that an experiment trains, with random weights.
-
-    :param config: the experiment
-    :return: see build_ssd, and build_quantized
-    """
-    return _quantize(build_float_model(config), config)
-
-
-def build_float_model(config: ExperimentConfig, *, layer_policy: str = 'float32') -> keras.Model:
-    """
-    Build an experiment's network with random weights, without quantization.
-
-    :param config: the experiment
-    :param layer_policy: what layers compute in; float32 for everything but training
-    :return: see build_ssd
-    """
-    return build_ssd(
-        input_size_hw=config.input_size,
-        num_classes=config.num_classes,
-        priors_per_cell=priors_per_cell(config.priors),
-        backbone=config.backbone,
-        heads=config.heads,
-        activation=config.loss.classification.activation,
-        layer_policy=layer_policy,
-    )
-
-
 def prepare(config: ExperimentConfig) -> Training:
     """
     Read the data's lists, build the model, load its weights; write nothing.
@@ -133,10 +102,15 @@ def prepare(config: ExperimentConfig) -> Training:
     with distribution.scope():
         model = build_float_model(config, layer_policy=config.train.amp.layer_policy)
         load_pretrained(model, config)
-        model = _quantize(model, config)
+        model = add_quantization(model, config)
         average = WeightAverage(model, config.train.ema) if config.train.ema.enabled else None
-        phases = plan_phases(config, model, steps_per_epoch=order.steps_per_epoch)
-        step = TrainStep(config, model, phases=phases, schedule=schedule, average=average)
+        step = build_step(
+            config,
+            model,
+            steps_per_epoch=order.steps_per_epoch,
+            schedule=schedule,
+            average=average,
+        )
     return Training(
         config=config,
         model=model,
@@ -198,12 +172,6 @@ def _evaluable(records: list[Record], settings: DataSettings) -> list[Record]:
     return keep_readable(records, skips_unreadable=True)
 
 
-def _quantize(model: keras.Model, config: ExperimentConfig) -> keras.Model:
-    if config.quantization is None:
-        return model
-    return build_quantized(model, config.quantization)
-
-
 def make_batches(
     training: Training, *, first_step: int = 0, shard_index: int = 0, num_shards: int = 1
 ) -> TrainingBatches:
@@ -220,7 +188,7 @@ def make_batches(
     return training_batches(
         training.train_records,
         config.augmentation,
-        size_hw=loading_size_hw(config),
+        size_hw=loading_size_hw(training.step.sizes_px),
         batch_size=config.train.batch_size,
         epochs=config.train.epochs,
         seed=config.train.seed,

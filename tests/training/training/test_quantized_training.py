@@ -44,7 +44,7 @@ from ssd_training.quantization.trained_grids import find_trained_grids
 from ssd_training.runs.fingerprint import compute_fingerprint
 from ssd_training.targets.matching import GroundTruthBatch
 from ssd_training.targets.priors import generate_priors
-from ssd_training.training import trainer
+from ssd_training.training import building, trainer
 from ssd_training.training.pretrained import load_pretrained
 from tests import reference
 from tests.training.deploy_config import SIZE_PX
@@ -63,7 +63,7 @@ def config(load):
 @pytest.fixture(scope='module')
 def float_model(config):
     """Build the small network with BatchNorm that does something."""
-    model = trainer.build_float_model(config)
+    model = building.build_float_model(config)
     rng = np.random.default_rng(0)
     for layer in model.layers:
         if isinstance(layer, keras.layers.BatchNormalization):
@@ -227,7 +227,7 @@ def test_the_chain_takes_the_scales_of_the_training(config, trained, folder, tmp
 
 @pytest.mark.slow
 def test_what_is_frozen_stays_frozen(load):
-    model = trainer.build_model(load('tiny', *QUANTIZED, 'backbone.freeze_until=block_6'))
+    model = building.build_model(load('tiny', *QUANTIZED, 'backbone.freeze_until=block_6'))
 
     assert not model.get_layer('block_6_project').trainable_variables
     assert len(model.get_layer('block_7_expand').trainable_variables) == 2
@@ -279,7 +279,7 @@ def test_what_was_trained_for_int8_is_a_start_for_floats(load, trained, tmp_path
     path = tmp_path / 'final_weights.weights.h5'
     save_weights(trained['trt'], path)
     config = load('tiny', 'backbone.freeze_bn=true', f'backbone.weights={path}')
-    model = trainer.build_float_model(config)
+    model = building.build_float_model(config)
 
     load_pretrained(model, config)
 

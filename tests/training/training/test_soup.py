@@ -10,8 +10,8 @@ from ssd_training import average
 from ssd_training.errors import WeightsError
 from ssd_training.model.averaging import fold
 from ssd_training.model.weights import load_weights, save_weights
+from ssd_training.training.building import build_float_model
 from ssd_training.training.soup import choose_greedily, Member, read_member
-from ssd_training.training.trainer import build_float_model
 from tests.training.conftest import TINY
 
 

@@ -10,11 +10,11 @@ import tensorflow as tf
 from ssd_detector.errors import ConfigError
 from ssd_training.model.ssd import at_size
 from ssd_training.targets.matching import GroundTruthBatch
-from ssd_training.training import trainer
+from ssd_training.training import building, trainer
 from ssd_training.training.assignment import assign_all
 from ssd_training.training.freezing import plan_phases
 from ssd_training.training.schedule import build_schedule
-from ssd_training.training.train_step import loading_size_hw, TrainStep
+from ssd_training.training.train_step import loading_size_hw
 from ssd_training.training.weight_average import WeightAverage
 
 # Little to compile: what comes before the last block does not train.
@@ -29,11 +29,16 @@ def make_step(load):
     def make(*overrides):
         config = load('tiny', *SMALL, *overrides)
         keras.utils.set_random_seed(config.train.seed)
-        model = trainer.build_float_model(config, layer_policy=config.train.amp.layer_policy)
+        model = building.build_float_model(config, layer_policy=config.train.amp.layer_policy)
         schedule = build_schedule(config.scheduler, steps_per_epoch=STEPS_PER_EPOCH, epochs=50)
         average = WeightAverage(model, config.train.ema) if config.train.ema.enabled else None
-        phases = plan_phases(config, model, steps_per_epoch=STEPS_PER_EPOCH)
-        return TrainStep(config, model, phases=phases, schedule=schedule, average=average)
+        return building.build_step(
+            config,
+            model,
+            steps_per_epoch=STEPS_PER_EPOCH,
+            schedule=schedule,
+            average=average,
+        )
 
     return make
 
@@ -178,7 +183,7 @@ def test_training_in_float16_makes_the_loss_fall_and_keeps_the_scale(make_step):
 def test_a_network_at_another_size_is_the_one_that_is_built_for_it(load):
     """Sides of 96 px are even on all maps, those of 75 px are not."""
     config, other = load('tiny', 'input_size=[96, 96]'), load('tiny', 'input_size=[75, 75]')
-    model, expected = trainer.build_model(config), trainer.build_model(other)
+    model, expected = building.build_model(config), building.build_model(other)
     expected.set_weights(model.get_weights())
     images = np.random.default_rng(0).random((2, 75, 75, 3), np.float32)
 
@@ -276,13 +281,18 @@ def test_what_can_not_be_unfrozen_is_said(load, freeze_until, message):
     )
 
     with pytest.raises(ConfigError, match=message):
-        plan_phases(config, trainer.build_model(config), steps_per_epoch=1)
+        plan_phases(
+            building.build_model(config),
+            config.train.unfreeze,
+            freeze_bn=config.backbone.freeze_bn,
+            steps_per_epoch=1,
+        )
 
 
 def test_each_size_is_compiled_once_and_drawn_from_seed_and_step(make_step):
     sizes = 'train.multi_scale={enabled: true, sizes_px: [64, 96], every_steps: 2}'
     step = make_step(sizes, 'train.ema.enabled=false')
-    assert loading_size_hw(step.config) == (96, 96)
+    assert loading_size_hw(step.sizes_px) == (96, 96)
     images, ground_truths = one_batch(96)
 
     drawn = []
