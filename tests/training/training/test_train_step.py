@@ -167,7 +167,7 @@ def test_bfloat16_needs_no_loss_scale(make_step):
 def test_training_in_float16_makes_the_loss_fall_and_keeps_the_scale(make_step):
     step = make_step(
         *('train.amp.enabled=true', 'train.ema.enabled=false', 'scheduler.base_lr=0.1'),
-        *('backbone.freeze=false', 'backbone.freeze_until=block_13', 'backbone.freeze_bn=false'),
+        *('backbone.freeze=false', 'backbone.freeze_until=block_15', 'backbone.freeze_bn=false'),
     )
     images, ground_truths = one_batch(64)
 
