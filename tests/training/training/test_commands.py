@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 import yaml
 
-from ssd_training.deployment.trained_model import load_deploy_config, read_source
+from ssd_training.deployment.trained_model import find_trained_model, load_deploy_config
 from ssd_training.errors import CheckpointError
 from ssd_training.export import main as export
 from ssd_training.runs.checkpoint_source import open_source
@@ -321,13 +321,13 @@ def test_a_checkpoint_is_a_source_with_or_without_its_suffix(
     deploy, _ = load_deploy_config(deploy_config, CONFIG_ROOT, environment)
     last = run_folder / 'checkpoints/last'
 
-    source = read_source(last / name, deploy, CONFIG_ROOT, environment)
+    source = find_trained_model(last / name, deploy, CONFIG_ROOT, environment)
 
     assert source.weights_path == last / 'ckpt-8.npz'
     assert source.training_run == 'tiny ckpt-8'
     assert run_folder.name == f'tiny_{source.fingerprint}'
     with pytest.raises(CheckpointError, match='ckpt-9.npz: cut off or damaged'):
-        read_source(last / 'ckpt-9', deploy, CONFIG_ROOT, environment)
+        find_trained_model(last / 'ckpt-9', deploy, CONFIG_ROOT, environment)
 
 
 def test_exporting_something_that_is_no_run_is_one_sentence(deploy_config, work, capsys):
