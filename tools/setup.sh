@@ -187,10 +187,13 @@ colcon_build() {
   # shellcheck disable=SC1091
   source "$venv/setup.bash"
   set -u
+  local options=(-DCMAKE_BUILD_TYPE=Release -DBUILD_TESTING=OFF --no-warn-unused-cli)
+  [ "$mode" = distribution ] ||
+    options+=("-DCMAKE_PROJECT_INCLUDE=$root/docker/ros_wheels/fewer_compilations.cmake")
   # By name: the one of a distribution would build with the distribution's Python, not with ours.
   python "$(command -v colcon)" --log-base log build --symlink-install --base-paths "${packages[@]}" \
     --event-handlers console_direct+ console_cohesion- \
-    --cmake-args -DCMAKE_BUILD_TYPE=Release -DBUILD_TESTING=OFF --no-warn-unused-cli
+    --cmake-args "${options[@]}"
 }
 
 build_workspace() {
@@ -231,7 +234,7 @@ elif ! is_done packages "$packages_key"; then
     install_python_packages demo
 fi
 step_vision_msgs() {
-  local files=(docker/ros_wheels/{vision_msgs,build_vision_msgs.sh,requirements-ros.txt})
+  local files=(docker/ros_wheels/{vision_msgs,build_vision_msgs.sh,fewer_compilations.cmake,requirements-ros.txt})
   step vision_msgs 'ROS 2 from wheels: vision_msgs' "$environment_key $(content "${files[@]}")" \
     docker/ros_wheels/build_vision_msgs.sh "$venv"
 }

@@ -9,6 +9,7 @@ trap 'rm -rf "$work"' EXIT
 
 source "$venv/setup.bash"
 cmake -S "$here/vision_msgs" -B "$work/build" -DCMAKE_INSTALL_PREFIX="$venv" \
-  -DCMAKE_BUILD_TYPE=Release -DBUILD_TESTING=OFF
+  -DCMAKE_BUILD_TYPE=Release -DBUILD_TESTING=OFF \
+  -DCMAKE_PROJECT_INCLUDE="$here/fewer_compilations.cmake"
 cmake --build "$work/build" --parallel "$(nproc)" --target install
 python -c 'import rclpy, vision_msgs.msg'
