@@ -10,7 +10,14 @@ import pytest
 from tests.ros.processes import outcome, running, WaitedTooLong
 
 ROOT = Path(__file__).parents[2]
-STUCK = 'from threading import Event; print("last words", flush=True); Event().wait()'
+# A shell's background job ignores SIGINT, and hands that on.
+STUCK = """
+import signal
+signal.signal(signal.SIGINT, signal.default_int_handler)
+from threading import Event
+print("last words", flush=True)
+Event().wait()
+"""
 COMMAND = [sys.executable, '-c', STUCK]
 
 

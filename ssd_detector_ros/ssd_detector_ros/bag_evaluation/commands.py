@@ -45,12 +45,15 @@ def run_bag_command(action: Callable[[], int | None]) -> int:
             )
         return action()
 
+    code = 0
     try:
-        return run_command(check_and_run)
+        code = run_command(check_and_run)
+        # Not at the end of the interpreter, which would end with 120.
+        sys.stdout.flush()
     except BrokenPipeError:
         # Whoever reads the output, such as head, has enough; the interpreter must not write more.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+    return code
 
 
 @contextmanager
