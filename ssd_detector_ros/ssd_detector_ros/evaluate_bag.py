@@ -137,6 +137,7 @@ def _read_options(arguments: argparse.Namespace) -> 'Options':
     from ssd_detector_ros.bag_evaluation.scoring.detecting import EVALUATION_THRESHOLDS
     from ssd_detector_ros.bag_evaluation.scoring.options import Options
     from ssd_detector_ros.bag_evaluation.scoring.runtimes import read_runtimes
+    from ssd_detector_ros.bag_evaluation.scoring.streaming import FramePolicy
 
     given = arguments.simulate_runtime_ms
     return Options(
@@ -146,7 +147,9 @@ def _read_options(arguments: argparse.Namespace) -> 'Options':
         tolerance_ns=round(arguments.stamp_tolerance_ms * 1e6),
         thresholds=replace(EVALUATION_THRESHOLDS, **_given_thresholds(arguments)),
         runtimes_ms=None if given is None else read_runtimes(given),
-        drop_policy=arguments.drop_policy,
+        frame_policy=FramePolicy(
+            arguments.drop_policy, arguments.queue_size, arguments.max_age_ms
+        ),
     )
 
 
@@ -199,6 +202,8 @@ def _describe_replay(arguments: argparse.Namespace, options: 'Options') -> 'Repl
         'backend': arguments.backend,
         'num_threads': arguments.num_threads,
         'drop_policy': arguments.drop_policy,
+        'queue_size': arguments.queue_size,
+        'max_age_ms': arguments.max_age_ms,
         **_given_thresholds(arguments),
     }
     return Replay(

@@ -11,11 +11,14 @@ from ssd_detector.evaluation.voc import evaluate_voc
 from ssd_detector_ros.bag_evaluation.errors import BagError
 from ssd_detector_ros.bag_evaluation.scoring.runtimes import read_runtimes
 from ssd_detector_ros.bag_evaluation.scoring.streaming import (
+    FramePolicy,
     Output,
     pair_outputs,
     score_streaming,
     simulate,
 )
+from ssd_detector_ros.parameters.static_settings import DROP_POLICIES
+from ssd_detector_ros.threads.frame_queue import FrameQueue
 
 PERIOD_NS = 100_000_000
 # Few values, so that equal times are common.
@@ -95,7 +98,7 @@ def test_an_infinitely_fast_detector_is_late_by_one_frame(count, speed):
     truths = {name: truth_at(frame, speed=speed) for frame, name in enumerate(names)}
     shifted = {name: detections[before] for before, name in zip(names, names[1:], strict=False)}
 
-    outputs = simulate(stamps, lambda frame: 0.0, 'newest')
+    outputs = simulate(stamps, lambda frame: 0.0, FramePolicy('newest'))
     paired = pair_outputs(stamps, outputs)
     score = score_streaming(names, paired, detections, truths, labels=['cat'])
 
@@ -112,7 +115,9 @@ def test_a_slow_detector_loses_where_things_move_and_only_there():
     def score(runtime_ms, speed):
         detections = {name: found_at(frame, speed=speed) for frame, name in enumerate(names)}
         truths = {name: truth_at(frame, speed=speed) for frame, name in enumerate(names)}
-        paired = pair_outputs(stamps, simulate(stamps, lambda frame: runtime_ms, 'newest'))
+        paired = pair_outputs(
+            stamps, simulate(stamps, lambda frame: runtime_ms, FramePolicy('newest'))
+        )
         return score_streaming(names, paired, detections, truths, labels=['cat'])
 
     # 4 px a frame: one frame late overlaps by 0.67, three by 0.25.
@@ -121,36 +126,54 @@ def test_a_slow_detector_loses_where_things_move_and_only_there():
     assert score(250, 4).ap == pytest.approx(1)
 
 
-def test_newest_skips_what_waited_and_keep_all_falls_behind():
+def sources_of(stamps, runtime_ms, policy):
+    return [one.source for one in simulate(stamps, lambda frame: runtime_ms, policy)]
+
+
+def test_each_policy_of_the_node_takes_its_frames():
     stamps = [PERIOD_NS * frame for frame in range(8)]
+    everything = simulate(stamps, lambda frame: 250.0, FramePolicy('keep_all'))
 
-    newest = simulate(stamps, lambda frame: 250.0, 'newest')
-    everything = simulate(stamps, lambda frame: 250.0, 'keep_all')
-
-    assert [one.source for one in newest] == [0, 2, 5, 7]
+    assert sources_of(stamps, 250.0, FramePolicy('newest')) == [0, 2, 5, 7]
     assert [one.source for one in everything] == list(range(8))
     assert everything[-1].arrival_ns == 8 * 250_000_000
+    # At 250, 500 and 750 ms the oldest of two that wait is taken.
+    assert sources_of(stamps, 250.0, FramePolicy('keep_all', queue_size=2)) == [0, 1, 4, 6, 7]
+    # At 250 ms frame 1 is 150 ms old, at 500 ms frame 2 is 300 and frame 4 100 ms old.
+    young = FramePolicy('max_age', max_age_ms=150)
+    assert sources_of(stamps, 250.0, young) == [0, 1, 4, 6]
 
 
-@given(st.lists(TIMES, min_size=1, max_size=12), st.integers(0, 300))
-def test_the_simulated_worker_takes_frames_as_the_queue_of_the_node_gives_them(gaps, runtime_ms):
-    stamps = np.cumsum(np.array(gaps) * 10_000_000 + 1).tolist()
-    outputs = simulate(stamps, lambda frame: float(runtime_ms), 'newest')
+POLICIES = st.builds(
+    FramePolicy,
+    st.sampled_from(DROP_POLICIES),
+    queue_size=st.integers(1, 4),
+    max_age_ms=st.integers(0, 200).map(float),
+)
 
-    # Frame by frame: whoever comes while the worker is busy replaces the one that waits.
-    expected, waiting, free_ns = [], None, -1
-    for frame, stamp in enumerate(stamps):
-        while waiting is not None and free_ns < stamp:
-            expected.append(waiting)
-            free_ns, waiting = free_ns + runtime_ms * 1_000_000, None
-        if free_ns <= stamp and waiting is None:
-            expected.append(frame)
-            free_ns = stamp + runtime_ms * 1_000_000
-        else:
-            waiting = frame
-    if waiting is not None:
-        expected.append(waiting)
-    assert [one.source for one in outputs] == expected
+
+@given(st.lists(TIMES, min_size=1, max_size=12), st.integers(0, 100), POLICIES)
+def test_the_simulated_worker_takes_frames_as_the_queue_of_the_node_gives_them(
+    gaps_ms, runtime_ms, policy
+):
+    """Millisecond by millisecond, with the queue of the node itself."""
+    stamps_ms = np.cumsum(gaps_ms).tolist()
+    queue, num_waiting = FrameQueue(1, capacity=policy.capacity), 0
+    expected, free_ms = [], 0
+    for now_ms in range(stamps_ms[-1] + (runtime_ms + 1) * len(stamps_ms)):
+        for frame, stamp_ms in enumerate(stamps_ms):
+            if stamp_ms == now_ms:
+                num_waiting += not queue.put(0, frame)
+        while num_waiting and free_ms <= now_ms:
+            (frame,) = queue.take()
+            num_waiting -= 1
+            is_old = now_ms - stamps_ms[frame] > policy.max_age_ms
+            if not (policy.drop_policy == 'max_age' and is_old):
+                expected.append(frame)
+                free_ms = now_ms + runtime_ms
+
+    stamps_ns = [stamp_ms * 1_000_000 for stamp_ms in stamps_ms]
+    assert sources_of(stamps_ns, float(runtime_ms), policy) == expected
 
 
 def test_frames_without_ground_truth_are_not_scored_but_count_as_lag():

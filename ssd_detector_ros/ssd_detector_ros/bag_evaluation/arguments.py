@@ -4,6 +4,11 @@ import argparse
 from pathlib import Path
 
 from ssd_detector_ros.bag_evaluation.commands import count, positive, share
+from ssd_detector_ros.parameters.static_settings import (
+    DROP_POLICIES,
+    MAX_AGE_MS,
+    StaticSettings,
+)
 
 
 def add_detector(parser: argparse.ArgumentParser) -> None:
@@ -62,7 +67,26 @@ def add_streaming(parser: argparse.ArgumentParser) -> None:
         metavar='MS',
         help='a number, or a file with one a line, instead of the times of this run',
     )
-    add('--drop_policy', choices=('newest', 'keep_all'), default='newest', help='(newest)')
+    add(
+        '--drop_policy',
+        choices=DROP_POLICIES,
+        default=StaticSettings.drop_policy,
+        help=f'({StaticSettings.drop_policy})',
+    )
+    add(
+        '--queue_size',
+        type=count,
+        default=StaticSettings.queue_size,
+        metavar='N',
+        help=f'frames that may wait, but for newest ({StaticSettings.queue_size})',
+    )
+    add(
+        '--max_age_ms',
+        type=positive,
+        default=MAX_AGE_MS,
+        metavar='MS',
+        help=f'of a frame at its turn, with max_age ({MAX_AGE_MS:g})',
+    )
 
 
 def add_gates(parser: argparse.ArgumentParser) -> None:

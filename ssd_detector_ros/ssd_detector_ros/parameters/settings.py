@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 from ssd_detector import ConfigError, Regions, Thresholds
 from ssd_detector.regions import Polygon
 from ssd_detector_ros.outputs.messages import ClassIdFormat
+from ssd_detector_ros.parameters.static_settings import MAX_AGE_MS
 
 Value = TypeVar('Value')
 # Given by the bundle where the user does not give them.
@@ -40,7 +41,7 @@ class Settings:
     candidate_score_threshold: float = 0.05
     class_id_format: ClassIdFormat = 'label'
     max_rate_hz: float = 0.0
-    max_age_ms: float = 200.0
+    max_age_ms: float = MAX_AGE_MS
     only_if_subscribed: bool = False
 
     @property

@@ -12,6 +12,8 @@ DropPolicy = Literal['newest', 'max_age', 'keep_all']
 DROP_POLICIES: tuple[DropPolicy, ...] = ('newest', 'max_age', 'keep_all')
 ImageTransport = Literal['raw', 'compressed']
 IMAGE_TRANSPORTS: tuple[ImageTransport, ...] = ('raw', 'compressed')
+# Of drop policy max_age.
+MAX_AGE_MS = 200.0
 VerifyMode = Literal['off', 'warn', 'refuse']
 VERIFY_MODES: tuple[VerifyMode, ...] = ('off', 'warn', 'refuse')
 

@@ -89,15 +89,15 @@ def add_simulated_lateness(evaluation: Evaluation, options: Options) -> None:
         outputs = simulate(
             stamps_ns,
             lambda frame, times=runtimes_ms: times[frame % len(times)],  # type: ignore[misc]
-            options.drop_policy,
+            options.frame_policy,
         )
         paired.append(pair_outputs(stamps_ns, outputs))
     evaluation.is_streaming_timed = given is None
     evaluation.streaming_of = (
-        f'runtimes of this run, drop policy {options.drop_policy}'
+        f'runtimes of this run, {options.frame_policy}'
         if given is None
         else f'{len(given)} given runtimes of {sum(given) / len(given):.2f} ms in the mean, '
-        f'drop policy {options.drop_policy}'
+        f'{options.frame_policy}'
     )
     score_lateness(evaluation, paired)
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from ssd_detector.postprocess import Thresholds
 from ssd_detector_ros.bag_evaluation.scoring.detecting import EVALUATION_THRESHOLDS
-from ssd_detector_ros.bag_evaluation.scoring.streaming import DropPolicy
+from ssd_detector_ros.bag_evaluation.scoring.streaming import FramePolicy
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,7 @@ class Options:
     :param tolerance_ns: between stamps that belong together
     :param thresholds: of the detector
     :param runtimes_ms: of frames, in turn, for streaming AP; None takes those of this run
-    :param drop_policy: of the worker that is simulated
+    :param frame_policy: of the worker that is simulated
     """
 
     bags: tuple[Path, ...]
@@ -28,4 +28,4 @@ class Options:
     tolerance_ns: int = 1_000_000
     thresholds: Thresholds = EVALUATION_THRESHOLDS
     runtimes_ms: tuple[float, ...] | None = None
-    drop_policy: DropPolicy = 'newest'
+    frame_policy: FramePolicy = FramePolicy()

@@ -5,9 +5,9 @@ At the time of a frame the latest output that has arrived by then is what counts
 output never counts for itself: it has not arrived yet.
 """
 
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,10 +15,41 @@ from numpy.typing import NDArray
 from ssd_detector import Detections
 from ssd_detector.evaluation.ground_truths import GroundTruths
 from ssd_detector.evaluation.voc import evaluate_voc
+from ssd_detector_ros.parameters.static_settings import (
+    DropPolicy,
+    MAX_AGE_MS,
+    StaticSettings,
+)
 
-DropPolicy = Literal['newest', 'keep_all']
-DROP_POLICIES: tuple[DropPolicy, ...] = ('newest', 'keep_all')
 NONE = -1
+
+
+@dataclass(frozen=True)
+class FramePolicy:
+    """
+    Which frames the node takes while they come faster than it detects; its own defaults.
+
+    :param drop_policy: newest, max_age or keep_all, see docs/node.md
+    :param queue_size: frames that may wait, but for newest
+    :param max_age_ms: of a frame at its turn, with max_age
+    """
+
+    drop_policy: DropPolicy = StaticSettings.drop_policy
+    queue_size: int = StaticSettings.queue_size
+    max_age_ms: float = MAX_AGE_MS
+
+    @property
+    def capacity(self) -> int:
+        """Frames that may wait."""
+        return StaticSettings(drop_policy=self.drop_policy, queue_size=self.queue_size).capacity
+
+    def __str__(self) -> str:
+        details = {
+            'newest': '',
+            'max_age': f' of {self.max_age_ms:g} ms, queue size {self.queue_size}',
+            'keep_all': f', queue size {self.queue_size}',
+        }
+        return f'drop policy {self.drop_policy}{details[self.drop_policy]}'
 
 
 @dataclass(frozen=True)
@@ -82,27 +113,32 @@ def pair_outputs(stamps_ns: Sequence[int], outputs: Sequence[Output]) -> NDArray
 
 
 def simulate(
-    stamps_ns: Sequence[int], runtime_ms: Callable[[int], float], policy: DropPolicy
+    stamps_ns: Sequence[int], runtime_ms: Callable[[int], float], policy: FramePolicy
 ) -> list[Output]:
     """
     Run one worker over frames that come at their stamps.
 
     :param stamps_ns: rising
     :param runtime_ms: position of a frame -> how long it takes
-    :param policy: newest: of the frames that wait, the latest is taken and the others are dropped;
-        keep_all: all are taken, in order
+    :param policy: which of those that wait it takes
     :return: an output for each frame that was taken
     """
     outputs: list[Output] = []
-    free_ns, next_frame = 0, 0
-    while next_frame < len(stamps_ns):
-        frame = next_frame
-        start_ns = max(free_ns, stamps_ns[frame]) if outputs else stamps_ns[frame]
-        if policy == 'newest':
-            frame = max(frame, int(np.searchsorted(stamps_ns, start_ns, side='right')) - 1)
-        free_ns = start_ns + round(runtime_ms(frame) * 1e6)
+    # The oldest has to go for one that finds the queue full.
+    waiting: deque[int] = deque(maxlen=policy.capacity)
+    free_ns, num_come = stamps_ns[0] if stamps_ns else 0, 0
+    while waiting or num_come < len(stamps_ns):
+        if not waiting:
+            free_ns = max(free_ns, stamps_ns[num_come])
+        while num_come < len(stamps_ns) and stamps_ns[num_come] <= free_ns:
+            waiting.append(num_come)
+            num_come += 1
+        frame = waiting.popleft()
+        age_ms = (free_ns - stamps_ns[frame]) / 1e6
+        if policy.drop_policy == 'max_age' and age_ms > policy.max_age_ms:
+            continue
+        free_ns += round(runtime_ms(frame) * 1e6)
         outputs.append(Output(frame, free_ns))
-        next_frame = frame + 1
     return outputs
 
 
