@@ -97,6 +97,8 @@ def test_several_recordings_are_scored_together(colored, bundle, tmp_path):
 
     assert result['frames_scored'] == 8
     assert [one['name'] for one in result['recordings']] == ['colored', 'other']
+    page = (tmp_path / 'report.html').read_text()
+    assert page.count('aria-label="frames a second over time"') == 2
 
 
 def test_a_recording_without_ground_truth_is_timed_and_says_so(bundle, tmp_path, capsys):

@@ -1,6 +1,7 @@
 """The HTML page of an evaluation: the core's report, with what a recording adds."""
 
 from collections.abc import Sequence
+from itertools import islice
 from pathlib import Path
 
 from ssd_detector.report.page import make_environment, report_values
@@ -9,6 +10,7 @@ from ssd_detector_ros.bag_evaluation.pages.drawings import draw_histogram, draw_
 from ssd_detector_ros.bag_evaluation.reading.image_reading import ImageReader
 from ssd_detector_ros.bag_evaluation.reading.naming import choose_image_topic
 from ssd_detector_ros.bag_evaluation.reading.recording import Recording
+from ssd_detector_ros.bag_evaluation.scoring.detecting import Sequence as FrameSequence
 from ssd_detector_ros.bag_evaluation.scoring.gates import drop_rate, Gate
 from ssd_detector_ros.bag_evaluation.scoring.latency import Latency
 from ssd_detector_ros.bag_evaluation.scoring.scoring import Evaluation
@@ -41,7 +43,7 @@ def render_page(
         'gates': gates,
         'times': times,
         'charts_of_times': list(_draw_times(evaluation)),
-        'rows': list(_draw_rows(evaluation)),
+        'timelines': _draw_timelines(evaluation),
     }
     template = 'bag_report' if evaluation.result else 'bag_plain'
     environment = make_environment('ssd_detector_ros.bag_evaluation')
@@ -86,11 +88,18 @@ def _draw_times(evaluation: Evaluation) -> list[Histogram]:
     return [chart] if chart else []
 
 
-def _draw_rows(evaluation: Evaluation) -> list[Row]:
-    """Draw the first recording over time."""
-    if not evaluation.sequences or not evaluation.sequences[0].frames:
-        return []
-    sequence = evaluation.sequences[0]
+def _draw_timelines(evaluation: Evaluation) -> list[tuple[str, list[Row]]]:
+    """Draw each recording over time."""
+    # Of the answered frames of all recordings, one after the other.
+    left_ms = iter(evaluation.answer_times_ms)
+    return [
+        (sequence.name, _draw_rows(sequence, list(islice(left_ms, len(sequence.detections)))))
+        for sequence in evaluation.sequences
+        if sequence.frames
+    ]
+
+
+def _draw_rows(sequence: FrameSequence, answer_times_ms: Sequence[float]) -> list[Row]:
     start_ns = sequence.frames[0].stamp_ns
     times_s = [(frame.stamp_ns - start_ns) / 1e9 for frame in sequence.frames]
     end_s = times_s[-1]
@@ -99,10 +108,11 @@ def _draw_rows(evaluation: Evaluation) -> list[Row]:
     if not all(answered):
         dropped = [float(not one) for one in answered]
         rows.append(draw_row('drops a second', times_s, dropped, how='rate', end_s=end_s))
-    if evaluation.answer_times_ms and len(evaluation.sequences) == 1:
+    if answer_times_ms:
         late_s = [time for time, one in zip(times_s, answered, strict=True) if one]
-        times_ms = evaluation.answer_times_ms
-        rows.append(draw_row('image to answer, ms', late_s, times_ms, how='mean', end_s=end_s))
+        rows.append(
+            draw_row('image to answer, ms', late_s, answer_times_ms, how='mean', end_s=end_s)
+        )
     found = [float(len(sequence.detections.get(one.image_id, ()))) for one in sequence.frames]
     rows.append(draw_row('boxes a frame', times_s, found, how='mean', end_s=end_s))
     return rows
