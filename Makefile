@@ -31,9 +31,10 @@ format: build  ## let ruff format the sources
 
 # A file runs in one worker: its tests share what they start. The longest files come first, else
 # one worker ends minutes before the other.
+# A worker that crashes ends the run: another one in its place has xdist wait for ever at the end.
 LONGEST_FIRST = --no-loadscope-reorder tests/training tests/system tests/ros tests/bags tests/core
 test: build  ## every test that needs neither a GPU nor the training data
-	@$(SOURCED) $(TEST_ENVIRONMENT) python -m pytest -p xdist -n 2 --dist loadfile $(LONGEST_FIRST) -m 'not slow'
+	@$(SOURCED) $(TEST_ENVIRONMENT) python -m pytest -p xdist -n 2 --max-worker-restart=0 --dist loadfile $(LONGEST_FIRST) -m 'not slow'
 
 test-slow: build  ## tests that take minutes or need the training data
 	@$(SOURCED) $(TEST_ENVIRONMENT) python -m pytest -m slow

@@ -1,6 +1,8 @@
 """Runs a model file with OpenVINO: on Intel and AMD CPUs the fastest for the INT8 file."""
 
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,7 +41,7 @@ class OpenVinoBackend(BatchBackend):
         if num_threads:
             options['INFERENCE_NUM_THREADS'] = str(num_threads)
         try:
-            compiled = openvino.Core().compile_model(str(model_path), 'CPU', options)
+            compiled = _core().compile_model(str(model_path), 'CPU', options)
         except RuntimeError as error:
             raise BackendError(f'{model_path}: OpenVINO can not load it ({error})') from error
         self.takes_batches = compiled.input(INPUT_NAME).partial_shape[0].is_dynamic
@@ -55,3 +57,17 @@ class OpenVinoBackend(BatchBackend):
             raise BackendError(f'inference failed on {input_images.shape}: {error}') from error
         # Without share_outputs these are copies: the next image leaves them as they are.
         return RawOutputs(results[BOXES_NAME], results[SCORES_NAME])
+
+
+@cache
+def _core() -> Any:
+    """
+    Make the one core of this process, which is never let go of.
+
+    The plugin of a core gives the thread that loads it a stack for signals. With a second core, or
+    a core that goes in another thread, the thread is left with a stack that was unmapped: the next
+    SIGINT or SIGTERM is then a segmentation fault.
+    """
+    import openvino
+
+    return openvino.Core()
