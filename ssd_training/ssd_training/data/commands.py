@@ -47,7 +47,7 @@ def describe(config: ExperimentConfig) -> dict[str, Any]:
             input_size_px=config.input_size[0],
             iou_threshold_pos=config.matcher.iou_threshold_pos,
         )
-        for split in (config.data.train_split, config.data.val_split)
+        for split in config.data.splits
     }
 
 
@@ -80,7 +80,7 @@ def write_preview(config: ExperimentConfig, path: Path, num_images: int) -> None
 
 def write_tfrecords(config: ExperimentConfig, *, overwrite: bool) -> Iterator[Path]:
     """
-    Write both splits as shards.
+    Write all splits as shards.
 
     :param config: the experiment
     :param overwrite: replace shards that are there
@@ -94,11 +94,10 @@ def write_tfrecords(config: ExperimentConfig, *, overwrite: bool) -> Iterator[Pa
         raise DataError(
             ['data.tfrecords.enabled: is true, so that shards are read; give false to write them']
         )
-    splits = (config.data.train_split, config.data.val_split)
-    records = {split: read_split(config.data, split) for split in splits}
+    records = {split: read_split(config.data, split) for split in config.data.splits}
     check_disjoint(*records.values())
     skips_unreadable = config.data.unreadable_images == 'skip'
-    for split in splits:
+    for split in config.data.splits:
         folder = shard_folder(shards_root(config.data), split)
         readable = keep_readable(records[split], skips_unreadable=skips_unreadable)
         write_shards(readable, folder, labels=config.data.labels, overwrite=overwrite)

@@ -30,19 +30,19 @@ def read_splits(settings: DataSettings) -> tuple[list[Record], list[Record]]:
     Read what is trained on and what is scored.
 
     :param settings: the section `data`
-    :return: records of train_split, with the cache, and of val_split
+    :return: records of train_split, with the cache, and of val_split, none where that is null
     :raises DataError: with everything that is missing or wrong; when an image is in both
     """
     splits: list[list[Record]] = []
     wrong: list[str] = []
-    for split in (settings.train_split, settings.val_split):
+    for split in settings.splits:
         try:
             splits.append(read_split(settings, split))
         except DataError as error:
             wrong += error.findings
     if wrong:
         raise DataError(wrong)
-    train, val = splits
+    train, val = (*splits, [])[:2]
     check_disjoint(train, val)
     log_orientations([*train, *val])
     return cache_images(train, settings.cache), val
@@ -67,6 +67,24 @@ def read_split(settings: DataSettings, split: str) -> list[Record]:
         records = to_records(annotations, policy_of(settings), findings=wrong, name=split)
     _say_remaining(annotations, settings, split)
     return records
+
+
+def read_val_split(settings: DataSettings) -> list[Record]:
+    """
+    Read what is scored.
+
+    :param settings: the section `data`
+    :return: the records of val_split
+    :raises DataError: see read_split; when there is no val_split
+    """
+    if settings.val_split is None:
+        raise DataError(
+            [
+                'data.val_split: null, all images were for learning; to score, name a split '
+                'that was not learnt from (data.val_split=NAME)'
+            ]
+        )
+    return read_split(settings, settings.val_split)
 
 
 def _read_records(settings: DataSettings, split: str) -> list[Record]:

@@ -127,7 +127,7 @@ def read_sample(config: ExperimentConfig) -> list[NDArray[np.uint8]]:
     :return: each (H, W, 3) uint8
     """
     try:
-        records = read_split(config.data, config.data.val_split)
+        records = read_split(config.data, config.data.splits[-1])
         sample = sample_balanced(records, _NUM_IMAGES, _SEED)
         return load_images([record.image for record in sample])
     except DataError as error:

@@ -127,7 +127,8 @@ def add_quantization(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--num_evaluated',
         type=int,
-        help='validation images that the loss is measured on (default: all; 0: not measured)',
+        help='images of val_split (where it is null: of train_split) that the loss is measured on '
+        '(default: all; 0: not measured)',
     )
     parser.add_argument(
         '--max_loss', type=float, default=0.5, help='allowed loss of mAP, in points (0.5)'

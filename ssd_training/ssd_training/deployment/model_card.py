@@ -1,6 +1,6 @@
 """The model card: what a bundle holds, what it was made of, what may be done with it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -120,7 +120,7 @@ def _describe_photographs(data: DataSettings) -> str:
 def _describe_metrics(config: ExperimentConfig, metrics: Mapping[str, float]) -> str:
     scores = {tag: value for tag, value in metrics.items() if tag.startswith('val/')}
     if not scores:
-        return 'Not evaluated.'
+        return _describe_unscored(config.data, _list_files(metrics))
     rows = [f'| {tag.removeprefix("val/")} | {value:.4f} |' for tag, value in scores.items()]
     nms = config.eval.nms
     head = (
@@ -130,18 +130,24 @@ def _describe_metrics(config: ExperimentConfig, metrics: Mapping[str, float]) ->
         f'{nms.score_threshold:g} on, {nms.per_class_top_k} candidates a class, NMS at IoU '
         f'{nms.iou_threshold:g}, {nms.max_detections_per_image} boxes an image:'
     )
-    files = [
+    table = [head, '', '| metric | value |', '| --- | --- |', *rows]
+    return '\n'.join([*table, *_list_files(metrics)])
+
+
+def _describe_unscored(data: DataSettings, files: Sequence[str]) -> str:
+    if data.val_split is not None:
+        return '\n'.join(['Not evaluated.', *files])
+    text = f'Not evaluated: it learnt from all images of `{data.train_split}`; none was kept.'
+    if files:
+        text += ' The figures below are of images that it learnt from: they only compare files.'
+    return '\n'.join([text, *files])
+
+
+def _list_files(metrics: Mapping[str, float]) -> list[str]:
+    rows = [
         f'| {tag.removesuffix("/mAP")} | {value:.4f} |'
         for tag, value in metrics.items()
         if tag.endswith('.onnx/mAP')
     ]
-    table = [head, '', '| metric | value |', '| --- | --- |', *rows]
-    if files:
-        table += [
-            '',
-            'mAP of each file on the same images:',
-            '',
-            '| file | mAP |',
-            '| --- | --- |',
-        ]
-    return '\n'.join([*table, *files])
+    head = ['', 'mAP of each file on the same images:', '', '| file | mAP |', '| --- | --- |']
+    return [*head, *rows] if rows else []

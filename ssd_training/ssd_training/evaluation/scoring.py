@@ -18,7 +18,7 @@ from ssd_detector.evaluation.detections_file import read_detections, Targets
 from ssd_detector.evaluation.inference import DetectionRun, Model
 from ssd_detector.report.description import describe
 from ssd_detector.report.result import DataResult, Origin, Result
-from ssd_training.data.datasets import read_split
+from ssd_training.data.datasets import read_val_split
 from ssd_training.data.images.records import hash_records, Record
 from ssd_training.evaluation.bundle_stages import find_before
 from ssd_training.evaluation.categories import number_categories
@@ -83,7 +83,7 @@ class Split:
         :return: the split
         :raises DataError: with everything that is missing or wrong
         """
-        return cls(config, read_split(config.data, config.data.val_split))
+        return cls(config, read_val_split(config.data))
 
 
 def score_stages(stages: Sequence[Stage], split: Split, console: Console) -> Iterator[Score]:

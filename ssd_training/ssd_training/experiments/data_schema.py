@@ -76,7 +76,7 @@ class DataSettings:
     :param root: folder of the data set (VOC: with JPEGImages, Annotations and ImageSets, or with
         several such folders); a relative one starts at the working directory; shapes needs none
     :param train_split: VOC: name of a list, such as train or VOC2012/train; + joins several
-    :param val_split: in the same way
+    :param val_split: in the same way; null learns from all of train_split and scores nothing
     :param labels: names of the classes 1, 2, ...
     :param max_boxes: objects of one image at most; more are an error
     :param invalid_boxes: boxes that leave the image or are degenerate: an error, or cut at the
@@ -100,7 +100,7 @@ class DataSettings:
     dataset_name: Literal['voc', 'coco', 'shapes']
     root: str | None
     train_split: str
-    val_split: str
+    val_split: str | None
     labels: Annotated[tuple[str, ...], Field(min_length=1)]
     max_boxes: Count
     invalid_boxes: Literal['error', 'repair']
@@ -126,6 +126,11 @@ class DataSettings:
             raise ConfigError(findings)
 
     @property
+    def splits(self) -> tuple[str, ...]:
+        """Names of the splits: train_split, and val_split where there is one."""
+        return (self.train_split, *([] if self.val_split is None else [self.val_split]))
+
+    @property
     def title(self) -> str:
         """What people call the data set."""
         return Path(self.root).name if self.root else self.dataset_name
@@ -147,7 +152,7 @@ class DataSettings:
             elif is_own and not is_given:
                 yield f'{name}: missing; dataset_name {self.dataset_name} needs it'
         if self.dataset_name == 'shapes':
-            if {self.train_split, self.val_split} != {'train', 'val'}:
+            if self.train_split != 'train' or self.val_split not in ('val', None):
                 yield 'train_split, val_split: shapes has the splits train and val only'
             if self.tfrecords.enabled and self.tfrecords.dir is None:
                 yield 'tfrecords.dir: missing; shapes has no root to put them below'

@@ -1,4 +1,4 @@
-"""What the INT8 files lost, in mAP on the validation split, and whether that can be told."""
+"""What the INT8 files lost, in mAP on the same images, and whether that can be told."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,10 +11,11 @@ import numpy as np
 from ssd_detector.bundles.contents import MODEL
 from ssd_detector.evaluation.bootstrap import compare, PairedBootstrap
 from ssd_detector.evaluation.matching import match, Matching
-from ssd_training.data.datasets import read_split
+from ssd_training.data.datasets import read_split, read_val_split
+from ssd_training.data.images.records import ImageSource, Record
 from ssd_training.deployment.build import Build
 from ssd_training.evaluation.stages import open_onnx
-from ssd_training.experiments.data_schema import EvalSettings
+from ssd_training.experiments.data_schema import DataSettings, EvalSettings
 from ssd_training.experiments.schema import ExperimentConfig
 from ssd_training.quantization.int8_files import FILE_NAMES
 from ssd_training.training.evaluation import detect_records, score_run
@@ -43,8 +44,39 @@ class Accuracy:
     matching: Matching
 
 
+def draw_measured(
+    settings: DataSettings, num_images: int | None, *, calibrated: Sequence[ImageSource]
+) -> list[Record]:
+    """
+    Choose the images that files are compared on.
+
+    :param settings: the section `data`
+    :param num_images: None takes all; fewer are drawn, always the same ones; 0 takes none
+    :param calibrated: images that the ranges were measured on
+    :return: of val_split; where there is none, of train_split those that did not calibrate, which
+        tell what rounding costs, but not how good the detector is
+    :raises DataError: when they can not be read
+    """
+    if num_images == 0:
+        return []
+    if settings.val_split is None:
+        used = {source.identity for source in calibrated}
+        split = read_split(settings, settings.train_split)
+        split = [record for record in split if record.image.identity not in used]
+        logger.warning(
+            'data.val_split: null; what INT8 costs is measured on %d images of %s that did not '
+            'calibrate',
+            len(split),
+            settings.train_split,
+        )
+    else:
+        split = read_val_split(settings)
+    order = np.random.default_rng(0).permutation(len(split))[:num_images]
+    return [split[index] for index in sorted(order)]
+
+
 def measure_files(
-    build: Build, config: ExperimentConfig, names: Sequence[str], num_images: int | None
+    build: Build, config: ExperimentConfig, names: Sequence[str], records: Sequence[Record]
 ) -> dict[str, Accuracy]:
     """
     Measure the mAP of files of a build.
@@ -52,28 +84,25 @@ def measure_files(
     :param build: has them
     :param config: the experiment
     :param names: of the files
-    :param num_images: see measure; 0 measures nothing
+    :param records: of draw_measured; none measures nothing
     :return: by name
     """
     measured = {}
-    for name in names if num_images != 0 else ():
-        measured[name] = measure(build.file(name), config, num_images)
+    for name in names if records else ():
+        measured[name] = measure(build.file(name), config, records)
         logger.info('%s: mAP %.4f', name, measured[name].mean_ap)
     return measured
 
 
-def measure(path: Path, config: ExperimentConfig, num_images: int | None) -> Accuracy:
+def measure(path: Path, config: ExperimentConfig, records: Sequence[Record]) -> Accuracy:
     """
-    Measure the mAP of an ONNX file on the validation split, as its runtime computes it.
+    Measure the mAP of an ONNX file, as its runtime computes it.
 
     :param path: the file
     :param config: the experiment
-    :param num_images: None takes all; fewer are drawn, always the same ones
+    :param records: the images
     :return: what it reaches
     """
-    split = read_split(config.data, config.data.val_split)
-    order = np.random.default_rng(0).permutation(len(split))[:num_images]
-    records = [split[index] for index in sorted(order)]
     run = detect_records(open_onnx(path, config.data.labels), records, config.eval)
     return Accuracy(
         mean_ap=score_run(run, records, config.eval, config.data.labels).mean_ap,
@@ -136,5 +165,5 @@ def judge_loss(comparison: PairedBootstrap, max_loss: float, num_images: int) ->
     if low > max_loss:
         return Loss.TOO_MUCH, text
     if high > max_loss:
-        return Loss.UNKNOWN, f'{text}: {num_images} images can not tell; more of val would'
+        return Loss.UNKNOWN, f'{text}: {num_images} images can not tell; more would'
     return Loss.ALLOWED, text

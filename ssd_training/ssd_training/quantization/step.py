@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from ssd_detector.bundles.contents import CALIBRATION, INT8_CPU, MODEL
 from ssd_detector.preprocess import preprocess
-from ssd_training.data.datasets import read_split
+from ssd_training.data.datasets import read_split, read_val_split
 from ssd_training.data.images.records import ImageSource
 from ssd_training.data.sampling import find_images, hash_images, load_images, sample_balanced
 from ssd_training.deployment.build import Build, TRAINED_MODEL
@@ -21,7 +21,7 @@ from ssd_training.deployment.trained_model import read_trained_model, TrainedMod
 from ssd_training.errors import DataError, ExportError
 from ssd_training.experiments.schema import ExperimentConfig
 from ssd_training.model.quantized_ssd import CPU_GRIDS, Grids, TENSORRT_GRIDS
-from ssd_training.quantization.accuracy import find_losses, measure_files
+from ssd_training.quantization.accuracy import draw_measured, find_losses, measure_files
 from ssd_training.quantization.calibration import measure_ranges, Method
 from ssd_training.quantization.int8_files import (
     CALIBRATED_OPS,
@@ -56,8 +56,7 @@ class QuantizeOptions:
     :param num_calibration: images
     :param method: how ranges are found
     :param seed: of the sample
-    :param num_evaluated: images of the validation split that the loss is measured on; None takes
-        all, 0 measures nothing
+    :param num_evaluated: images that the loss is measured on, see draw_measured
     :param max_loss: allowed loss of mAP, in points (1 point is 0.01)
     :param float_nodes: layers that stay in float
     :param auto_exclude: keep the most sensitive layers in float until the loss is allowed
@@ -105,13 +104,14 @@ def quantize(build: Build, options: QuantizeOptions) -> dict[str, float]:
     else:
         learned = _read_training(build, trained)
     build.forget_from(INT8_CPU)
-    measured = measure_files(build, config, [MODEL], options.num_evaluated)
+    records = draw_measured(config.data, options.num_evaluated, calibrated=learned.sources)
+    measured = measure_files(build, config, [MODEL], records)
     losses: list[str] = []
     for float_nodes in _plan(build, learned, options):
         if losses:
             logger.info('%s; keeping %d layers in float', '; '.join(losses), len(float_nodes))
         _write_files(build, learned, float_nodes)
-        measured |= measure_files(build, config, list(FILE_NAMES.values()), options.num_evaluated)
+        measured |= measure_files(build, config, list(FILE_NAMES.values()), records)
         losses = find_losses(measured, config.eval, options.max_loss)
         if not losses:
             metrics = {f'{name}/mAP': one.mean_ap for name, one in measured.items()}
@@ -176,7 +176,7 @@ def _choose_images(config: ExperimentConfig, options: QuantizeOptions) -> list[I
         sample = sample_balanced(records, options.num_calibration, options.seed)
         return [record.image for record in sample]
     try:
-        tested = read_split(config.data, config.data.val_split)
+        tested = read_val_split(config.data) if config.data.val_split is not None else []
     except DataError as error:
         logger.warning('images are not compared with the validation split: %s', error.findings[0])
         tested = []

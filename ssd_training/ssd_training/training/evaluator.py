@@ -40,8 +40,10 @@ class Evaluator:
         Tell whether an epoch is followed by an evaluation.
 
         :param epoch: that has been trained, from 1
-        :return: every few epochs, and at the end
+        :return: every few epochs, and at the end; never without a val split
         """
+        if not self._training.val_records:
+            return False
         train = self._training.config.train
         return epoch % train.eval_every == 0 or epoch == train.epochs
 

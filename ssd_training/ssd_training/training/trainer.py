@@ -37,7 +37,8 @@ class Training:
     :param config: the experiment
     :param model: filled with what it starts from
     :param train_records: of the train split
-    :param val_records: of the val split; with unreadable_images skip, those that can be read
+    :param val_records: of the val split, if there is one; with unreadable_images skip, those that
+        can be read
     :param data_sha256: of what both splits' records say
     :param order: in which the training sees its records
     :param schedule: the learning rate
@@ -94,6 +95,8 @@ def prepare(config: ExperimentConfig) -> Training:
     keras.utils.set_random_seed(config.train.seed)
     distribution = open_distribution(config.runtime, os.environ)
     train_records, val_records = read_splits(config.data)
+    if not val_records:
+        logger.info('data.val_split: null; nothing is scored, the last weights are the result')
     warn_of_unused_images(train_records, config)
     order = EpochOrder(len(train_records), config.train.batch_size, config.train.seed)
     schedule = build_schedule(
@@ -167,7 +170,7 @@ def warn_of_unused_images(records: Sequence[Record], config: ExperimentConfig) -
 
 def _evaluable(records: list[Record], settings: DataSettings) -> list[Record]:
     """Leave out what the evaluation, an epoch from now, would find broken, if that is allowed."""
-    if settings.unreadable_images == 'error':
+    if settings.unreadable_images == 'error' or not records:
         return records
     return keep_readable(records, skips_unreadable=True)
 

@@ -36,5 +36,5 @@ def test_only_an_interval_beyond_the_limit_is_too_much(difference, low, high, lo
 def test_what_the_images_can_not_tell_is_said_with_its_interval():
     assert judge(-0.02, -0.06, 0.01)[1] == (
         'loses 2.00 points of mAP (95 % interval -1.00 to 6.00, 16 images); 0.5 are allowed: '
-        '16 images can not tell; more of val would'
+        '16 images can not tell; more would'
     )

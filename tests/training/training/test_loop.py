@@ -254,6 +254,16 @@ def test_a_signal_in_an_evaluation_saves_the_weights_and_not_their_average(train
     assert np.any(checkpoint.arrays[kernel] != average)
 
 
+def test_without_a_val_split_the_last_weights_are_the_result(training, tmp_path):
+    folder = run(dataclasses.replace(training, val_records=[]), tmp_path)
+
+    assert not any(tag.startswith('val/') for entry in history_of(folder) for tag in entry)
+    assert status_of(tmp_path)['status'] == 'success'
+    names = {path.name for path in (folder.path / 'weights').iterdir()}
+    assert names == {'final_weights.weights.h5'}
+    assert json.loads((folder.path / 'training_summary.json').read_text())['best_metric'] is None
+
+
 def test_a_fresh_model_gets_every_variable(training, unbroken):
     checkpoint = read_checkpoint(unbroken.last, 6)
     fresh = trainer.prepare(training.config)

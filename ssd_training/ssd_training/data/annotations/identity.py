@@ -24,7 +24,7 @@ def drop_repeated(annotations: Iterable[Annotation], findings: list[Finding]) ->
     return list(first.values())
 
 
-def check_disjoint(train: Sequence[Record], val: Sequence[Record]) -> None:
+def check_disjoint(train: Sequence[Record], val: Sequence[Record] = ()) -> None:
     """
     Refuse to test on images that were trained on.
 

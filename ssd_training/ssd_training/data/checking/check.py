@@ -70,17 +70,16 @@ class CheckResult:
 
 def check_data(settings: DataSettings) -> CheckResult:
     """
-    Read all annotations and decode all images of both splits.
+    Read all annotations and decode all images of all splits.
 
     :param settings: the section `data`
     :return: everything that is wrong
     :raises DataError: when a split can not be read at all
     """
-    splits = (settings.train_split, settings.val_split)
     findings: dict[str, list[Finding]] = {}
     num_images: dict[str, int] = {}
     digests: dict[str, Sequence[_Looked]] = {}
-    for split in splits:
+    for split in settings.splits:
         annotations, unread = read_annotations(settings, split)
         num_images[split] = len(annotations)
         findings[split] = [*unread, *_check_annotations(annotations, policy_of(settings))]
@@ -88,8 +87,9 @@ def check_data(settings: DataSettings) -> CheckResult:
         findings[split] += _check_copies(digests[split])
         counts = count_remaining(annotations, policy_of(settings))
         findings[split] += describe_remaining(counts, split)
-    train, val = splits
-    findings[val] += _check_leakage(digests[train], digests[val], train)
+    train, val = settings.train_split, settings.val_split
+    if val is not None:
+        findings[val] += _check_leakage(digests[train], digests[val], train)
     return CheckResult(num_images, findings, _allowed_kinds(settings))
 
 
