@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import sys
 from typing import TYPE_CHECKING
 
-from ssd_training.deployment.arguments import run_step
+from ssd_training.deployment.arguments import add_converter, run_step
 
 if TYPE_CHECKING:
     from ssd_training.deployment.build import Build
@@ -18,14 +18,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     :param argv: the arguments; those of the process by default
     :return: 0 good, 1 failed, 2 wrong usage
     """
-    return run_step(argv, 'convert', __doc__ or '', action=_convert)
+    return run_step(argv, 'convert', __doc__ or '', arguments=(add_converter,), action=_convert)
 
 
-def _convert(_: argparse.Namespace, build: 'Build') -> None:
+def _convert(arguments: argparse.Namespace, build: 'Build') -> None:
     from ssd_training.deployment.assembly import assemble
     from ssd_training.deployment.steps import convert, validate
 
-    convert(build)
+    convert(build, arguments.converter)
     validate(build)
     print(assemble(build).path)
 

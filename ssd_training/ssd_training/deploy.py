@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from ssd_training.deployment.arguments import (
     add_checkpoint,
+    add_converter,
     add_engine,
     add_parity_images,
     add_quantization,
@@ -35,7 +36,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv,
         'deploy',
         __doc__ or '',
-        arguments=(add_checkpoint, add_quantization, add_parity_images, add_engine),
+        arguments=(add_checkpoint, add_converter, add_quantization, add_parity_images, add_engine),
         action=_deploy,
     )
 
@@ -51,7 +52,7 @@ def _deploy(arguments: argparse.Namespace, build: 'Build') -> None:
         arguments.checkpoint, build.deploy, arguments.config_root, os.environ
     )
     export(trained, build)
-    convert(build)
+    convert(build, arguments.converter)
     quantize(build, read_options(arguments))
     validate(build, read_parity_images(arguments.parity_images))
     bundle = assemble(build)

@@ -140,6 +140,21 @@ def add_quantization(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_converter(parser: argparse.ArgumentParser) -> None:
+    """
+    Let a command take how the ONNX file is made.
+
+    :param parser: of the command
+    """
+    parser.add_argument(
+        '--converter',
+        choices=('tf2onnx', 'direct'),
+        default='tf2onnx',
+        help='who writes model.onnx: tf2onnx from the SavedModel, or direct from the network, '
+        'layer by layer, without tf2onnx (default: tf2onnx); both give the same values',
+    )
+
+
 def add_parity_images(parser: argparse.ArgumentParser) -> None:
     """
     Let a command take the images of parity.npz.

@@ -1,18 +1,21 @@
-"""From a TensorFlow function to a slim ONNX file."""
+"""From a TensorFlow function, by tf2onnx, or from the network itself to a slim ONNX file."""
 
 from collections import Counter
 from collections.abc import Callable
 import os
 from pathlib import Path
+from typing import Literal
 
 import onnx
-import onnxslim
 import tensorflow as tf
-import tf2onnx
 
+from ssd_training.deployment.direct_conversion import build_onnx
+from ssd_training.deployment.trained_model import TrainedModel
 from ssd_training.errors import ExportError
 from ssd_training.model.serving import load_saved_model, Serving
+from ssd_training.training.trained import load_float
 
+Converter = Literal['tf2onnx', 'direct']
 # What a slim graph of this network can't hold: BatchNorm is part of the Conv, shapes are known.
 _AVOIDABLE = ('BatchNormalization', 'Shape', 'Gather', 'Cast', 'Identity')
 
@@ -41,6 +44,29 @@ def convert_saved_model(saved_model_path: Path, path: Path, *, opset: int) -> No
     serve, signature = load_saved_model(saved_model_path)
     function = tf.function(serve, input_signature=[signature], jit_compile=False)
     _convert(function, signature, path, opset=opset)
+
+
+def convert_network(
+    trained: TrainedModel, path: Path, *, batch_size: int | None, opset: int
+) -> None:
+    """
+    Write a network layer by layer, without tf2onnx, and check.
+
+    :param trained: what is deployed
+    :param path: the .onnx file to write
+    :param batch_size: images at once; None leaves it free
+    :param opset: of ONNX
+    :raises ExportError: when the result is no valid ONNX model, or a layer is not known
+    """
+    model = build_onnx(
+        load_float(trained.config, trained.weights_path),
+        trained.priors_cxcywh(),
+        trained.config.priors.variances,
+        activation=trained.config.loss.classification.activation,
+        batch_size=batch_size,
+        opset=opset,
+    )
+    _save(model, path)
 
 
 def count_operations(path: Path) -> Counter[str]:
@@ -83,16 +109,23 @@ def find_avoidable(path: Path) -> list[str]:
 def _convert(
     function: Callable[..., object], signature: tf.TensorSpec, path: Path, *, opset: int
 ) -> None:
+    # Who converts without it need not have it.
+    import onnxslim
+    import tf2onnx
+
     converted, _ = tf2onnx.convert.from_function(
         function, input_signature=[signature], opset=opset
     )
     # Folds BatchNorm into depthwise convolutions, which tf2onnx leaves as Mul and Add.
-    slim = onnxslim.slim(converted)
+    _save(onnxslim.slim(converted), path)
+
+
+def _save(model: onnx.ModelProto, path: Path) -> None:
     try:
-        # tf2onnx logs an operation that it can't convert and writes the file all the same.
-        onnx.checker.check_model(slim, full_check=True)
+        # tf2onnx logs an operation that it can't convert and gives a model all the same.
+        onnx.checker.check_model(model, full_check=True)
     except onnx.checker.ValidationError as error:
         raise ExportError([f'{path}: is no valid ONNX model ({error})']) from error
     aside = path.with_name(f'.{path.name}.{os.getpid()}')
-    onnx.save(slim, aside)
+    onnx.save(model, aside)
     aside.replace(path)

@@ -28,7 +28,12 @@ from ssd_detector.proofs.parity import write_parity
 from ssd_training.data.sampling import draw_image, find_images, load_images, read_sample
 from ssd_training.deployment.assembly import assemble
 from ssd_training.deployment.build import Build, INT8_FILES, SAVED_MODEL, TRAINED_MODEL, VALIDATION
-from ssd_training.deployment.conversion import convert_saved_model, export_onnx
+from ssd_training.deployment.conversion import (
+    convert_network,
+    convert_saved_model,
+    Converter,
+    export_onnx,
+)
 from ssd_training.deployment.trained_model import (
     check_fit,
     read_trained_model,
@@ -139,18 +144,25 @@ def load_serving(
     )
 
 
-def convert(build: Build) -> None:
+def convert(build: Build, converter: Converter = 'tf2onnx') -> None:
     """
-    Convert the SavedModel to a slim ONNX file.
+    Write a slim ONNX file.
 
     :param build: of an export
-    :raises ExportError: when there is no SavedModel or ONNX refuses the result
+    :param converter: tf2onnx takes the SavedModel, direct the network, layer by layer; both give
+        the same values
+    :raises ExportError: when there is no export or ONNX refuses the result
     """
-    saved_model_path = build.file(SAVED_MODEL)
+    saved_model_path, trained_path = build.file(SAVED_MODEL), build.file(TRAINED_MODEL)
     build.forget_from(MODEL)
-    convert_saved_model(
-        saved_model_path, build.path / MODEL, opset=build.deploy.deploy.runtime.opset
-    )
+    runtime = build.deploy.deploy.runtime
+    path = build.path / MODEL
+    if converter == 'tf2onnx':
+        convert_saved_model(saved_model_path, path, opset=runtime.opset)
+    else:
+        batch_size = None if runtime.batch_size == 'dynamic' else 1
+        trained = read_trained_model(trained_path)
+        convert_network(trained, path, batch_size=batch_size, opset=runtime.opset)
     logger.info('%s: %d bytes', build.path / MODEL, (build.path / MODEL).stat().st_size)
 
 

@@ -11,6 +11,7 @@ import json
 import logging
 import math
 from pathlib import Path
+import re
 import tempfile
 
 import numpy as np
@@ -181,7 +182,7 @@ def _find_heads(
     concat = [
         node
         for node in model.graph.node
-        if node.op_type == 'Concat' and f'/{kind}_rows' in node.name
+        if node.op_type == 'Concat' and re.search(rf'(^|/){kind}_rows', node.name)
     ]
     return [_conv_before(name, producers) for node in concat[:1] for name in node.input]
 
