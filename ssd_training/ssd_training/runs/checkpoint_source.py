@@ -17,7 +17,7 @@ from ssd_training.runs.checkpoints import (
     read_checkpoint,
     step_of,
 )
-from ssd_training.runs.files import read_json
+from ssd_training.runs.files import read_json_as
 from ssd_training.runs.fingerprint import select_recipe
 from ssd_training.runs.folder import (
     CHECKPOINTS,
@@ -144,11 +144,12 @@ def _others(root: Path, config: Mapping[str, Any]) -> list[str]:
     findings = []
     for path in sorted(root.glob(f'*/{CONFIG}'))[:_SHOWN]:
         try:
-            tree = read_json(path)
-        except RunError:
+            tree = read_json_as(path, dict[str, Any])
+            misfits = _list_weights(tree, config)
+            misfits += list_misfits(flatten(select_recipe(tree)), wanted)
+        # Damaged, or of a version with other sections: this run explains nothing.
+        except (RunError, AttributeError, KeyError, TypeError, ValueError):
             continue
-        misfits = _list_weights(tree, config)
-        misfits += list_misfits(flatten(select_recipe(tree)), wanted)
         shown = '; '.join(misfits[:_SHOWN]) or (
             'nothing but --git_commit, or weights whose file has changed since'
         )

@@ -15,11 +15,13 @@ import os
 from pathlib import Path
 import re
 import shutil
-from typing import Any
+from textwrap import shorten
+from typing import Annotated, Any
 import zipfile
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import ConfigDict, Field, TypeAdapter
 
 from ssd_training.errors import CheckpointError
 from ssd_training.runs.files import sync_folder, write_atomically
@@ -29,6 +31,7 @@ _RECORD = 'record'
 _NAME = re.compile(r'ckpt-(\d+)\.npz')
 
 Arrays = dict[str, NDArray[Any]]
+Count = Annotated[int, Field(ge=0)]
 
 
 @dataclass(frozen=True)
@@ -47,12 +50,14 @@ class Position:
     :param best_step: its step
     """
 
-    step: int = 0
-    epochs_done: int = 0
+    __pydantic_config__ = ConfigDict(extra='forbid')
+
+    step: Count = 0
+    epochs_done: Count = 0
     seed: int = 0
     loss_sums: Mapping[str, float] = dataclasses.field(default_factory=dict)
     best_metric: float | None = None
-    best_step: int | None = None
+    best_step: Count | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -155,25 +160,32 @@ def read_checkpoint(folder: Path, step: int) -> Checkpoint:
     """
     path = folder / file_name(step)
     try:
+        _check_size(path)
         # numpy leaves a file open that it opened and can not read.
         with path.open('rb') as file, np.load(file, allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in archive.files}
-        record = json.loads(arrays.pop(_RECORD).tobytes())
-        if record['format'] != _FORMAT:
+        record = TypeAdapter(_Record).validate_json(arrays.pop(_RECORD).tobytes())
+        if record.format != _FORMAT:
             raise CheckpointError(
-                [f'{path}: has format {record["format"]}; this version reads {_FORMAT}']
+                [f'{path}: has format {record.format}; this version reads {_FORMAT}']
             )
-        if _hash(arrays) != record['arrays_sha256']:
+        if _hash(arrays) != record.arrays_sha256:
             raise CheckpointError([f'{path}: its SHA-256 is not that of what was written'])
-        return Checkpoint(
-            position=Position(**record['position']),
-            architecture=record['architecture'],
-            fingerprint=record['fingerprint'],
-            data_sha256=record['data_sha256'],
-            arrays=arrays,
-        )
-    except (KeyError, TypeError, OSError, EOFError, ValueError, zipfile.BadZipFile) as error:
-        raise CheckpointError([f'{path}: cut off or damaged ({error})']) from error
+    except CheckpointError:
+        raise
+    # zipfile, numpy's parser of headers and zlib raise whatever a changed byte leads them to:
+    # NotImplementedError, tokenize.TokenError, struct.error, UnicodeDecodeError, MemoryError ...
+    except Exception as error:
+        raise CheckpointError(
+            [f'{path}: cut off or damaged ({shorten(f"{type(error).__name__}: {error}", 200)})']
+        ) from error
+    return Checkpoint(
+        position=record.position,
+        architecture=record.architecture,
+        fingerprint=record.fingerprint,
+        data_sha256=record.data_sha256,
+        arrays=arrays,
+    )
 
 
 def copy_checkpoint(folder: Path, step: int, target: Path) -> None:
@@ -208,6 +220,29 @@ def prune(folder: Path, *, keep: int) -> None:
     for path in folder.iterdir():
         if path.name not in kept:
             path.unlink()
+
+
+@dataclass(frozen=True)
+class _Record:
+    """What a checkpoint says beside its arrays."""
+
+    format: int
+    position: Position
+    architecture: dict[str, Any]
+    fingerprint: str
+    data_sha256: str
+    arrays_sha256: str
+
+
+def _check_size(path: Path) -> None:
+    """Refuse what would block, or inflate to more than the file has, before it is read."""
+    if not path.is_file():
+        raise FileNotFoundError(f'{path.name} is not there, or no regular file')
+    with zipfile.ZipFile(path) as archive:
+        members = archive.infolist()
+    inflated_bytes = sum(member.file_size for member in members)
+    if inflated_bytes > path.stat().st_size:
+        raise zipfile.BadZipFile(f'its members claim {inflated_bytes} bytes')
 
 
 def _hash(arrays: Arrays) -> str:

@@ -23,9 +23,12 @@ from pathlib import Path
 import time
 from typing import Any
 
+from pydantic import ConfigDict
+from typing_extensions import TypedDict
+
 from ssd_training.errors import RunError
 from ssd_training.experiments.schema import ExperimentConfig, SCHEMA_VERSION
-from ssd_training.runs.files import read_json, write_json
+from ssd_training.runs.files import read_json_as, write_json
 
 CONFIG = 'config.json'
 FINGERPRINT = 'fingerprint.json'
@@ -40,6 +43,7 @@ LOGS = 'logs'
 LOG = 'training.log'
 ENVIRONMENT = 'environment.json'
 _LOCK = '.lock'
+_DAMAGED_METRICS = 'metric_history.damaged.json'
 # Marks a record for training.log alone: the command itself prints what ended it.
 LAST_WORD = {'is_last_word': True}
 
@@ -53,6 +57,25 @@ class Status(str, Enum):
     RUNNING = 'running'
     SUCCESS = 'success'
     FAILED = 'failed'
+
+
+class Entry(TypedDict):
+    """One of metric_history.json; its metrics stand beside these, tag -> value."""
+
+    __pydantic_config__ = ConfigDict(extra='allow')  # type: ignore[misc]
+    step: int
+    timestamp: str
+
+
+class Fingerprint(TypedDict):
+    """What of fingerprint.json is read."""
+
+    fingerprint: str
+    created_at: str
+
+
+class _Status(TypedDict):
+    status: str
 
 
 class RunFolder:
@@ -126,8 +149,8 @@ class RunFolder:
         :return: the folder
         """
         folder = cls(path)
-        if (path / METRICS).is_file():
-            folder.take_metrics(path / METRICS)
+        if (path / METRICS).exists():
+            folder._take_own_metrics()
         write_json(path / ARGUMENTS, arguments)
         return folder
 
@@ -160,7 +183,7 @@ class RunFolder:
         :param path: of its metric_history.json
         :raises RunError: when it can not be read
         """
-        self._history = read_json(path)
+        self._history = read_metrics(path)
 
     def forget_metrics_after(self, step: int) -> None:
         """
@@ -189,6 +212,14 @@ class RunFolder:
                 raise
             else:
                 self.set_status(Status.SUCCESS)
+
+    def _take_own_metrics(self) -> None:
+        try:
+            self.take_metrics(self.path / METRICS)
+        except RunError as error:
+            aside = self.path / _DAMAGED_METRICS
+            (self.path / METRICS).replace(aside)
+            logger.warning('%s; it is now %s, and the history starts anew', error, aside.name)
 
     def _set_failed(self, reason: str) -> None:
         logger.error('%s', reason, extra=LAST_WORD)
@@ -237,6 +268,17 @@ def run_path(config: ExperimentConfig, fingerprint: str) -> Path:
     return Path(config.run.root) / f'{config.experiment.id}_{fingerprint}'
 
 
+def read_metrics(path: Path) -> list[dict[str, Any]]:
+    """
+    Read a metric_history.json.
+
+    :param path: of the file
+    :return: its entries: step, timestamp, and metrics by tag
+    :raises RunError: when it can not be read, or holds something else
+    """
+    return [dict(entry) for entry in read_json_as(path, list[Entry])]
+
+
 def describe_finished(path: Path) -> str:
     """
     Say of a recipe that was trained to its end what can follow.
@@ -259,8 +301,8 @@ def started_at(path: Path) -> str:
     :return: ISO 8601, UTC; empty when it can't be read
     """
     try:
-        return str(read_json(path / FINGERPRINT)['created_at'])
-    except (RunError, KeyError):
+        return read_json_as(path / FINGERPRINT, Fingerprint)['created_at']
+    except RunError:
         return ''
 
 
@@ -277,7 +319,7 @@ def read_status(path: Path) -> str:
     :return: a value of Status, or unknown
     """
     try:
-        return str(read_json(path / STATUS)['status'])
+        return read_json_as(path / STATUS, _Status)['status']
     except RunError:
         return 'unknown'
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from ssd_training.runs.checkpoints import Position
 from ssd_training.runs.files import write_json
+from ssd_training.runs.finished_run import hash_weights
 from ssd_training.runs.folder import ENVIRONMENT, RunFolder, SUMMARY, WEIGHTS
 from ssd_training.training.tensorboard import EventWriter
 from ssd_training.training.trainer import Training
@@ -83,6 +84,7 @@ class Journal:
             'best_step': position.best_step,
             'global_step': position.step,
             'weights_path': WEIGHTS,
+            'weights_sha256': hash_weights(self._folder.path),
             'config': dataclasses.asdict(config),
         }
         write_json(self._folder.path / SUMMARY, summary)

@@ -22,8 +22,8 @@ def write_finished_run(path, config):
     contents = {
         'config.json': dataclasses.asdict(config),
         'status.json': {'status': 'success'},
-        'fingerprint.json': {'fingerprint': '0123456789ab'},
-        'metric_history.json': [{'val/voc_ap_50/mAP': 0.25}],
+        'fingerprint.json': {'fingerprint': '0123456789ab', 'created_at': '2026-01-01'},
+        'metric_history.json': [{'step': 2, 'timestamp': '', 'val/voc_ap_50/mAP': 0.25}],
     }
     for name, content in contents.items():
         (path / name).write_text(json.dumps(content, default=str))
