@@ -12,19 +12,29 @@ The errors of the core, and of nobody else.
 
 from collections.abc import Iterable
 
+from ssd_detector.printable import printable
+
 
 class SsdDetectorError(Exception):
-    """Base of every error raised on purpose by this package; ends a command with exit_code."""
+    """
+    Base of every error raised on purpose by this package; ends a command with exit_code.
+
+    :param message: one sentence; what it quotes may come from anywhere, and is made printable here
+    """
 
     exit_code = 1
+
+    def __init__(self, message: str) -> None:
+        super().__init__(printable(message))
 
 
 class FindingsError(SsdDetectorError):
     """Everything that is wrong with one input, one line a finding."""
 
     def __init__(self, findings: Iterable[str]) -> None:
-        self.findings = tuple(findings)
-        super().__init__('\n'.join(self.findings))
+        self.findings = tuple(map(printable, findings))
+        # Their line ends are the only ones: one of a name would begin a finding that nobody made.
+        Exception.__init__(self, '\n'.join(self.findings))
 
 
 class ConfigError(FindingsError, ValueError):

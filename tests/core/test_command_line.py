@@ -43,19 +43,19 @@ def test_only_underscores_are_shown(parser, capsys):
 
 
 @pytest.mark.parametrize(
-    ('error', 'code'),
+    ('error', 'code', 'shown'),
     [
-        (ConfigError(['a: wrong', 'b: wrong']), 2),
-        (BundleError(['a: wrong', 'b: wrong']), 1),
-        (BackendError('a: wrong\nb: wrong'), 1),
+        (ConfigError(['a: wrong', 'b: wrong']), 2, 'a: wrong\nb: wrong\n'),
+        (BundleError(['a: wrong', 'b: wrong']), 1, 'a: wrong\nb: wrong\n'),
+        (BackendError('a\x1b[2J\nb: wrong'), 1, 'a\\x1b[2J\\nb: wrong\n'),
     ],
 )
-def test_an_error_of_ours_is_its_findings_and_an_exit_code(error, code, capsys):
+def test_an_error_of_ours_is_its_findings_and_an_exit_code(error, code, shown, capsys):
     def fail() -> None:
         raise error
 
     assert run_command(fail) == code
-    assert capsys.readouterr().err == 'a: wrong\nb: wrong\n'
+    assert capsys.readouterr().err == shown
 
 
 def test_a_command_ends_with_what_its_work_gives():

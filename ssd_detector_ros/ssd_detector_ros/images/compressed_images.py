@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 
 from ssd_detector import ImageError
 from ssd_detector.images.decoding import decode_samples, to_rgb
+from ssd_detector.printable import quoted
 from ssd_detector_ros.images.raw_images import debayer
 from ssd_detector_ros.images.sample_scale import SampleScale
-from ssd_detector_ros.wording.quoting import quoted
 
 # `format` as image_transport writes it: "ENCODING; CODEC compressed TARGET", TARGET being what the
 # pixels were made into before; a mosaic without one was compressed as it is.

@@ -9,12 +9,12 @@ from numpy.typing import NDArray
 from sensor_msgs.msg import CompressedImage, Image
 
 from ssd_detector import ConfigError, ImageError
+from ssd_detector.printable import quoted
 from ssd_detector_ros.images.compressed_images import decode_rgb
 from ssd_detector_ros.images.conversions import ImageConversion
 from ssd_detector_ros.images.raw_images import ENCODINGS, to_rgb
 from ssd_detector_ros.images.sample_scale import FULL_BITS, SampleScale
 from ssd_detector_ros.images.serialized_images import ReceivedImage
-from ssd_detector_ros.wording.quoting import quoted
 
 # What cv_bridge's conversions to rgb8 get right in every distribution, and only without row
 # padding: it takes rows for whole pixels (`step / channels`), or fails. It knows no NV12 and NV21,

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ssd_detector import ImageError
+from ssd_detector.printable import quoted
 from ssd_detector_ros.images.sample_scale import SampleScale
-from ssd_detector_ros.wording.quoting import quoted
 
 Pixels = NDArray[np.uint8]
 # OpenCV computes the outermost row and column of a Bayer image from too few neighbours.

@@ -113,7 +113,7 @@ def _verify(detector: Detector, request: ModelRequest) -> str:
         )
         finding = '' if verification.is_good else f'parity failed: {verification}'
     except SsdDetectorError as error:
-        finding = f'parity failed: {error}'
+        finding = f'parity failed: {"; ".join(str(error).splitlines())}'
     if finding and request.verify == 'refuse':
         raise BackendError(
             f'{finding}; the boxes would not be those of the trained network: export the bundle '

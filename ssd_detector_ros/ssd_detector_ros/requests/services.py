@@ -8,11 +8,11 @@ from rclpy.callback_groups import ReentrantCallbackGroup
 from rclpy.node import Node
 
 from ssd_detector import SsdDetectorError
+from ssd_detector.printable import printable, quoted
 from ssd_detector_ros.cameras.camera import Camera
 from ssd_detector_ros.outputs.snapshots import AnsweredFrame, save_snapshot
 from ssd_detector_ros.parameters.declaring import folder_path
 from ssd_detector_ros.threads.background import InBackground, waker_of
-from ssd_detector_ros.wording.quoting import quoted
 from ssd_msgs.srv import LoadModel, SetEnabled, Snapshot
 
 # PATH_MAX of Linux.
@@ -97,10 +97,12 @@ class Services:
 
     def _tell(self, error: Exception) -> str:
         """Say what went wrong; what nobody foresaw is logged with its traceback."""
-        if isinstance(error, SsdDetectorError | OSError):
+        if isinstance(error, SsdDetectorError):
             return str(error)
+        if isinstance(error, OSError):
+            return printable(str(error))
         self._logger.error(''.join(traceback.format_exception(error)))
-        return f'{type(error).__name__}: {error}'
+        return printable(f'{type(error).__name__}: {error}')
 
 
 def _check_lengths(paths: Mapping[str, str]) -> None:

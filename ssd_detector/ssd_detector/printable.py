@@ -1,0 +1,35 @@
+"""Texts of others (names, labels, keys, fields of messages), fit for a line that people read."""
+
+# The longest encoding of sensor_msgs has 17 letters; a sender may put anything into the field.
+_LONGEST_QUOTE = 60
+# Of one message: room for the longest path of Linux and a sentence around it.
+_LONGEST = 5000
+
+
+def printable(text: str) -> str:
+    r"""
+    Escape what is not seen, or does something to a terminal, a log or the order of letters.
+
+    Control characters, ESC, line ends, lone surrogates, and marks that turn the direction of
+    writing become `\x1b`, `\n`, `\ud800`, `\u202e`, as Python writes them.
+
+    :param text: of any length; one that is long is cut, and says how long it was
+    :return: one line, which every encoding of Unicode takes
+    """
+    if len(text) > _LONGEST:
+        text = f'{text[:_LONGEST]}... ({len(text)} characters)'
+    if text.isprintable():
+        return text
+    return ''.join(one if one.isprintable() else repr(one)[1:-1] for one in text)
+
+
+def quoted(text: str) -> str:
+    """
+    Quote a text that came from elsewhere; what `printable` escapes is escaped.
+
+    :param text: of any length
+    :return: its beginning in quotes, and how long it is where that is not all
+    """
+    if len(text) <= _LONGEST_QUOTE:
+        return repr(text)
+    return f'{text[:_LONGEST_QUOTE]!r}... ({len(text)} characters)'
