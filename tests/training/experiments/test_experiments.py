@@ -1,5 +1,6 @@
 """Experiment files, merging, fingerprint."""
 
+from operator import attrgetter
 from pathlib import Path
 import re
 import shutil
@@ -51,6 +52,49 @@ def test_a_shipped_experiment_loads_and_is_named_like_its_file(path):
     assert config.experiment.id == path.stem.lstrip('_')
     # Images without objects teach background.
     assert config.sampler.min_neg > 0
+
+
+# SSD (arXiv:1512.02325, section 2.2): half of the images change in colour and half are zoomed out
+# of, up to four times; of six kinds of crop, one of which is any, the seventh is none.
+AS_IN_SSD = {
+    'photometric.probability': 0.5,
+    'photometric.brightness': 32 / 256,
+    'photometric.contrast': (0.5, 1.5),
+    'photometric.saturation': (0.5, 1.5),
+    'photometric.hue': 18 / 360,
+    'expand.probability': 0.5,
+    'expand.max_ratio': 4.0,
+    'crop.probability': 0.8,
+    'crop.min_ious': (0.1, 0.3, 0.5, 0.7, 0.9, 0.0),
+    'crop.scale': (0.3, 1.0),
+    'crop.aspect_ratio': (0.5, 2.0),
+    'flip.probability': 0.5,
+    'mosaic.probability': 0.0,
+}
+# Of the images that COCO's weights have seen already, fewer and less.
+FINE_TUNED = {'expand.probability': 0.3, 'expand.max_ratio': 2.5}
+# Rectangles are told apart by their colours, in seconds.
+FLIPPED_ALONE = {f'{change}.probability': 0.0 for change in ('photometric', 'expand', 'crop')}
+
+
+@pytest.mark.parametrize(
+    ('name', 'changes'),
+    [
+        ('exp001_baseline', {}),
+        ('exp002_ssdlite', FINE_TUNED),
+        ('exp003_multiscale', FINE_TUNED),
+        ('exp004_qat', FINE_TUNED),
+        ('smoke', FLIPPED_ALONE),
+        ('_template', {}),
+    ],
+)
+def test_a_shipped_experiment_augments_as_ssd_does_but_for_what_it_says(name, changes):
+    path = CONFIG_ROOT / f'experiments/{name}.yaml'
+
+    config, _ = load_experiment(path, CONFIG_ROOT, environment={})
+
+    expected = AS_IN_SSD | changes
+    assert {key: attrgetter(key)(config.augmentation) for key in expected} == expected
 
 
 def test_every_shipped_component_but_spare_data_is_used_by_an_experiment():

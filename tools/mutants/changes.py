@@ -1,0 +1,264 @@
+"""What a mutant may be: the small changes of a source text, found in its syntax tree."""
+
+import ast
+from collections.abc import Iterator
+from dataclasses import dataclass
+import re
+
+_SWAPPED_OPERATORS = {
+    '<': '<=', '<=': '<', '>': '>=', '>=': '>', '==': '!=', '!=': '==',
+    'is': 'is not', 'is not': 'is', 'in': 'not in', 'not in': 'in',
+    'and': 'or', 'or': 'and',
+    '+': '-', '-': '+', '*': '/', '/': '*', '//': '*', '%': '*', '**': '*', '@': '*',
+    '&': '|', '|': '&', '^': '|', '<<': '>>', '>>': '<<',
+}  # fmt: skip
+_SWAPPED_NAMES = {
+    'min': 'max', 'minimum': 'maximum', 'argmin': 'argmax', 'floor': 'ceil', 'any': 'all',
+    'zeros': 'ones', 'zeros_like': 'ones_like', 'sum': 'mean', 'popleft': 'pop',
+}  # fmt: skip
+_SWAPPED_NAMES |= {new: old for old, new in _SWAPPED_NAMES.items()} | {'notify_all': 'notify'}
+# It only guards: where lengths agree, as they do in a program without faults, it changes nothing.
+_GUARDS = ('strict',)
+Edit = tuple[int, int, str]
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """
+    A source text with one change.
+
+    :param path: of the source, from the root of the repository
+    :param function: qualified name of what the change lies in; empty for the module itself
+    :param line: where it begins, from 1
+    :param old: the changed lines as they were, with single blanks
+    :param new: as they are
+    :param source: the whole text
+    """
+
+    path: str
+    function: str
+    line: int
+    old: str
+    new: str
+    source: str
+
+    @property
+    def key(self) -> tuple[str, str, str, str]:
+        """What stays the same when other lines change."""
+        return self.path, self.function, self.old, self.new
+
+
+def find_mutants(path: str, source: str) -> list[Mutant]:
+    """
+    List the mutants of a source, by line.
+
+    :param path: of the source, from the root of the repository
+    :param source: its text
+    :return: each with another text that compiles
+    """
+    text = source.encode()
+    # Nodes count columns in bytes.
+    starts = [0]
+    for line in text.splitlines(keepends=True):
+        starts.append(starts[-1] + len(line))
+    finder = _Finder(text, starts)
+    finder.visit(ast.parse(source))
+    edits = sorted({(edit, function) for edit, function in finder.found})
+    mutants = [_apply(path, text, starts, edit, function) for edit, function in edits]
+    return [mutant for mutant in mutants if _compiles(mutant.source)]
+
+
+def _apply(path: str, text: bytes, starts: list[int], edit: Edit, function: str) -> Mutant:
+    start, end, replacement = edit
+    first = max(index for index, offset in enumerate(starts) if offset <= start)
+    line_end = text.find(b'\n', end)
+    head, tail = text[starts[first] : start], text[end:line_end]
+    old, new = text[starts[first] : line_end], head + replacement.encode() + tail
+    return Mutant(
+        path,
+        function,
+        line=first + 1,
+        old=' '.join(old.decode().split()),
+        new=' '.join(new.decode().split()),
+        source=(text[:start] + replacement.encode() + text[end:]).decode(),
+    )
+
+
+def _compiles(source: str) -> bool:
+    try:
+        compile(source, '<mutant>', 'exec')
+    except SyntaxError:
+        return False
+    return True
+
+
+class _Finder(ast.NodeVisitor):
+    """Collects edits; annotations, decorators, docstrings and texts are left alone."""
+
+    def __init__(self, text: bytes, starts: list[int]) -> None:
+        self.found: list[tuple[Edit, str]] = []
+        self._text = text
+        self._starts = starts
+        self._names: list[str] = []
+
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> None:
+        self.visit_defaults(node)
+        self._names.append(node.name)
+        for statement in node.body:
+            self.visit(statement)
+        self._names.pop()
+
+    visit_AsyncFunctionDef = visit_FunctionDef  # type: ignore[assignment]  # noqa: N815
+
+    def visit_defaults(self, node: ast.FunctionDef) -> None:
+        for default in (*node.args.defaults, *node.args.kw_defaults):
+            if default is not None:
+                self.visit(default)
+
+    def visit_ClassDef(self, node: ast.ClassDef) -> None:
+        self._names.append(node.name)
+        for statement in node.body:
+            self.visit(statement)
+        self._names.pop()
+
+    def visit_AnnAssign(self, node: ast.AnnAssign) -> None:
+        self._remove_state(node, [node.target])
+        if node.value is not None:
+            self.visit(node.value)
+
+    def visit_Assign(self, node: ast.Assign) -> None:
+        self._remove_state(node, node.targets)
+        # A type or a list of names.
+        if not (isinstance(node.targets[0], ast.Name) and node.targets[0].id == '__all__'):
+            self.generic_visit(node)
+
+    def visit_JoinedStr(self, node: ast.JoinedStr) -> None:
+        """Leave texts alone."""
+
+    def visit_Raise(self, node: ast.Raise) -> None:
+        """Remove it; what it says is no mutant's business."""
+        if node.exc is not None:
+            self._replace(node, 'pass')
+
+    def visit_Expr(self, node: ast.Expr) -> None:
+        if isinstance(node.value, ast.Call):
+            self._replace(node, 'pass')
+        self.generic_visit(node)
+
+    def visit_Return(self, node: ast.Return) -> None:
+        if node.value is None:
+            return
+        if not (isinstance(node.value, ast.Constant) and node.value.value is None):
+            self._replace(node.value, 'None')
+        self.visit(node.value)
+
+    def visit_If(self, node: ast.If) -> None:
+        self._negate(node.test)
+        self.generic_visit(node)
+
+    def visit_IfExp(self, node: ast.IfExp) -> None:
+        self._negate(node.test)
+        self.generic_visit(node)
+
+    def visit_With(self, node: ast.With) -> None:
+        if len(node.items) == 1 and node.items[0].optional_vars is None:
+            start, end = self._offset(node), self._end(node.items[0].context_expr)
+            self._add(start, end, 'if True')
+        self.generic_visit(node)
+
+    def visit_Break(self, node: ast.Break) -> None:
+        self._replace(node, 'continue')
+
+    def visit_Continue(self, node: ast.Continue) -> None:
+        self._replace(node, 'break')
+
+    def visit_Compare(self, node: ast.Compare) -> None:
+        operands = [node.left, *node.comparators]
+        for left, right in zip(operands, operands[1:], strict=False):
+            self._swap_between(left, right)
+        self.generic_visit(node)
+
+    def visit_BoolOp(self, node: ast.BoolOp) -> None:
+        for left, right in zip(node.values, node.values[1:], strict=False):
+            self._swap_between(left, right)
+        self.generic_visit(node)
+
+    def visit_BinOp(self, node: ast.BinOp) -> None:
+        self._swap_between(node.left, node.right)
+        self.generic_visit(node)
+
+    def visit_AugAssign(self, node: ast.AugAssign) -> None:
+        self._swap_between(node.target, node.value)
+        self.visit(node.value)
+
+    def visit_UnaryOp(self, node: ast.UnaryOp) -> None:
+        self._add(self._offset(node), self._offset(node.operand), '')
+        self.visit(node.operand)
+
+    def visit_keyword(self, node: ast.keyword) -> None:
+        if node.arg not in _GUARDS:
+            self.visit(node.value)
+
+    def visit_Slice(self, node: ast.Slice) -> None:
+        for bound in (node.lower, node.upper):
+            if bound is not None and not isinstance(bound, ast.Constant | ast.UnaryOp):
+                start, end = self._offset(bound), self._end(bound)
+                self._add(start, end, f'({self._text[start:end].decode()}) + 1')
+        self.generic_visit(node)
+
+    def visit_Constant(self, node: ast.Constant) -> None:
+        value = node.value
+        if isinstance(value, bool):
+            self._replace(node, str(not value))
+        elif isinstance(value, int):
+            self._replace(node, str(value + 1))
+        elif isinstance(value, float):
+            self._replace(node, repr(value * 2 if value else 1.0))
+
+    def visit_Name(self, node: ast.Name) -> None:
+        if isinstance(node.ctx, ast.Load) and node.id in _SWAPPED_NAMES:
+            self._replace(node, _SWAPPED_NAMES[node.id])
+
+    def visit_Attribute(self, node: ast.Attribute) -> None:
+        if isinstance(node.ctx, ast.Load) and node.attr in _SWAPPED_NAMES:
+            end = self._end(node)
+            self._add(end - len(node.attr), end, _SWAPPED_NAMES[node.attr])
+        self.visit(node.value)
+
+    def _remove_state(self, node: ast.stmt, targets: list[ast.expr]) -> None:
+        """Remove what changes an object, but for the first time."""
+        if self._names[-1:] != ['__init__'] and any(
+            isinstance(target, ast.Attribute | ast.Subscript) for target in targets
+        ):
+            self._replace(node, 'pass')
+
+    def _negate(self, test: ast.expr) -> None:
+        # Operators of their own negate these already, or nearly so.
+        is_negated = isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not)
+        if not is_negated and not isinstance(test, ast.NamedExpr):
+            start, end = self._offset(test), self._end(test)
+            self._add(start, end, f'not ({self._text[start:end].decode()})')
+
+    def _swap_between(self, left: ast.expr, right: ast.expr) -> None:
+        start, end = self._end(left), self._offset(right)
+        match = re.search(rb'is\s+not\b|not\s+in\b|\w+|[^\s\w()#]+', self._text[start:end])
+        if match is not None:
+            operator = ' '.join(match.group().decode().split())
+            is_assignment = operator.endswith('=') and operator[:-1] in '+ - * / // % ** & | ^'
+            bare = operator[:-1] if is_assignment else operator
+            if bare in _SWAPPED_OPERATORS:
+                new = _SWAPPED_OPERATORS[bare] + '=' * is_assignment
+                self._add(start + match.start(), start + match.end(), new)
+
+    def _replace(self, node: ast.stmt | ast.expr, new: str) -> None:
+        self._add(self._offset(node), self._end(node), new)
+
+    def _add(self, start: int, end: int, new: str) -> None:
+        self.found.append(((start, end, new), '.'.join(self._names)))
+
+    def _offset(self, node: ast.stmt | ast.expr) -> int:
+        return self._starts[node.lineno - 1] + node.col_offset
+
+    def _end(self, node: ast.stmt | ast.expr) -> int:
+        assert node.end_lineno is not None and node.end_col_offset is not None
+        return self._starts[node.end_lineno - 1] + node.end_col_offset
