@@ -3,7 +3,7 @@ SHELL := bash
 .DEFAULT_GOAL := help
 # One target after the other: they share install/ and, on small machines, two cores.
 .NOTPARALLEL:
-.PHONY: help build lint format test test-slow demo lock bench bench-eval bench-ros soak clean
+.PHONY: help build lint format test test-slow mutants demo lock bench bench-eval bench-ros soak clean
 
 # colcon's setup files read unset variables, so no `-u` above.
 SOURCED = source install/setup.bash &&
@@ -39,6 +39,10 @@ test: build  ## every test that needs neither a GPU nor the training data
 test-slow: build  ## tests that take minutes or need the training data
 	@$(SOURCED) $(TEST_ENVIRONMENT) python -m pytest -m slow
 	@$(SOURCED) $(TEST_ENVIRONMENT) HYPOTHESIS_PROFILE=thorough python -m pytest -m 'property and not slow'
+
+# MUTANTS='--all --resume ssd_training', for one.
+mutants: build  ## ten minutes of small changes of the code, to see whether tests see them
+	@$(SOURCED) $(TEST_ENVIRONMENT) python tools/mutants/mutants.py $(MUTANTS)
 
 lock:  ## requirements/lock*.txt anew, from the other lists; versions move only where they must
 	@tools/lock.sh

@@ -1,8 +1,8 @@
 """What a mutant may be: the small changes of a source text, found in its syntax tree."""
 
 import ast
-from collections.abc import Iterator
 from dataclasses import dataclass
+from hashlib import sha256
 import re
 
 _SWAPPED_OPERATORS = {
@@ -46,6 +46,11 @@ class Mutant:
     def key(self) -> tuple[str, str, str, str]:
         """What stays the same when other lines change."""
         return self.path, self.function, self.old, self.new
+
+    @property
+    def digest(self) -> str:
+        """The hash of the whole text."""
+        return sha256(f'{self.path}\n{self.source}'.encode()).hexdigest()[:16]
 
 
 def find_mutants(path: str, source: str) -> list[Mutant]:
@@ -108,7 +113,7 @@ class _Finder(ast.NodeVisitor):
             self.visit(statement)
         self._names.pop()
 
-    visit_AsyncFunctionDef = visit_FunctionDef  # type: ignore[assignment]  # noqa: N815
+    visit_AsyncFunctionDef = visit_FunctionDef  # type: ignore[assignment]
 
     def visit_defaults(self, node: ast.FunctionDef) -> None:
         for default in (*node.args.defaults, *node.args.kw_defaults):

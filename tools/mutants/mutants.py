@@ -1,0 +1,223 @@
+"""
+Changes the code in small ways, one at a time, and counts the changes that no test sees.
+
+`places.yaml` says what is changed and which tests hold it; `equivalent.yaml` lists changes that
+make no difference, each with its reason. Without --all a sample is run, for a limited time.
+"""
+
+import argparse
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+import random
+import sys
+import time
+
+from changes import find_mutants, Mutant
+from trials import preload, run_trials, Trial
+import yaml
+
+ROOT = Path(__file__).parents[2]
+PLACES = Path(__file__).with_name('places.yaml')
+EQUIVALENT = Path(__file__).with_name('equivalent.yaml')
+JOURNAL = ROOT / 'log/mutants.txt'
+# Before the trials of a package; those of the packages above stay.
+LIBRARIES = {
+    'ssd_detector': (
+        *('pytest', 'hypothesis.extra.numpy', 'cv2', 'onnx', 'pydantic.dataclasses', 'yaml'),
+        'faster_coco_eval',
+    ),
+    'ssd_detector_ros': (
+        *('rosidl_generator_py', 'rclpy.node', 'rclpy.lifecycle', 'rosidl_parser.parser'),
+        *('diagnostic_msgs.msg', 'lifecycle_msgs.msg', 'sensor_msgs.msg', 'vision_msgs.msg'),
+    ),
+    'ssd_training': ('tensorflow', 'keras'),
+}
+# A trial may take so many times what the tests take, and so much longer.
+PATIENCE, PATIENCE_S = 5, 20.0
+CAUGHT = ('killed', 'timeout')
+
+
+class TestsFail(Exception):
+    """Tests that are to hold a source fail on it as it is."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """
+    A source and its tests.
+
+    :param package: its name
+    :param path: from the root of the repository
+    :param tests: likewise
+    """
+
+    package: str
+    path: str
+    tests: tuple[str, ...]
+
+    @property
+    def module(self) -> str:
+        """The dotted name."""
+        return '.'.join(Path(self.path).with_suffix('').parts[1:])
+
+    def trial(self, source: str, limit_s: float) -> Trial:
+        """
+        Make a trial.
+
+        :param source: that takes the place of the module's
+        :param limit_s: after which it is killed
+        """
+        return Trial(self.module, ROOT / self.path, source, self.tests, limit_s)
+
+
+def read_places() -> list[Place]:
+    """
+    Read what is mutated.
+
+    :return: in the order of the file
+    """
+    return [
+        Place(package, f'{package}/{package}/{name}', tuple(f'tests/{test}' for test in tests))
+        for package, files in yaml.safe_load(PLACES.read_text()).items()
+        for name, tests in files.items()
+    ]
+
+
+def read_equivalent() -> dict[tuple[str, str, str, str], str]:
+    """
+    Read the mutants that make no difference.
+
+    :return: key of a mutant -> why
+    """
+    return {
+        (path, function, change['old'], change['new']): change['why']
+        for path, functions in (yaml.safe_load(EQUIVALENT.read_text()) or {}).items()
+        for function, changes in functions.items()
+        for change in changes
+    }
+
+
+def list_mutants(place: Place) -> list[Mutant]:
+    """
+    List the mutants of a source.
+
+    :param place: of the source
+    """
+    return find_mutants(place.path, (ROOT / place.path).read_text())
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """
+    Run mutants and print the score of each package.
+
+    :param arguments: of the command line
+    :return: 1 when tests fail on the code as it is
+    """
+    options = _parse(arguments)
+    places = [one for one in read_places() if _is_chosen(one.path, options.files)]
+    if not places:
+        print(f'{PLACES}: names no source in {", ".join(options.files)}', file=sys.stderr)
+        return 2
+    packages = list(dict.fromkeys(place.package for place in places))
+    scores = {}
+    try:
+        for package in packages:
+            preload(LIBRARIES[package])
+            own = [place for place in places if place.package == package]
+            scores[package] = _score(own, options, options.seconds / len(packages))
+    except TestsFail as error:
+        print(error, file=sys.stderr)
+        return 1
+    _show_scores(scores)
+    return 0
+
+
+def _score(places: Sequence[Place], options: argparse.Namespace, seconds: float) -> Counter[str]:
+    """Run mutants of a package, show those that survive, and count what became of them."""
+    end_s = time.monotonic() + seconds
+    equivalent, by_path = read_equivalent(), {place.path: place for place in places}
+    mutants = [one for place in places for one in list_mutants(place)]
+    counts = Counter(equivalent=sum(one.key in equivalent for one in mutants))
+    mutants = [one for one in mutants if one.key not in equivalent]
+    print(f'{places[0].package}: {len(mutants)} mutants of {len(places)} files', flush=True)
+    if options.resume:
+        is_known = {digest for digest, outcome in _read_journal() if outcome in CAUGHT}
+        counts['killed'] = sum(one.digest in is_known for one in mutants)
+        mutants = [one for one in mutants if one.digest not in is_known]
+    if not options.all:
+        random.Random(options.seed).shuffle(mutants)
+    limits_s = dict[str, float]()
+
+    def trials() -> Iterator[tuple[Mutant, Trial]]:
+        for mutant in mutants:
+            if not options.all and time.monotonic() > end_s:
+                return
+            place = by_path[mutant.path]
+            if mutant.path not in limits_s:
+                limits_s[mutant.path] = _find_limit_s(place)
+            yield mutant, place.trial(mutant.source, limits_s[mutant.path])
+
+    for mutant, result in run_trials(trials(), jobs=options.jobs):
+        counts[result.outcome] += 1
+        with JOURNAL.open('a') as journal:
+            print(mutant.digest, result.outcome, file=journal)
+        if result.outcome not in CAUGHT:
+            print(f'{result.outcome}: {mutant.path}:{mutant.line} {mutant.function}')
+            print(f'  - {mutant.old}\n  + {mutant.new}', flush=True)
+    return counts
+
+
+def _find_limit_s(place: Place) -> float:
+    """Run the tests of a source as it is."""
+    trial = place.trial((ROOT / place.path).read_text(), limit_s=600.0)
+    ((_, result),) = run_trials([(None, trial)], jobs=1)
+    if result.outcome != 'survived':
+        raise TestsFail(
+            f'{place.path}: {", ".join(place.tests)}: {result.outcome} without any change; '
+            f'mend the tests first\n{result.output}'
+        )
+    print(f'  {place.path}: its tests take {result.wall_s:.1f} s', flush=True)
+    return PATIENCE * result.wall_s + PATIENCE_S
+
+
+def _read_journal() -> list[tuple[str, str]]:
+    if not JOURNAL.exists():
+        return []
+    lines = JOURNAL.read_text().splitlines()
+    return [(digest, outcome) for digest, _, outcome in (line.partition(' ') for line in lines)]
+
+
+def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=(__doc__ or '').strip().partition('\n')[0])
+    parser.add_argument('files', nargs='*', help='sources or folders; all of places.yaml')
+    parser.add_argument('--all', action='store_true', help='every mutant, however long it takes')
+    parser.add_argument(
+        '--resume', action='store_true', help='without those that an earlier run has seen killed'
+    )
+    parser.add_argument('--seconds', type=float, default=600.0, help='for a sample (%(default)s)')
+    parser.add_argument('--seed', type=int, default=0, help='of the sample (%(default)s)')
+    parser.add_argument('--jobs', type=int, default=2, help='at a time (%(default)s)')
+    return parser.parse_args(arguments)
+
+
+def _is_chosen(path: str, chosen: Sequence[str]) -> bool:
+    places = [Path(one).resolve() for one in chosen]
+    return not places or any((ROOT / path).is_relative_to(one) for one in places)
+
+
+def _show_scores(scores: dict[str, Counter[str]]) -> None:
+    print(f'{"package":20} {"run":>5} {"killed":>7} {"timeout":>8} {"survived":>9} {"score":>7}')
+    for package, counts in scores.items():
+        caught = sum(counts[outcome] for outcome in CAUGHT)
+        run = counts.total() - counts['equivalent']
+        score = f'{caught / run:.1%}' if run else '-'
+        print(
+            f'{package:20} {run:5} {counts["killed"]:7} {counts["timeout"]:8} '
+            f'{run - caught:9} {score:>7}; {counts["equivalent"]} equivalent, not run'
+        )
+
+
+if __name__ == '__main__':
+    sys.exit(main())
