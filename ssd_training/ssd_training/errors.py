@@ -7,6 +7,9 @@ The errors of the training package.
     ├── RunError        a run folder that can't be written or read, a training that failed
     │   ├── CheckpointError   a checkpoint that can't be written, read or used here
     │   └── InterruptedRun    a signal; the state was saved
+    ├── LedgerError     a ledger of experiments that can't be read or written
+    │   ├── NotClaimableError   an experiment that somebody else has, or that is over
+    │   └── LeaseLostError      a claim that somebody else has taken over
     └── ExportError     a model that was exported and is not what was trained
 """
 
@@ -41,6 +44,18 @@ class InterruptedRun(RunError):
         super().__init__([finding])
         # As a shell has it of what a signal ended.
         self.exit_code = 128 + signal_number
+
+
+class LedgerError(FindingsError):
+    """A ledger of experiments that can't be read or written."""
+
+
+class NotClaimableError(LedgerError):
+    """An experiment that can't be claimed: somebody else has it, or it is over."""
+
+
+class LeaseLostError(LedgerError):
+    """A claim that was lost: its former holder must not write any more."""
 
 
 class ExportError(FindingsError):

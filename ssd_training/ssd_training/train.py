@@ -20,6 +20,7 @@ from ssd_training.command_line import CONFIG_ROOT
 from ssd_training.quiet import quiet_tensorflow
 
 if TYPE_CHECKING:
+    from ssd_training.ledger.tracking import Tracker
     from ssd_training.runs.signals import StopRequest
 
 _OVERFIT_STEPS = 100
@@ -40,11 +41,15 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(arguments: argparse.Namespace) -> None:
     # This takes seconds; --help must not wait for it.
+    from ssd_training.ledger.tracking import Tracker
     from ssd_training.runs.signals import stop_on_signals
 
+    trains = not (
+        arguments.print_config or arguments.dry_run or arguments.overfit_batch is not None
+    )
     try:
-        with stop_on_signals() as stop:
-            _train(arguments, stop)
+        with stop_on_signals() as stop, Tracker(os.environ if trains else {}) as tracker:
+            _train(arguments, stop, tracker)
     except SsdDetectorError as error:
         if arguments.debug:
             logging.getLogger(__name__).exception('%s', type(error).__name__)
@@ -134,7 +139,7 @@ def _check(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> No
         )
 
 
-def _train(arguments: argparse.Namespace, stop: 'StopRequest') -> None:
+def _train(arguments: argparse.Namespace, stop: 'StopRequest', tracker: 'Tracker') -> None:
     from ssd_training.experiments.merge import format_tree, load_experiment
     from ssd_training.runs.fingerprint import compute_fingerprint
 
@@ -152,6 +157,7 @@ def _train(arguments: argparse.Namespace, stop: 'StopRequest') -> None:
         return
     fingerprint = compute_fingerprint(config, git_commit=arguments.git_commit)
 
+    from ssd_training.ledger.tracked_training import train_tracked
     from ssd_training.training import session
     from ssd_training.training.trainer import prepare
 
@@ -175,7 +181,9 @@ def _train(arguments: argparse.Namespace, stop: 'StopRequest') -> None:
         result = session.overfit(prepare(config), num_steps=arguments.overfit_batch)
         _show(result, f'loss {result["first_loss"]:.4f} -> {result["last_loss"]:.4f}', arguments)
     else:
-        result = session.train(config, fingerprint, start, console=console, stop=stop)
+        result = train_tracked(
+            config, fingerprint, start, console=console, stop=stop, tracker=tracker
+        )
         _show(result, result['run'], arguments)
 
 

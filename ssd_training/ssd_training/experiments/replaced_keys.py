@@ -11,8 +11,9 @@ _FILTERS = 'boxes are checked when they are read: python -m ssd_training.data ch
 _AUGMENTATION = 'the section augmentation says it, with a probability for each change'
 _EXPORT = 'nothing is exported while training; python -m ssd_training.export does it'
 _RUN = 'the run folder is <run.root>/<experiment.id>_<fingerprint>, with fixed names inside'
-_SCHEDULER = 'experiments are run by hand; nothing here reads it'
-_CLOUD = 'nothing here reads it; run.upload_to (variable CHECKPOINT_BUCKET) says where runs go'
+_MACHINE = 'the Terraform variables of the same name say it'
+_LEDGER = 'the flags and variables of python -m ssd_training.ledger say it'
+_CLOUD = 'run.upload_to (variable CHECKPOINT_BUCKET) says where runs go'
 _PREPROCESS = 'images are stretched to input_size and normalized to [-1, 1] inside the network'
 _STEP_UNITS = 'lengths have their unit in their name, such as drop_every_epochs'
 
@@ -23,10 +24,12 @@ REPLACED_KEYS: dict[str, str] = {
     'ema': 'train.ema says it',
     'experiment.author': 'git knows it; description is free text',
     'experiment.created': 'git knows it; description is free text',
-    'experiment.enabled': _SCHEDULER,
-    'experiment.priority': _SCHEDULER,
-    'experiment.depends_on': _SCHEDULER,
-    'infrastructure': _CLOUD,
+    'infrastructure.spot': _MACHINE,
+    'infrastructure.spot_max_price': _MACHINE,
+    'infrastructure.timeout_hours': 'nothing ends a training by the clock; train.epochs says it',
+    'infrastructure.region': _LEDGER,
+    'infrastructure.dynamodb_table': _LEDGER,
+    'infrastructure.storage': _CLOUD,
     'backbone.pretrained': 'backbone.weights says it: imagenet, a file, or null for none',
     'heads.extra_layers.base_feature': 'the extra levels always start from C5',
     'heads.extra_layers.levels.*.out_channels': _LEVELS,

@@ -1,5 +1,5 @@
 """
-The schema of how a training runs: `run`, `checkpoint`, `logging`, `runtime`.
+The schema of how a training runs: `run`, `checkpoint`, `logging`, `runtime`, `infrastructure`.
 
 Nothing here shapes the result; none of it enters the fingerprint.
 """
@@ -98,3 +98,18 @@ class RuntimeSettings:
     strategy: Literal['none', 'mirrored', 'multi_worker']
     deterministic: bool
     num_threads: Count | None
+
+
+@dataclass(frozen=True)
+class InfrastructureSettings:
+    """
+    The section `infrastructure`: the machine that an experiment is meant for, for the ledger.
+
+    :param instance_type: such as g5.xlarge; shown, nothing more
+    :param price_usd_per_hour: of it; the variable SSD_PRICE_USD_PER_HOUR of a machine wins
+    """
+
+    __pydantic_config__ = STRICT
+
+    instance_type: str | None = None
+    price_usd_per_hour: Annotated[float, Field(ge=0)] | None = None

@@ -4,6 +4,7 @@ The schema of an experiment: one frozen dataclass a YAML section, types and rang
 Values stand in the YAML files (configs/base, configs/data), not here: a missing key is an error.
 """
 
+import dataclasses
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -14,8 +15,10 @@ from ssd_detector.errors import ConfigError
 from ssd_training.experiments.data_schema import AugmentationSettings, DataSettings, EvalSettings
 from ssd_training.experiments.loss_schema import LossSettings, MatcherSettings, SamplerSettings
 from ssd_training.experiments.model_schema import BackboneSettings, HeadsSettings, PriorsSettings
+from ssd_training.experiments.ranges import Count
 from ssd_training.experiments.run_schema import (
     CheckpointSettings,
+    InfrastructureSettings,
     LoggingSettings,
     RunSettings,
     RuntimeSettings,
@@ -33,7 +36,16 @@ SCHEMA_VERSION = 1
 
 @dataclass(frozen=True)
 class ExperimentInfo:
-    """The section `experiment`: what it is called; only the id enters the run folder's name."""
+    """
+    The section `experiment`: what it is called, and its place in the queue of a ledger.
+
+    Only the id enters the run folder's name; nothing here enters the fingerprint.
+
+    :param enabled: false is never taken from the queue
+    :param priority: the larger, the sooner
+    :param depends_on: ids of experiments that have to succeed before
+    :param max_attempts: in a row, without a checkpoint in between
+    """
 
     __pydantic_config__ = STRICT
 
@@ -41,6 +53,10 @@ class ExperimentInfo:
     name: str
     description: str = ''
     tags: tuple[str, ...] = ()
+    enabled: bool = True
+    priority: Annotated[float, Field(gt=-1e6, lt=1e6)] = 0.0
+    depends_on: tuple[Annotated[str, Field(min_length=1)], ...] = ()
+    max_attempts: Count = 3
 
 
 @dataclass(frozen=True)
@@ -73,6 +89,9 @@ class ExperimentConfig:
     logging: LoggingSettings
     runtime: RuntimeSettings
     quantization: QuantizationSettings | None = None
+    infrastructure: InfrastructureSettings = dataclasses.field(
+        default_factory=InfrastructureSettings
+    )
 
     def __post_init__(self) -> None:
         findings = []

@@ -19,6 +19,7 @@ _LEFT_OUT = (
     ('checkpoint',),
     ('logging',),
     ('runtime',),
+    ('infrastructure',),
     ('data', 'root'),
     ('data', 'cache'),
     ('data', 'num_workers'),
@@ -31,11 +32,23 @@ _ADDED_TO_DATA = {'voc_box_base': 1, 'exif_orientation': 'auto'}
 
 def compute_fingerprint(config: ExperimentConfig, *, git_commit: str | None = None) -> str:
     """
+    Shorten the hash of an experiment.
+
+    :param config: the experiment
+    :param git_commit: enters the hash when given
+    :return: its first 12 hex digits
+    :raises WeightsError: when the weights file can not be read
+    """
+    return hash_experiment(config, git_commit=git_commit)[:_LENGTH]
+
+
+def hash_experiment(config: ExperimentConfig, *, git_commit: str | None = None) -> str:
+    """
     Hash an experiment; the weights that it starts from count by content, not by path.
 
     :param config: the experiment
     :param git_commit: enters the hash when given
-    :return: 12 hex digits
+    :return: 64 hex digits
     :raises WeightsError: when the weights file can not be read
     """
     tree = select_recipe(dataclasses.asdict(config))
@@ -43,7 +56,7 @@ def compute_fingerprint(config: ExperimentConfig, *, git_commit: str | None = No
     tree['_weights'] = hash_start(find_start(config.backbone.weights))
     tree['_git_commit'] = git_commit
     canonical = json.dumps(tree, sort_keys=True, separators=(',', ':'))
-    return hashlib.sha256(canonical.encode()).hexdigest()[:_LENGTH]
+    return hashlib.sha256(canonical.encode()).hexdigest()
 
 
 def select_recipe(tree: Mapping[str, Any]) -> dict[str, Any]:

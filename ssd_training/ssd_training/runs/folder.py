@@ -13,7 +13,7 @@ start before ended. Times are UTC.
 """
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, ExitStack, nullcontext
 import dataclasses
 from datetime import datetime, timezone
 from enum import Enum
@@ -21,12 +21,12 @@ import fcntl
 import logging
 from pathlib import Path
 import time
-from typing import Any
+from typing import Any, TextIO
 
 from pydantic import ConfigDict
 from typing_extensions import TypedDict
 
-from ssd_training.errors import RunError
+from ssd_training.errors import LeaseLostError, RunError
 from ssd_training.experiments.schema import ExperimentConfig, SCHEMA_VERSION
 from ssd_training.runs.files import read_json_as, write_json
 
@@ -83,10 +83,12 @@ class RunFolder:
     Writes the files of one run; each of them aside first, so that a reader never sees half a file.
 
     :param path: an existing run folder, from create or open
+    :param fencing_token: of the ledger's claim; a process with an older one has lost the folder
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, fencing_token: int | None = None) -> None:
         self.path = path
+        self._fencing_token = fencing_token
         self.last = path / CHECKPOINTS / 'last'
         self.best = path / CHECKPOINTS / 'best'
         self.logs = path / LOGS / datetime.now(timezone.utc).strftime('%Y%m%d_%H%M%S_%f')
@@ -94,7 +96,12 @@ class RunFolder:
 
     @classmethod
     def create(
-        cls, config: ExperimentConfig, fingerprint: str, arguments: Mapping[str, Any]
+        cls,
+        config: ExperimentConfig,
+        fingerprint: str,
+        arguments: Mapping[str, Any],
+        *,
+        fencing_token: int | None = None,
     ) -> 'RunFolder':
         """
         Make the folder and write what is known before the training.
@@ -102,6 +109,7 @@ class RunFolder:
         :param config: the experiment
         :param fingerprint: 12 hex digits
         :param arguments: of the command line
+        :param fencing_token: see RunFolder
         :return: the folder, with status initialized
         :raises RunError: when something was trained in a folder of this name, or is being trained:
             nothing is ever overwritten
@@ -109,7 +117,7 @@ class RunFolder:
         path = run_path(config, fingerprint)
         if read_status(path) == Status.SUCCESS.value:
             raise RunError([describe_finished(path)])
-        if _was_trained_in(path):
+        if was_trained_in(path):
             raise RunError(
                 [
                     f'{path}: holds a run of this very recipe (status: {read_status(path)}); go '
@@ -123,7 +131,7 @@ class RunFolder:
             raise RunError(
                 [f'{path}: can not be made ({error.strerror}); set run.root']
             ) from error
-        folder = cls(path)
+        folder = cls(path, fencing_token)
         with folder._locked():
             folder.set_status(Status.INITIALIZED)
             write_json(path / CONFIG, dataclasses.asdict(config))
@@ -140,15 +148,18 @@ class RunFolder:
         return folder
 
     @classmethod
-    def open(cls, path: Path, arguments: Mapping[str, Any]) -> 'RunFolder':
+    def open(
+        cls, path: Path, arguments: Mapping[str, Any], *, fencing_token: int | None = None
+    ) -> 'RunFolder':
         """
         Go on in a folder that an earlier start made.
 
         :param path: of the folder
         :param arguments: of the command line
+        :param fencing_token: see RunFolder
         :return: the folder
         """
-        folder = cls(path)
+        folder = cls(path, fencing_token)
         if (path / METRICS).exists():
             folder._take_own_metrics()
         write_json(path / ARGUMENTS, arguments)
@@ -206,6 +217,9 @@ class RunFolder:
             try:
                 self.set_status(Status.RUNNING)
                 yield
+            except LeaseLostError:
+                # The folder belongs to somebody else.
+                raise
             # Whatever ended the run, Ctrl-C included, its status must not stay `running`.
             except BaseException as error:
                 self._set_failed(str(error) or type(error).__name__)
@@ -231,15 +245,37 @@ class RunFolder:
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
-        with (self.path / _LOCK).open('w') as lock:
-            try:
-                # The system lets go of it, however the process ends.
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
-                raise RunError(
-                    [f'{self.path}: another process is training there; wait for it or end it']
-                ) from error
+        with ExitStack() as files:
+            while True:
+                lock = files.enter_context((self.path / _LOCK).open('a+'))
+                try:
+                    # The system lets go of it, however the process ends.
+                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    break
+                except BlockingIOError as error:
+                    if not self._is_newer_than(lock):
+                        raise RunError(
+                            [
+                                f'{self.path}: another process is training there; wait for it or '
+                                f'end it'
+                            ]
+                        ) from error
+                    # It asks the ledger before it writes again, and hears that it lost its claim.
+                    (self.path / _LOCK).unlink(missing_ok=True)
+            lock.truncate(0)
+            lock.write('' if self._fencing_token is None else str(self._fencing_token))
+            lock.flush()
             yield
+
+    def _is_newer_than(self, lock: TextIO) -> bool:
+        """Tell whether this process took over from the one that holds the lock."""
+        lock.seek(0)
+        token = lock.read()
+        return (
+            self._fencing_token is not None
+            and token.isdigit()
+            and (int(token) < self._fencing_token)
+        )
 
     @contextmanager
     def _logging(self) -> Iterator[None]:
@@ -306,8 +342,13 @@ def started_at(path: Path) -> str:
         return ''
 
 
-def _was_trained_in(path: Path) -> bool:
-    """Tell a run from a start that ended before its first epoch and left no checkpoint."""
+def was_trained_in(path: Path) -> bool:
+    """
+    Tell a run from a start that ended before its first epoch and left no checkpoint.
+
+    :param path: a run folder, which need not be there
+    :return: whether it holds what must not be overwritten
+    """
     return (path / METRICS).exists() or any((path / CHECKPOINTS).glob('*/*'))
 
 

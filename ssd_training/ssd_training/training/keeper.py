@@ -19,6 +19,7 @@ from ssd_training.runs.checkpoints import (
 )
 from ssd_training.runs.folder import BEST_WEIGHTS, RunFolder, WEIGHTS
 from ssd_training.runs.state import read_state
+from ssd_training.training.supervision import Supervision
 from ssd_training.training.trainer import Training
 
 logger = logging.getLogger(__name__)
@@ -34,12 +35,16 @@ class Keeper:
     :param training: whose variables are kept
     :param folder: of the run
     :param fingerprint: of the run
+    :param supervision: is asked before it writes, and told what is kept
     """
 
-    def __init__(self, training: Training, folder: RunFolder, fingerprint: str) -> None:
+    def __init__(
+        self, training: Training, folder: RunFolder, fingerprint: str, supervision: Supervision
+    ) -> None:
         self._training = training
         self._folder = folder
         self._fingerprint = fingerprint
+        self._supervision = supervision
 
     def is_due_in_steps(self, position: Position) -> bool:
         """
@@ -69,6 +74,7 @@ class Keeper:
         :param position: of the training, whose variables are read now
         :raises RunError: see write_checkpoint; earlier checkpoints are untouched
         """
+        self._supervision.may_write()
         best = self._folder.best
         is_best = position.step == position.best_step and (
             best.is_dir() and position.step in list_steps(os.listdir(best))
@@ -81,6 +87,7 @@ class Keeper:
         if best.is_dir():
             prune(best, keep=1)
         logger.info('step %d: checkpoint written', position.step)
+        self._supervision.on_checkpoint(position.step)
 
     def keep_best(self, position: Position, metrics: Mapping[str, float]) -> Position:
         """
@@ -96,12 +103,14 @@ class Keeper:
             return position
         position = dataclasses.replace(position, best_metric=value, best_step=position.step)
         if settings.save_best:
+            self._supervision.may_write()
             write_checkpoint(self._folder.best, self._checkpoint(position))
             self._save_weights(BEST_WEIGHTS)
         return position
 
     def save_final_weights(self) -> None:
         """Write what the training has made: the weights that it evaluates."""
+        self._supervision.may_write()
         self._save_weights(WEIGHTS)
 
     def forget_after(self, position: Position) -> None:

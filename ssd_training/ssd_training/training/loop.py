@@ -15,6 +15,7 @@ from ssd_training.training.journal import Journal
 from ssd_training.training.keeper import Keeper
 from ssd_training.training.progress import open_display
 from ssd_training.training.steps import Steps
+from ssd_training.training.supervision import Supervision, UNWATCHED
 from ssd_training.training.tensorboard import open_events
 from ssd_training.training.trainer import make_batches, Training
 
@@ -28,6 +29,7 @@ def run(
     console: Console,
     environment: Mapping[str, Any],
     stop: StopRequest,
+    supervision: Supervision = UNWATCHED,
 ) -> Position:
     """
     Train to the end; weights, metrics, checkpoints and log go to the run folder.
@@ -41,6 +43,7 @@ def run(
     :param console: for the progress
     :param environment: what it runs on, to be recorded
     :param stop: the request of a signal; from here on it waits for the end of a step
+    :param supervision: the chief asks it before each step, too
     :return: where it ended
     :raises InterruptedRun: when a signal came; the state is saved
     :raises RunError: when the loss is no number, or there is no room to write
@@ -52,7 +55,7 @@ def run(
     )
     events = open_events(folder.logs, enabled=is_chief and config.logging.tensorboard.enabled)
     with events as event_writer, display as shown:
-        keeper = Keeper(training, folder, fingerprint)
+        keeper = Keeper(training, folder, fingerprint, supervision)
         journal = Journal(training, folder, event_writer)
         evaluator = Evaluator(training, event_writer, stop)
         steps = Steps(training, shown, event_writer)
@@ -63,6 +66,7 @@ def run(
         while position.epochs_done < config.train.epochs:
             while position.step < training.steps_per_epoch * (position.epochs_done + 1):
                 _end_if_asked(training, keeper, position, stop)
+                supervision.may_write()
                 position = steps.take(batches, position)
                 if is_chief and keeper.is_due_in_steps(position):
                     keeper.save(position)
@@ -75,6 +79,7 @@ def run(
                 position, epochs_done=position.epochs_done + 1, loss_sums={}
             )
             if is_chief:
+                supervision.may_write()
                 journal.add_epoch(position, metrics)
                 position = keeper.keep_best(position, metrics)
                 if keeper.is_due_in_epochs(position):

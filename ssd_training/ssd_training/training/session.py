@@ -19,13 +19,14 @@ from ssd_training.experiments.schema import ExperimentConfig
 from ssd_training.runs.checkpoint_source import find_run, open_source, Source
 from ssd_training.runs.checkpoints import Position
 from ssd_training.runs.environment import describe_environment
-from ssd_training.runs.folder import CHECKPOINTS, run_path, RunFolder
+from ssd_training.runs.folder import CHECKPOINTS, run_path, RunFolder, was_trained_in
 from ssd_training.runs.signals import StopRequest
 from ssd_training.runs.upload import Upload
 from ssd_training.targets.matching import GroundTruthBatch
 from ssd_training.training.distribution import find_worker_index
 from ssd_training.training.loop import run
 from ssd_training.training.resuming import check_architecture, check_start, go_on, take_over
+from ssd_training.training.supervision import Supervision, UNWATCHED
 from ssd_training.training.trainer import make_batches, prepare, Training
 
 logger = logging.getLogger(__name__)
@@ -39,6 +40,7 @@ class Start:
     :param resume: go on with the newest run of this recipe
     :param run_from: where a checkpoint is, or None
     :param checkpoint_step: of it, or None for the newest
+    :param stays_in_folder: go on in the folder of this very recipe, if something was trained there
     :param git_commit: as given
     :param arguments: all of them, to be recorded
     """
@@ -46,6 +48,7 @@ class Start:
     resume: bool = False
     run_from: str | None = None
     checkpoint_step: int | None = None
+    stays_in_folder: bool = False
     git_commit: str | None = None
     arguments: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
@@ -96,6 +99,7 @@ def train(
     *,
     console: Console,
     stop: StopRequest,
+    supervision: Supervision = UNWATCHED,
 ) -> dict[str, Any]:
     """
     Train to the end.
@@ -105,19 +109,24 @@ def train(
     :param start: of the command line
     :param console: for the progress
     :param stop: the request of a signal
+    :param supervision: where the training asks and tells
     :return: the summary, with the path of the run folder
     :raises RunError: see Loop.run
     """
     path, source = _find(config, fingerprint, start)
     is_chief = find_worker_index(config.runtime, os.environ) == 0
-    folder = _open_folder(config, path, fingerprint, start, is_chief=is_chief)
+    if is_chief:
+        folder = _open_folder(config, path, fingerprint, start, supervision.fencing_token)
+    else:
+        folder = RunFolder(path or run_path(config, fingerprint))
     with _kept(folder, config) if is_chief else nullcontext():
         training = prepare(config)
         position = Position(seed=config.train.seed)
         if source is not None:
             position = go_on(training, source.checkpoint, fingerprint=fingerprint)
             is_same_recipe = source.checkpoint.fingerprint == fingerprint
-            if is_same_recipe and path is None and is_chief:
+            is_elsewhere = path is None or (source.run and source.run.name != str(path))
+            if is_same_recipe and is_elsewhere and is_chief:
                 position = take_over(training, source, position, folder)
         end = run(
             training,
@@ -127,6 +136,7 @@ def train(
             console=console,
             environment=describe_environment(start.git_commit),
             stop=stop,
+            supervision=supervision,
         )
     return {
         'run': str(folder.path),
@@ -168,25 +178,28 @@ def _find(
     path = None
     if start.resume:
         path = find_run(Path(config.run.root), fingerprint, dataclasses.asdict(config))
+    elif start.stays_in_folder and was_trained_in(run_path(config, fingerprint)):
+        path = run_path(config, fingerprint)
+    location = start.run_from
+    if location is None and path is not None:
         if not (path / CHECKPOINTS).is_dir():
             logger.warning('%s: ended before its first checkpoint; starts at step 0', path)
             return path, None
-    elif start.run_from is None:
+        location = str(path)
+    if location is None:
         return None, None
-    source = open_source(str(path or start.run_from), start.checkpoint_step)
-    check_fit = check_architecture if start.resume else check_start
+    source = open_source(location, start.checkpoint_step)
+    check_fit = check_architecture if path else check_start
     check_fit(source.checkpoint, config)
     return path, source
 
 
 def _open_folder(
-    config: ExperimentConfig, path: Path | None, fingerprint: str, start: Start, *, is_chief: bool
+    config: ExperimentConfig, path: Path | None, fingerprint: str, start: Start, token: int | None
 ) -> RunFolder:
-    if not is_chief:
-        return RunFolder(path or run_path(config, fingerprint))
     if path is not None:
-        return RunFolder.open(path, start.arguments)
-    return RunFolder.create(config, fingerprint, start.arguments)
+        return RunFolder.open(path, start.arguments, fencing_token=token)
+    return RunFolder.create(config, fingerprint, start.arguments, fencing_token=token)
 
 
 @contextmanager
