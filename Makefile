@@ -3,7 +3,8 @@ SHELL := bash
 .DEFAULT_GOAL := help
 # One target after the other: they share install/ and, on small machines, two cores.
 .NOTPARALLEL:
-.PHONY: help build lint format test test-slow mutants demo lock bench bench-eval bench-ros soak clean
+.PHONY: help install dev build lint format test test-unit test-integration test-slow test-all test-cov
+.PHONY: mutants demo lock bench bench-eval bench-ros soak clean
 
 # colcon's setup files read unset variables, so no `-u` above.
 SOURCED = source install/setup.bash &&
@@ -12,10 +13,16 @@ SOURCED = source install/setup.bash &&
 # A distribution brings pytest plugins of its own; the tests need none.
 OWN_DOMAIN = ROS_DOMAIN_ID=$$((RANDOM % 101 + 1))
 TEST_ENVIRONMENT = $(OWN_DOMAIN) ROS_PYTHON_CHECK_FIELDS=1 PYTEST_DISABLE_PLUGIN_AUTOLOAD=1
+PACKAGES = $(foreach one,ssd_detector ssd_detector_ros ssd_training,$(one)/$(one))
 export PYTHON
 
 help:  ## list the targets
-	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 26
+
+install:  ## what a robot needs of build: no TensorFlow, no tests, no linters
+	@tools/setup.sh demo
+
+dev: build  ## the same as build
 
 build:  ## .venv/ and install/; later runs repeat only what has changed
 	@tools/setup.sh
@@ -23,7 +30,7 @@ build:  ## .venv/ and install/; later runs repeat only what has changed
 lint: build  ## ruff, mypy, import-linter
 	@$(SOURCED) ruff check .
 	@$(SOURCED) ruff format --check .
-	@$(SOURCED) python -m mypy ssd_detector/ssd_detector ssd_detector_ros/ssd_detector_ros ssd_training/ssd_training
+	@$(SOURCED) python -m mypy $(PACKAGES)
 	@$(SOURCED) lint-imports
 
 format: build  ## let ruff format the sources
@@ -32,26 +39,40 @@ format: build  ## let ruff format the sources
 # A file runs in one worker: its tests share what they start. The longest files come first, else
 # one worker ends minutes before the other.
 # A worker that crashes ends the run: another one in its place has xdist wait for ever at the end.
-LONGEST_FIRST = --no-loadscope-reorder tests/training tests/system tests/ros tests/bags tests/core
+PYTEST = $(TEST_ENVIRONMENT) python -m pytest
+ON_TWO_CORES = -p xdist -n 2 --max-worker-restart=0 --dist loadfile --no-loadscope-reorder -m 'not slow'
+LONGEST_FIRST = tests/training tests/system tests/ros tests/bags tests/core
 test: build  ## every test that needs neither a GPU nor the training data
-	@$(SOURCED) $(TEST_ENVIRONMENT) python -m pytest -p xdist -n 2 --max-worker-restart=0 --dist loadfile $(LONGEST_FIRST) -m 'not slow'
+	@$(SOURCED) $(PYTEST) $(ON_TWO_CORES) $(LONGEST_FIRST)
+
+test-unit: build  ## of these, the core and the training
+	@$(SOURCED) $(PYTEST) $(ON_TWO_CORES) tests/training tests/core
+
+test-integration: build  ## of these, the node, recordings, and what goes across packages
+	@$(SOURCED) $(PYTEST) $(ON_TWO_CORES) tests/system tests/ros tests/bags
 
 test-slow: build  ## tests that take minutes or need the training data
-	@$(SOURCED) $(TEST_ENVIRONMENT) python -m pytest -m slow
-	@$(SOURCED) $(TEST_ENVIRONMENT) HYPOTHESIS_PROFILE=thorough python -m pytest -m 'property and not slow'
+	@$(SOURCED) $(PYTEST) -m slow
+	@$(SOURCED) HYPOTHESIS_PROFILE=thorough $(PYTEST) -m 'property and not slow'
+
+test-all: test test-slow  ## both
+
+test-cov: build  ## test, and which lines its own process runs: log/coverage/index.html
+	@$(SOURCED) COVERAGE_FILE=log/.coverage $(PYTEST) $(ON_TWO_CORES) $(LONGEST_FIRST) -p pytest_cov $(addprefix --cov=,$(PACKAGES)) \
+		--cov-report=term:skip-covered --cov-report=html:log/coverage
 
 # MUTANTS='--all --resume ssd_training', for one.
 mutants: build  ## ten minutes of small changes of the code, to see whether tests see them
 	@$(SOURCED) $(TEST_ENVIRONMENT) python tools/mutants/mutants.py $(MUTANTS)
 
-lock:  ## requirements/lock*.txt anew, from the other lists; versions move only where they must
+lock:  ## the pinned lists anew, from the others; versions move only where they must
 	@tools/lock.sh
 
 demo:  ## real photographs through the node; writes demo_out/
 	@tools/setup.sh demo
 	@$(SOURCED) python tools/demo/demo.py
 
-bench: build  ## time of core, training data and steps, node, and every runtime beside others
+bench: build  ## time of core, training data and steps, node, every runtime beside others
 	@$(SOURCED) python tools/bench/core.py
 	@$(SOURCED) python tools/bench/data.py
 	@$(SOURCED) python tools/bench/train_step.py
