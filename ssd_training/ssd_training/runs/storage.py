@@ -128,6 +128,36 @@ class RemoteFolder:
             ) from error
         return path
 
+    def list_all(self) -> dict[str, int]:
+        """
+        List the files at any depth as they are now.
+
+        :return: sizes in bytes, by name; empty when there is no such folder
+        :raises RunError: when the store can not be reached or refuses
+        """
+        try:
+            self._filesystem.invalidate_cache()
+            found = self._filesystem.find(self.name, detail=True)
+        except self._errors as error:
+            raise RunError([f'{self.name}: can not be listed ({error})']) from error
+        start = len(self._filesystem._strip_protocol(self.name)) + 1
+        return {path[start:]: int(about['size']) for path, about in found.items()}
+
+    def read(self, name: str, *, start: int, end: int) -> bytes:
+        """
+        Read a part of a file.
+
+        :param name: of the file
+        :param start: first byte
+        :param end: behind the last byte
+        :return: the bytes
+        :raises RunError: when the store can not be reached or refuses
+        """
+        try:
+            return bytes(self._filesystem.cat_file(f'{self.name}/{name}', start=start, end=end))
+        except self._errors as error:
+            raise RunError([f'{self.name}/{name}: can not be read ({error})']) from error
+
     def send(self, path: Path, name: str) -> None:
         """
         Upload a file.
