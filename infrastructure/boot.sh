@@ -66,10 +66,10 @@ retry docker pull --quiet "$IMAGE"
 retry aws s3 sync --only-show-errors "$DATASET_URL" "$FOLDER/data"
 
 # The host's network: IMDSv2 answers one hop away only, with the role's keys and the spot notice.
-docker run --rm --name worker --gpus all --network host --stop-timeout $STOP_TIMEOUT_S \
+docker run --rm --init --name worker --gpus all --network host --stop-timeout $STOP_TIMEOUT_S \
   --volume "$FOLDER/data:/data:ro" --volume "$FOLDER/runs:/runs" \
   --env AWS_DEFAULT_REGION --env CHECKPOINT_BUCKET --env DYNAMODB_EXPERIMENT_TABLE \
-  --env GIT_COMMIT "$IMAGE" ssd_training.ledger run &
+  --env GIT_COMMIT --env SSD_WORKER_NAME="$instance" "$IMAGE" ssd_training.ledger run &
 # Bash hands no signal on to what it waits for.
 trap 'docker stop worker; exit $INTERRUPTED' TERM INT
 wait $!

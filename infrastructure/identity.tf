@@ -24,11 +24,15 @@ data "aws_iam_policy_document" "worker" {
   statement {
     sid = "Ledger"
     actions = [
+      "dynamodb:BatchGetItem",
       "dynamodb:GetItem",
       "dynamodb:Query",
       "dynamodb:UpdateItem",
     ]
-    resources = [aws_dynamodb_table.ledger.arn]
+    resources = [
+      aws_dynamodb_table.ledger.arn,
+      "${aws_dynamodb_table.ledger.arn}/index/queue-index",
+    ]
   }
 
   statement {

@@ -28,6 +28,7 @@ data "aws_ssm_parameter" "machine_image" {
 }
 
 resource "aws_launch_template" "worker" {
+  # checkov:skip=CKV_AWS_88: the way out of a subnet without a NAT gateway; nothing comes in
   name                                 = "${var.name}-worker"
   update_default_version               = true
   image_id                             = data.aws_ssm_parameter.machine_image.insecure_value
@@ -57,7 +58,6 @@ resource "aws_launch_template" "worker" {
   }
 
   network_interfaces {
-    # The way out of a subnet without a NAT gateway; the group lets nothing in.
     associate_public_ip_address = true
     security_groups             = [aws_security_group.worker.id]
     delete_on_termination       = true
@@ -107,6 +107,13 @@ resource "aws_autoscaling_group" "workers" {
         }
       }
     }
+  }
+
+  # The provider's default tags are not for groups.
+  tag {
+    key                 = "project"
+    value               = var.name
+    propagate_at_launch = false
   }
 
   # First the queue and the right to it, then who works on it.

@@ -178,7 +178,9 @@ def test_terraform_sets_what_the_script_reads():
     assert set(re.findall(r'^\s*(\w+) +=', text, re.MULTILINE)) == set(SETTINGS)
     script = BOOT.read_text()
     own = set(re.findall(r'^(\w+)=', script, re.MULTILINE)) | {'_'}
-    used = set(re.findall(r'\$[{(]*([A-Z_]+)', script)) | set(re.findall(r'--env (\w+)', script))
+    used = set(re.findall(r'\$[{(]*([A-Z_]+)', script)) | set(
+        re.findall(r'--env (\w+)[ \n]', script)
+    )
     assert used - own == set(SETTINGS)
 
 

@@ -223,7 +223,7 @@ CLAIMS: list[tuple[Callable[[Block], bool], str, str, str]] = [
     (
         each_right_is_for_one_resource,
         'identity.tf',
-        'resources = [aws_dynamodb_table.ledger.arn]',
+        'resources = ["${aws_s3_bucket.all["data"].arn}/*"]',
         'resources = ["*"]',
     ),
 ]
