@@ -14,7 +14,7 @@ from ssd_detector.backends.stand_in import StandInBackend
 from ssd_detector.backends.tensorrt.api import BuildOptions, load_module, MODULES, Progress
 from ssd_detector.backends.tensorrt.backend import TensorRtBackend
 from ssd_detector.bundles.bundle import AUTO, Bundle
-from ssd_detector.bundles.contents import INT8_CPU, INT8_TRT, MODEL
+from ssd_detector.bundles.contents import INT8_CPU, INT8_TRT, MODEL, MODEL_FP16
 from ssd_detector.engines import check_engine, find_engine, require_gpu, store_engine
 from ssd_detector.errors import BackendError
 
@@ -25,6 +25,7 @@ _SATURATES = (
     'backend openvino: this CPU has no VNNI, and OpenVINO saturates sums of INT8 products there: '
     'boxes and scores are wrong; take backend onnxruntime, which is exact, or precision FP32'
 )
+_PRECISIONS_OF_FILES = {MODEL_FP16: 'FP16', INT8_CPU: 'INT8', INT8_TRT: 'INT8'}
 _CHOICES = {'backend': BACKENDS, 'precision': PRECISIONS, 'engine_build': ENGINE_BUILDS}
 
 logger = logging.getLogger(__name__)
@@ -95,11 +96,11 @@ def resolve_precision(bundle: Bundle, precision: str, model: str = AUTO) -> str:
 
     :param bundle: what was loaded
     :param precision: one of PRECISIONS
-    :param model: a file of the bundle that is asked for, which decides where it is an INT8 file
+    :param model: a file of the bundle that is asked for, which decides where it is not float32
     :return: FP32, FP16 or INT8
     """
-    if model in (INT8_CPU, INT8_TRT):
-        return 'INT8'
+    if model in _PRECISIONS_OF_FILES:
+        return _PRECISIONS_OF_FILES[model]
     return bundle.config.deploy.runtime.precision if precision == AUTO else precision
 
 

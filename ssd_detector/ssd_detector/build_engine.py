@@ -104,7 +104,7 @@ def _run(arguments: argparse.Namespace) -> str:
     precision = resolve_precision(bundle, arguments.precision, arguments.model)
     options = BuildOptions(precision, arguments.workspace_mib, arguments.timing_cache)
     if arguments.check_only:
-        path = bundle.model_path(arguments.model, gpu_model_name(precision))
+        path = bundle.model_path(arguments.model, gpu_model_name(bundle, precision))
         engine = build(path, trt, options)
         return (
             f'{path}: {describe_runtime(trt)} builds it, {len(engine)} bytes; nothing was stored'

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 import hashlib
 import logging
 from pathlib import Path
-import tempfile
 from typing import Any
 
 from ssd_detector.backends.backend import Backend
@@ -18,7 +17,7 @@ from ssd_detector.backends.tensorrt.api import (
 from ssd_detector.backends.tensorrt.cuda import find_gpu, Gpu
 from ssd_detector.backends.tensorrt.engine_cache import default_folder, EngineCache, EngineKey
 from ssd_detector.bundles.bundle import AUTO, Bundle
-from ssd_detector.bundles.contents import INT8_TRT, MODEL, PARITY
+from ssd_detector.bundles.contents import INT8_TRT, MODEL, MODEL_FP16, PARITY
 from ssd_detector.errors import BackendError
 from ssd_detector.proofs.parity import read_parity, verify_backend
 
@@ -74,7 +73,7 @@ def find_engine(
     :raises BundleError: when the bundle has no such model
     """
     gpu = require_gpu()
-    model_path = bundle.model_path(model, gpu_model_name(precision))
+    model_path = bundle.model_path(model, gpu_model_name(bundle, precision))
     cache = EngineCache(folder or default_folder(bundle.manifest.name))
     path = cache.path(model_path.name, precision)
     key = engine_key(model_path, runtime=describe_runtime(trt), gpu=gpu, precision=precision)
@@ -128,7 +127,7 @@ def build(
     model_path: Path, trt: Any, options: BuildOptions, progress: Progress | None = None
 ) -> bytes:
     """
-    Build an engine of one file; float16 goes into the file where there is no flag for it.
+    Build an engine of one file.
 
     :param model_path: the ONNX file
     :param trt: from load_module
@@ -137,30 +136,26 @@ def build(
     :return: the serialized engine
     :raises BackendError: when TensorRT refuses the file
     """
-    progress = progress or logger.info
-    if options.precision != 'FP16' or supports_precision(trt, 'FP16'):
-        return build_engine(trt, model_path, options, progress)
-    try:
-        import onnx
-        from onnxruntime.transformers.float16 import convert_float_to_float16
-    except ImportError as error:
+    is_of_file = model_path.name == MODEL_FP16 or supports_precision(trt, options.precision)
+    if options.precision == 'FP16' and not is_of_file:
         raise BackendError(
-            f'{describe_runtime(trt)}: takes the precision from the file, and writing a float16 '
-            f'one needs onnx ({error}); pip install onnx, or build FP32 or INT8'
-        ) from error
-    with tempfile.TemporaryDirectory() as scratch:
-        half_path = Path(scratch, f'half_{model_path.name}')
-        onnx.save(convert_float_to_float16(onnx.load(model_path), keep_io_types=True), half_path)
-        return build_engine(trt, half_path, options, progress)
+            f'{model_path}: {describe_runtime(trt)} takes the precision from the file, and this '
+            f'one is not {MODEL_FP16}; deploy the model again, which writes it, or build FP32 or '
+            f'INT8'
+        )
+    return build_engine(trt, model_path, options, progress or logger.info)
 
 
-def gpu_model_name(precision: str) -> str:
+def gpu_model_name(bundle: Bundle, precision: str) -> str:
     """
     Name the file that TensorRT takes.
 
+    :param bundle: those of before have no file in float16; TensorRT up to 10 can do without
     :param precision: FP32, FP16 or INT8
     :return: a file of a bundle
     """
+    if precision == 'FP16' and MODEL_FP16 in bundle.manifest.models:
+        return MODEL_FP16
     return INT8_TRT if precision == 'INT8' else MODEL
 
 

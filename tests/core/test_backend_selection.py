@@ -8,7 +8,7 @@ from ssd_detector import backend_selection, BackendError
 from ssd_detector.backend_selection import BackendRequest, open_backend, resolve_precision
 from ssd_detector.backends.tensorrt.cuda import find_gpu
 from ssd_detector.bundles.bundle import load_bundle
-from ssd_detector.bundles.contents import INT8_CPU, INT8_TRT, MODEL
+from ssd_detector.bundles.contents import INT8_CPU, INT8_TRT, MODEL, MODEL_FP16
 from tests.tiny_bundle import write_tiny_bundle
 
 RELEASED = Path(__file__).parents[2] / 'ssd_detector_ros/models/mobilenetv2_ssd_voc'
@@ -36,6 +36,7 @@ def test_tensorrt_without_a_gpu_is_an_error_that_says_so(bundle_path, no_gpu):
         ('auto', 'auto', 'FP32'),
         ('auto', MODEL, 'FP32'),
         ('FP16', 'auto', 'FP16'),
+        ('auto', MODEL_FP16, 'FP16'),
         ('auto', INT8_CPU, 'INT8'),
         ('auto', INT8_TRT, 'INT8'),
         ('FP32', INT8_CPU, 'INT8'),

@@ -5,10 +5,12 @@ What they prove is the order of calls and what is said; no GPU has run this code
 """
 
 import ctypes
+import dataclasses
 import gc
 import os
 from pathlib import Path
 import sys
+import types
 
 import numpy as np
 import pytest
@@ -18,7 +20,7 @@ from ssd_detector.backend_selection import BackendRequest, open_backend
 from ssd_detector.backends.tensorrt.backend import TensorRtBackend
 from ssd_detector.backends.tensorrt.engine_cache import default_folder
 from ssd_detector.build_engine import main
-from ssd_detector.bundles.bundle import load_bundle
+from ssd_detector.bundles.bundle import load_bundle, write_bundle
 from tests.standing_in import stand_in_environment, STAND_INS
 from tests.tiny_bundle import write_tiny_bundle, write_verifiable_bundle
 
@@ -116,6 +118,38 @@ def test_a_backend_that_nobody_holds_gives_its_memory_back(tensorrt, bundle_path
     gc.collect()
 
     assert count_live() == before == 0
+
+
+@pytest.fixture
+def without_flags(tensorrt, monkeypatch):
+    """TensorRT 11: the precision is that of the file."""
+    monkeypatch.setattr(tensorrt, 'BuilderFlag', types.SimpleNamespace())
+
+
+def test_without_flags_float16_comes_from_the_file(without_flags, bundle_path, tmp_path):
+    path = bundle_path.with_name('half')
+    files = load_bundle(bundle_path).manifest.files.keys() - {'parity.npz'}
+    contents = {name: bundle_path / name for name in files}
+    contents['model_fp16.onnx'] = bundle_path / 'model.onnx'
+    fields = dataclasses.asdict(load_bundle(bundle_path).manifest)
+    del fields['files'], fields['schema_version']
+    write_bundle(path, contents, fields)
+
+    detector = Detector.from_bundle(
+        path, backend='tensorrt', precision='FP16', engine_build='wait'
+    )
+
+    assert detector.backend.description == 'tensorrt 10.3.0, model_fp16_fp16.engine'
+    assert detector(image()).labels == ['red']
+
+
+def test_without_flags_a_bundle_without_a_float16_file_says_how_to_get_one(
+    without_flags, bundle_path
+):
+    with pytest.raises(BackendError, match=r'not model_fp16.onnx; deploy the model again'):
+        Detector.from_bundle(
+            bundle_path, backend='tensorrt', precision='FP16', engine_build='wait'
+        )
 
 
 def test_tensorrt_is_not_imported_where_there_is_no_gpu(bundle_path, monkeypatch):

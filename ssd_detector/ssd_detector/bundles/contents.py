@@ -2,7 +2,8 @@
 What lies in a bundle's folder, and what its manifest says of it.
 
     deploy.yaml  labels.txt  model.onnx  priors_cxcywh.npy  MODEL_CARD.md  manifest.json
-    model_int8_cpu.onnx  model_int8_trt.onnx  calibration.json  parity.npz     where they were made
+    model_fp16.onnx  model_int8_cpu.onnx  model_int8_trt.onnx  calibration.json  parity.npz
+                                                                       where they were made
 """
 
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ DEPLOY = 'deploy.yaml'
 LABELS = 'labels.txt'
 PRIORS = 'priors_cxcywh.npy'
 MODEL = 'model.onnx'
+MODEL_FP16 = 'model_fp16.onnx'
 INT8_CPU = 'model_int8_cpu.onnx'
 INT8_TRT = 'model_int8_trt.onnx'
 CALIBRATION = 'calibration.json'

@@ -23,13 +23,13 @@ from ssd_detector.backends.backend import (
 from ssd_detector.backends.onnxruntime import OnnxRuntimeBackend
 from ssd_detector.backends.openvino import OpenVinoBackend
 from ssd_detector.bundles.bundle import Bundle
-from ssd_detector.bundles.contents import INT8_CPU, INT8_TRT, MODEL
+from ssd_detector.bundles.contents import INT8_CPU, INT8_TRT, MODEL, MODEL_FP16
 from ssd_detector.errors import BackendError
 from ssd_training.quiet import quiet_tensorflow
 
 Images = NDArray[np.float32]
 
-_PRECISIONS = {MODEL: 'FP32', INT8_CPU: 'INT8', INT8_TRT: 'INT8'}
+_PRECISIONS = {MODEL: 'FP32', MODEL_FP16: 'FP16', INT8_CPU: 'INT8', INT8_TRT: 'INT8'}
 
 
 @dataclass(frozen=True)
@@ -81,10 +81,12 @@ def list_candidates(
     :param num_threads: of one inference
     :return: ours first, then peers
     """
-    files = [name for name in (MODEL, INT8_CPU, INT8_TRT) if name in bundle.manifest.models]
+    files = [name for name in _PRECISIONS if name in bundle.manifest.models]
+    # CPUs compute float16 as float32.
+    on_cpu = [name for name in files if name != MODEL_FP16]
     return [
-        *(_onnx_runtime(bundle, name, num_threads) for name in files),
-        *(_openvino(bundle, name, num_threads) for name in files if name != INT8_TRT),
+        *(_onnx_runtime(bundle, name, num_threads) for name in on_cpu),
+        *(_openvino(bundle, name, num_threads) for name in on_cpu if name != INT8_TRT),
         *(_tensorrt(bundle, name) for name in files if name != INT8_CPU),
         _opencv(bundle, num_threads),
         Candidate(

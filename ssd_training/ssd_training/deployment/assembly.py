@@ -17,6 +17,7 @@ from ssd_detector.bundles.contents import (
     LABELS,
     MODEL,
     MODEL_CARD,
+    MODEL_FP16,
     PARITY,
     PRIORS,
 )
@@ -49,7 +50,7 @@ def assemble(build: Build) -> Bundle:
     }
     contents |= {
         name: build.path / name
-        for name in (PARITY, CALIBRATION, *INT8_FILES)
+        for name in (MODEL_FP16, PARITY, CALIBRATION, *INT8_FILES)
         if (build.path / name).exists()
     }
     manifest_fields = {

@@ -6,7 +6,15 @@ from pathlib import Path
 import shutil
 from typing import Any
 
-from ssd_detector.bundles.contents import CALIBRATION, INT8_CPU, INT8_TRT, MODEL, PARITY, PRIORS
+from ssd_detector.bundles.contents import (
+    CALIBRATION,
+    INT8_CPU,
+    INT8_TRT,
+    MODEL,
+    MODEL_FP16,
+    PARITY,
+    PRIORS,
+)
 from ssd_detector.bundles.deploy_config import DeployConfig
 from ssd_training.errors import ExportError
 
@@ -15,7 +23,12 @@ TRAINED_MODEL = 'source.json'
 VALIDATION = 'validation.json'
 INT8_FILES = (INT8_CPU, INT8_TRT)
 # In the order in which they are made; a step makes those behind its own invalid.
-_MADE = (SAVED_MODEL, PRIORS, TRAINED_MODEL, MODEL, PARITY, VALIDATION, *INT8_FILES, CALIBRATION)
+_MADE = (
+    *(SAVED_MODEL, PRIORS, TRAINED_MODEL),
+    *(MODEL, MODEL_FP16),
+    *(PARITY, VALIDATION),
+    *(*INT8_FILES, CALIBRATION),
+)
 
 
 @dataclass(frozen=True)

@@ -66,7 +66,7 @@ def convert_network(
         batch_size=batch_size,
         opset=opset,
     )
-    _save(model, path)
+    save_onnx(model, path)
 
 
 def count_operations(path: Path) -> Counter[str]:
@@ -117,10 +117,17 @@ def _convert(
         function, input_signature=[signature], opset=opset
     )
     # Folds BatchNorm into depthwise convolutions, which tf2onnx leaves as Mul and Add.
-    _save(onnxslim.slim(converted), path)
+    save_onnx(onnxslim.slim(converted), path)
 
 
-def _save(model: onnx.ModelProto, path: Path) -> None:
+def save_onnx(model: onnx.ModelProto, path: Path) -> None:
+    """
+    Check a model and write it, aside first.
+
+    :param model: any
+    :param path: the .onnx file to write
+    :raises ExportError: when it is no valid ONNX model
+    """
     try:
         # tf2onnx logs an operation that it can't convert and gives a model all the same.
         onnx.checker.check_model(model, full_check=True)

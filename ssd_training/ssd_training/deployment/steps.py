@@ -2,7 +2,7 @@
 The steps from a checkpoint to a bundle.
 
     export    checkpoint  -> <bundle>_build/: saved_model/ priors_cxcywh.npy source.json
-    convert   SavedModel  -> model.onnx
+    convert   SavedModel  -> model.onnx model_fp16.onnx
     validate  every stage -> parity.npz, validation.json
     quantize  model.onnx  -> model_int8_cpu.onnx model_int8_trt.onnx calibration.json
 
@@ -21,7 +21,7 @@ import tensorflow as tf
 
 from ssd_detector.backends.onnxruntime import OnnxRuntimeBackend
 from ssd_detector.bundles.bundle import Bundle
-from ssd_detector.bundles.contents import MODEL, PARITY, PRIORS
+from ssd_detector.bundles.contents import MODEL, MODEL_FP16, PARITY, PRIORS
 from ssd_detector.bundles.deploy_config import DeployConfig
 from ssd_detector.preprocess import preprocess
 from ssd_detector.proofs.parity import write_parity
@@ -34,6 +34,7 @@ from ssd_training.deployment.conversion import (
     Converter,
     export_onnx,
 )
+from ssd_training.deployment.half_precision import write_half
 from ssd_training.deployment.trained_model import (
     check_fit,
     read_trained_model,
@@ -41,6 +42,7 @@ from ssd_training.deployment.trained_model import (
     write_trained_model,
 )
 from ssd_training.deployment.validation import (
+    check_half,
     check_onnx,
     check_stages,
     compare,
@@ -146,7 +148,7 @@ def load_serving(
 
 def convert(build: Build, converter: Converter = 'tf2onnx') -> None:
     """
-    Write a slim ONNX file.
+    Write a slim ONNX file, and the same in float16.
 
     :param build: of an export
     :param converter: tf2onnx takes the SavedModel, direct the network, layer by layer; both give
@@ -163,12 +165,14 @@ def convert(build: Build, converter: Converter = 'tf2onnx') -> None:
         batch_size = None if runtime.batch_size == 'dynamic' else 1
         trained = read_trained_model(trained_path)
         convert_network(trained, path, batch_size=batch_size, opset=runtime.opset)
-    logger.info('%s: %d bytes', build.path / MODEL, (build.path / MODEL).stat().st_size)
+    write_half(path, build.path / MODEL_FP16)
+    for name in (MODEL, MODEL_FP16):
+        logger.info('%s: %d bytes', build.path / name, (build.path / name).stat().st_size)
 
 
 def validate(build: Build, parity_images: Sequence[NDArray[np.uint8]] = ()) -> list[Difference]:
     """
-    Check the ONNX file and compare every stage with the one before; write parity.npz.
+    Check the ONNX files and compare every stage with the one before; write parity.npz.
 
     :param build: of an export and a conversion
     :param parity_images: what parity.npz holds; empty takes drawn images, whose licence is free
@@ -195,7 +199,9 @@ def validate(build: Build, parity_images: Sequence[NDArray[np.uint8]] = ()) -> l
     check_stages(differences)
     int8_paths = [build.path / name for name in INT8_FILES if (build.path / name).exists()]
     shown = list(parity_images) or [draw_image(size_px, seed) for seed in range(_NUM_PARITY)]
-    write_parity(build.path / PARITY, record_parity(keras_run, shown, size_px, int8_paths))
+    parity = record_parity(keras_run, shown, size_px, int8_paths)
+    check_half(build.file(MODEL_FP16), parity)
+    write_parity(build.path / PARITY, parity)
     metrics = {f'parity/{kind}': getattr(differences[-1], kind) for kind in ('boxes', 'scores')}
     record = {'stages': [str(difference) for difference in differences], 'metrics': metrics}
     (build.path / VALIDATION).write_text(json.dumps(record, indent=2), encoding='utf-8')

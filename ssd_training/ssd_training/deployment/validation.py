@@ -12,6 +12,7 @@ that is allowed, or twice what the two ways of ONNX Runtime differ by on a file'
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+import logging
 from pathlib import Path
 
 import cv2
@@ -36,6 +37,8 @@ from ssd_detector.proofs.parity import Parity, Tolerance, verify_backend
 from ssd_training.deployment.conversion import find_avoidable
 from ssd_training.errors import ExportError
 from ssd_training.model.serving import load_saved_model, make_predict, Serving
+
+logger = logging.getLogger(__name__)
 
 FLOAT_TOLERANCE = 1e-4
 TOLERANCES = {
@@ -211,6 +214,20 @@ def record_parity(
         int8_outputs={path.name: record_int8(path, stretched) for path in int8_paths},
     )
     return replace(parity, tolerances={**TOLERANCES, 'INT8': _allow_rounding(parity, int8_paths)})
+
+
+def check_half(path: Path, parity: Parity) -> None:
+    """
+    Refuse a float16 file that gives other boxes than the network.
+
+    :param path: the file
+    :param parity: what the network gives
+    :raises ExportError: when boxes or scores are off by more than float16 explains
+    """
+    found = verify_backend(OnnxRuntimeBackend(path), parity, precision='FP16', path=path.parent)
+    if not found.is_good:
+        raise ExportError([f'{path}: {found}; nothing was written'])
+    logger.info('%s: %s', path, found)
 
 
 def record_int8(path: Path, images_rgb: Sequence[NDArray[np.uint8]]) -> Int8Outputs:

@@ -5,7 +5,7 @@ import logging
 from pathlib import Path
 
 from ssd_detector.bundles.bundle import Bundle
-from ssd_detector.bundles.contents import INT8_CPU, INT8_TRT, MODEL
+from ssd_detector.bundles.contents import INT8_CPU, INT8_TRT, MODEL, MODEL_FP16
 from ssd_training.evaluation.stages import (
     open_bundle_engine,
     open_checkpoint,
@@ -42,13 +42,14 @@ def chain_stages(
         _checkpoint_stage(bundle, config, checkpoint),
         _saved_model_stage(bundle, saved_model),
         _file_stage('ONNX', MODEL, 'SavedModel', bundle),
+        _file_stage('FP16', MODEL_FP16, 'ONNX', bundle),
         _file_stage('INT8 CPU', INT8_CPU, 'ONNX', bundle),
         _file_stage('INT8 TRT', INT8_TRT, 'ONNX', bundle),
         Stage(
             f'engine {precision}',
             None,
             lambda: open_bundle_engine(bundle, precision),
-            before='INT8 TRT' if precision == 'INT8' else 'ONNX',
+            before={'INT8': 'INT8 TRT', 'FP16': 'FP16'}.get(precision, 'ONNX'),
             may_lack_hardware=True,
         ),
     ]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ssd_detector.bundles.contents import MODEL
+from ssd_detector.bundles.contents import INT8_CPU, INT8_TRT, MODEL, MODEL_FP16
 from ssd_detector.evaluation.bootstrap import compare, PairedBootstrap
 from ssd_detector.evaluation.matching import match, Matching
 from ssd_training.data.datasets import read_split, read_val_split
@@ -17,8 +17,12 @@ from ssd_training.deployment.build import Build
 from ssd_training.evaluation.stages import open_onnx
 from ssd_training.experiments.data_schema import DataSettings, EvalSettings
 from ssd_training.experiments.schema import ExperimentConfig
-from ssd_training.quantization.int8_files import FILE_NAMES
 from ssd_training.training.evaluation import detect_records, score_run
+
+_ADVICE = dict.fromkeys(
+    (INT8_CPU, INT8_TRT),
+    'try another --method, or --auto_exclude, or train for INT8 (exp004_qat)',
+) | {MODEL_FP16: 'its numbers leave the range of float16: train with more weight decay'}
 
 logger = logging.getLogger(__name__)
 
@@ -118,7 +122,7 @@ def find_losses(
     measured: Mapping[str, Accuracy], settings: EvalSettings, max_loss: float
 ) -> list[str]:
     """
-    Say which INT8 file lost more than it may; where the images are too few to tell, none did.
+    Say which file lost more than it may; where the images are too few to tell, none did.
 
     :param measured: of measure_files; empty when nothing was measured
     :param settings: of the evaluation
@@ -126,7 +130,7 @@ def find_losses(
     :return: a sentence a file; what can't be told is logged
     """
     findings = []
-    for name in FILE_NAMES.values() if measured else ():
+    for name in [name for name in measured if name != MODEL]:
         comparison = compare(
             measured[MODEL].matching,
             measured[name].matching,
@@ -136,10 +140,7 @@ def find_losses(
         num_images = len(measured[name].matching.image_ids)
         loss, text = judge_loss(comparison, max_loss, num_images)
         if loss is Loss.TOO_MUCH:
-            findings.append(
-                f'{name}: {text}; try another --method, or --auto_exclude, or train for INT8 '
-                f'(exp004_qat)'
-            )
+            findings.append(f'{name}: {text}; {_ADVICE[name]}')
         else:
             log = logger.warning if loss is Loss.UNKNOWN else logger.info
             log('%s: %s', name, text)

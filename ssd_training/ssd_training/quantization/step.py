@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ssd_detector.bundles.contents import CALIBRATION, INT8_CPU, MODEL
+from ssd_detector.bundles.contents import CALIBRATION, INT8_CPU, MODEL, MODEL_FP16
 from ssd_detector.preprocess import preprocess
 from ssd_training.data.datasets import read_split, read_val_split
 from ssd_training.data.images.records import ImageSource
@@ -105,7 +105,7 @@ def quantize(build: Build, options: QuantizeOptions) -> dict[str, float]:
         learned = _read_training(build, trained)
     build.forget_from(INT8_CPU)
     records = draw_measured(config.data, options.num_evaluated, calibrated=learned.sources)
-    measured = measure_files(build, config, [MODEL], records)
+    measured = measure_files(build, config, [MODEL, MODEL_FP16], records)
     losses: list[str] = []
     for float_nodes in _plan(build, learned, options):
         if losses:

@@ -83,6 +83,7 @@ def test_the_bundle_has_every_file_of_the_design(built):
         'labels.txt',
         'manifest.json',
         'model.onnx',
+        'model_fp16.onnx',
         'model_int8_cpu.onnx',
         'model_int8_trt.onnx',
         'parity.npz',
@@ -333,7 +334,7 @@ def test_a_bundle_that_would_be_wrong_leaves_the_old_one(copy):
     with pytest.raises(BundleError):
         assemble(copy)
 
-    assert len(load_bundle(copy.bundle_path).manifest.models) == 3
+    assert len(load_bundle(copy.bundle_path).manifest.models) == 4
 
 
 def test_a_calibration_folder_without_images_is_named(copy, tmp_path):
@@ -536,7 +537,7 @@ def test_the_chain_scores_every_file_of_a_build(
 
     stages = {one['stage']: one for one in json.loads(capsys.readouterr().out)['stages']}
     assert code == 0
-    for name in ('checkpoint', 'SavedModel', 'ONNX', 'INT8 CPU', 'INT8 TRT'):
+    for name in ('checkpoint', 'SavedModel', 'ONNX', 'FP16', 'INT8 CPU', 'INT8 TRT'):
         assert stages[name]['metrics']['origin']['source']['kind'] == name
     assert stages['ONNX']['before'] == 'SavedModel'
     assert stages['SavedModel']['before'] == 'checkpoint'

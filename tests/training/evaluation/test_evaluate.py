@@ -168,6 +168,7 @@ def test_int8_for_tensorrt_is_compared_with_the_float_model(bundle, tiny_config)
         ('checkpoint', None),
         ('SavedModel', 'checkpoint'),
         ('ONNX', 'SavedModel'),
+        ('FP16', 'ONNX'),
         ('INT8 CPU', 'ONNX'),
         ('INT8 TRT', 'ONNX'),
         ('engine INT8', 'INT8 TRT'),
