@@ -13,8 +13,8 @@ import onnx
 from onnx import helper, NodeProto, numpy_helper, TensorProto
 
 from ssd_training.deployment.conversion import save_onnx
+from ssd_training.deployment.float_nodes import find_float_nodes
 from ssd_training.errors import ExportError
-from ssd_training.quantization.int8_files import find_float_nodes
 
 # From the heads to the decoding numbers are only moved.
 _MOVES = ('Transpose', 'Reshape', 'Concat')

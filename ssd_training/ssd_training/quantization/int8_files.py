@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 import onnx
 from onnxruntime.quantization import QuantFormat, quantize_static, QuantType
 
+from ssd_training.deployment.float_nodes import find_float_nodes
 from ssd_training.errors import ExportError
 from ssd_training.quantization.calibration import InputReader, Range
 
@@ -126,46 +127,6 @@ def quantize_model(
         nodes_to_exclude=[*find_float_nodes(model), *float_nodes],
         extra_options={**recipe.options, 'TensorQuantOverrides': overrides},
     )
-
-
-def find_float_nodes(model: onnx.ModelProto) -> list[str]:
-    """
-    Find what stays in float anyway: all before the first Conv and after the heads.
-
-    :param model: the float32 model
-    :return: names of the nodes that no Conv precedes or that no Conv follows
-    """
-    nodes = model.graph.node
-    after = _reach(nodes, [node for node in nodes if node.op_type == 'Conv'])
-    backwards = [_Edge(node.name, node.op_type, node.output, node.input) for node in nodes]
-    before = _reach(backwards, [node for node in backwards if node.op_type == 'Conv'])
-    return [
-        node.name
-        for node in nodes
-        if node.op_type != 'Conv' and not (node.name in after and node.name in before)
-    ]
-
-
-@dataclass(frozen=True)
-class _Edge:
-    """A node seen from its outputs."""
-
-    name: str
-    op_type: str
-    input: Any
-    output: Any
-
-
-def _reach(nodes: Any, start: Any) -> set[str]:
-    """Name the nodes that take what the start nodes give, directly or not."""
-    tensors = {name for node in start for name in node.output}
-    reached: set[str] = set()
-    while True:
-        new = [node for node in nodes if node.name not in reached and tensors & set(node.input)]
-        if not new:
-            return reached
-        reached |= {node.name for node in new}
-        tensors |= {name for node in new for name in node.output}
 
 
 def _check_names(model: onnx.ModelProto, float_nodes: Collection[str], path: Path) -> None:
