@@ -91,6 +91,7 @@ def _average(arguments: argparse.Namespace) -> None:
         members = _choose(members, config)
     arguments.output.parent.mkdir(parents=True, exist_ok=True)
     save_weights(soup.average(members, config, shares=arguments.shares), arguments.output)
+    soup.write_members(arguments.output, members, arguments.shares)
     print(arguments.output)
 
 

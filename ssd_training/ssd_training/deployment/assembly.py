@@ -45,7 +45,11 @@ def assemble(build: Build) -> Bundle:
         DEPLOY: yaml.safe_dump(_for_robot(build.tree), sort_keys=False),
         LABELS: '\n'.join(config.data.labels) + '\n',
         MODEL_CARD: write_model_card(
-            build.deploy.model_name, config, training_run=trained.training_run, metrics=metrics
+            build.deploy.model_name,
+            config,
+            training_run=trained.training_run,
+            metrics=metrics,
+            members=trained.members,
         ),
     }
     contents |= {

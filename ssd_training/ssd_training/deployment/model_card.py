@@ -49,7 +49,12 @@ _KNOWN = {
 
 
 def write_model_card(
-    name: str, config: ExperimentConfig, *, training_run: str, metrics: Mapping[str, float]
+    name: str,
+    config: ExperimentConfig,
+    *,
+    training_run: str,
+    metrics: Mapping[str, float],
+    members: Sequence[str] = (),
 ) -> str:
     """
     Write the card as Markdown.
@@ -58,6 +63,7 @@ def write_model_card(
     :param config: the experiment that trained the model
     :param training_run: name of the run folder
     :param metrics: tag -> value
+    :param members: the trainings that the weights are the mean of, a phrase each
     :return: the text
     """
     origin = _find_origin(config.backbone.weights)
@@ -71,15 +77,27 @@ def write_model_card(
         f'priors {config.priors.layout}, input {size_px}x{size_px} RGB in [0, 1], '
         f'{len(data.labels)} classes: {", ".join(data.labels)}.',
         '## Training',
-        f'Run `{training_run}`: {config.train.epochs} epochs on {data.title} '
-        f'`{data.train_split}`, batch {config.train.batch_size}, {config.optimizer.name}, '
-        f'learning rate {config.scheduler.base_lr:g}, seed {config.train.seed}.',
+        _describe_training(config, training_run, members),
         '## Result',
         _describe_metrics(config, metrics),
         '## Licence',
         f'{origin.licence} {_describe_photographs(data)}',
     ]
     return '\n\n'.join(sections) + '\n'
+
+
+def _describe_training(config: ExperimentConfig, training_run: str, members: Sequence[str]) -> str:
+    settings = f'batch {config.train.batch_size}, {config.optimizer.name}'
+    if members:
+        head = (
+            f'`{training_run}`: the mean of the weights of {len(members)} trainings ({settings})'
+        )
+        return '\n'.join([f'{head}:', '', *(f'* {member}' for member in members)])
+    return (
+        f'Run `{training_run}`: {config.train.epochs} epochs on {config.data.title} '
+        f'`{config.data.train_split}`, {settings}, learning rate {config.scheduler.base_lr:g}, '
+        f'seed {config.train.seed}.'
+    )
 
 
 def _find_origin(weights: str | None) -> _Origin:

@@ -29,6 +29,7 @@ from ssd_training.runs.checkpoints import file_name, read_checkpoint, step_of
 from ssd_training.runs.fingerprint import compute_fingerprint
 from ssd_training.runs.finished_run import read_finished_run
 from ssd_training.targets.priors import generate_priors
+from ssd_training.training.soup import read_members
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,7 @@ class TrainedModel:
     :param training_run: name of the run folder, or of the weights file
     :param weights_path: the file
     :param metrics: tag -> value; empty for a bare weights file
+    :param members: the trainings that the weights are the mean of, a phrase each; none otherwise
     """
 
     config: ExperimentConfig
@@ -48,6 +50,7 @@ class TrainedModel:
     training_run: str
     weights_path: Path
     metrics: Mapping[str, float]
+    members: tuple[str, ...] = ()
 
     def priors_cxcywh(self) -> NDArray[np.float32]:
         """
@@ -125,7 +128,14 @@ def find_trained_model(
     if not checkpoint.is_dir():
         if not checkpoint.name.endswith(WEIGHTS_SUFFIX):
             checkpoint = checkpoint.with_name(checkpoint.name + WEIGHTS_SUFFIX)
-        return TrainedModel(config, compute_fingerprint(config), checkpoint.name, checkpoint, {})
+        return TrainedModel(
+            config,
+            compute_fingerprint(config),
+            checkpoint.name,
+            checkpoint,
+            {},
+            read_members(checkpoint),
+        )
     run = read_finished_run(checkpoint)
     if run.config.experiment.id != config.experiment.id:
         raise ConfigError(
@@ -198,6 +208,7 @@ def read_trained_model(path: Path) -> TrainedModel:
             record['training_run'],
             Path(record['weights_path']),
             record['metrics'],
+            tuple(record['members']),
         )
     except (OSError, ValueError, KeyError) as error:
         raise ExportError(

@@ -1,14 +1,19 @@
-"""Reads trained networks as members of an average, and chooses those that help."""
+"""Reads trained networks as members of an average, chooses those that help, and records them."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+import json
+from pathlib import Path
 
 import keras
 
-from ssd_training.errors import WeightsError
+from ssd_training.errors import RunError, WeightsError
+from ssd_training.experiments.model_schema import WEIGHTS_SUFFIX
 from ssd_training.experiments.schema import ExperimentConfig
 from ssd_training.model.averaging import fold, mean_of
 from ssd_training.model.pretrained import fill, Pretrained, Values
+from ssd_training.runs.files import write_json
+from ssd_training.runs.finished_run import read_config
 from ssd_training.runs.start_weights import find_start, Kind
 from ssd_training.training.building import build_float_model
 from ssd_training.training.pretrained import read_pretrained
@@ -23,10 +28,12 @@ class Member:
 
     :param name: as the user gave it
     :param values: kernel and bias, by layer, BatchNorm folded in
+    :param training: what is known of how it was trained, a phrase; may be empty
     """
 
     name: str
     values: Values
+    training: str = ''
 
 
 def read_member(name: str, config: ExperimentConfig) -> Member:
@@ -54,7 +61,7 @@ def read_member(name: str, config: ExperimentConfig) -> Member:
             ]
         )
     fill(model, pretrained, config.data.labels)
-    return Member(name, fold(model))
+    return Member(name, fold(model), describe_training(Path(name)))
 
 
 def average(
@@ -93,3 +100,58 @@ def choose_greedily(
         if (value := score(candidate)) >= best:
             chosen, best = candidate, value
     return chosen, best
+
+
+def describe_training(path: Path) -> str:
+    """
+    Say how a run was trained.
+
+    :param path: as the user gave it
+    :return: a phrase; empty where it is no run folder
+    """
+    try:
+        config = read_config(path)
+    except RunError:
+        return ''
+    return (
+        f'{config.train.epochs} epochs on {config.data.title} {config.data.train_split}, learning '
+        f'rate {config.scheduler.base_lr:g}, seed {config.train.seed}'
+    )
+
+
+def write_members(path: Path, members: Sequence[Member], shares: Sequence[float] | None) -> None:
+    """
+    Record beside the weights what they are the mean of, for the model card.
+
+    :param path: of the weights
+    :param members: of the mean
+    :param shares: how much each counts; None is equally
+    """
+    weights = shares or [1.0] * len(members)
+    record = [
+        {'name': member.name, 'training': member.training, 'share': share / sum(weights)}
+        for member, share in zip(members, weights, strict=True)
+    ]
+    write_json(_record_path(path), record)
+
+
+def read_members(path: Path) -> tuple[str, ...]:
+    """
+    Read what weights are the mean of.
+
+    :param path: of the weights
+    :return: a phrase a member; none where nothing is recorded
+    """
+    try:
+        record = json.loads(_record_path(path).read_text(encoding='utf-8'))
+        return tuple(
+            f'`{Path(one["name"]).name}` ({one["training"] or "training not recorded"}), share '
+            f'{float(one["share"]):.2g}'
+            for one in record
+        )
+    except (OSError, ValueError, KeyError, TypeError):
+        return ()
+
+
+def _record_path(path: Path) -> Path:
+    return path.with_name(f'{path.name.removesuffix(WEIGHTS_SUFFIX)}.members.json')

@@ -1,5 +1,6 @@
 """Averages of trainings: read, refused, chosen, and written by the command."""
 
+import dataclasses
 import json
 import re
 import shutil
@@ -7,9 +8,11 @@ import shutil
 import pytest
 
 from ssd_training import average
+from ssd_training.deployment.model_card import write_model_card
 from ssd_training.errors import WeightsError
 from ssd_training.model.averaging import fold
 from ssd_training.model.weights import load_weights, save_weights
+from ssd_training.training import soup
 from ssd_training.training.building import build_float_model
 from ssd_training.training.soup import choose_greedily, Member, read_member
 from tests.training.conftest import TINY
@@ -92,6 +95,30 @@ def test_the_command_weighs_by_shares(files, tiny_config, tmp_path, surroundings
         parts.append(fold(network)['Conv1'][0])
     one, other, mean = parts
     assert abs(0.75 * one + 0.25 * other - mean).max() < 1e-6
+
+
+def test_the_card_names_what_weights_are_the_mean_of(files, load, tmp_path):
+    run_path = tmp_path / 'runs' / 'tiny_0123'
+    run_path.mkdir(parents=True)
+    config = load('tiny', 'train.seed=7')
+    (run_path / 'config.json').write_text(json.dumps(dataclasses.asdict(config)))
+    members = [
+        Member(str(run_path), {}, soup.describe_training(run_path)),
+        Member(str(files[0]), {}, soup.describe_training(files[0])),
+    ]
+    path = tmp_path / 'mean.weights.h5'
+
+    soup.write_members(path, members, [3.0, 1.0])
+
+    card = write_model_card(
+        'm', config, training_run=path.name, metrics={}, members=soup.read_members(path)
+    )
+    assert '`mean.weights.h5`: the mean of the weights of 2 trainings' in card
+    title = config.data.title
+    known = f'* `tiny_0123` (2 epochs on {title} train, learning rate 0.002, seed 7), share 0.75'
+    assert known in card
+    assert '* `a.weights.h5` (training not recorded), share 0.25' in card
+    assert soup.read_members(tmp_path / 'other.weights.h5') == ()
 
 
 @pytest.mark.parametrize(
