@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Writes requirements/lock.txt and lock-demo.txt: every version and the hashes of its files, for every
 # Python that ROS has wheels for. What stands in lock.txt stays, where the other lists allow it.
+# The images of experiments get the same versions in docker/training/.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 ros=docker/ros_wheels/requirements-ros.txt
@@ -21,3 +22,18 @@ compile() { # output, list ...
 
 compile lock.txt requirements/{detector,demo,training,development}.txt $ros
 compile lock-demo.txt requirements/{detector,demo}.txt $ros
+
+pin() { # output, list ...
+  local output=docker/training/$1
+  shift
+  cp requirements/lock.txt "$work/pins.txt"
+  uv pip compile --quiet --python-version 3.12 --python-platform x86_64-manylinux_2_28 --no-header \
+    --no-annotate --no-emit-package tensorflow-cpu --output-file "$work/pins.txt" "$@"
+  {
+    echo '# What this image takes from pip, all of it; versions as in requirements/lock.txt: `make lock`.'
+    cat "$work/pins.txt"
+  } >"$output"
+}
+
+pin requirements-train.txt requirements/{detector,training,gpu}.txt
+pin requirements-tensorboard.txt requirements/tensorboard.txt
