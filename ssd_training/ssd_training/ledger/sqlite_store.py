@@ -178,9 +178,10 @@ class SqliteStore:
         )
         try:
             connection.row_factory = sqlite3.Row
-            connection.execute('PRAGMA journal_mode = WAL')
             # A power failure must not bring back a fencing token that was given away.
             connection.execute('PRAGMA synchronous = FULL')
+            if _is_empty(connection):
+                _create(connection)
             self._check_version(connection)
         except BaseException:
             connection.close()
@@ -188,16 +189,8 @@ class SqliteStore:
         return connection
 
     def _check_version(self, connection: sqlite3.Connection) -> None:
-        """Make the table in an empty file, and refuse a file of somebody else."""
-        connection.execute('BEGIN IMMEDIATE')
-        try:
-            if connection.execute('SELECT count(*) FROM sqlite_master').fetchone()[0] == 0:
-                for statement in _CREATE:
-                    connection.execute(statement)
-            application_id = connection.execute('PRAGMA application_id').fetchone()[0]
-            version = connection.execute('PRAGMA user_version').fetchone()[0]
-        finally:
-            connection.execute('COMMIT')
+        application_id = connection.execute('PRAGMA application_id').fetchone()[0]
+        version = connection.execute('PRAGMA user_version').fetchone()[0]
         if application_id != _APPLICATION_ID:
             raise LedgerError(
                 [f'{self._path}: is a database, but no ledger; give another path (--ledger)']
@@ -210,6 +203,20 @@ class SqliteStore:
                     f'(--ledger)'
                 ]
             )
+
+
+def _is_empty(connection: sqlite3.Connection) -> bool:
+    return bool(connection.execute('SELECT count(*) FROM sqlite_master').fetchone()[0] == 0)
+
+
+def _create(connection: sqlite3.Connection) -> None:
+    """Make the table, unless another process has done so by now."""
+    connection.execute('PRAGMA journal_mode = WAL')
+    connection.execute('BEGIN IMMEDIATE')
+    with connection:
+        if _is_empty(connection):
+            for statement in _CREATE:
+                connection.execute(statement)
 
 
 def _to_values(entry: Entry) -> list[Any]:
