@@ -51,7 +51,7 @@ def tool(monkeypatch):
     import mutants
 
     yield mutants
-    for name in ('mutants', 'changes', 'trials'):
+    for name in ('mutants', 'changes', 'sessions', 'replacing'):
         del sys.modules[name]
 
 
@@ -84,27 +84,41 @@ def test_every_change_that_makes_no_difference_is_one_that_is_made(tool):
 
 
 PROGRAM = """
-import sys
 from pathlib import Path
-from trials import run_trials, Trial
-folder = Path.cwd()
-sources = {'as it is': 'x', 'changed': '-x', 'endless': '[0 for _ in iter(int, 1)]'}
-trials = [
-    (name, Trial('twice', folder / 'twice.py', f'def twice(x): return x + {text}',
-                 ('test_twice.py',), limit_s=3.0 if name == 'endless' else 60.0))
-    for name, text in sources.items()
-]
-trials.append(('elsewhere', Trial('other', folder / 'twice.py', '', ('test_twice.py',), 60.0)))
-for name, result in run_trials(trials, jobs=2):
-    print(f'{name}: {result.outcome}')
+from threading import Event
+from changes import find_mutants
+from sessions import run_children, run_mutants, Subject
+path = Path('twice.py').absolute()
+mutants = find_mutants('twice.py', path.read_text())
+for module in ('twice', 'other'):
+    subject = Subject(module, path, ('test_twice.py',))
+    for mutant, result in run_mutants(subject, mutants, jobs=2, seconds=100):
+        print(module, mutant.new if mutant else 'as it is', result.outcome, sep='; ')
+for _, result in run_children([Event().wait], jobs=2, limit_s=0.1):
+    print(result.outcome)
+"""
+TWICE = """
+TWO = 2
+
+
+class Number:
+    def twice(self, x):
+        if x == 1:
+            return 2
+        return TWO * x
+"""
+TEST = """
+from twice import Number
+
+
+def test_two():
+    assert Number().twice(2) == 4
 """
 
 
-def test_a_trial_tells_a_change_that_tests_see_from_one_that_they_do_not(tmp_path):
-    (tmp_path / 'twice.py').write_text('def twice(x): return 2 * x\n')
-    (tmp_path / 'test_twice.py').write_text(
-        'from twice import twice\n\n\ndef test_two():\n    assert twice(2) == 4\n'
-    )
+def test_changes_that_a_test_sees_are_told_from_those_that_it_does_not(tmp_path):
+    (tmp_path / 'twice.py').write_text(TWICE)
+    (tmp_path / 'test_twice.py').write_text(TEST)
     (tmp_path / 'pytest.ini').write_text('[pytest]\nmarkers = slow\npythonpath = .\n')
     done = subprocess.run(
         [sys.executable, '-c', PROGRAM],
@@ -115,8 +129,15 @@ def test_a_trial_tells_a_change_that_tests_see_from_one_that_they_do_not(tmp_pat
         check=False,
     )
     assert sorted(done.stdout.splitlines()) == [
-        'as it is: survived',
-        'changed: killed',
-        'elsewhere: not imported',
-        'endless: timeout',
+        'other; as it is; not imported',
+        'timeout',
+        'twice; TWO = 3; killed',
+        'twice; as it is; survived',
+        'twice; if not (x == 1):; killed',
+        'twice; if x != 1:; killed',
+        'twice; if x == 2:; killed',
+        'twice; return 3; survived',
+        'twice; return None; killed',
+        'twice; return None; survived',
+        'twice; return TWO / x; killed',
     ], done.stderr

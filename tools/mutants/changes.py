@@ -29,6 +29,7 @@ class Mutant:
 
     :param path: of the source, from the root of the repository
     :param function: qualified name of what the change lies in; empty for the module itself
+    :param function_line: of the outermost function, with its decorators; 0 outside of functions
     :param line: where it begins, from 1
     :param old: the changed lines as they were, with single blanks
     :param new: as they are
@@ -37,6 +38,7 @@ class Mutant:
 
     path: str
     function: str
+    function_line: int
     line: int
     old: str
     new: str
@@ -68,12 +70,13 @@ def find_mutants(path: str, source: str) -> list[Mutant]:
         starts.append(starts[-1] + len(line))
     finder = _Finder(text, starts)
     finder.visit(ast.parse(source))
-    edits = sorted({(edit, function) for edit, function in finder.found})
-    mutants = [_apply(path, text, starts, edit, function) for edit, function in edits]
+    mutants = [_apply(path, text, starts, *found) for found in sorted(set(finder.found))]
     return [mutant for mutant in mutants if _compiles(mutant.source)]
 
 
-def _apply(path: str, text: bytes, starts: list[int], edit: Edit, function: str) -> Mutant:
+def _apply(
+    path: str, text: bytes, starts: list[int], edit: Edit, function: str, function_line: int
+) -> Mutant:
     start, end, replacement = edit
     first = max(index for index, offset in enumerate(starts) if offset <= start)
     line_end = text.find(b'\n', end)
@@ -82,6 +85,7 @@ def _apply(path: str, text: bytes, starts: list[int], edit: Edit, function: str)
     return Mutant(
         path,
         function,
+        function_line,
         line=first + 1,
         old=' '.join(old.decode().split()),
         new=' '.join(new.decode().split()),
@@ -101,17 +105,22 @@ class _Finder(ast.NodeVisitor):
     """Collects edits; annotations, decorators, docstrings and texts are left alone."""
 
     def __init__(self, text: bytes, starts: list[int]) -> None:
-        self.found: list[tuple[Edit, str]] = []
+        self.found: list[tuple[Edit, str, int]] = []
         self._text = text
         self._starts = starts
         self._names: list[str] = []
+        self._function_line = 0
 
     def visit_FunctionDef(self, node: ast.FunctionDef) -> None:
         self.visit_defaults(node)
         self._names.append(node.name)
+        outer_line = self._function_line
+        first = min([node.lineno, *(one.lineno for one in node.decorator_list)])
+        self._function_line = outer_line or first
         for statement in node.body:
             self.visit(statement)
         self._names.pop()
+        self._function_line = outer_line
 
     visit_AsyncFunctionDef = visit_FunctionDef  # type: ignore[assignment]
 
@@ -259,7 +268,8 @@ class _Finder(ast.NodeVisitor):
         self._add(self._offset(node), self._end(node), new)
 
     def _add(self, start: int, end: int, new: str) -> None:
-        self.found.append(((start, end, new), '.'.join(self._names)))
+        edit = (start, end, new)
+        self.found.append((edit, '.'.join(self._names), self._function_line))
 
     def _offset(self, node: ast.stmt | ast.expr) -> int:
         return self._starts[node.lineno - 1] + node.col_offset

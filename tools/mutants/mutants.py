@@ -7,15 +7,14 @@ make no difference, each with its reason. Without --all a sample is run, for a l
 
 import argparse
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 import random
 import sys
-import time
 
 from changes import find_mutants, Mutant
-from trials import preload, run_trials, Trial
+from sessions import preload, run_mutants, Subject
 import yaml
 
 ROOT = Path(__file__).parents[2]
@@ -34,8 +33,6 @@ LIBRARIES = {
     ),
     'ssd_training': ('tensorflow', 'keras'),
 }
-# A trial may take so many times what the tests take, and so much longer.
-PATIENCE, PATIENCE_S = 5, 20.0
 CAUGHT = ('killed', 'timeout')
 
 
@@ -62,14 +59,10 @@ class Place:
         """The dotted name."""
         return '.'.join(Path(self.path).with_suffix('').parts[1:])
 
-    def trial(self, source: str, limit_s: float) -> Trial:
-        """
-        Make a trial.
-
-        :param source: that takes the place of the module's
-        :param limit_s: after which it is killed
-        """
-        return Trial(self.module, ROOT / self.path, source, self.tests, limit_s)
+    @property
+    def subject(self) -> Subject:
+        """What sessions take."""
+        return Subject(self.module, ROOT / self.path, self.tests)
 
 
 def read_places() -> list[Place]:
@@ -136,50 +129,46 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _score(places: Sequence[Place], options: argparse.Namespace, seconds: float) -> Counter[str]:
     """Run mutants of a package, show those that survive, and count what became of them."""
-    end_s = time.monotonic() + seconds
-    equivalent, by_path = read_equivalent(), {place.path: place for place in places}
-    mutants = [one for place in places for one in list_mutants(place)]
-    counts = Counter(equivalent=sum(one.key in equivalent for one in mutants))
-    mutants = [one for one in mutants if one.key not in equivalent]
-    print(f'{places[0].package}: {len(mutants)} mutants of {len(places)} files', flush=True)
-    if options.resume:
-        is_known = {digest for digest, outcome in _read_journal() if outcome in CAUGHT}
-        counts['killed'] = sum(one.digest in is_known for one in mutants)
-        mutants = [one for one in mutants if one.digest not in is_known]
-    if not options.all:
-        random.Random(options.seed).shuffle(mutants)
-    limits_s = dict[str, float]()
+    known = {digest for digest, outcome in _read_journal() if outcome in CAUGHT}
+    equivalent, counts, todo = read_equivalent(), Counter[str](), dict[Place, list[Mutant]]()
+    for place in places:
+        made = list_mutants(place)
+        mutants = [one for one in made if one.key not in equivalent]
+        counts['equivalent'] += len(made) - len(mutants)
+        if options.resume:
+            counts['killed'] += sum(one.digest in known for one in mutants)
+            mutants = [one for one in mutants if one.digest not in known]
+        if not options.all:
+            random.Random(options.seed).shuffle(mutants)
+        todo[place] = mutants
+    total = sum(map(len, todo.values()))
+    print(f'{places[0].package}: {total} mutants of {len(places)} files', flush=True)
+    for place, mutants in todo.items():
+        share_s = float('inf') if options.all else seconds * len(mutants) / total
+        _run(place, mutants, counts, jobs=options.jobs, seconds=share_s)
+    return counts
 
-    def trials() -> Iterator[tuple[Mutant, Trial]]:
-        for mutant in mutants:
-            if not options.all and time.monotonic() > end_s:
-                return
-            place = by_path[mutant.path]
-            if mutant.path not in limits_s:
-                limits_s[mutant.path] = _find_limit_s(place)
-            yield mutant, place.trial(mutant.source, limits_s[mutant.path])
 
-    for mutant, result in run_trials(trials(), jobs=options.jobs):
+def _run(
+    place: Place, mutants: Sequence[Mutant], counts: Counter[str], *, jobs: int, seconds: float
+) -> None:
+    if not mutants:
+        return
+    for mutant, result in run_mutants(place.subject, mutants, jobs=jobs, seconds=seconds):
+        if mutant is None:
+            if result.outcome != 'survived':
+                raise TestsFail(
+                    f'{place.path}: {", ".join(place.tests)}: {result.outcome} without any '
+                    f'change; mend the tests first\n{result.output}'
+                )
+            print(f'  {place.path}: {len(mutants)}, tests take {result.wall_s:.1f} s', flush=True)
+            continue
         counts[result.outcome] += 1
         with JOURNAL.open('a') as journal:
             print(mutant.digest, result.outcome, file=journal)
         if result.outcome not in CAUGHT:
             print(f'{result.outcome}: {mutant.path}:{mutant.line} {mutant.function}')
             print(f'  - {mutant.old}\n  + {mutant.new}', flush=True)
-    return counts
-
-
-def _find_limit_s(place: Place) -> float:
-    """Run the tests of a source as it is."""
-    trial = place.trial((ROOT / place.path).read_text(), limit_s=600.0)
-    ((_, result),) = run_trials([(None, trial)], jobs=1)
-    if result.outcome != 'survived':
-        raise TestsFail(
-            f'{place.path}: {", ".join(place.tests)}: {result.outcome} without any change; '
-            f'mend the tests first\n{result.output}'
-        )
-    print(f'  {place.path}: its tests take {result.wall_s:.1f} s', flush=True)
-    return PATIENCE * result.wall_s + PATIENCE_S
 
 
 def _read_journal() -> list[tuple[str, str]]:
