@@ -34,7 +34,8 @@ def pytest_runtest_makereport(item, call):
     """Show what processes say that several tests share: they go on after the one that failed."""
     report = (yield).get_result()
     if report.failed and find_spec('rclpy') is not None:
-        from tests.ros.processes import last_words, WaitedTooLong
+        from tests.patience import WaitedTooLong
+        from tests.ros.processes import last_words
 
         if words := last_words(is_stuck=call.excinfo.errisinstance(WaitedTooLong)):
             report.sections.append(('Processes at work', words))

@@ -11,22 +11,13 @@ from typing import Any
 
 from ament_index_python.packages import get_package_prefix
 
-# Discovery alone may take 3 s.
-TIMEOUT_S = 20.0
+from tests.patience import patience_s, WaitedTooLong
+
 # With a sitecustomize.py that every Python process finds: it dumps stacks when asked to.
 IN_PROCESSES = Path(__file__).parent / 'in_processes'
 LOG_TAIL_LINES = 40
 # Processes of running() that run, with their logs.
 _at_work: dict[subprocess.Popen[bytes], Path] = {}
-
-
-class WaitedTooLong(AssertionError):
-    """Something that a test waited for did not come."""
-
-
-def patience_s() -> float:
-    """Tell how long to wait on this machine as it is now: as many times as long as it is busy."""
-    return TIMEOUT_S * max(os.getloadavg()[0] / len(os.sched_getaffinity(0)), 1.0)
 
 
 @contextmanager

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from copy import deepcopy
-import os
 import time
 from typing import Any
 
@@ -24,8 +23,8 @@ from vision_msgs.msg import Detection2DArray, LabelInfo
 
 from ssd_msgs.msg import DetectorStatistics
 from ssd_msgs.srv import LoadModel, SetEnabled, Snapshot
+from tests.patience import wait_for
 from tests.ros.made_images import plain_image
-from tests.ros.processes import patience_s, WaitedTooLong
 
 LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 # rclpy's own callbacks log, which is a deprecated call in Kilted.
@@ -87,15 +86,7 @@ class Peer:
         :param what: is awaited, for the message
         :return: what the condition returned
         """
-        start_s = time.monotonic()
-        while not (value := condition()):
-            waited_s = time.monotonic() - start_s
-            if waited_s > patience_s():
-                raise WaitedTooLong(
-                    f'waited {waited_s:.0f} s for {what}, at a load of {os.getloadavg()[0]:.1f}'
-                )
-            self._executor.spin_once(timeout_sec=0.02)
-        return value
+        return wait_for(condition, what, pause=lambda: self._executor.spin_once(timeout_sec=0.02))
 
     def wait_until_active(self) -> None:
         """Wait until images reach the node and its detections reach us."""

@@ -8,6 +8,8 @@ import sys
 
 import pytest
 
+from tests.patience import patience_s
+
 BENCH = Path(__file__).parents[2] / 'tools/bench/ros.py'
 
 
@@ -18,7 +20,7 @@ def test_the_benchmark_compares_the_node_with_the_core():
         [sys.executable, BENCH, '--rounds', '2', '--seconds', '2'],
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=patience_s(120),
         check=False,
         env=environment,
     )

@@ -1,5 +1,7 @@
 """What is kept of a camera, and for how long."""
 
+import time
+
 import pytest
 
 from ssd_detector_ros.cameras.camera import Camera
@@ -23,6 +25,13 @@ def test_a_pause_forgets_all_that_came_before(camera, monkeypatch):
     known = (camera.last_received_s, camera.num_lost, camera.last_error, camera.last_answered)
     assert known == (None, 0, None, None)
     assert forgotten == ['samples']
+
+
+def test_the_last_image_and_the_last_fault_are_remembered_with_their_time(camera, monkeypatch):
+    monkeypatch.setattr(time, 'monotonic', lambda: 7.0)
+    camera.note_received()
+    camera.note_error('encoding: unknown')
+    assert (camera.last_received_s, camera.last_error) == (7.0, ('encoding: unknown', 7.0))
 
 
 def test_losses_add_up(camera):

@@ -12,6 +12,7 @@ from vision_msgs.msg import Detection2DArray
 
 from ssd_detector_ros.outputs.messages import to_image
 from ssd_msgs.srv import LoadModel, SetEnabled, Snapshot
+from tests.patience import patience_s
 from tests.ros.made_images import plain_image
 from tests.ros.processes import detector_command, running
 from tests.ros.talking import peer
@@ -315,7 +316,11 @@ def test_what_param_dump_writes_loads_back(detector, folder):
 
 def ros2(*words):
     done = subprocess.run(
-        ['ros2', *map(str, words)], capture_output=True, text=True, timeout=30, check=False
+        ['ros2', *map(str, words)],
+        capture_output=True,
+        text=True,
+        timeout=patience_s(30),
+        check=False,
     )
     assert done.returncode == 0, done.stderr
     return done.stdout

@@ -10,18 +10,20 @@ import sys
 import pytest
 import yaml
 
+from tests.patience import patience_s
+
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / 'docker'
 DOCKERFILES = ('Dockerfile.ros', 'Dockerfile.jetson')
 
 
-def output_of(*command, timeout=300, **options):
+def output_of(*command, **options):
     done = subprocess.run(
         [str(word) for word in command],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        timeout=timeout,
+        timeout=patience_s(300),
         check=False,
         **options,
     )

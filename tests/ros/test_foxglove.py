@@ -13,6 +13,7 @@ from rosbags.typesys import get_types_from_msg, get_typestore, Stores
 
 from ssd_detector import Detections
 from ssd_detector_ros.outputs import foxglove
+from tests.patience import patience_s
 from tests.ros.made_images import plain_image
 from tests.ros.processes import detector_command, running
 from tests.ros.talking import peer
@@ -119,7 +120,7 @@ def build_messages(folder):
     (package / 'CMakeLists.txt').write_text(CMAKE.format(files=files))
     (package / 'package.xml').write_text(PACKAGE)
     build = [sys.executable, shutil.which('colcon'), 'build']
-    subprocess.run(build, cwd=folder, check=True, capture_output=True, timeout=300)
+    subprocess.run(build, cwd=folder, check=True, capture_output=True, timeout=patience_s(300))
     return folder / 'install' / 'local_setup.bash'
 
 

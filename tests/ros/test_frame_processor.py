@@ -1,17 +1,20 @@
 """What becomes of frames, with a detector, publishers and clocks of the test."""
 
+from collections import defaultdict
+
 from builtin_interfaces.msg import Time
 import numpy as np
 import pytest
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
-from ssd_detector import BackendError, Detections, ImageError
+from ssd_detector import BackendError, Detections, ImageError, Regions
 from ssd_detector_ros.cameras.camera import Camera
 from ssd_detector_ros.cameras.camera_names import CameraName
 from ssd_detector_ros.frames.frame_processor import Arrival, FrameProcessor
 from ssd_detector_ros.model.operation import Operation
 from ssd_detector_ros.parameters.settings import Settings
+from ssd_detector_ros.timing.rate_limit import RateLimit
 from ssd_detector_ros.timing.statistics import Statistics
 
 # How old every stamp is by the clock of the node.
@@ -20,7 +23,7 @@ AGE_MS = 50.0
 
 class FakeOutputs:
     def __init__(self):
-        self.detections, self.candidates = [], []
+        self.detections, self.candidates, self.pictures = [], [], []
         self.wants_candidates = False
 
     def publish_detections(self, detections, header, class_id_format):
@@ -33,7 +36,7 @@ class FakeOutputs:
         self.candidates.append(candidates)
 
     def publish_pictures(self, image_rgb, detections, header):
-        pass
+        self.pictures.append((image_rgb.shape, detections, header.stamp.sec))
 
 
 class FakeDetector:
@@ -42,6 +45,7 @@ class FakeDetector:
     def __init__(self, clock, name='detector', *, fails_in=None, error=None):
         self._clock, self._name = clock, name
         self._fails_in, self._error = fails_in, error
+        self.seen, self.chosen = [], []
 
     def _work(self, stage):
         self._clock.now_s += 1
@@ -50,6 +54,7 @@ class FakeDetector:
 
     def preprocess(self, image_rgb):
         self._work('preprocess')
+        self.seen.append(image_rgb.shape)
         return np.zeros((1, 4, 4, 3), np.float32)
 
     def infer_batch(self, input_images):
@@ -58,6 +63,7 @@ class FakeDetector:
 
     def postprocess(self, boxes, scores, size_wh, *, thresholds, regions):
         self._work('postprocess')
+        self.chosen.append((size_wh, regions))
         return Detections(
             np.zeros((1, 4), np.float32),
             np.array([thresholds.score_threshold], np.float32),
@@ -102,7 +108,7 @@ class Bench:
     def _convert(self, message, scale):
         if self.conversion_error:
             raise self.conversion_error
-        return np.zeros((8, 8, 3), np.uint8)
+        return np.zeros((6, 8, 3), np.uint8)
 
     def arrival(self, camera_index=0, *, sec=7, age_ms=AGE_MS):
         message = Image(header=Header(stamp=Time(sec=sec)))
@@ -159,19 +165,20 @@ def test_candidates_have_a_threshold_of_their_own_and_cost_nothing_unread():
 @pytest.mark.parametrize(
     ('sec', 'age_on_arrival_ms', 'max_age_ms', 'expected'),
     [
-        (7, AGE_MS, AGE_MS, ({}, 0)),
-        (7, 10.0, 40.0, ({'too_old': 1}, 0)),
-        (7, AGE_MS, 40.0, ({'too_old': 1}, 1)),
-        (0, None, 40.0, ({}, 0)),
+        (7, AGE_MS, AGE_MS, ({}, 0, None)),
+        (7, 0.0, 40.0, ({'too_old': 1}, 0, 0.0)),
+        (7, 40.0, 40.0, ({'too_old': 1}, 0, 40.0)),
+        (7, AGE_MS, 40.0, ({'too_old': 1}, 1, AGE_MS)),
+        (0, None, 40.0, ({}, 0, None)),
     ],
-    ids=['young', 'grew old while it waited', 'came old', 'without a stamp'],
+    ids=['young', 'grew old while it waited', 'came just in time', 'came old', 'without a stamp'],
 )
 def test_max_age_drops_by_the_age_against_the_stamp(sec, age_on_arrival_ms, max_age_ms, expected):
     bench = Bench(has_age_limit=True)
     settings = Settings(max_age_ms=max_age_ms)
     bench.operations = [Operation(FakeDetector(bench.clock), settings)]
     report = bench.process(bench.arrival(sec=sec, age_ms=age_on_arrival_ms))
-    assert (report.drops, report.num_late_arrivals) == expected
+    assert (report.drops, report.num_late_arrivals, report.too_old_ms) == expected
     assert report.num_processed == 1 - sum(report.drops.values())
 
 
@@ -217,6 +224,37 @@ def test_a_frame_that_can_not_be_converted_is_a_bad_image_and_the_others_are_ans
     assert bench.process(bad).drops == {'bad_image': 1}
     bench.conversion_error = None
     assert bench.process(bench.arrival(1)).processed_by_camera == (0, 1)
+
+
+def test_each_kind_of_fault_is_logged_once_in_a_while_and_every_drop_is_counted():
+    bench = Bench()
+    bench.cameras[0].log_limits = defaultdict(lambda: RateLimit(lambda: 0.0))
+    for fault in ('encoding: one', 'encoding: another', 'size: wrong'):
+        bench.conversion_error = ImageError(fault)
+        bench.processor.process([bench.arrival()])
+    assert [line.rpartition('far): ')[2] for line in bench.logged] == [
+        'encoding: one',
+        'size: wrong',
+    ]
+    assert bench.statistics.end_period().drops == {'bad_image': 3}
+
+
+def test_the_model_sees_the_region_and_boxes_are_chosen_for_the_whole_image():
+    bench = Bench()
+    regions = Regions(region_of_interest=(0.5, 0.0, 1.0, 0.5))
+    detector = FakeDetector(bench.clock)
+    bench.operations = [Operation(detector, Settings(regions=regions))]
+    bench.process(bench.arrival())
+    assert detector.seen == [(3, 4, 3)]
+    assert detector.chosen == [((8, 6), regions)]
+
+
+def test_pictures_show_the_image_and_what_was_found_in_it():
+    bench = Bench()
+    bench.process(bench.arrival(sec=9))
+    outputs = bench.cameras[0].outputs
+    ((detections, _, _),) = outputs.detections
+    assert outputs.pictures == [((6, 8, 3), detections, 9)]
 
 
 def test_a_failed_inference_drops_all_frames_of_the_batch():

@@ -10,8 +10,7 @@ from ssd_detector_ros.threads.background import InBackground
 from ssd_detector_ros.threads.frame_queue import FrameQueue
 from ssd_detector_ros.threads.worker import Worker
 from ssd_detector_ros.timing.rate_limit import RateLimit
-
-TIMEOUT_S = 10
+from tests.patience import wait_for, wait_for_end, wait_for_event
 
 
 def fail(error):
@@ -27,19 +26,19 @@ def test_the_newest_frame_is_taken_and_older_ones_are_gone():
 
 def test_take_waits_for_a_frame():
     frames, taken = FrameQueue(1, capacity=1), []
-    taker = Thread(target=lambda: taken.append(frames.take()))
+    taker = Thread(target=lambda: taken.append(frames.take()), daemon=True)
     taker.start()
     frames.put(0, 'frame')
-    taker.join(TIMEOUT_S)
+    wait_for_end(taker, 'take() to return')
     assert taken == [['frame']]
 
 
 def test_close_ends_the_waiting_now_and_later():
     frames, taken = FrameQueue(1, capacity=1), []
-    taker = Thread(target=lambda: taken.append(frames.take()))
+    taker = Thread(target=lambda: taken.append(frames.take()), daemon=True)
     taker.start()
     frames.close()
-    taker.join(TIMEOUT_S)
+    wait_for_end(taker, 'take() to return')
     frames.put(0, 'late')
     assert taken == [[]]
     assert frames.take() == []
@@ -50,11 +49,10 @@ def test_close_ends_the_waiting_of_everyone():
     takers = [Thread(target=lambda: taken.append(frames.take()), daemon=True) for _ in range(3)]
     for taker in takers:
         taker.start()
-    while len(frames._condition._waiters) < len(takers):
-        pass
+    wait_for(lambda: len(frames._condition._waiters) == len(takers), 'all to wait')
     frames.close()
     for taker in takers:
-        taker.join(TIMEOUT_S)
+        wait_for_end(taker, 'take() to return')
     assert taken == [[]] * 3
 
 
@@ -64,17 +62,17 @@ def test_the_worker_goes_on_with_the_newest_frame_after_a_slow_one():
     def process(frames):
         seen.extend(frames)
         is_busy.set()
-        assert may_go_on.wait(TIMEOUT_S)
+        wait_for_event(may_go_on, 'the test to let the worker go on')
         if len(seen) == 2:
             is_done.set()
 
     frames = FrameQueue(1, capacity=1)
     worker = Worker(frames, process, on_failure=fail)
     frames.put(0, 1)
-    assert is_busy.wait(TIMEOUT_S)
+    wait_for_event(is_busy, 'the worker to begin')
     assert [frames.put(0, frame) for frame in (2, 3, 4)] == [False, True, True]
     may_go_on.set()
-    assert is_done.wait(TIMEOUT_S)
+    wait_for_event(is_done, 'the worker to take the newest frame')
     worker.stop()
     assert seen == [1, 4]
 
@@ -84,17 +82,17 @@ def test_stop_lets_the_frame_at_hand_finish():
 
     def process(frames):
         is_busy.set()
-        assert may_go_on.wait(TIMEOUT_S)
+        wait_for_event(may_go_on, 'the test to let the worker go on')
         finished.extend(frames)
 
     frames = FrameQueue(1, capacity=1)
     worker = Worker(frames, process, on_failure=fail)
     frames.put(0, 'frame')
-    assert is_busy.wait(TIMEOUT_S)
-    stopper = Thread(target=worker.stop)
+    wait_for_event(is_busy, 'the worker to begin')
+    stopper = Thread(target=worker.stop, daemon=True)
     stopper.start()
     may_go_on.set()
-    stopper.join(TIMEOUT_S)
+    wait_for_end(stopper, 'stop() to return')
     assert finished == ['frame']
 
 
@@ -111,7 +109,7 @@ def test_an_unforeseen_exception_is_handed_over_and_not_lost():
     frames = FrameQueue(1, capacity=1)
     worker = Worker(frames, process, on_failure=on_failure)
     frames.put(0, 'frame')
-    assert is_caught.wait(TIMEOUT_S)
+    wait_for_event(is_caught, 'the exception of the worker')
     worker.stop()
     assert isinstance(caught[0], ZeroDivisionError)
 
@@ -194,6 +192,16 @@ def test_a_pause_is_not_made_up_for():
     assert admitted == [True, False, False, False, False]
 
 
+@pytest.mark.parametrize(('later_s', 'is_admitted'), [(0.049, False), (0.051, True)])
+def test_after_a_pause_half_a_period_passes_at_least(later_s, is_admitted):
+    now_s = [0.0]
+    limit = RateLimit(lambda: now_s[0])
+    now_s[0] = 60.0
+    assert limit.admits(10.0)
+    now_s[0] += later_s
+    assert limit.admits(10.0) == is_admitted
+
+
 def run_to_end(background):
     """Do as an executor that is woken: ask again until there is a result."""
     steps = background.__await__()
@@ -207,7 +215,7 @@ def run_to_end(background):
 def test_work_in_the_background_gives_its_result_after_waking_the_executor():
     is_awake = Event()
     background = InBackground(lambda: 42, on_end=is_awake.set)
-    assert is_awake.wait(TIMEOUT_S)
+    wait_for_event(is_awake, 'the end of the work')
     assert run_to_end(background) == 42
 
 

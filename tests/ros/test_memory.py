@@ -7,6 +7,8 @@ import sys
 
 import pytest
 
+from tests.patience import patience_s
+
 # Frames of 640x480 as they come through DDS: more than one copy at a time.
 PROGRAM = """
 import gc, json, resource, sys
@@ -31,7 +33,11 @@ print(json.dumps([plain, is_kept, faults_of_frames(), gc.get_freeze_count()]))
 @pytest.fixture(scope='module')
 def measured():
     done = subprocess.run(
-        [sys.executable, '-c', PROGRAM], capture_output=True, text=True, timeout=60, check=True
+        [sys.executable, '-c', PROGRAM],
+        capture_output=True,
+        text=True,
+        timeout=patience_s(60),
+        check=True,
     )
     return json.loads(done.stdout)
 

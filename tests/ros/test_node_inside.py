@@ -13,8 +13,8 @@ from ssd_detector_ros.cameras.qos_events import subscribe_with_events, Unsupport
 from ssd_detector_ros.images.raw_images import to_rgb
 from ssd_detector_ros.node import DetectorNode
 from ssd_detector_ros.start.run import main
+from tests.patience import patience_s, wait_for_end
 from tests.ros.made_images import plain_image
-from tests.ros.processes import patience_s
 from tests.tiny_bundle import DEPLOY_YAML, write_tiny_bundle
 
 SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
@@ -95,16 +95,14 @@ def test_a_middleware_that_counts_no_losses_is_subscribed_to_all_the_same():
 
 def end_of_worker(pipeline):
     """Wait until an exception has ended the worker's thread."""
-    thread = pipeline._worker._thread
-    thread.join(patience_s())
-    return not thread.is_alive()
+    wait_for_end(pipeline._worker._thread, 'the worker to end')
 
 
 def test_a_frame_that_is_overtaken_by_an_interrupt_is_no_failure(node, context):
     pipeline, camera = node._pipeline, node._cameras[0]
     context.try_shutdown()
     pipeline.on_image(camera, plain_image(red=255))
-    assert end_of_worker(pipeline)
+    end_of_worker(pipeline)
     assert node.failure is None
 
 
@@ -112,7 +110,7 @@ def test_an_unforeseen_exception_ends_the_node_with_a_failure(node, context, mon
     monkeypatch.setattr(node._cameras[0], 'outputs', None)
     pipeline = node._pipeline
     pipeline.on_image(node._cameras[0], plain_image(red=255))
-    assert end_of_worker(pipeline)
+    end_of_worker(pipeline)
     assert isinstance(node.failure, AttributeError)
     assert not context.ok()
 

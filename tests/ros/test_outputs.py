@@ -1,7 +1,5 @@
 """Publishers: the overlay costs nothing while nobody looks."""
 
-import time
-
 import numpy as np
 import pytest
 import rclpy
@@ -12,7 +10,7 @@ from std_msgs.msg import Header
 from ssd_detector import Detections
 from ssd_detector_ros.outputs import publishers as outputs
 from ssd_detector_ros.threads.polled_group import PolledGroup
-from tests.ros.processes import patience_s
+from tests.patience import wait_for
 
 
 @pytest.fixture
@@ -64,20 +62,18 @@ def test_destroy_takes_the_topics_away(node):
         # Those of every node, such as /rosout, may be told of at any time.
         return {name for name, _ in found if name.startswith('/test_outputs/')}
 
-    def wait_for(condition):
-        """Wait for the graph, which is told of changes in its own time."""
-        end_s = time.monotonic() + patience_s()
-        while not condition() and time.monotonic() < end_s:
-            rclpy.spin_once(node, executor=executor, timeout_sec=0.02)
-        return condition()
+    def spin():
+        """Let the graph be told of changes, in its own time."""
+        rclpy.spin_once(node, executor=executor, timeout_sec=0.02)
 
     executor = SingleThreadedExecutor(context=node.context)
-    assert wait_for(lambda: '/test_outputs/transition_event' in topics())
-    before = topics()
+    # The graph may still hold what the node of another test, of the same name, published.
+    before = {'/test_outputs/transition_event'}
+    wait_for(lambda: topics() == before, 'the topics of a node without cameras', pause=spin)
     publishers = outputs.CameraOutputs(node, '~', PolledGroup())
-    assert wait_for(lambda: '/test_outputs/detections' in topics() - before)
+    wait_for(lambda: '/test_outputs/detections' in topics() - before, 'detections', pause=spin)
     publishers.destroy()
-    assert wait_for(lambda: topics() == before)
+    wait_for(lambda: topics() == before, 'the topics to go', pause=spin)
 
 
 def test_events_are_looked_at_shortly_after_they_were_let_in():

@@ -7,7 +7,8 @@ import sys
 
 import pytest
 
-from tests.ros.processes import outcome, running, WaitedTooLong
+from tests.patience import WaitedTooLong
+from tests.ros.processes import outcome, running
 
 ROOT = Path(__file__).parents[2]
 # A shell's background job ignores SIGINT, and hands that on.
@@ -40,7 +41,7 @@ def test_a_test_that_waited_in_vain_shows_where_the_process_is(tmp_path, capfd):
     log = tmp_path / 'log'
     with pytest.raises(WaitedTooLong), running(COMMAND, log):
         wait_for_words(log)
-        raise WaitedTooLong('nothing came')
+        raise WaitedTooLong('nothing', 0.0)
     told = capfd.readouterr().err
     assert 'last words' in told
     assert '(most recent call first)' in told and 'in wait' in told

@@ -15,8 +15,8 @@ from ssd_detector_ros.frames import pipeline
 from ssd_detector_ros.node import DetectorNode
 from ssd_detector_ros.threads import receiver
 from ssd_detector_ros.threads.polled_group import PolledGroup
+from tests.patience import wait_for, wait_for_end
 from tests.ros.made_images import plain_image
-from tests.ros.processes import patience_s
 from tests.ros.talking import NO_EVENTS
 from tests.tiny_bundle import write_tiny_bundle
 
@@ -66,11 +66,12 @@ def answers(node, context, trigger):
     listener.create_subscription(Detection2DArray, 'ssd_detector/detections', heard.append, 10)
     for one in (node, listener):
         executor.add_node(one)
-    for _ in range(int(patience_s() / 0.05)):
+
+    def spin():
         trigger()
         executor.spin_once(timeout_sec=0.05)
-        if heard:
-            break
+
+    wait_for(lambda: heard, 'an answer', pause=spin)
     executor.shutdown()
     listener.destroy_node()
     return heard
@@ -80,11 +81,17 @@ def fail(error):
     raise error
 
 
+def send_until_it_ends(camera, thread):
+    """Send images until one has ended a thread."""
+    is_over, pause = lambda: not thread.is_alive(), lambda: [camera(), thread.join(0.1)]
+    wait_for(is_over, 'an image to end the thread', pause=pause)
+
+
 def test_images_are_taken_while_no_executor_spins(context, camera):
     heard = Event()
     node, subscription = listening(context, lambda _: heard.set())
     taking = receiver.Receiver(context, [subscription], on_failure=fail)
-    assert any([camera(), heard.wait(0.1)][1] for _ in range(int(patience_s() / 0.1)))
+    wait_for(heard.is_set, 'an image', pause=lambda: [camera(), heard.wait(0.1)])
     taking.stop()
     node.destroy_node()
 
@@ -116,8 +123,7 @@ def test_a_round_of_waiting_is_an_image_or_a_timeout(context, camera, monkeypatc
     node, subscription = listening(context, lambda image: [heard.append(image), arrived.set()])
     taking = receiver.Receiver(context, [subscription], on_failure=fail)
     for _ in range(10):
-        while not arrived.wait(0.1):
-            camera()
+        wait_for(arrived.is_set, 'an image', pause=lambda: [camera(), arrived.wait(0.1)])
         arrived.clear()
     taking.stop()
     assert sum(rounds) == len(heard) >= 10
@@ -130,11 +136,7 @@ def test_an_exception_of_a_callback_is_told_and_ends_the_thread(context, camera)
     failures = []
     node, subscription = listening(context, lambda _: fail(ZeroDivisionError('of a test')))
     taking = receiver.Receiver(context, [subscription], on_failure=failures.append)
-    for _ in range(int(patience_s() / 0.1)):
-        camera()
-        taking._thread.join(0.1)
-        if not taking._thread.is_alive():
-            break
+    send_until_it_ends(camera, taking._thread)
     assert [type(one) for one in failures] == [ZeroDivisionError]
     taking.stop()
     node.destroy_node()
@@ -146,11 +148,7 @@ def test_an_exception_in_the_thread_ends_the_node_with_a_failure_in_words(
     monkeypatch.setattr(pipeline, 'read_image', lambda _: fail(ZeroDivisionError('of a test')))
     assert detector.start()
     thread = detector._pipeline._receiver._thread
-    for _ in range(int(patience_s() / 0.1)):
-        camera()
-        thread.join(0.1)
-        if not thread.is_alive():
-            break
+    send_until_it_ends(camera, thread)
     assert isinstance(detector.failure, ZeroDivisionError) and not context.ok()
     assert 'the thread ssd_detector_receiver ended: ZeroDivisionError' in capfd.readouterr().err
 
@@ -159,8 +157,7 @@ def test_the_thread_ends_with_its_context(context, detector):
     assert detector.start()
     thread = detector._pipeline._receiver._thread
     context.try_shutdown()
-    thread.join(patience_s())
-    assert not thread.is_alive()
+    wait_for_end(thread, 'the receiver to end')
     assert detector.failure is None
 
 

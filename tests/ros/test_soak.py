@@ -6,6 +6,8 @@ import sys
 
 import pytest
 
+from tests.patience import patience_s
+
 
 # Slow: whether memory grows takes longer to see than whether every frame has one answer.
 @pytest.mark.parametrize('seconds', [12, pytest.param(45, marks=pytest.mark.slow)])
@@ -15,7 +17,7 @@ def test_the_node_holds_out_while_everything_changes(seconds):
         cwd=Path(__file__).parents[2],
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=patience_s(120),
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr

@@ -21,8 +21,9 @@ from rclpy.qos import ReliabilityPolicy
 
 from ssd_detector_ros.parameters.declarations import DECLARATIONS
 from ssd_detector_ros.start.run import main
+from tests.patience import patience_s
 from tests.ros.made_images import compressed_image, plain_image
-from tests.ros.processes import detector_command, outcome, patience_s, running
+from tests.ros.processes import detector_command, outcome, running
 from tests.ros.talking import peer
 
 RUN = ['ros2', 'run', 'ssd_detector_ros', 'detector', '--ros-args']

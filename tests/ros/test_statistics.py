@@ -105,6 +105,20 @@ def test_nothing_is_counted_without_the_lock():
     assert were_locked == [True] * 8
 
 
+def test_a_period_ends_for_all_figures_at_one_moment():
+    """What is counted between the sum and the new beginning would be in neither period."""
+    were_locked = []
+
+    def clock():
+        were_locked.append(statistics is not None and statistics._lock.locked())
+        return 1.0
+
+    statistics = None
+    statistics = Statistics(clock=clock)
+    statistics.end_period()
+    assert were_locked == [False, True, True]
+
+
 def test_a_stopwatch_times_laps_and_their_sum():
     clock = Clock()
     watch = Stopwatch(clock.now_s, clock=clock)

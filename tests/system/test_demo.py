@@ -9,6 +9,8 @@ import sys
 import pytest
 import yaml
 
+from tests.patience import patience_s
+
 ROOT = Path(__file__).parents[2]
 
 pytestmark = pytest.mark.skipif(
@@ -19,7 +21,10 @@ pytestmark = pytest.mark.skipif(
 
 def run_demo(output, *, script=ROOT / 'tools/demo/demo.py'):
     return subprocess.run(
-        [sys.executable, script, '--output', output], capture_output=True, text=True, timeout=120
+        [sys.executable, script, '--output', output],
+        capture_output=True,
+        text=True,
+        timeout=patience_s(120),
     )
 
 

@@ -162,7 +162,8 @@ class _Finder(ast.NodeVisitor):
     def visit_Return(self, node: ast.Return) -> None:
         if node.value is None:
             return
-        if not (isinstance(node.value, ast.Constant) and node.value.value is None):
+        # None is as false as False.
+        if not (isinstance(node.value, ast.Constant) and not node.value.value):
             self._replace(node.value, 'None')
         self.visit(node.value)
 

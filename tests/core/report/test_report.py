@@ -22,6 +22,7 @@ from ssd_detector.report.pictures import mark_worst
 from ssd_detector.report.result import DataResult, Origin
 from ssd_detector.report.summary import summarize
 from tests.core.evaluation.cases import random_data_sets
+from tests.patience import patience_s
 
 # The third has no object, and its name must not become a tag of the page.
 LABELS = ('cat', 'dog', '<i>&')
@@ -112,7 +113,7 @@ def seen(page, comparison, tmp_path_factory):
         ],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=patience_s(60),
     )
     title = re.search(r'<title>(\[.*?\])</title>', process.stdout, re.DOTALL)
     assert title, process.stderr[-2000:]

@@ -18,6 +18,7 @@ from ssd_training.runs.checkpoints import (
     read_checkpoint,
     write_checkpoint,
 )
+from tests.patience import patience_s
 
 ARRAYS = {
     'model/head_0_box/kernel': np.arange(12, dtype=np.float32).reshape(3, 4),
@@ -128,7 +129,7 @@ def test_a_kill_while_writing_leaves_a_whole_checkpoint(tmp_path):
         for _ in range(1 + number):
             process.stdout.readline()
         process.send_signal(signal.SIGKILL)
-        process.communicate()
+        process.communicate(timeout=patience_s())
 
         step = list_steps(os.listdir(tmp_path))[-1]
         np.testing.assert_array_equal(read_checkpoint(tmp_path, step).arrays['model/a'], step)

@@ -23,6 +23,7 @@ from ssd_training.runs.checkpoint_source import open_source
 from ssd_training.runs.checkpoints import read_checkpoint
 from ssd_training.train import CONFIG_ROOT
 from ssd_training.train import main as train_main
+from tests.patience import patience_s
 from tests.training.conftest import TINY, UNCHANGED
 
 # Eight steps, a checkpoint after 2, 3, 4, 6 and 8; little to compile.
@@ -106,7 +107,7 @@ def kill_at(data_root):
                 process.send_signal(number)
                 break
         start_s = time.monotonic()
-        _, rest = process.communicate()
+        _, rest = process.communicate(timeout=patience_s(60))
         return process.returncode, time.monotonic() - start_s, rest
 
     return run_until

@@ -16,6 +16,7 @@ from tensorboard.util import tensor_util
 from ssd_training.errors import RunError
 from ssd_training.runs.checkpoint_source import open_source
 from ssd_training.training.distribution import open_distribution
+from tests.patience import patience_s
 from tests.training.conftest import TINY, UNCHANGED
 
 # Twenty steps; frozen statistics, as each worker's part of a batch has others.
@@ -87,10 +88,10 @@ def assert_same_curve(one, other):
 def test_two_workers_with_half_the_batch_follow_the_curve_of_one(tmp_path, data_root):
     pair = start_pair(tmp_path / 'two', data_root)
     for process in pair:
-        _, stderr = process.communicate(timeout=300)
+        _, stderr = process.communicate(timeout=patience_s(300))
         assert process.returncode == 0, stderr
     alone = start(tmp_path / 'one', data_root)
-    _, stderr = alone.communicate(timeout=300)
+    _, stderr = alone.communicate(timeout=patience_s(300))
     assert alone.returncode == 0, stderr
 
     assert_same_curve(tmp_path / 'two', tmp_path / 'one')
@@ -106,7 +107,7 @@ def test_a_signal_to_one_worker_stops_both_after_the_same_step(tmp_path, data_ro
             break
 
     try:
-        ends = [process.communicate(timeout=120)[1] for process in pair]
+        ends = [process.communicate(timeout=patience_s(120))[1] for process in pair]
     finally:
         for process in pair:
             process.kill()

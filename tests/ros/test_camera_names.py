@@ -1,0 +1,81 @@
+"""What is subscribed to for each camera, and what is published for it, under remapping rules."""
+
+import pytest
+import rclpy
+from rclpy.node import Node
+from sensor_msgs.msg import CompressedImage, Image
+
+from ssd_detector import ConfigError
+from ssd_detector_ros.cameras.camera_names import name_cameras
+from ssd_detector_ros.cameras.transports import TRANSPORTS
+
+
+@pytest.fixture
+def node():
+    context = rclpy.Context()
+    rules = ('front:=/cam/front', 'left:=right', 'right:=left', 'jpeg/compressed:=/cam/jpeg')
+    arguments = [word for rule in rules for word in ('-r', rule)]
+    rclpy.init(args=['--ros-args', *arguments], context=context)
+    node = Node('detector', namespace='/robot', context=context)
+    yield node
+    node.destroy_node()
+    context.try_shutdown()
+
+
+def names(node, *topics, transport='raw'):
+    one, several = (topics[0], ()) if len(topics) == 1 else ('image', topics)
+    return name_cameras(
+        node, image_topic=one, image_topics=several, transport=TRANSPORTS[transport]
+    )
+
+
+def test_names_follow_namespace_and_remapping_and_outputs_follow_what_was_given(node):
+    assert [(one.topic, one.prefix) for one in names(node, 'front', '/rear/image')] == [
+        ('/cam/front', '~/front'),
+        ('/rear/image', '~/rear/image'),
+    ]
+    (alone,) = names(node, 'image', transport='compressed')
+    assert (alone.topic, alone.prefix) == ('/robot/image/compressed', '~')
+
+
+@pytest.mark.parametrize('transport', ['raw', 'compressed'])
+def test_names_are_those_that_rcl_subscribes_to_and_swapped_ones_are_swapped(node, transport):
+    suffix, message_type = {'raw': ('', Image), 'compressed': ('/compressed', CompressedImage)}[
+        transport
+    ]
+    found = names(node, 'left', 'right', 'front', 'jpeg', transport=transport)
+    subscribed = [
+        node.create_subscription(message_type, one.given, print, 1).topic_name for one in found
+    ]
+    assert subscribed == [one.topic for one in found]
+    assert [one.removesuffix(suffix) for one in subscribed[:3]] == [
+        '/robot/right',
+        '/robot/left',
+        '/cam/front',
+    ]
+    assert subscribed[3] == ('/robot/jpeg' if transport == 'raw' else '/cam/jpeg')
+    others = names(
+        node,
+        *('left', 'right', 'front', 'jpeg'),
+        transport={'raw': 'compressed', 'compressed': 'raw'}[transport],
+    )
+    assert [one.other_topic for one in found] == [one.topic for one in others]
+
+
+@pytest.mark.parametrize(
+    ('topics', 'words'),
+    [
+        (('front', '/front'), 'given twice'),
+        (('camera/compressed',), 'expected camera'),
+        (('',), "received ''"),
+        (('no topic',), 'no topic'),
+        (('front', '9lives', 'no topic'), '9lives'),
+        (('9lives', 'no topic'), "'no topic'"),
+        (('front', '/cam/front'), 'several cameras are remapped to'),
+        (('front', '~'), "received '~'"),
+    ],
+)
+def test_topics_that_can_not_be_are_refused_with_their_name(node, topics, words):
+    with pytest.raises(ConfigError) as caught:
+        names(node, *topics)
+    assert words in str(caught.value)
