@@ -4,7 +4,7 @@ SHELL := bash
 # One target after the other: they share install/ and, on small machines, two cores.
 .NOTPARALLEL:
 .PHONY: help install dev build lint format test test-unit test-integration test-slow test-all test-cov
-.PHONY: mutants demo lock bench bench-eval bench-ros soak clean
+.PHONY: mutants demo lock release-model bench bench-eval bench-ros soak clean
 
 # colcon's setup files read unset variables, so no `-u` above.
 SOURCED = source install/setup.bash &&
@@ -78,6 +78,9 @@ bench: build  ## time of core, training data and steps, node, every runtime besi
 	@$(SOURCED) python tools/bench/train_step.py
 	@$(SOURCED) $(OWN_DOMAIN) python tools/bench/node.py
 	@$(SOURCED) python -m ssd_training.benchmark
+
+release-model: build  ## train and deploy the released bundle again, into runs/release/; resumable
+	@$(SOURCED) python tools/release/release_model.py
 
 soak: build  ## half an hour of everything at once on the node
 	@$(SOURCED) $(TEST_ENVIRONMENT) python -m tests.ros.soak

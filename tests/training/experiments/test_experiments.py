@@ -1,5 +1,6 @@
 """Experiment files, merging, fingerprint."""
 
+import dataclasses
 from operator import attrgetter
 from pathlib import Path
 import re
@@ -11,6 +12,7 @@ import yaml
 from ssd_detector.errors import ConfigError
 from ssd_training.deployment.trained_model import load_deploy_config
 from ssd_training.errors import WeightsError
+from ssd_training.experiments.architecture import flatten
 from ssd_training.experiments.merge import format_tree, load_experiment
 from ssd_training.runs.fingerprint import compute_fingerprint
 from ssd_training.train import CONFIG_ROOT
@@ -30,18 +32,20 @@ def findings_of(*overrides, **kwargs):
     return error.value.findings
 
 
-def test_all_six_experiments_and_both_deploy_configs_are_there():
+def test_all_experiments_and_deploy_configs_are_there():
     assert [path.stem for path in EXPERIMENTS] == [
         '_template',
         'exp001_baseline',
         'exp002_ssdlite',
         'exp003_multiscale',
         'exp004_qat',
+        'exp005_release',
         'smoke',
     ]
     assert [path.stem for path in DEPLOY_CONFIGS] == [
         'mobilenetv2_ssd_voc',
         'mobilenetv2_ssd_voc_qat',
+        'mobilenetv2_ssd_voc_release',
     ]
 
 
@@ -84,6 +88,7 @@ FLIPPED_ALONE = {f'{change}.probability': 0.0 for change in ('photometric', 'exp
         ('exp002_ssdlite', FINE_TUNED),
         ('exp003_multiscale', FINE_TUNED),
         ('exp004_qat', FINE_TUNED),
+        ('exp005_release', FINE_TUNED),
         ('smoke', FLIPPED_ALONE),
         ('_template', {}),
     ],
@@ -95,6 +100,25 @@ def test_a_shipped_experiment_augments_as_ssd_does_but_for_what_it_says(name, ch
 
     expected = AS_IN_SSD | changes
     assert {key: attrgetter(key)(config.augmentation) for key in expected} == expected
+
+
+def test_the_release_differs_from_its_recipe_in_data_and_length_alone():
+    recipe, _ = load_experiment(
+        CONFIG_ROOT / 'experiments/exp002_ssdlite.yaml', CONFIG_ROOT, environment={}
+    )
+    release, _ = load_experiment(
+        CONFIG_ROOT / 'experiments/exp005_release.yaml', CONFIG_ROOT, environment={}
+    )
+
+    recipe, release = (flatten(dataclasses.asdict(one)) for one in (recipe, release))
+    keys = recipe.keys() | release.keys()
+    differing = {key for key in keys if recipe.get(key) != release.get(key)}
+    assert {key for key in differing if not key.startswith('experiment.')} == {
+        'data.train_split',
+        'data.val_split',
+        'train.epochs',
+        'train.eval_every',
+    }
 
 
 def test_every_shipped_component_but_spare_data_is_used_by_an_experiment():
