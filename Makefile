@@ -4,7 +4,7 @@ SHELL := bash
 # One target after the other: they share install/ and, on small machines, two cores.
 .NOTPARALLEL:
 .PHONY: help install dev build lint format test test-unit test-integration test-slow test-all test-cov
-.PHONY: mutants demo lock release-model bench bench-eval bench-ros soak clean
+.PHONY: mutants demo demo-experiments lock release-model bench bench-eval bench-ledger bench-ros soak clean
 
 # colcon's setup files read unset variables, so no `-u` above.
 SOURCED = source install/setup.bash &&
@@ -72,6 +72,9 @@ demo:  ## real photographs through the node; writes demo_out/
 	@tools/setup.sh demo
 	@$(SOURCED) python tools/demo/demo.py
 
+demo-experiments: build  ## three small trainings on two workers, with a ledger; writes demo_out/experiments/
+	@$(SOURCED) python tools/demo/experiments.py
+
 bench: build  ## time of core, training data and steps, node, every runtime beside others
 	@$(SOURCED) python tools/bench/core.py
 	@$(SOURCED) python tools/bench/data.py
@@ -87,6 +90,9 @@ soak: build  ## half an hour of everything at once on the node
 
 bench-eval: build  ## time of scoring, of the whole analysis, and of comparing two results
 	@$(SOURCED) python tools/bench/evaluation.py
+
+bench-ledger: build  ## how the ledger of experiments grows, in both stores
+	@$(SOURCED) python tools/bench/ledger.py
 
 bench-ros: build  ## throughput and latency of the node, as ratios to the core
 	@$(SOURCED) $(OWN_DOMAIN) python tools/bench/ros.py --model model_int8_cpu.onnx

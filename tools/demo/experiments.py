@@ -15,11 +15,11 @@ OUTPUT = Path('demo_out/experiments')
 LEDGER = [sys.executable, '-m', 'ssd_training.ledger']
 # Seconds each: what is learnt in them is little.
 SHORT = [
-    'data.shapes.num_train=480',
-    'data.shapes.num_val=60',
+    'data.shapes.num_train=160',
+    'data.shapes.num_val=32',
     'train.epochs=2',
     'train.eval_every=1',
-    'train.batch_size=16',
+    'train.batch_size=8',
     'scheduler.warmup.steps=10',
 ]
 EXPERIMENTS = {

@@ -62,7 +62,7 @@ class DynamoDbStore:
         :return: false when there is one with this key
         """
         return self._write(
-            'put_item', Item=_encode_row(to_row(entry)), ConditionExpression=_not_exists()
+            'put_item', Item=encode_row(to_row(entry)), ConditionExpression=_not_exists()
         )
 
     def get_many(self, keys: Iterable[Key]) -> list[Entry]:
@@ -212,10 +212,16 @@ def _not_exists() -> str:
 
 
 def _encode_key(key: Key) -> Item:
-    return _encode_row(key._asdict())
+    return encode_row(key._asdict())
 
 
-def _encode_row(row: dict[str, Any]) -> Item:
+def encode_row(row: dict[str, Any]) -> Item:
+    """
+    Write a row as DynamoDB has it.
+
+    :param row: from to_row
+    :return: an item
+    """
     return {name: _encode(value) for name, value in row.items()}
 
 

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from ssd_training.errors import RunError
+from ssd_training.errors import LeaseLostError, RunError
 from ssd_training.runs.checkpoint_source import find_run
 from ssd_training.runs.finished_run import read_finished_run
 from ssd_training.runs.folder import RunFolder
@@ -91,6 +91,26 @@ def test_metrics_of_steps_that_are_trained_again_are_replaced(folder):
 
     history = json.loads((folder.path / 'metric_history.json').read_text())
     assert [(entry['step'], entry['train/loss']) for entry in history] == [(5, 5.0), (10, 0.5)]
+
+
+def test_a_folder_goes_to_the_later_claim_and_who_lost_it_leaves_its_status_alone(folder):
+    """As where a process was stopped for longer than its lease, with the lock in its hands."""
+    with pytest.raises(LeaseLostError), RunFolder(folder.path, 1).running():
+        with pytest.raises(RunError, match='another process is training there'):
+            with RunFolder(folder.path, 1).running():
+                pass
+        with RunFolder(folder.path, 2).running():
+            with pytest.raises(RunError, match='another process'):
+                with RunFolder(folder.path, 1).running():
+                    pass
+        raise LeaseLostError(['token 1 was lost'])
+    assert status_of(folder)['status'] == 'success'
+
+
+def test_a_process_without_a_claim_loses_its_folder_to_nobody(folder):
+    with folder.running(), pytest.raises(RunError, match='another process is training there'):
+        with RunFolder(folder.path, 2).running():
+            pass
 
 
 def test_two_processes_never_train_in_one_folder(folder):
