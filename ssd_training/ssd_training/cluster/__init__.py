@@ -1,0 +1,1 @@
+"""Where one machine is outgrown: the queue and trainings on Ray, task files for SkyPilot."""
