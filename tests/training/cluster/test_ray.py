@@ -4,6 +4,7 @@ The queue and distributed trainings on Ray clusters whose nodes are processes of
 Each node has folders of its own, so that what goes on elsewhere goes on from what was uploaded.
 """
 
+from contextlib import suppress
 import json
 import os
 from pathlib import Path
@@ -23,16 +24,25 @@ EXPERIMENT = ('experiments/smoke.yaml', 'data.shapes.num_train=128', 'data.shape
 CHANGES = ('scheduler.warmup.steps=1', 'train.epochs=4', 'train.eval_every=4')
 
 
+def patiently(start, **options):
+    """Try again: Ray gives a node 30 s to start, which is too little on a busy machine."""
+    for _ in range(5):
+        with suppress(Exception):
+            return start(**options)
+    return start(**options)
+
+
 @pytest.fixture
 def cluster(tmp_path, monkeypatch):
     """Start three nodes: the head, which has no room for workers, and two that have."""
     monkeypatch.setenv('RAY_USAGE_STATS_ENABLED', '0')
     monkeypatch.setenv('SSD_LEASE_S', '20')
     monkeypatch.setenv('CHECKPOINT_BUCKET', f'file://{tmp_path}/store')
-    cluster = Cluster(initialize_head=True, head_node_args={'num_cpus': 0})
+    cluster = Cluster()
+    patiently(cluster.add_node, num_cpus=0)
     for number in range(2):
         folder = {'RUNS_ROOT': f'{tmp_path}/node{number}'}
-        cluster.add_node(num_cpus=1, env_vars=folder, resources={f'node{number}': 1})
+        patiently(cluster.add_node, num_cpus=1, env_vars=folder)
     yield cluster
     ray.shutdown()
     cluster.shutdown()
