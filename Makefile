@@ -72,7 +72,7 @@ demo:  ## real photographs through the node; writes demo_out/
 	@tools/setup.sh demo
 	@$(SOURCED) python tools/demo/demo.py
 
-demo-experiments: build  ## three small trainings on two workers, with a ledger; writes demo_out/experiments/
+demo-experiments: build  ## three small trainings on two workers, with a ledger; writes demo_out/
 	@$(SOURCED) python tools/demo/experiments.py
 
 bench: build  ## time of core, training data and steps, node, every runtime beside others
