@@ -1,4 +1,4 @@
-"""The ledger for people: the reference's table, with the age of leases."""
+"""The ledger for people: the reference's table, with who works and the age of leases."""
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
@@ -23,7 +23,8 @@ _COLUMNS = (
     ('PRIORITY', 10),
     ('STEPS', 8),
     ('METRIC', 10),
-    ('INSTANCE', 12),
+    ('INSTANCE', 10),
+    ('WORKER', 10),
     ('LEASE', 8),
     ('COST', 8),
 )
@@ -125,6 +126,8 @@ def _cells(entry: Entry, now: datetime) -> list[str]:
         '-' if entry.total_steps is None else str(entry.total_steps),
         metric,
         entry.instance_type or '-',
+        # Behind it stand the process and a number that nobody else has.
+        (entry.ec2_instance or '-').partition(':')[0],
         _describe_lease(entry, now),
         cost,
     ]

@@ -60,9 +60,9 @@ def test_experiments_are_registered_listed_and_what_is_next_is_told(run):
     assert code == 0
     head, row = table.splitlines()
     assert head.split() == (
-        'ID FINGERPRINT STATUS PRIORITY STEPS METRIC INSTANCE LEASE COST'.split()
+        'ID FINGERPRINT STATUS PRIORITY STEPS METRIC INSTANCE WORKER LEASE COST'.split()
     )
-    assert row.split()[0] == 'smoke' and row.split()[2:] == ['pending', '2', *'-----']
+    assert row.split()[0] == 'smoke' and row.split()[2:] == ['pending', '2', *'------']
     assert run('next')[1].startswith('smoke (')
     assert json.loads(run('list', '--json')[1])[0]['status'] == 'pending'
 
@@ -92,8 +92,8 @@ def test_an_empty_ledger_has_nothing_next(run):
 def test_a_lease_and_its_age_are_listed(run, ledger):
     ledger.add(make_entry())
     claims_of(ledger).claim_next()
-    lease, unit, cost = run('list')[1].splitlines()[1].split()[-3:]
-    assert (int(lease) < 60, unit, cost) == (True, 's', '-')
+    worker, age, unit, cost = run('list')[1].splitlines()[1].split()[-4:]
+    assert (worker, int(age) < 60, unit, cost) == ('somehost', True, 's', '-')
 
 
 def test_what_a_machine_holds_is_released_by_force_or_when_its_lease_is_over(run, ledger):
