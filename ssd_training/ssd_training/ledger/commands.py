@@ -14,7 +14,7 @@ from rich.live import Live
 from ssd_detector.errors import ConfigError
 from ssd_training.errors import LedgerError
 from ssd_training.ledger.clock import machine_clock
-from ssd_training.ledger.entry import Entry, Status
+from ssd_training.ledger.entry import Entry, Queue, Status
 from ssd_training.ledger.expiry import Watch
 from ssd_training.ledger.opening import (
     default_location,
@@ -115,6 +115,8 @@ def _run(location: Location, arguments: argparse.Namespace) -> int:
         print(f'{entry.key}: {describe_end(entry)}')
     if not ends:
         print(_NOTHING)
+    for one in claims.store.list_queue(Queue.WAITING):
+        print(f'{one.key}: waits for {", ".join(one.depends_on)}')
     return 1 if any(entry.status is Status.FAILED for entry in ends.values()) else 0
 
 

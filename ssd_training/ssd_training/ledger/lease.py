@@ -12,11 +12,13 @@ from collections.abc import Callable, Mapping
 import dataclasses
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+import logging
 import threading
 from typing import Any
 
 from ssd_training.errors import LeaseLostError, LedgerError
 from ssd_training.ledger.clock import Clock
+from ssd_training.ledger.dependencies import unblock
 from ssd_training.ledger.entry import Entry, Key, Status
 from ssd_training.ledger.store import change, get, Store
 
@@ -25,6 +27,8 @@ DEFAULT_LEASE_S = 60.0
 _USED_SHARE = 0.8
 # An error message, not a log.
 _MAX_REASON = 1000
+logger = logging.getLogger(__name__)
+
 UNCLAIMED: Mapping[str, Any] = {
     'claimed': None,
     'ec2_instance': None,
@@ -179,7 +183,7 @@ class Lease:
 
     def succeed(self, result: Result) -> None:
         """
-        Note that the training is complete.
+        Note that the training is complete, and free what has waited for it.
 
         :param result: what it has made
         :raises LeaseLostError: when somebody else has taken over
@@ -196,6 +200,11 @@ class Lease:
                 'failure_reason': None,
             }
         )
+        try:
+            unblock(self._store)
+        except LedgerError as error:
+            # Whoever finds nothing else to claim does it.
+            logger.warning('%s', error)
 
     def fail(self, reason: str, *, is_final: bool = False) -> None:
         """

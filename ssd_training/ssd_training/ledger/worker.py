@@ -7,7 +7,7 @@ import signal
 
 from ssd_training.errors import InterruptedRun
 from ssd_training.ledger.entry import Entry, Queue, Status
-from ssd_training.ledger.lease import Lease
+from ssd_training.ledger.lease import describe_state, Lease
 from ssd_training.ledger.queue import Claims
 from ssd_training.ledger.store import get, Store
 
@@ -70,6 +70,8 @@ def describe_end(entry: Entry) -> str:
     :param entry: as it is now
     :return: such as: failed (attempt 2 of 3): the loss is nan
     """
+    if entry.status is Status.RUNNING:
+        return f'taken over, {describe_state(entry)}'
     if entry.status is not Status.FAILED:
         reason = entry.failure_reason
         return f'{entry.status.value}: {reason}' if reason else entry.status.value

@@ -3,9 +3,9 @@
 import pytest
 
 from ssd_training.errors import InterruptedRun, LedgerError, NotClaimableError
+from ssd_training.ledger.dependencies import unblock
 from ssd_training.ledger.entry import Queue, Status
 from ssd_training.ledger.lease import Result
-from ssd_training.ledger.queue import unblock
 from ssd_training.ledger.sqlite_store import SqliteStore
 from ssd_training.ledger.store import get
 from ssd_training.ledger.worker import Plan, work
@@ -77,7 +77,20 @@ def test_the_recipe_registered_last_is_the_one_that_others_wait_for(store, claim
     store.add(make_entry('second', 3, depends_on=('first',), is_blocked=True))
     assert unblock(store) == 0
     claims.claim(store.find('first')[-1].key).succeed(RESULT)
-    assert unblock(store) == 1
+    assert not store.find('second')[0].is_blocked
+
+
+def test_what_was_waiting_comes_before_what_is_less_important(store, claims):
+    store.add(make_entry('first', 1, priority=5))
+    store.add(make_entry('trifle', 2))
+    store.add(make_entry('second', 3, priority=5, depends_on=('first',), is_blocked=True))
+    assert trained_by(claims) == ['first', 'second', 'trifle']
+
+
+def test_what_waits_is_freed_also_where_the_machine_that_succeeded_died_then(store, claims):
+    store.add(make_entry('first', 1, status=Status.SUCCESS))
+    store.add(make_entry('second', 2, depends_on=('first',), is_blocked=True))
+    assert trained_by(claims) == ['second']
 
 
 def test_what_was_left_behind_takes_its_old_place(store):
