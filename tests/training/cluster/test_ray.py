@@ -33,11 +33,11 @@ def patiently(start, **options):
 
 
 @pytest.fixture
-def cluster(tmp_path, monkeypatch):
+def cluster(bucket, tmp_path, monkeypatch):
     """Start three nodes: the head, which has no room for workers, and two that have."""
     monkeypatch.setenv('RAY_USAGE_STATS_ENABLED', '0')
     monkeypatch.setenv('SSD_LEASE_S', '20')
-    monkeypatch.setenv('CHECKPOINT_BUCKET', f'file://{tmp_path}/store')
+    monkeypatch.setenv('CHECKPOINT_BUCKET', f'checkpoints/{tmp_path.name}')
     cluster = Cluster()
     patiently(cluster.add_node, num_cpus=0)
     for number in range(2):
