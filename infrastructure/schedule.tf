@@ -8,12 +8,8 @@ resource "terraform_data" "queue" {
   ]
 
   provisioner "local-exec" {
-    command = length(var.experiments) == 0 ? "true" : "python3 -m ssd_training.ledger register ${join(" ", var.experiments)}"
-    environment = {
-      AWS_DEFAULT_REGION        = var.region
-      DYNAMODB_EXPERIMENT_TABLE = aws_dynamodb_table.ledger.name
-      GIT_COMMIT                = var.git_commit
-    }
+    command     = length(var.experiments) == 0 ? "true" : "python3 -m ssd_training.ledger register --table_name ${aws_dynamodb_table.ledger.name} --region ${var.region} ${join(" ", var.experiments)}"
+    environment = { GIT_COMMIT = var.git_commit }
   }
 }
 

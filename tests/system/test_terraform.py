@@ -94,7 +94,8 @@ def the_queue_is_filled_before_machines_start(module: Block) -> bool:
 
 def apply_registers_the_experiments(module: Block) -> bool:
     command = module.one('resource', 'terraform_data').one('provisioner').attributes['command']
-    return 'ssd_training.ledger register ${join(" ", var.experiments)}' in command
+    words = 'register --table_name ${aws_dynamodb_table.ledger.name} --region ${var.region} '
+    return f'ssd_training.ledger {words}${{join(" ", var.experiments)}}' in command
 
 
 def changed_experiments_are_registered_anew(module: Block) -> bool:
@@ -202,7 +203,7 @@ CLAIMS: list[tuple[Callable[[Block], bool], str, str, str]] = [
     (no_machine_needs_to_run, 'machines.tf', 'min_size            = 0', ''),
     (a_deadline_ends_all_machines, 'schedule.tf', 'max_size               = 0', ''),
     (the_queue_is_filled_before_machines_start, 'machines.tf', 'terraform_data.queue,', ''),
-    (apply_registers_the_experiments, 'schedule.tf', 'ledger register', 'ledger list'),
+    (apply_registers_the_experiments, 'schedule.tf', '--region ${var.region}', ''),
     (changed_experiments_are_registered_anew, 'schedule.tf', 'filesha256(path)', 'path'),
     (buckets_close_every_way_to_the_public, 'storage.tf', 'block_public_policy     = true', ''),
     (buckets_keep_versions, 'storage.tf', '"Enabled"\n  }\n}', '"Suspended"\n  }\n}'),

@@ -91,6 +91,21 @@ def test_versions_from_pip_are_those_that_were_tested(image):
     assert all(name.startswith('nvidia-') or name == 'tensorflow' for name in unknown)
 
 
+LISTS = {'train': ('detector', 'training', 'gpu'), 'tensorboard': ('tensorboard',)}
+
+
+@pytest.mark.parametrize('image', IMAGES)
+def test_each_package_that_is_asked_for_is_pinned(image):
+    wanted = set()
+    for name in LISTS[image]:
+        text = (ROOT / f'requirements/{name}.txt').read_text()
+        wanted |= set(re.findall(r'^([\w-]+)', text, re.M)) - {'tensorflow-cpu'}
+    pinned = set(
+        re.findall(r'^([\w-]+)', (FOLDER / f'requirements-{image}.txt').read_text(), re.M)
+    )
+    assert wanted <= pinned
+
+
 def test_the_gpu_gets_the_tensorflow_that_was_tested():
     lock = (ROOT / 'requirements/lock.txt').read_text()
     tested = re.search(r'^tensorflow-cpu==(\S+)', lock, re.M)[1]

@@ -92,6 +92,13 @@ def _skypilot(arguments: argparse.Namespace) -> int:
                 'DYNAMODB_EXPERIMENT_TABLE'
             ]
         )
+    if not os.environ.get('CHECKPOINT_BUCKET'):
+        raise ConfigError(
+            [
+                'skypilot: a machine that is taken away takes its runs along; set '
+                'CHECKPOINT_BUCKET to a place for copies, such as bucket/runs'
+            ]
+        )
     chosen = {'accelerators': arguments.accelerators} if arguments.accelerators else {}
     machines = Machines(arguments.image, dataset_url=arguments.dataset_url, **chosen)
     # Paths of this machine are none of theirs.

@@ -1,6 +1,6 @@
 """The ledger's queue on a Ray cluster: a worker command a task."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 import logging
 import sys
 from typing import Any
@@ -13,6 +13,8 @@ from ssd_training.ledger.opening import Location, NAME_VARIABLE
 
 # Whatever the node of a task was lost for, it starts on another one; the ledger counts attempts.
 _NODES_MAY_BE_LOST = -1
+# A spot machine that is to go says so, and goes minutes later: a worker may meet it again.
+_INTERRUPTED, _MAX_RESTARTS = 143, 20
 # What a worker that was cancelled gets: its last upload may take 90 s.
 _PATIENCE_S = 110.0
 
@@ -39,19 +41,20 @@ def work_on_cluster(
     :raises ConfigError: when the ledger can not be reached from other machines
     :raises RunError: when a worker could not be run
     """
-    check_reach(location, list_machines(ray))
+    machines = list_machines(ray)
+    check_reach(location, machines)
+    if len(machines) > 1 and not environment.get('CHECKPOINT_BUCKET'):
+        logger.warning('a node that is lost takes its runs along: set CHECKPOINT_BUCKET')
     task = ray.remote(_work).options(
         **share.on(ray), max_retries=_NODES_MAY_BE_LOST, scheduling_strategy='SPREAD'
     )
     variables = {**environment, **location.as_environment()}
-    workers = {task.remote(variables): number for number in range(num_workers)}
+    workers = Workers(ray, lambda: task.remote(variables), num_workers)
     with ending_on_signals():
         try:
-            return max(_wait_for(ray, workers))
+            return workers.wait()
         except SystemExit:
-            for worker in workers:
-                ray.cancel(worker)
-            ray.wait(list(workers), num_returns=len(workers), timeout=_PATIENCE_S + 10)
+            workers.cancel()
             raise
 
 
@@ -87,14 +90,49 @@ def _work(environment: Mapping[str, str]) -> int:
         command.end(_PATIENCE_S)
 
 
-def _wait_for(ray: Any, workers: Mapping[Any, int]) -> list[int]:
-    exit_codes, waiting = [0], list(workers)
-    while waiting:
-        (done,), waiting = ray.wait(waiting)
-        try:
-            exit_codes.append(ray.get(done))
-        except ray.exceptions.RayError as error:
-            first_line = str(error).splitlines()[0]
-            raise RunError([f'worker {workers[done]}: was not run ({first_line})']) from error
-        logger.info('worker %d: exit code %d', workers[done], exit_codes[-1])
-    return exit_codes
+class Workers:
+    """
+    Workers on a cluster.
+
+    :param ray: connected
+    :param start: starts one, on any node
+    :param num_workers: how many
+    """
+
+    def __init__(self, ray: Any, start: Callable[[], Any], num_workers: int) -> None:
+        self._ray = ray
+        self._start = start
+        self._numbers = {start(): number for number in range(num_workers)}
+        self._restarts_left = dict.fromkeys(range(num_workers), _MAX_RESTARTS)
+
+    def wait(self) -> int:
+        """
+        Wait for all; one that was interrupted with its machine starts again, on any node.
+
+        :return: the largest of their exit codes
+        :raises RunError: when one could not be run
+        """
+        exit_codes = [0]
+        while self._numbers:
+            (done,), _ = self._ray.wait(list(self._numbers))
+            number = self._numbers.pop(done)
+            try:
+                exit_code = int(self._ray.get(done))
+            except self._ray.exceptions.RayError as error:
+                first_line = str(error).splitlines()[0]
+                raise RunError([f'worker {number}: was not run ({first_line})']) from error
+            logger.info('worker %d: exit code %d', number, exit_code)
+            if exit_code == _INTERRUPTED and self._restarts_left[number] > 0:
+                self._restarts_left[number] -= 1
+                self._numbers[self._start()] = number
+            else:
+                exit_codes.append(exit_code)
+        return max(exit_codes)
+
+    def cancel(self) -> None:
+        """Have all of them save and end."""
+        for worker in self._numbers:
+            self._ray.cancel(worker)
+        self._ray.wait(
+            list(self._numbers), num_returns=len(self._numbers), timeout=_PATIENCE_S + 10
+        )

@@ -5,6 +5,7 @@ from pathlib import Path
 import signal
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
 import yaml
@@ -12,7 +13,8 @@ import yaml
 from ssd_detector.errors import ConfigError
 from ssd_training.cluster.__main__ import main
 from ssd_training.cluster.commands_on_nodes import NodeCommand
-from ssd_training.cluster.work_queue import check_reach
+from ssd_training.cluster.work_queue import check_reach, Workers
+from ssd_training.errors import RunError
 from ssd_training.ledger.opening import Location
 
 ROOT = Path(__file__).parents[3]
@@ -20,8 +22,9 @@ ROOT = Path(__file__).parents[3]
 
 @pytest.fixture(autouse=True)
 def nothing_set(monkeypatch):
-    for name in ('SSD_LEDGER', 'DYNAMODB_EXPERIMENT_TABLE', 'CHECKPOINT_BUCKET', 'GIT_COMMIT'):
+    for name in ('SSD_LEDGER', 'DYNAMODB_EXPERIMENT_TABLE', 'GIT_COMMIT'):
         monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv('CHECKPOINT_BUCKET', 'checkpoints/runs')
 
 
 def read_line(path):
@@ -93,13 +96,60 @@ def test_without_ray_one_sentence_says_how_to_get_it(monkeypatch, capsys, words)
     assert 'pip install "ssd_training[ray]"' in message and message.count('\n') == 1
 
 
+class Tasks:
+    """Stands for Ray: tasks that have ended before they are asked for."""
+
+    exceptions = SimpleNamespace(RayError=ConnectionError)
+
+    def __init__(self, *exit_codes):
+        self.left = list(exit_codes)
+        self.cancelled = []
+
+    def start(self):
+        return object()
+
+    def wait(self, tasks, **_):
+        return tasks[:1], tasks[1:]
+
+    def get(self, task):
+        exit_code = self.left.pop(0)
+        if exit_code is None:
+            raise ConnectionError('out of memory\nmore lines')
+        return exit_code
+
+    def cancel(self, task):
+        self.cancelled.append(task)
+
+
+def test_a_worker_that_was_interrupted_with_its_machine_starts_again_and_no_other():
+    tasks = Tasks(143, 0, 143, 1)
+    assert Workers(tasks, tasks.start, 2).wait() == 1
+    assert tasks.left == []
+
+
+def test_a_worker_that_is_interrupted_again_and_again_ends():
+    tasks = Tasks(*[143] * 21)
+    assert Workers(tasks, tasks.start, 1).wait() == 143
+
+
+def test_a_worker_that_could_not_be_run_is_one_sentence():
+    tasks = Tasks(None)
+    with pytest.raises(RunError, match=r'^worker 0: was not run \(out of memory\)$'):
+        Workers(tasks, tasks.start, 1).wait()
+
+
+def test_all_workers_are_cancelled():
+    tasks = Tasks()
+    Workers(tasks, tasks.start, 3).cancel()
+    assert len(tasks.cancelled) == 3
+
+
 def task_of(capsys, *words):
     assert main(['skypilot', '--image', 'registry.example/ssd_training:1', *words]) == 0
     return yaml.safe_load(capsys.readouterr().out)
 
 
 def test_a_task_starts_the_worker_of_the_queue_on_a_spot_machine(monkeypatch, capsys):
-    monkeypatch.setenv('CHECKPOINT_BUCKET', 'checkpoints/runs')
     monkeypatch.setenv('DATA_ROOT', '/home/me/data')
     task = task_of(capsys, '--table_name', 'ledger', '--region', 'eu-central-1')
     assert task['resources']['use_spot'] is True
@@ -129,6 +179,12 @@ def test_no_key_gets_into_a_task(monkeypatch, capsys):
     monkeypatch.setenv('AWS_ACCESS_KEY_ID', 'mine')
     monkeypatch.setenv('AWS_SECRET_ACCESS_KEY', 'secret')
     assert not {'mine', 'secret'} & set(task_of(capsys, '--table_name', 'l')['envs'].values())
+
+
+def test_machines_of_a_cloud_need_a_place_for_copies(monkeypatch, capsys):
+    monkeypatch.delenv('CHECKPOINT_BUCKET')
+    assert main(['skypilot', '--image', 'a/b:1', '--table_name', 'ledger']) == 2
+    assert 'set CHECKPOINT_BUCKET' in capsys.readouterr().err
 
 
 def test_machines_of_a_cloud_need_the_ledger_in_a_table(monkeypatch, capsys):
