@@ -87,6 +87,9 @@ def _go_on(start: session.Start, entry: Entry, places: Places) -> session.Start:
     source = find_source(entry, places)
     if source is not None:
         logger.info('%s: attempt %d goes on from %s', entry.key, entry.fencing_token, source)
+    if source == str(places.folder):
+        # What is here is found without being named, and nothing need be brought here.
+        source = None
     return dataclasses.replace(start, run_from=source, stays_in_folder=True)
 
 

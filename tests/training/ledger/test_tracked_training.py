@@ -1,0 +1,85 @@
+"""Real trainings under the ledger: claimed, noted, interrupted, gone on with."""
+
+import logging
+import os
+import signal
+import threading
+import time
+
+import pytest
+
+from ssd_training.ledger.entry import Status
+from ssd_training.ledger.registration import read_entries, register, Sources
+from ssd_training.ledger.sqlite_store import SqliteStore
+from ssd_training.train import CONFIG_ROOT, main
+from tests.training.conftest import TINY, UNCHANGED
+
+# Two steps an epoch, little to compile.
+RECIPE = (
+    *UNCHANGED,
+    *('train.epochs=2', 'train.eval_every=1', 'train.batch_size=4', 'scheduler.warmup.steps=2'),
+    *('backbone.freeze_until=block_14', 'input_size=[64, 64]', 'checkpoint.save_every_steps=1'),
+    'infrastructure.price_usd_per_hour=3600',
+)
+
+
+@pytest.fixture
+def store(tmp_path, data_root, monkeypatch):
+    """Register the small experiment."""
+    for name, value in {
+        'SSD_LEDGER': tmp_path / 'ledger.db',
+        'DATA_ROOT': data_root,
+        'RUNS_ROOT': tmp_path / 'runs',
+    }.items():
+        monkeypatch.setenv(name, str(value))
+    store = SqliteStore(tmp_path / 'ledger.db')
+    register(store, read_entries([TINY], Sources(CONFIG_ROOT, RECIPE, None, os.environ)))
+    return store
+
+
+@pytest.fixture
+def train():
+    """Run the command in this process, which has TensorFlow already: the exit code."""
+    logger = logging.getLogger('ssd_training')
+    before = list(logger.handlers), logger.level, logger.propagate
+
+    def run_with(*arguments):
+        try:
+            return main(['--experiment_path', str(TINY), *RECIPE, *arguments])
+        finally:
+            logger.handlers, logger.level, logger.propagate = before
+
+    return run_with
+
+
+def test_a_training_notes_what_it_made_and_is_not_trained_twice(store, train, tmp_path, capsys):
+    assert train() == 0
+    run = capsys.readouterr().out.strip()
+
+    (row,) = store.list_entries()
+    assert (row.status, row.total_steps, row.fencing_token) == (Status.SUCCESS, row.total_steps, 1)
+    assert (row.artifact_s3_path, row.checkpoint_s3_path) == (run, run)
+    assert row.best_metric is not None and row.best_epoch in (1, 2)
+    assert row.cost_usd == pytest.approx(row.run_seconds, rel=0.1)
+    assert train() == 0
+    assert 'has succeeded already' in capsys.readouterr().err
+    assert store.list_entries() == [row]
+
+
+@pytest.mark.slow
+def test_a_training_that_was_interrupted_is_free_at_once_and_goes_on(store, train, capsys):
+    def terminate():
+        while not store.list_entries()[0].total_steps:
+            time.sleep(0.01)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=terminate, daemon=True).start()
+    assert train() == 128 + signal.SIGTERM
+    (row,) = store.list_entries()
+    assert (row.status, row.ec2_instance) == (Status.PENDING, None)
+    assert row.failure_reason.startswith('SIGTERM: stopped at step')
+    assert train() == 0
+    assert f'goes on from {row.checkpoint_s3_path}' in capsys.readouterr().err
+    (after,) = store.list_entries()
+    assert (after.status, after.fencing_token) == (Status.SUCCESS, 2)
+    assert after.run_seconds > row.run_seconds
