@@ -26,6 +26,17 @@ def test_iou_is_symmetric(boxes_a, boxes_b):
     np.testing.assert_array_equal(iou_matrix(boxes_a, boxes_b), iou_matrix(boxes_b, boxes_a).T)
 
 
+def test_boxes_are_converted_and_measured_in_arrays_of_any_shape():
+    boxes = np.array([[1, 2, 4, 8], [0, 0, 2, 1], [3, 3, 3, 9]], np.float32)
+    shape = (3, 1, 2)
+    several = np.tile(boxes[:, None, None], (1, 1, 2, 1))
+    for function in (xyxy_to_cxcywh, cxcywh_to_xyxy, areas):
+        expected = np.broadcast_to(
+            function(boxes)[:, None, None], (*shape, *function(boxes).shape[1:])
+        )
+        np.testing.assert_array_equal(function(several), expected)
+
+
 def test_touching_boxes_do_not_overlap():
     boxes = np.array([[0, 0, 1, 1], [1, 0, 2, 1]], np.float32)
     assert iou_matrix(boxes, boxes)[0, 1] == 0

@@ -134,6 +134,17 @@ def test_outputs_that_do_not_fit_the_labels_are_an_error():
         run(np.zeros((1, 4), np.float32), np.zeros((1, 21), np.float32), Thresholds())
 
 
+def test_the_defaults_are_those_of_the_manual():
+    assert Thresholds() == Thresholds(
+        score_threshold=0.35,
+        nms_iou_threshold=0.5,
+        max_detections=20,
+        per_class_top_k=100,
+        class_thresholds={},
+        allowed_classes=(),
+    )
+
+
 def test_every_threshold_out_of_range_is_named_at_once():
     with pytest.raises(ConfigError) as error:
         Thresholds(

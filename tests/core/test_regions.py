@@ -8,6 +8,7 @@ import pytest
 
 from ssd_detector import ConfigError, Detector, Regions, Thresholds
 from ssd_detector.postprocess import postprocess
+from ssd_detector.regions import Window
 from tests.tiny_bundle import write_tiny_bundle
 
 shares = st.floats(0, 1, width=32)
@@ -35,6 +36,20 @@ def test_the_window_holds_each_pixel_that_the_region_touches_and_at_least_one(re
         assert list(range(first, end)) == (touched or [size - 1])
 
 
+def test_a_region_thinner_than_floats_can_tell_is_still_a_pixel():
+    thin = (0.3333333333333333, 0.33333333333333337)
+    assert thin[0] * 3 == thin[1] * 3 == 1
+    assert Regions(region_of_interest=(thin[0], 0, thin[1], 1)).window((3, 3)).size_wh == (1, 3)
+    assert Regions(region_of_interest=(0, thin[0], 1, thin[1])).window((3, 3)).size_wh == (3, 1)
+
+
+def test_the_window_cuts_its_pixels_out_and_no_others():
+    image = np.arange(5 * 6 * 3, dtype=np.uint8).reshape(5, 6, 3)
+    rows, columns = [1, 2, 3], [2, 3]
+    cut = Window(2, 1, 4, 4).crop(image)
+    np.testing.assert_array_equal(cut, image[np.ix_(rows, columns)])
+
+
 @given(st.lists(corners, min_size=3, max_size=6), corners)
 def test_a_centre_is_ignored_where_opencv_finds_it_inside(polygon, centre):
     distance = cv2.pointPolygonTest(np.array(polygon, np.float32), centre, True)
@@ -55,7 +70,11 @@ def test_each_of_several_polygons_is_ignored():
 
 
 @pytest.mark.parametrize(
-    'region', [(0.5, 0, 0.5, 1), (0.6, 0, 0.4, 1), (-0.1, 0, 1, 1), (0, 0, 1, float('nan'))]
+    'region',
+    [
+        *[(0.5, 0, 0.5, 1), (0.6, 0, 0.4, 1), (-0.1, 0, 1, 1), (0, 0, 1.1, 1), (0, 0, 1, 1.1)],
+        *[(0, 0.5, 1, 0.5), (0, 0.6, 1, 0.4), (0, -0.1, 1, 1), (0, 0, 1, float('nan'))],
+    ],
 )
 def test_a_region_that_is_no_part_of_the_image_is_refused_with_its_value(region):
     with pytest.raises(ConfigError, match='region_of_interest: .*x1 < x2'):

@@ -2,6 +2,7 @@
 
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 from rclpy.qos import QoSProfile
 
@@ -11,6 +12,7 @@ from ssd_detector_ros.cameras.offers import Offer
 from ssd_detector_ros.cameras.transports import COMPRESSED, RAW
 from ssd_detector_ros.health import camera_watch
 from ssd_detector_ros.health.diagnostics import ERROR, OK, WARN
+from ssd_detector_ros.images.sample_scale import SampleScale
 
 
 @pytest.fixture
@@ -73,14 +75,14 @@ def test_images_of_another_user_are_logged_once_and_said_each_time(watching):
     assert watching.warnings == [verdicts[0].message]
 
 
-@pytest.mark.parametrize(('silence_s', 'level'), [(1.9, OK), (2.1, ERROR)])
+@pytest.mark.parametrize(('silence_s', 'level'), [(2.0, OK), (2.1, ERROR)])
 def test_a_camera_is_stale_after_two_seconds(watching, camera, silence_s, level):
     camera.note_received()
     watching.now_s += silence_s
     assert watching.watch.judge().level == level
 
 
-@pytest.mark.parametrize(('passed_s', 'level'), [(4.9, ERROR), (5.1, OK)])
+@pytest.mark.parametrize(('passed_s', 'level'), [(4.9, ERROR), (5.0, OK)])
 def test_an_error_is_shown_for_five_seconds(watching, camera, passed_s, level):
     camera.note_error('encoding: unknown')
     watching.now_s += passed_s
@@ -102,6 +104,32 @@ def test_images_that_come_by_the_other_transport_are_told(transport, others, lev
     offers = [Offer('/camera', one, '', '') for one in others]
     verdict = camera_watch.judge_silence(name, [], others=offers)
     assert (verdict.level, words in verdict.message) == (level, True)
+
+
+def test_a_publisher_whose_qos_does_not_fit_is_named_with_what_it_offers():
+    name = CameraName('i', '/i', 'o', '/o', '~')
+    offers = [
+        Offer('/fits', RAW.message_type, 'RELIABLE, VOLATILE', ''),
+        Offer('/camera', RAW.message_type, 'BEST_EFFORT, VOLATILE', 'ERROR: best effort'),
+    ]
+    verdict = camera_watch.judge_silence(name, offers)
+    assert verdict.level == ERROR
+    assert verdict.message == (
+        'QoS incompatible: /camera offers BEST_EFFORT, VOLATILE on /i (ERROR: best effort); set '
+        'qos_overrides./i.subscription.reliability to best_effort and .durability to volatile'
+    )
+    assert verdict.values['publishers'].count(RAW.message_type) == 2
+
+
+def test_a_wrong_number_of_bits_is_told_while_images_arrive(watching, camera):
+    camera.samples = SampleScale(12)
+    camera.samples.to_8_bits(np.full((2, 2), 5000, np.uint16))
+    camera.note_received()
+    verdict = watching.watch.judge()
+    assert verdict.level == WARN
+    assert verdict.message.startswith(
+        'images arrive on /i, but a sample of 5000 is above the 4095'
+    )
 
 
 @pytest.mark.parametrize(

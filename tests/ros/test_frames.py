@@ -77,6 +77,12 @@ def test_the_worker_goes_on_with_the_newest_frame_after_a_slow_one():
     assert seen == [1, 4]
 
 
+def test_a_worker_that_nobody_stops_keeps_no_process_alive():
+    worker = Worker(FrameQueue(1, capacity=1), fail, on_failure=fail)
+    assert worker._thread.daemon
+    worker.stop()
+
+
 def test_stop_lets_the_frame_at_hand_finish():
     is_busy, may_go_on, finished = Event(), Event(), []
 

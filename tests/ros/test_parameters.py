@@ -162,6 +162,12 @@ def test_parameters_of_other_nodes_are_warned_of_in_one_line(declare, capfd):
     assert 'threshold (did you mean score_threshold?)' in line
 
 
+def test_parameters_of_ours_are_no_news(declare, capfd):
+    given = given_parameters(score_threshold=0.5, image_topic='image', max_detections=3)
+    assert declare(*given)[1] == {}
+    assert capfd.readouterr().err == ''
+
+
 def test_a_whole_number_is_taken_for_a_double(declare):
     node, findings = declare(
         *given_parameters(score_threshold=1, max_rate_hz=10, region_of_interest='[0, 0, 1, 1]')

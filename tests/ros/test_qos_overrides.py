@@ -1,10 +1,19 @@
 """QoS overrides that can not be, or are for nobody, are told at configure, all at once."""
 
+from contextlib import nullcontext
+from types import SimpleNamespace
+
 import pytest
 import rclpy
 from rclpy.parameter import Parameter
 
+from ssd_detector import ConfigError
 from ssd_detector_ros.node import DetectorNode
+from ssd_detector_ros.parameters.qos_overrides import (
+    PUBLISHER_POLICIES,
+    QosOverrides,
+    reliability_parameter,
+)
 
 
 @pytest.fixture
@@ -47,6 +56,69 @@ def test_every_value_that_can_not_be_is_refused_at_configure_in_words(configure)
     failure, _ = configure({name: value for name, (value, _) in IMPOSSIBLE.items()})
     for name, (value, expected) in IMPOSSIBLE.items():
         assert f"parameter qos_overrides.{name}: received '{value}'; {expected}" in failure
+
+
+VALUES = [
+    ('depth', 0, True),
+    ('depth', 7, True),
+    ('depth', -1, False),
+    ('depth', 1.0, False),
+    ('reliability', 'BEST_EFFORT', True),
+    ('durability', 'volatile', True),
+    ('history', 'keep_last', True),
+    ('history', 'unknown', False),
+    ('avoid_ros_namespace_conventions', 'maybe', True),
+]
+
+
+@pytest.mark.parametrize(('policy', 'value', 'is_good'), VALUES)
+def test_a_value_that_can_not_be_is_taken_out_and_any_other_stays(policy, value, is_good):
+    name = f'qos_overrides./image.subscription.{policy}'
+    given = {name: Parameter(name, value=value), 'bundle': Parameter('bundle', value='b')}
+    overrides = QosOverrides(SimpleNamespace(_parameter_overrides=given))
+    assert (name in given, 'bundle' in given) == (is_good, True)
+    with nullcontext() if is_good else pytest.raises(ConfigError, match=policy):
+        overrides.check_values()
+
+
+class FakeNode:
+    """Knows the overrides that it was given, and those that its publishers declared."""
+
+    def __init__(self, *given):
+        names = [f'qos_overrides.{name}' for name in given]
+        self._parameter_overrides = {name: Parameter(name, value='reliable') for name in names}
+        self.warnings = []
+
+    def get_parameters_by_prefix(self, prefix):
+        assert prefix == 'qos_overrides'
+        return dict.fromkeys(f'/node/detections.publisher.{one}' for one in PUBLISHER_POLICIES)
+
+    def get_logger(self):
+        return SimpleNamespace(warning=self.warnings.append)
+
+
+@pytest.mark.parametrize(
+    ('name', 'warning', 'fault'),
+    [
+        ('/image.subscription.reliability', '', ''),
+        ('/node/detections.publisher.history', '', ''),
+        ('/image.subscription.history', '', 'expected one of reliability, durability'),
+        ('/node/detections.publisher.durability', '', 'one of history, depth, reliability'),
+        ('/node/detection.publisher.depth', 'mean qos_overrides./node/detections.publisher?', ''),
+        ('/9.publisher.depth', 'of this node: /image.subscription, /node/detections.pub', ''),
+        ('/rosout.publisher.depth', '', ''),
+    ],
+)
+def test_an_override_is_compared_with_the_topics_and_policies_that_there_are(name, warning, fault):
+    node = FakeNode(name)
+    faults = QosOverrides(node).check_topics(['/image'])
+    assert [warning in one for one in node.warnings] == [True] * bool(warning)
+    assert [fault in one for one in faults] == [True] * bool(fault)
+
+
+def test_the_parameter_that_says_how_to_subscribe_has_the_name_of_the_topic():
+    name = 'qos_overrides./image.subscription.reliability'
+    assert reliability_parameter('/image') == name
 
 
 @pytest.mark.parametrize('policy', ['relibility', 'depth'])

@@ -67,6 +67,8 @@ def camera_that(**known):
 def test_losses_are_told_also_when_nothing_arrives(known, options, words):
     verdict = judge_images(camera_that(**known), now_s=10.0, advice='ADVICE', **options)
     assert words in verdict.message and verdict.level != OK
+    # What keeps images from being lost is no advice where none was.
+    assert ('ADVICE' in verdict.message) == ('stale' not in words)
 
 
 def report(*, received, processed, drops, age_ms=10.0, too_old_ms=()):

@@ -87,7 +87,9 @@ def test_only_a_hundred_detections_of_a_class_and_image_count(tmp_path, capsys):
 
     result = score_coco(found, truths, LABELS)
     assert (result.ar_1, result.ar_10, result.ar_100) == pytest.approx((1 / 120, 1 / 12, 5 / 6))
-    assert score_by_pycocotools(tmp_path)[0][8] == pytest.approx(5 / 6)
+    figures, by_class = score_by_pycocotools(tmp_path)
+    assert figures[8] == pytest.approx(5 / 6)
+    assert result.ap_by_label['cat'] == pytest.approx(by_class[0])
 
 
 def test_ap_is_the_mean_of_ten_ious_and_not_of_two():
