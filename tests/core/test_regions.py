@@ -36,6 +36,10 @@ def test_the_window_holds_each_pixel_that_the_region_touches_and_at_least_one(re
         assert list(range(first, end)) == (touched or [size - 1])
 
 
+def test_the_last_pixel_is_a_region_of_its_own():
+    assert Regions(region_of_interest=(0.95, 0.95, 1, 1)).window((10, 10)) == Window(9, 9, 10, 10)
+
+
 def test_a_region_thinner_than_floats_can_tell_is_still_a_pixel():
     thin = (0.3333333333333333, 0.33333333333333337)
     assert thin[0] * 3 == thin[1] * 3 == 1

@@ -1,13 +1,16 @@
 """Hand-over of frames between threads, the worker behind it, and the limit before it."""
 
 from threading import Event, Thread
+from types import SimpleNamespace
 
 from hypothesis import given
 from hypothesis import strategies as st
 import pytest
+from rclpy.subscription import Subscription
 
-from ssd_detector_ros.threads.background import InBackground
+from ssd_detector_ros.threads.background import InBackground, waker_of
 from ssd_detector_ros.threads.frame_queue import FrameQueue
+from ssd_detector_ros.threads.polled_group import PolledGroup
 from ssd_detector_ros.threads.worker import Worker
 from ssd_detector_ros.timing.rate_limit import RateLimit
 from tests.patience import wait_for, wait_for_end, wait_for_event
@@ -83,6 +86,31 @@ def test_a_worker_that_nobody_stops_keeps_no_process_alive():
     worker.stop()
 
 
+def test_a_worker_takes_one_frame_at_a_time_unless_it_is_told_otherwise():
+    for options, expected in (({}, [1, 1]), ({'max_batch_size': 2}, [2])):
+        frames, sizes, is_done = FrameQueue(2, capacity=1), [], Event()
+        for camera in range(2):
+            frames.put(camera, camera)
+
+        def process(batch, sizes=sizes, is_done=is_done):
+            sizes.append(len(batch))
+            if sum(sizes) == 2:
+                is_done.set()
+
+        worker = Worker(frames, process, on_failure=fail, **options)
+        wait_for_event(is_done, 'both frames to be processed')
+        worker.stop()
+        assert sizes == expected
+
+
+def test_a_worker_may_stop_itself():
+    failures, frames = [], FrameQueue(1, capacity=1)
+    worker = Worker(frames, lambda _: worker.stop(), on_failure=failures.append)
+    frames.put(0, 'frame')
+    wait_for_end(worker._thread, 'the worker to end')
+    assert failures == []
+
+
 def test_stop_lets_the_frame_at_hand_finish():
     is_busy, may_go_on, finished = Event(), Event(), []
 
@@ -97,6 +125,10 @@ def test_stop_lets_the_frame_at_hand_finish():
     wait_for_event(is_busy, 'the worker to begin')
     stopper = Thread(target=worker.stop, daemon=True)
     stopper.start()
+    wait_for(lambda: frames._is_closed, 'stop() to begin')
+    # Long enough for it to return, if it did not wait.
+    stopper.join(0.1)
+    assert stopper.is_alive()
     may_go_on.set()
     wait_for_end(stopper, 'stop() to return')
     assert finished == ['frame']
@@ -228,3 +260,30 @@ def test_work_in_the_background_gives_its_result_after_waking_the_executor():
 def test_an_error_in_the_background_is_raised_where_it_is_awaited():
     with pytest.raises(ZeroDivisionError):
         run_to_end(InBackground(lambda: 1 / 0, on_end=lambda: None))
+
+
+def test_who_waits_is_woken_while_there_is_an_executor():
+    woken = []
+    node = SimpleNamespace(executor=SimpleNamespace(wake=lambda: woken.append('executor')))
+    wake = waker_of(node)
+    wake()
+    node.executor = None
+    wake()
+    assert woken == ['executor']
+
+
+def test_entities_are_looked_at_shortly_after_they_were_opened_and_subscriptions_never():
+    now_s = [0.0]
+    group, event, subscription = (
+        PolledGroup(lambda: now_s[0]),
+        SimpleNamespace(),
+        object.__new__(Subscription),
+    )
+    assert not group.can_execute(event)
+    now_s[0] = 7.0
+    group.open()
+    for now_s[0], is_open in ((7.0, True), (7.049, True), (7.05, False)):
+        assert (group.can_execute(event), group.can_execute(subscription)) == (is_open, False)
+    assert group.beginning_execution(event)
+    group.add_entity(event)
+    assert group.has_entity(event)

@@ -1,5 +1,7 @@
 """Parameters: declared with ranges, checked all at once, turned into thresholds."""
 
+from pathlib import Path
+
 from ament_index_python.packages import get_package_share_directory
 from hypothesis import given
 from hypothesis import strategies as st
@@ -191,6 +193,31 @@ def test_parameters_of_rclpy_are_no_unknown_names(declare):
 def test_off_that_yaml_takes_for_false_comes_with_advice(declare):
     _, findings = declare(*given_parameters(verify='off'))
     assert "write 'off' in quotes" in findings['verify']
+
+
+@pytest.mark.parametrize(('name', 'value'), [('verify', 3), ('bundle', 'off'), ('verify', 'on')])
+def test_other_values_of_a_wrong_type_come_without_that_advice(declare, name, value):
+    _, findings = declare(*given_parameters(**{name: value}))
+    assert 'quotes' not in findings[name]
+
+
+def test_a_parameter_is_known_to_be_given_or_not(declare):
+    node, _ = declare(*given_parameters(score_threshold=0.5))
+    names = ('score_threshold', 'max_age_ms')
+    assert [parameters.is_given(node, name) for name in names] == [True, False]
+
+
+def test_parameters_of_others_have_no_choices():
+    values = {'other': 'x', 'bundle': 'x', 'drop_policy': 'newest', 'verify': 'x'}
+    assert list(parameters.check_choices(values)) == ['verify']
+
+
+def test_a_folder_is_relative_absolute_or_below_a_home(monkeypatch):
+    monkeypatch.setenv('HOME', '/home/me')
+    assert parameters.bundle_path('a') == Path.cwd() / 'a'
+    assert [str(parameters.folder_path(one)) for one in ('/a', '~/a')] == ['/a', '/home/me/a']
+    with pytest.raises(ConfigError, match='~nobody-9/a: there is no such home'):
+        parameters.folder_path('~nobody-9/a')
 
 
 @given(

@@ -116,6 +116,16 @@ def test_an_override_is_compared_with_the_topics_and_policies_that_there_are(nam
     assert [fault in one for one in faults] == [True] * bool(fault)
 
 
+def test_each_override_is_compared():
+    names = ('/clock.subscription.depth', '/image.subscription.reliability', '/x', '/y')
+    node = FakeNode(*names)
+    assert QosOverrides(node).check_topics(['/image']) == []
+    assert [one.partition(':')[0] for one in node.warnings] == [
+        'parameter qos_overrides./x',
+        'parameter qos_overrides./y',
+    ]
+
+
 def test_the_parameter_that_says_how_to_subscribe_has_the_name_of_the_topic():
     name = 'qos_overrides./image.subscription.reliability'
     assert reliability_parameter('/image') == name

@@ -9,7 +9,7 @@ from ssd_detector_ros.cameras.losses import advise, choose_reliability
 from ssd_detector_ros.cameras.offers import Offer
 from ssd_detector_ros.cameras.transports import RAW
 from ssd_detector_ros.health.camera_watch import judge_images
-from ssd_detector_ros.health.diagnostics import judge_speed, OK, WARN
+from ssd_detector_ros.health.diagnostics import judge_speed, OK, Verdict, WARN
 from ssd_detector_ros.timing.statistics import STAGES, Statistics
 
 
@@ -71,7 +71,14 @@ def test_losses_are_told_also_when_nothing_arrives(known, options, words):
     assert ('ADVICE' in verdict.message) == ('stale' not in words)
 
 
-def report(*, received, processed, drops, age_ms=10.0, too_old_ms=()):
+def test_a_verdict_becomes_a_status_of_its_part():
+    status = Verdict(WARN, 'slow', {'rate, Hz': 5}).to_status('node: speed', 'robot')
+    assert (status.level, status.message) == (WARN, 'slow')
+    assert (status.name, status.hardware_id) == ('node: speed', 'robot')
+    assert [(pair.key, pair.value) for pair in status.values] == [('rate, Hz', '5')]
+
+
+def report(*, received, processed, drops, age_ms=10.0, too_old_ms=(), period_s=1.0):
     now_s = [0.0]
     statistics = Statistics(clock=lambda: now_s[0])
     for _ in range(received):
@@ -85,7 +92,7 @@ def report(*, received, processed, drops, age_ms=10.0, too_old_ms=()):
             statistics.count_drop(reason)
     for age_on_arrival_ms in too_old_ms:
         statistics.count_too_old(age_on_arrival_ms, is_late_arrival=age_on_arrival_ms > 200)
-    now_s[0] = 1.0
+    now_s[0] = period_s
     return statistics.end_period()
 
 
@@ -141,10 +148,35 @@ def test_an_age_is_odd_from_a_second_on_and_another_clock_from_an_hour(age_ms, w
     assert words in judge_speed(report(received=3, processed=3, drops={}, age_ms=age_ms)).message
 
 
+@pytest.mark.parametrize('period_s', [0.5, 1.0, 2.0])
 @pytest.mark.parametrize(('num_late', 'level'), [(1, OK), (2, WARN)])
-def test_more_than_a_tenth_late_is_a_trend(num_late, level):
-    figures = report(received=10, processed=10 - num_late, drops={'superseded': num_late})
+def test_more_than_a_tenth_late_is_a_trend(num_late, level, period_s):
+    drops = {'superseded': num_late}
+    figures = report(received=10, processed=10 - num_late, drops=drops, period_s=period_s)
     assert judge_speed(figures).level == level
+
+
+def test_a_few_old_images_are_no_finding():
+    statistics = Statistics()
+    for age_ms in (10.0,) * 9 + (5000.0,) * 3:
+        statistics.count_received()
+        ages_ms = dict.fromkeys(('receive', *STAGES), age_ms)
+        statistics.count_processed(dict.fromkeys(STAGES, 1.0), ages_ms=ages_ms)
+    assert judge_speed(statistics.end_period()).level == OK
+
+
+def test_a_simulation_without_a_clock_is_told_before_all_else():
+    verdict = judge_speed(report(received=3, processed=3, drops={}, age_ms=9e9), lacks_clock=True)
+    assert verdict.level == WARN
+    assert verdict.message.startswith('use_sim_time is set, but no time has come on /clock')
+
+
+def test_frames_per_inference_are_shown_where_there_was_one():
+    statistics = Statistics()
+    assert 'frames per inference' not in judge_speed(statistics.end_period()).values
+    for num_frames in (1, 4):
+        statistics.count_inference(num_frames)
+    assert judge_speed(statistics.end_period()).values['frames per inference'] == '2.50'
 
 
 def test_the_figures_shown_are_medians_and_ages_only_where_there_are_stamps():

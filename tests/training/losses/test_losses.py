@@ -130,6 +130,17 @@ def test_box_losses_are_0_for_equal_boxes_and_grow_with_the_distance_between_apa
     assert 1 < losses[1] < losses[2]
 
 
+@pytest.mark.parametrize('loss', [giou_losses, ciou_losses])
+def test_box_losses_of_several_images_are_those_of_one(loss):
+    starts = np.random.default_rng(0).uniform(0, 0.4, (2, 2, 3, 2))
+    boxes, wanted = np.concatenate([starts, starts + 0.3], axis=-1).astype(np.float32)
+
+    several = loss(boxes, wanted)
+
+    expected = [loss(*pair) for pair in zip(boxes, wanted, strict=True)]
+    np.testing.assert_allclose(several, expected, rtol=1e-6)
+
+
 @pytest.mark.parametrize('kind', ['smooth_l1', 'l1', 'giou', 'ciou'])
 def test_descending_the_gradient_of_a_box_loss_reaches_the_wanted_offsets(kind):
     section = RegressionLossSettings(kind, 1.0 if kind == 'smooth_l1' else None)

@@ -14,6 +14,7 @@ from ssd_training.targets.box_coding import (
 from tests import reference
 
 VARIANCES = (0.1, 0.2)
+CODINGS = (encode_boxes, decode_offsets)
 
 centers = st.floats(0, 1, width=32)
 sizes = st.floats(np.float32(0.01).item(), 1, width=32)
@@ -47,6 +48,19 @@ def test_encoding_equals_the_slow_reference(boxes, priors):
     np.testing.assert_allclose(
         encode_boxes(boxes, priors, VARIANCES), expected, rtol=1e-5, atol=1e-5
     )
+
+
+def test_boxes_of_several_images_are_coded_as_those_of_one():
+    boxes = np.random.default_rng(0).uniform(0.1, 0.9, (2, 3, 4)).astype(np.float32)
+    priors = np.array(
+        [[0.5, 0.5, 0.2, 0.4], [0.3, 0.6, 0.5, 0.1], [0.7, 0.2, 0.3, 0.3]], np.float32
+    )
+    functions = [
+        *(cxcywh_to_xyxy, xyxy_to_cxcywh),
+        *(lambda given, code=code: code(given, priors, VARIANCES) for code in CODINGS),
+    ]
+    for function in functions:
+        np.testing.assert_array_equal(function(boxes), [function(boxes[0]), function(boxes[1])])
 
 
 def test_offsets_are_ordered_x_y_w_h():
