@@ -276,7 +276,7 @@ def test_entities_are_looked_at_shortly_after_they_were_opened_and_subscriptions
     now_s = [0.0]
     group, event, subscription = (
         PolledGroup(lambda: now_s[0]),
-        SimpleNamespace(),
+        Event(),
         object.__new__(Subscription),
     )
     assert not group.can_execute(event)
