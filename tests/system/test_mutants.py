@@ -51,7 +51,7 @@ def tool(monkeypatch):
     import mutants
 
     yield mutants
-    for name in ('mutants', 'changes', 'sessions', 'replacing'):
+    for name in ('mutants', 'changes', 'syntax', 'sessions', 'children', 'replacing'):
         del sys.modules[name]
 
 
@@ -86,13 +86,15 @@ def test_every_change_that_makes_no_difference_is_one_that_is_made(tool):
 PROGRAM = """
 from pathlib import Path
 from threading import Event
+from time import monotonic
 from changes import find_mutants
-from sessions import run_children, run_mutants, Subject
+from children import run_children
+from sessions import run_mutants, Subject
 path = Path('twice.py').absolute()
 mutants = find_mutants('twice.py', path.read_text())
 for module in ('twice', 'other'):
     subject = Subject(module, path, ('test_twice.py',))
-    for mutant, result in run_mutants(subject, mutants, jobs=2, seconds=100):
+    for mutant, result in run_mutants(subject, mutants, jobs=2, end_s=monotonic() + 600):
         print(module, mutant.new if mutant else 'as it is', result.outcome, sep='; ')
 for _, result in run_children([Event().wait], jobs=2, limit_s=0.1):
     print(result.outcome)

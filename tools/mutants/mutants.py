@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 import random
 import sys
+import time
 
 from changes import find_mutants, Mutant
 from sessions import preload, run_mutants, Subject
@@ -141,20 +142,22 @@ def _score(places: Sequence[Place], options: argparse.Namespace, seconds: float)
         if not options.all:
             random.Random(options.seed).shuffle(mutants)
         todo[place] = mutants
-    total = sum(map(len, todo.values()))
+    total, num_due, start_s = sum(map(len, todo.values())), 0, time.monotonic()
     print(f'{places[0].package}: {total} mutants of {len(places)} files', flush=True)
     for place, mutants in todo.items():
-        share_s = float('inf') if options.all else seconds * len(mutants) / total
-        _run(place, mutants, counts, jobs=options.jobs, seconds=share_s)
+        # What one file leaves of its share is for those after it.
+        num_due += len(mutants)
+        end_s = float('inf') if options.all else start_s + seconds * num_due / max(total, 1)
+        _run(place, mutants, counts, jobs=options.jobs, end_s=end_s)
     return counts
 
 
 def _run(
-    place: Place, mutants: Sequence[Mutant], counts: Counter[str], *, jobs: int, seconds: float
+    place: Place, mutants: Sequence[Mutant], counts: Counter[str], *, jobs: int, end_s: float
 ) -> None:
     if not mutants:
         return
-    for mutant, result in run_mutants(place.subject, mutants, jobs=jobs, seconds=seconds):
+    for mutant, result in run_mutants(place.subject, mutants, jobs=jobs, end_s=end_s):
         if mutant is None:
             if result.outcome != 'survived':
                 raise TestsFail(
@@ -164,6 +167,7 @@ def _run(
             print(f'  {place.path}: {len(mutants)}, tests take {result.wall_s:.1f} s', flush=True)
             continue
         counts[result.outcome] += 1
+        JOURNAL.parent.mkdir(exist_ok=True)
         with JOURNAL.open('a') as journal:
             print(mutant.digest, result.outcome, file=journal)
         if result.outcome not in CAUGHT:

@@ -1,35 +1,25 @@
 """Runs tests on mutants: collected once, then run in a child for each mutant."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 import gc
 import importlib
-from itertools import islice
-import multiprocessing
-from multiprocessing.connection import Connection, wait
+from multiprocessing.connection import Connection
 import os
 from pathlib import Path
-import resource
-import shutil
-import signal
 import sys
 import tempfile
 import time
-from typing import Literal
 
 from changes import Mutant
+from children import FORK, kill_group, NOT_IMPORTED, prepare, Result, run_children
 import pytest
 from replacing import find_module, Functions, Importer
 
-Outcome = Literal['killed', 'survived', 'timeout', 'not imported']
-# Beyond those of pytest.
-_NOT_IMPORTED = 100
-_LARGEST_BYTES = 8 << 30
 _LONGEST_S = 600.0
 # A trial may take so many times what the tests take without a change, and so much longer.
 _PATIENCE, _PATIENCE_S = 5, 20.0
-_FORK = multiprocessing.get_context('fork')
 
 
 @dataclass(frozen=True)
@@ -47,21 +37,6 @@ class Subject:
     tests: tuple[str, ...]
 
 
-@dataclass(frozen=True)
-class Result:
-    """
-    What became of a mutant, or of the code as it is.
-
-    :param outcome: killed when a test fails
-    :param wall_s: that it took
-    :param output: of pytest
-    """
-
-    outcome: Outcome
-    wall_s: float
-    output: str
-
-
 def preload(names: Sequence[str]) -> None:
     """
     Import libraries once for all: TensorFlow takes longer than most tests.
@@ -73,7 +48,7 @@ def preload(names: Sequence[str]) -> None:
 
 
 def run_mutants(
-    subject: Subject, mutants: Sequence[Mutant], *, jobs: int, seconds: float
+    subject: Subject, mutants: Sequence[Mutant], *, jobs: int, end_s: float
 ) -> Iterator[tuple[Mutant | None, Result]]:
     """
     Run the tests without a change, and on mutants.
@@ -81,11 +56,10 @@ def run_mutants(
     :param subject: the module
     :param mutants: of it
     :param jobs: tests run at a time
-    :param seconds: after which no other one is begun
+    :param end_s: by time.monotonic, after which no other one is begun
     :return: None with the result without a change, which is the last if tests fail; then mutants
         as they end
     """
-    end_s = time.monotonic() + seconds
     unchanged = _run_anew(subject, None)
     yield None, unchanged
     if unchanged.outcome != 'survived':
@@ -93,73 +67,28 @@ def run_mutants(
     limit_s = _PATIENCE * unchanged.wall_s + _PATIENCE_S
     # In what defines functions, anything may have been made of a constant: it is imported anew.
     in_functions = [one for one in mutants if one.function_line]
-    receiver, sender = _FORK.Pipe(duplex=False)
+    others = [one for one in mutants if not one.function_line]
+    receiver, sender = FORK.Pipe(duplex=False)
     with tempfile.TemporaryDirectory(prefix='mutants_') as folder:
         arguments = (sender, subject, in_functions, jobs, limit_s, end_s, Path(folder))
-        session = _FORK.Process(target=_serve, args=arguments)
+        session = FORK.Process(target=_serve, args=arguments)
         session.start()
         sender.close()
         try:
             while True:
                 index, result = receiver.recv()
-                yield in_functions[index], result
+                if result.outcome == 'not imported':
+                    others.append(in_functions[index])
+                else:
+                    yield in_functions[index], result
         except EOFError:
             session.join()
         finally:
-            _kill_group(session.pid)
+            kill_group(session.pid)
             session.join()
-    for mutant in mutants:
-        if not mutant.function_line and time.monotonic() < end_s:
+    for mutant in others:
+        if time.monotonic() < end_s:
             yield mutant, _run_anew(subject, mutant.source, limit_s=limit_s)
-
-
-class _Child:
-    """A child at work, in a process group of its own."""
-
-    def __init__(self, work: Callable[[], int], limit_s: float) -> None:
-        self.folder = Path(tempfile.mkdtemp(prefix='mutant_'))
-        self.start_s = time.monotonic()
-        self.end_s = self.start_s + limit_s
-        self.process = _FORK.Process(target=_run_alone, args=(work, self.folder))
-        self.process.start()
-
-    def is_over(self) -> bool:
-        return not self.process.is_alive() or time.monotonic() >= self.end_s
-
-    def finish(self) -> Result:
-        has_ended, wall_s = not self.process.is_alive(), time.monotonic() - self.start_s
-        _kill_group(self.process.pid)
-        self.process.join()
-        output = self.folder / 'output'
-        text = output.read_text(errors='replace') if output.exists() else ''
-        shutil.rmtree(self.folder, ignore_errors=True)
-        outcomes: dict[int | None, Outcome] = {0: 'survived', _NOT_IMPORTED: 'not imported'}
-        outcome = outcomes.get(self.process.exitcode, 'killed') if has_ended else 'timeout'
-        return Result(outcome, wall_s, text)
-
-
-def run_children(
-    works: Iterable[Callable[[], int]], *, jobs: int, limit_s: float
-) -> Iterator[tuple[int, Result]]:
-    """
-    Do each work in a child of its own.
-
-    :param works: each gives an exit code; the next one is asked for when there is room for it
-    :param jobs: children at a time
-    :param limit_s: after which a child is killed
-    :return: number of the work, from 0, and what became of it, as they end
-    """
-    waiting, running = enumerate(works), list[tuple[int, _Child]]()
-    while True:
-        for index, work in islice(waiting, jobs - len(running)):
-            running.append((index, _Child(work, limit_s)))
-        if not running:
-            return
-        soonest_s = min(child.end_s for _, child in running) - time.monotonic()
-        wait([child.process.sentinel for _, child in running], timeout=max(soonest_s, 0.0))
-        for index, child in [pair for pair in running if pair[1].is_over()]:
-            running.remove((index, child))
-            yield index, child.finish()
 
 
 def _run_anew(subject: Subject, source: str | None, *, limit_s: float = _LONGEST_S) -> Result:
@@ -170,7 +99,7 @@ def _run_anew(subject: Subject, source: str | None, *, limit_s: float = _LONGEST
             sys.meta_path.insert(0, Importer(subject.module, subject.path, source))
         code = int(pytest.main(_arguments(subject)))
         is_there = find_module(subject.module, subject.path) is not None
-        return _NOT_IMPORTED if code == 0 and not is_there else code
+        return NOT_IMPORTED if code == 0 and not is_there else code
 
     ((_, result),) = run_children([work], jobs=1, limit_s=limit_s)
     return result
@@ -209,7 +138,7 @@ def _serve(
             return True
 
     os.setsid()
-    _prepare(folder)
+    prepare(folder)
     pytest.main([*_arguments(subject)], plugins=[Server()])
     os._exit(0)
 
@@ -218,7 +147,7 @@ def _try(
     session: pytest.Session, items: Sequence[pytest.Item], functions: Functions, mutant: Mutant
 ) -> int:
     if not functions.replace(mutant.source, mutant.function_line):
-        return _NOT_IMPORTED
+        return NOT_IMPORTED
     for item, following in zip(items, [*items[1:], None], strict=True):
         session.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
         if session.testsfailed:
@@ -228,53 +157,3 @@ def _try(
 
 def _arguments(subject: Subject) -> list[str]:
     return ['-x', '-q', '-p', 'no:cacheprovider', '-m', 'not slow', *subject.tests]
-
-
-def _run_alone(work: Callable[[], int], folder: Path) -> None:
-    os.setsid()
-    _prepare(folder)
-    resource.setrlimit(resource.RLIMIT_DATA, (_LARGEST_BYTES, _LARGEST_BYTES))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    code = 1
-    try:
-        code = work()
-    finally:
-        sys.stdout.flush()
-        # Threads of a mutant may never end.
-        os._exit(code)
-
-
-def _prepare(folder: Path) -> None:
-    """Write to a file, and keep temporary files apart."""
-    with (folder / 'output').open('w') as output:
-        os.dup2(output.fileno(), 1)
-        os.dup2(output.fileno(), 2)
-    os.environ['PYTEST_DEBUG_TEMPROOT'] = str(folder)
-    os.environ['HYPOTHESIS_PROFILE'] = _register_profile()
-
-
-def _register_profile() -> str:
-    from hypothesis import HealthCheck, Phase, settings
-
-    settings.register_profile(
-        'mutants',
-        max_examples=40,
-        deadline=None,
-        database=None,
-        # The same examples for every mutant, so that a result can be had again.
-        derandomize=True,
-        # Without the search for a smaller example, which takes longer than all tests.
-        phases=[Phase.explicit, Phase.generate],
-        suppress_health_check=list(HealthCheck),
-    )
-    return 'mutants'
-
-
-def _kill_group(pid: int | None) -> None:
-    """End a child, and what it started."""
-    assert pid is not None
-    try:
-        os.killpg(pid, signal.SIGKILL)
-    except ProcessLookupError:
-        # It has ended and left nothing behind.
-        return
