@@ -14,6 +14,7 @@ from ssd_detector_ros.cameras.transports import TRANSPORTS
 def node():
     context = rclpy.Context()
     rules = ('front:=/cam/front', 'left:=right', 'right:=left', 'jpeg/compressed:=/cam/jpeg')
+    rules += ('both:=/cam/both', 'both/compressed:=/cam/packed')
     arguments = [word for rule in rules for word in ('-r', rule)]
     rclpy.init(args=['--ros-args', *arguments], context=context)
     node = Node('detector', namespace='/robot', context=context)
@@ -60,6 +61,30 @@ def test_names_are_those_that_rcl_subscribes_to_and_swapped_ones_are_swapped(nod
         transport={'raw': 'compressed', 'compressed': 'raw'}[transport],
     )
     assert [one.other_topic for one in found] == [one.topic for one in others]
+
+
+def test_a_rule_for_the_compressed_topic_goes_before_one_for_the_raw_one(node):
+    (compressed,) = names(node, 'both', transport='compressed')
+    assert (compressed.topic, compressed.other_topic) == ('/cam/packed', '/cam/both')
+
+
+@pytest.mark.parametrize(
+    ('topics', 'parameter'), [(('',), 'image_topic'), (('front', ''), 'image_topics')]
+)
+def test_no_name_is_one_finding_with_its_parameter(node, topics, parameter):
+    with pytest.raises(ConfigError) as caught:
+        names(node, *topics)
+    assert caught.value.findings == (
+        f"{parameter}: received ''; expected the name of a topic, such as image",
+    )
+
+
+def test_what_is_no_name_comes_with_the_reason_without_where_it_was_found(node):
+    with pytest.raises(ConfigError) as caught:
+        names(node, 'no topic')
+    (finding,) = caught.value.findings
+    head, _, reason = finding.partition("received 'no topic': ")
+    assert head == 'image topic: ' and len(reason) > 10 and ', at ' not in reason
 
 
 @pytest.mark.parametrize(
