@@ -16,6 +16,7 @@ import threading
 
 import pytest
 
+from tests.patience import patience_s
 from tests.terraform import parse, read_files
 
 ROOT = Path(__file__).parents[2]
@@ -90,7 +91,9 @@ def machine(tmp_path, imds):
 
 def boot(environment):
     """Run it: its exit status and the calls."""
-    done = subprocess.run(['bash', str(BOOT)], env=environment, timeout=60, check=False)
+    done = subprocess.run(
+        ['bash', str(BOOT)], env=environment, timeout=patience_s(60), check=False
+    )
     return done.returncode, calls_in(environment)
 
 
@@ -154,7 +157,7 @@ def test_a_shutdown_from_outside_stops_the_worker_first(machine, tmp_path):
         if Path(environment['CALLS']).exists() and 'docker run' in ''.join(calls_in(environment)):
             started.set()
     process.send_signal(signal.SIGTERM)
-    assert process.wait(30) == 143
+    assert process.wait(patience_s(30)) == 143
     assert [call.split()[:2] for call in calls_in(environment)[-3:]] == [
         ['docker', 'stop'],
         ['aws', '--cli-connect-timeout'],

@@ -6,6 +6,8 @@ import subprocess
 
 import pytest
 
+from tests.patience import patience_s
+
 ROOT = Path(__file__).parents[2]
 OF_THE_REFERENCE = (
     *('install', 'dev', 'test', 'test-unit', 'test-integration', 'test-all', 'test-cov'),
@@ -15,7 +17,12 @@ OF_THE_REFERENCE = (
 
 def make(*words):
     done = subprocess.run(
-        ['make', *words], cwd=ROOT, capture_output=True, text=True, check=False, timeout=30
+        ['make', *words],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=patience_s(30),
     )
     assert done.returncode == 0, done.stderr
     return done.stdout

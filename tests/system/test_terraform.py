@@ -13,6 +13,7 @@ import sys
 
 import pytest
 
+from tests.patience import patience_s
 from tests.terraform import Block, parse, read_files
 
 FOLDER = Path(__file__).parents[2] / 'infrastructure'
@@ -339,7 +340,7 @@ def terraform(folder, *words):
         [sys.executable, '-c', code, str(folder), *words],
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=patience_s(120),
         check=False,
     )
     return done.returncode, done.stdout + done.stderr

@@ -15,6 +15,8 @@ import sys
 import pytest
 import yaml
 
+from tests.patience import patience_s
+
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / 'docker/training'
 IMAGES = ('train', 'tensorboard')
@@ -132,7 +134,9 @@ def health_of(image, folder):
     """Run an image's check of itself on a folder of runs."""
     check = re.search(r'^HEALTHCHECK .*\\\n\s+CMD (.*)$', dockerfile(image), re.M)[1]
     words = [word.replace('/runs', str(folder)) for word in words_of(check)]
-    return subprocess.run(words, capture_output=True, check=False, timeout=10).returncode
+    return subprocess.run(
+        words, capture_output=True, check=False, timeout=patience_s(10)
+    ).returncode
 
 
 def test_a_training_is_well_while_it_writes(tmp_path):

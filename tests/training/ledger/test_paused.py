@@ -12,6 +12,7 @@ from ssd_training.ledger.entry import Status
 from ssd_training.ledger.lease import Result, Terms
 from ssd_training.ledger.queue import Claims
 from ssd_training.ledger.store import get
+from tests.patience import patience_s
 from tests.training.ledger.experiments import make_entry
 
 LEASE_S = 2.0
@@ -72,7 +73,7 @@ def test_what_a_paused_process_writes_behind_its_lease_is_refused(store, paused)
     before = log.read_text()
 
     holder.send_signal(signal.SIGCONT)
-    _, error = holder.communicate(timeout=120)
+    _, error = holder.communicate(timeout=patience_s(120))
 
     assert holder.returncode == 1
     assert 'was lost: it is running on other:' in error
