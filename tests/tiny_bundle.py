@@ -8,7 +8,8 @@ import onnx
 from onnx import helper, numpy_helper, TensorProto
 
 from ssd_detector.bundles.bundle import write_bundle
-from ssd_detector.proofs.parity import Parity, Tolerance, write_parity
+from ssd_detector.proofs.parity import Parity, Tolerance
+from ssd_detector.proofs.parity_file import write_parity
 
 LABELS = ('red', 'green', 'blue')
 SIZE_PX = 32

@@ -11,7 +11,6 @@ import dataclasses
 import difflib
 import json
 from pathlib import Path
-import re
 from typing import Any, get_args, get_type_hints, TypeVar
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
@@ -19,12 +18,13 @@ from pydantic_core import ErrorDetails
 import yaml
 
 from ssd_detector.errors import ConfigError
+from ssd_detector.files import FileError, read_file
+from ssd_detector.printable import shown
+from ssd_detector.yaml_tree import MAX_YAML_BYTES, parse_yaml
 
 STRICT = ConfigDict(extra='forbid')
 
 Schema = TypeVar('Schema')
-
-_EXPONENT = re.compile(r'[-+]?(\d+(\.\d*)?|\.\d+)[eE][-+]?\d+$')
 
 
 def load_yaml(path: Path) -> dict[str, Any]:
@@ -36,25 +36,34 @@ def load_yaml(path: Path) -> dict[str, Any]:
     :raises ConfigError: when the file is missing, is no YAML, or holds no mapping
     """
     try:
-        tree = parse_yaml(path.read_text(encoding='utf-8'))
-    except (OSError, UnicodeDecodeError) as error:
+        content = read_file(path, limit_bytes=MAX_YAML_BYTES)
+    except FileError as error:
+        raise ConfigError([str(error)]) from error
+    except OSError as error:
         raise ConfigError([f'{path}: can not be read ({error}); check the path']) from error
+    return read_yaml(content, str(path))
+
+
+def read_yaml(content: bytes, origin: str) -> dict[str, Any]:
+    """
+    Read the YAML of a file that holds a mapping.
+
+    :param content: of the file
+    :param origin: where it comes from, for messages
+    :return: the tree; an empty file gives an empty one
+    :raises ConfigError: when it is no YAML, or holds no mapping
+    """
+    try:
+        tree = parse_yaml(content.decode('utf-8'))
+    except UnicodeDecodeError as error:
+        raise ConfigError([f'{origin}: can not be read ({error}); save it as UTF-8']) from error
     except yaml.YAMLError as error:
-        raise ConfigError([f'{path}: no valid YAML: {" ".join(str(error).split())}']) from error
+        raise ConfigError([f'{origin}: no valid YAML: {" ".join(str(error).split())}']) from error
     if tree is not None and not isinstance(tree, dict):
-        raise ConfigError([f'{path}: received a {type(tree).__name__}; expected keys and values'])
+        raise ConfigError(
+            [f'{origin}: received a {type(tree).__name__}; expected keys and values']
+        )
     return tree or {}
-
-
-def parse_yaml(text: str) -> Any:
-    """
-    Read YAML 1.1, but 1e-4 as everybody who types it means it: a number, as in YAML 1.2.
-
-    :param text: one document
-    :return: what it holds
-    :raises yaml.YAMLError: when it is none, or has a key twice
-    """
-    return yaml.load(text, Loader=_UniqueKeyLoader)
 
 
 def parse_config(
@@ -79,28 +88,6 @@ def parse_config(
             for path, finding in _findings(details, schema)
         )
         raise ConfigError(findings) from error
-
-
-class _UniqueKeyLoader(yaml.SafeLoader):
-    """SafeLoader keeps the last of two equal keys in silence; this one complains."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        """
-        Refuse a mapping in which a key stands twice.
-
-        :param node: the mapping's node
-        :param deep: as in PyYAML
-        :raises yaml.constructor.ConstructorError: when a key stands twice
-        """
-        keys = [key.value for key, _ in node.value if key.tag != 'tag:yaml.org,2002:merge']
-        for twice in {key for key in keys if keys.count(key) > 1}:
-            raise yaml.constructor.ConstructorError(
-                None, None, f'key {twice} is given twice', node.start_mark
-            )
-        return super().construct_mapping(node, deep)
-
-
-_UniqueKeyLoader.add_implicit_resolver('tag:yaml.org,2002:float', _EXPONENT, list('-+.0123456789'))
 
 
 def _findings(details: ErrorDetails, schema: type) -> Iterator[tuple[str, str]]:
@@ -131,7 +118,7 @@ def _findings(details: ErrorDetails, schema: type) -> Iterator[tuple[str, str]]:
         )
     else:
         message = details['msg'][:1].lower() + details['msg'][1:]
-        yield path, f'{path}: {message}; received {details["input"]!r}'
+        yield path, f'{path}: {message}; received {shown(details["input"])}'
 
 
 def _is_unquoted(value: Any, location: tuple[int | str, ...]) -> bool:

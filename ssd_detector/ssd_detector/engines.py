@@ -19,7 +19,8 @@ from ssd_detector.backends.tensorrt.engine_cache import default_folder, EngineCa
 from ssd_detector.bundles.bundle import AUTO, Bundle
 from ssd_detector.bundles.contents import INT8_TRT, MODEL, MODEL_FP16, PARITY
 from ssd_detector.errors import BackendError
-from ssd_detector.proofs.parity import read_parity, verify_backend
+from ssd_detector.proofs.parity import verify_backend
+from ssd_detector.proofs.parity_file import read_parity
 
 logger = logging.getLogger(__name__)
 

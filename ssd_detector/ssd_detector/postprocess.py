@@ -78,7 +78,7 @@ class Thresholds:
         ]
         if findings:
             raise ConfigError(findings)
-        allowed = self.allowed_classes or labels
+        allowed = frozenset(self.allowed_classes or labels)
         return np.array(
             [
                 self.class_thresholds.get(label, self.score_threshold)

@@ -2,6 +2,8 @@
 
 # The longest encoding of sensor_msgs has 17 letters; a sender may put anything into the field.
 _LONGEST_QUOTE = 60
+# A list of a configuration that is nearly right is worth reading.
+_LONGEST_VALUE = 300
 # Of one message: room for the longest path of Linux and a sentence around it.
 _LONGEST = 5000
 
@@ -33,3 +35,14 @@ def quoted(text: str) -> str:
     if len(text) <= _LONGEST_QUOTE:
         return repr(text)
     return f'{text[:_LONGEST_QUOTE]!r}... ({len(text)} characters)'
+
+
+def shown(value: object) -> str:
+    """
+    Show a value of a file or request as Python writes it.
+
+    :param value: any
+    :return: its beginning, on one line
+    """
+    text = repr(value)
+    return text if len(text) <= _LONGEST_VALUE else f'{text[:_LONGEST_VALUE]}...'

@@ -2,15 +2,20 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 import math
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ssd_detector.errors import ConfigError
+from ssd_detector.printable import shown
 
 Polygon = tuple[tuple[float, float], ...]
 WHOLE_IMAGE = (0.0, 0.0, 1.0, 1.0)
+# Each frame goes through all of them.
+MAX_POLYGONS = 32
+MAX_CORNERS = 256
 
 
 @dataclass(frozen=True)
@@ -43,7 +48,8 @@ class Regions:
     Parts of the image, in shares of its width and height, so that they fit every resolution.
 
     :param region_of_interest: x1, y1, x2, y2; only this part of the image is given to the model
-    :param ignore_polygons: corners (x, y); boxes whose centre lies in one are not reported
+    :param ignore_polygons: corners (x, y); boxes whose centre lies in one are not reported; at
+        most 32 of 256 corners
     :raises ConfigError: with a finding for everything that is wrong
     """
 
@@ -82,9 +88,13 @@ class Regions:
         """
         centers = (boxes_xyxy[:, :2] + boxes_xyxy[:, 2:]) / 2 / np.array(size_wh, np.float32)
         ignored = np.zeros(len(boxes_xyxy), bool)
-        for polygon in self.ignore_polygons:
-            ignored |= _are_inside(centers, np.array(polygon, np.float32))
+        for polygon in self._polygons:
+            ignored |= _are_inside(centers, polygon)
         return ignored
+
+    @cached_property
+    def _polygons(self) -> list[NDArray[np.float32]]:
+        return [np.array(polygon, np.float32) for polygon in self.ignore_polygons]
 
     def _check_region(self) -> Iterator[str]:
         x1, y1, x2, y2 = self.region_of_interest
@@ -95,21 +105,32 @@ class Regions:
             )
 
     def _check_polygons(self) -> Iterator[str]:
+        if len(self.ignore_polygons) > MAX_POLYGONS:
+            yield (
+                f'ignore_polygons: received {len(self.ignore_polygons)}; expected at most '
+                f'{MAX_POLYGONS}'
+            )
         for polygon in self.ignore_polygons:
-            if len(polygon) < 3:
-                yield f'ignore_polygons: {polygon} has {len(polygon)} corners; expected 3 or more'
+            if not 3 <= len(polygon) <= MAX_CORNERS:
+                yield (
+                    f'ignore_polygons: {shown(polygon)} has {len(polygon)} corners; expected 3 or '
+                    f'more, and at most {MAX_CORNERS}'
+                )
             if not all(0 <= share <= 1 for corner in polygon for share in corner):
-                yield f'ignore_polygons: {polygon} leaves the image; expected shares in [0.0, 1.0]'
+                yield (
+                    f'ignore_polygons: {shown(polygon)} leaves the image; expected shares in '
+                    f'[0.0, 1.0]'
+                )
 
 
 def _are_inside(points: NDArray[np.floating], polygon: NDArray[np.floating]) -> NDArray[np.bool_]:
     """Count how many edges a ray to the right crosses; odd is inside."""
-    inside = np.zeros(len(points), bool)
-    x, y = points.T
-    for (x1, y1), (x2, y2) in zip(polygon, np.roll(polygon, -1, axis=0), strict=True):
-        if y1 == y2:
-            continue
-        # A corner at the ray's height counts as above it: to pass one is one crossing, not two.
-        crosses = ((y1 <= y) != (y2 <= y)) & (x < x1 + (y - y1) / (y2 - y1) * (x2 - x1))
-        inside ^= crosses
+    x, y = points.T[..., None]
+    (x1, y1), (x2, y2) = polygon.T, np.roll(polygon, -1, axis=0).T
+    # A corner at the ray's height counts as above it: to pass one is one crossing, not two. Of a
+    # level edge no ray is above one end and not above the other.
+    passes = (y1 <= y) != (y2 <= y)
+    height = np.where(y1 == y2, 1, y2 - y1)
+    crosses = passes & (x < x1 + (y - y1) / height * (x2 - x1))
+    inside: NDArray[np.bool_] = np.logical_xor.reduce(crosses, axis=1)
     return inside

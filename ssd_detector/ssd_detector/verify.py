@@ -21,7 +21,8 @@ from ssd_detector.backend_selection import (
 )
 from ssd_detector.bundles.bundle import AUTO, Bundle, load_bundle
 from ssd_detector.command_line import Parser, run_command
-from ssd_detector.proofs.parity import read_parity, Verification, verify_backend
+from ssd_detector.proofs.parity import Verification, verify_backend
+from ssd_detector.proofs.parity_file import read_parity
 
 
 def verify_bundle(bundle: Bundle, request: BackendRequest | None = None) -> Verification:

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 import pytest
 
 from ssd_detector.errors import BundleError, ImageError
-from ssd_detector.printable import printable, quoted
+from ssd_detector.printable import printable, quoted, shown
 
 anything = st.text(st.characters(exclude_categories=[]))
 
@@ -39,6 +39,7 @@ def test_what_moves_the_cursor_or_turns_the_line_is_escaped(text, shown):
 
 def test_a_long_text_is_cut_and_says_how_long_it_was():
     assert printable('x' * 10**6).endswith('xxx... (1000000 characters)')
+    assert shown(['x' * 400]) == f"['{'x' * 298}..."
     assert quoted('x' * 61) == f"'{'x' * 60}'... (61 characters)"
 
 

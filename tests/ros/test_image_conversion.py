@@ -12,7 +12,8 @@ from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
 
 from ssd_detector import ConfigError, ImageError
-from ssd_detector_ros.images.compressed_images import decode_rgb, MAX_PIXELS
+from ssd_detector.images.claims import MAX_IMAGE_PIXELS
+from ssd_detector_ros.images.compressed_images import decode_rgb
 from ssd_detector_ros.images.converter import CV_BRIDGE_ENCODINGS, make_converter
 from ssd_detector_ros.images.raw_images import ENCODINGS, to_rgb
 from ssd_detector_ros.images.sample_scale import SampleScale
@@ -35,6 +36,7 @@ BAYER = [f'bayer_{pattern}' for pattern in ('rggb', 'bggr', 'gbrg', 'grbg')]
 # OpenCV computes in whole numbers of 20 bits and rounds twice.
 YUV_TOLERANCE = 1.5
 HEIGHTS = st.integers(1, 3)
+BLACK_RGB = np.zeros((20, 48, 3), np.uint8)
 
 
 @pytest.fixture(params=['builtin', 'cv_bridge', 'auto'], scope='module')
@@ -319,13 +321,13 @@ def float_tiff():
     ('data', 'image_format', 'words'),
     [
         (huge_jpeg(), 'jpeg', '16000x16000 pixels'),
-        (huge_jpeg(before=b'\xff' * 3), 'jpeg', f'at most {MAX_PIXELS}'),
-        (huge_jpeg(before=b'junk\xff\x00\xff\x01'), 'jpeg', f'at most {MAX_PIXELS}'),
+        (huge_jpeg(before=b'\xff' * 3), 'jpeg', f'at most {MAX_IMAGE_PIXELS}'),
+        (huge_jpeg(before=b'junk\xff\x00\xff\x01'), 'jpeg', f'at most {MAX_IMAGE_PIXELS}'),
         (b'', 'jpeg', 'can not be read as an image'),
         (b'no image', 'jpeg', 'can not be read as an image'),
         (jpeg_bytes()[:-2], 'jpeg', 'ends too early'),
         (with_exif(jpeg_bytes(), exif_of(1, preview=EOI))[:-2], 'jpeg', 'ends too early'),
-        (huge_png(), 'png', f'at most {MAX_PIXELS}'),
+        (huge_png(), 'png', f'at most {MAX_IMAGE_PIXELS}'),
         (jpeg_bytes(), '16UC1; compressedDepth png', 'depth image'),
         (jpeg_bytes(), '16UC1; jpeg compressed mono8', 'depth image'),
         (jpeg_bytes(), '32FC1; tiff compressed ', 'depth image'),
@@ -337,6 +339,18 @@ def test_what_can_not_be_decoded_is_told_with_format_and_size(data, image_format
         decode_rgb(CompressedImage(data=data, format=image_format))
     assert f"'{image_format}'" in str(caught.value)
     assert f'{len(data)} bytes' in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    'message',
+    [compressed('.png', BLACK_RGB), to_image(BLACK_RGB, Header())],
+    ids=['compressed', 'raw'],
+)
+def test_an_image_of_more_pixels_than_allowed_is_refused_with_the_parameter(message, conversion):
+    allowed = make_converter(conversion, max_pixels=960)
+    assert allowed(message, SampleScale()).shape == (20, 48, 3)
+    with pytest.raises(ImageError, match=r'48x20.*at most 959.*max_image_pixels'):
+        make_converter(conversion, max_pixels=959)(message, SampleScale())
 
 
 def test_an_orientation_in_the_file_does_not_turn_the_image():

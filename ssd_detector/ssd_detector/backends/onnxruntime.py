@@ -72,7 +72,8 @@ class OnnxRuntimeBackend(BatchBackend):
         try:
             outputs = self._session.run([BOXES_NAME, SCORES_NAME], {INPUT_NAME: input_images})
         except Exception as error:
-            raise BackendError(f'inference failed on {input_images.shape}: {error}') from error
+            reason = ' '.join(str(error).split())
+            raise BackendError(f'inference failed on {input_images.shape}: {reason}') from error
         return RawOutputs(*outputs)
 
 
@@ -132,8 +133,9 @@ def _create_session(
         )
     # ONNX Runtime's errors have no common base below Exception.
     except Exception as error:
+        reason = ' '.join(str(error).split())
         raise BackendError(
-            f'{model_path}: ONNX Runtime can not load it ({str(error).strip()}); export it again'
+            f'{model_path}: ONNX Runtime can not load it ({reason}); export it again'
         ) from error
 
 

@@ -43,7 +43,9 @@ class OpenVinoBackend(BatchBackend):
         try:
             compiled = _core().compile_model(str(model_path), 'CPU', options)
         except RuntimeError as error:
-            raise BackendError(f'{model_path}: OpenVINO can not load it ({error})') from error
+            raise BackendError(
+                f'{model_path}: OpenVINO can not load it ({" ".join(str(error).split())})'
+            ) from error
         self.takes_batches = compiled.input(INPUT_NAME).partial_shape[0].is_dynamic
         self._request = compiled.create_infer_request()
         self.notice = Notice()
@@ -54,7 +56,8 @@ class OpenVinoBackend(BatchBackend):
         try:
             results = self._request.infer({INPUT_NAME: input_images})
         except RuntimeError as error:
-            raise BackendError(f'inference failed on {input_images.shape}: {error}') from error
+            reason = ' '.join(str(error).split())
+            raise BackendError(f'inference failed on {input_images.shape}: {reason}') from error
         # Without share_outputs these are copies: the next image leaves them as they are.
         return RawOutputs(results[BOXES_NAME], results[SCORES_NAME])
 

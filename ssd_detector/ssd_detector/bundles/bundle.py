@@ -9,19 +9,11 @@ import tempfile
 from typing import Any
 
 from ssd_detector.bundles.checks import find_bundle_faults
-from ssd_detector.bundles.contents import (
-    DEPLOY,
-    LABELS,
-    make_record,
-    MANIFEST,
-    Manifest,
-    MODEL,
-    read_deploy_config,
-    read_labels,
-    read_manifest,
-)
+from ssd_detector.bundles.contents import MANIFEST, Manifest, MODEL
 from ssd_detector.bundles.deploy_config import DeployConfig
+from ssd_detector.bundles.folder import BundleFolder
 from ssd_detector.errors import BundleError
+from ssd_detector.files import FileError
 from ssd_detector.postprocess import Thresholds
 
 AUTO = 'auto'
@@ -77,19 +69,22 @@ def load_bundle(path: str | Path) -> Bundle:
         raise BundleError(
             [f'{where}: {error.strerror}; check the path and who may read it']
         ) from error
+    except FileError as error:
+        raise BundleError([str(error)]) from error
 
 
-def _load_folder(folder: Path) -> Bundle:
-    if not folder.is_dir():
-        raise BundleError([f'{folder}: no such bundle folder; check the path'])
-    manifest = read_manifest(folder)
+def _load_folder(path: Path) -> Bundle:
+    if not path.is_dir():
+        raise BundleError([f'{path}: no such bundle folder; check the path'])
+    folder = BundleFolder(path)
+    manifest = folder.read_manifest()
     if findings := list(find_bundle_faults(folder, manifest)):
         raise BundleError(findings)
     return Bundle(
-        path=folder,
+        path=path,
         manifest=manifest,
-        config=read_deploy_config(folder / DEPLOY),
-        labels=read_labels(folder / LABELS),
+        config=folder.read_deploy_config(),
+        labels=folder.read_labels(),
     )
 
 
@@ -114,7 +109,8 @@ def write_bundle(
                 shutil.copyfile(content, folder / name)
             else:
                 (folder / name).write_text(content, encoding='utf-8')
-        files = {name: make_record(folder / name) for name in sorted(contents)}
+        records = BundleFolder(folder)
+        files = {name: records.record(name) for name in sorted(contents)}
         manifest = Manifest(files=files, **manifest_fields)
         text = json.dumps(asdict(manifest), indent=2) + '\n'
         (folder / MANIFEST).write_text(text, encoding='utf-8')

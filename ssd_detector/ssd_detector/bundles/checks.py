@@ -3,65 +3,69 @@
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-import numpy as np
-
 from ssd_detector.backends.backend import BOXES_NAME, INPUT_NAME, SCORES_NAME
 from ssd_detector.backends.onnxruntime import read_shapes, Shape
-from ssd_detector.bundles.contents import (
-    DEPLOY,
-    LABELS,
-    make_record,
-    MANIFEST,
-    Manifest,
-    MODEL,
-    PRIORS,
-    read_deploy_config,
-    read_labels,
-)
+from ssd_detector.bundles.arrays import read_array
+from ssd_detector.bundles.contents import DEPLOY, LABELS, MANIFEST, Manifest, MODEL, PRIORS
+from ssd_detector.bundles.folder import BundleFolder
 from ssd_detector.bundles.labels import find_label_faults
+from ssd_detector.bundles.model_file import find_unusual_parts
 from ssd_detector.errors import BackendError, ConfigError
+from ssd_detector.files import FileError
 
 _REQUIRED = (DEPLOY, LABELS, MODEL, PRIORS)
 
 
-def find_bundle_faults(folder: Path, manifest: Manifest) -> Iterator[str]:
+def find_bundle_faults(folder: BundleFolder, manifest: Manifest) -> Iterator[str]:
     """
     Look at files, sizes, hashes, labels, priors, thresholds and models.
 
     :param folder: the bundle's
-    :param manifest: from read_manifest
+    :param manifest: of it
     :return: a finding for everything that is wrong
     """
-    yield from _check_files(folder, manifest)
-    yield from _check_labels(folder / LABELS, manifest)
-    yield from _check_priors(folder / PRIORS, manifest)
-    yield from _check_config(folder / DEPLOY, manifest)
-    for name in manifest.models:
-        yield from _check_model(folder / name, manifest)
-
-
-def _check_files(folder: Path, manifest: Manifest) -> Iterator[str]:
     for name in _REQUIRED:
         if name not in manifest.files:
-            yield f'{folder / MANIFEST}: does not list {name}; export the bundle again'
-    for name, record in manifest.files.items():
-        file = folder / name
-        if Path(name).name != name:
-            yield f'{folder / MANIFEST}: {name} is no plain file name'
-        elif not file.is_file():
-            yield f'{file}: is missing; copy the whole bundle again'
-        elif (found := make_record(file)) != record:
-            yield (
-                f'{file}: has sha256 {found.sha256[:12]}… and {found.size_bytes} bytes; the '
-                f'manifest says {record.sha256[:12]}… and {record.size_bytes}; copy it again'
-            )
+            yield f'{folder.path / MANIFEST}: does not list {name}; export the bundle again'
+    # What can't be read, or lies elsewhere, is not opened again.
+    readable = set()
+    for name in manifest.files:
+        finding, is_readable = _check_file(folder, name, manifest)
+        if finding:
+            yield finding
+        if is_readable:
+            readable.add(name)
+    for name, check in ((LABELS, _check_labels), (PRIORS, _check_priors), (DEPLOY, _check_config)):
+        if name in readable:
+            yield from check(folder, manifest)
+    for name in sorted(readable.intersection(manifest.models)):
+        yield from _check_model(folder, name, manifest)
 
 
-def _check_labels(path: Path, manifest: Manifest) -> Iterator[str]:
-    if not path.is_file():
-        return
+def _check_file(folder: BundleFolder, name: str, manifest: Manifest) -> tuple[str, bool]:
+    """Compare a file with its record, and tell whether it can be read at all."""
+    file, record = folder.path / name, manifest.files[name]
+    if Path(name).name != name:
+        return f'{folder.path / MANIFEST}: {name} is no plain file name', False
     try:
-        labels = read_labels(path)
+        found = folder.record(name)
+    except FileNotFoundError:
+        return f'{file}: is missing; copy the whole bundle again', False
+    except FileError as error:
+        return str(error), False
+    if found == record:
+        return '', True
+    finding = (
+        f'{file}: has sha256 {found.sha256[:12]}… and {found.size_bytes} bytes; the manifest says '
+        f'{record.sha256[:12]}… and {record.size_bytes}; copy it again'
+    )
+    return finding, True
+
+
+def _check_labels(folder: BundleFolder, manifest: Manifest) -> Iterator[str]:
+    path = folder.path / LABELS
+    try:
+        labels = folder.read_labels()
     except UnicodeDecodeError as error:
         yield f'{path}: is no UTF-8 text ({error})'
         return
@@ -73,23 +77,21 @@ def _check_labels(path: Path, manifest: Manifest) -> Iterator[str]:
     yield from (f'{path}: {fault}' for fault in find_label_faults(labels))
 
 
-def _check_priors(path: Path, manifest: Manifest) -> Iterator[str]:
-    if not path.is_file():
-        return
+def _check_priors(folder: BundleFolder, manifest: Manifest) -> Iterator[str]:
+    path = folder.path / PRIORS
     try:
-        shape = np.load(path, allow_pickle=False).shape
-    except (OSError, ValueError) as error:
+        shape = read_array(folder.read(PRIORS)).shape
+    except ValueError as error:
         yield f'{path}: can not be read ({error}); export the bundle again'
         return
     if shape != (manifest.num_priors, 4):
         yield f'{path}: has shape {shape}; the manifest says ({manifest.num_priors}, 4)'
 
 
-def _check_config(path: Path, manifest: Manifest) -> Iterator[str]:
-    if not path.is_file():
-        return
+def _check_config(folder: BundleFolder, manifest: Manifest) -> Iterator[str]:
+    path = folder.path / DEPLOY
     try:
-        config = read_deploy_config(path)
+        config = folder.read_deploy_config()
     except ConfigError as error:
         yield from error.findings
         return
@@ -100,16 +102,21 @@ def _check_config(path: Path, manifest: Manifest) -> Iterator[str]:
             f'the size belongs to the exported model and is not free'
         )
     try:
-        config.deploy.post_processing.by_class(read_labels(path.parent / LABELS))
+        config.deploy.post_processing.by_class(folder.read_labels())
     except ConfigError as error:
         yield from (f'{path}: deploy.post_processing.{finding}' for finding in error.findings)
-    except (OSError, UnicodeDecodeError):
+    except (FileError, OSError, UnicodeDecodeError):
         return  # Unreadable labels have a finding of their own.
 
 
-def _check_model(path: Path, manifest: Manifest) -> Iterator[str]:
+def _check_model(folder: BundleFolder, name: str, manifest: Manifest) -> Iterator[str]:
     """Compare what a model file takes and gives with what the manifest says."""
-    if not path.is_file():
+    path = folder.path / name
+    if unusual := find_unusual_parts(folder.read(name)):
+        yield (
+            f'{path}: holds {", ".join(unusual)}; expected one graph with its weights; export the '
+            f'bundle again'
+        )
         return
     try:
         shapes = read_shapes(path)

@@ -6,15 +6,13 @@ What lies in a bundle's folder, and what its manifest says of it.
                                                                        where they were made
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-import hashlib
-import json
-from pathlib import Path
 from typing import Literal
 
-from ssd_detector.bundles.deploy_config import DeployConfig
-from ssd_detector.config import load_yaml, parse_config, STRICT
-from ssd_detector.errors import BundleError, ConfigError
+from ssd_detector.config import STRICT
+from ssd_detector.errors import ConfigError
+from ssd_detector.printable import shown
 
 MANIFEST = 'manifest.json'
 DEPLOY = 'deploy.yaml'
@@ -27,6 +25,13 @@ INT8_TRT = 'model_int8_trt.onnx'
 CALIBRATION = 'calibration.json'
 PARITY = 'parity.npz'
 MODEL_CARD = 'MODEL_CARD.md'
+
+MOST_FILES = 64
+_LONGEST_TEXT = 1000
+LARGEST_INPUT_PX = 4096
+MOST_CLASSES = 10_000
+# Scores of an image: 200 MB as float32.
+_MOST_SCORES = 50_000_000
 
 
 @dataclass(frozen=True)
@@ -70,64 +75,39 @@ class Manifest:
     metrics: dict[str, float]
     schema_version: Literal[1] = 1
 
+    def __post_init__(self) -> None:
+        if findings := list(self._find_faults()):
+            raise ConfigError(findings)
+
     @property
     def models(self) -> list[str]:
         """The model files, by name."""
         return sorted(name for name in self.files if name.endswith('.onnx'))
 
-
-def read_manifest(folder: Path) -> Manifest:
-    """
-    Read the manifest; whether the files are what it says is not looked at.
-
-    :param folder: the bundle's
-    :return: what it says
-    :raises BundleError: when there is none, or it is no manifest
-    """
-    manifest_path = folder / MANIFEST
-    try:
-        tree = json.loads(manifest_path.read_text(encoding='utf-8'))
-    except FileNotFoundError as error:
-        raise BundleError(
-            [f'{folder}: has no {MANIFEST}; this is no bundle, or its export was cut off']
-        ) from error
-    except (ValueError, RecursionError) as error:
-        raise BundleError(
-            [f'{manifest_path}: no valid JSON ({error}); export the bundle again']
-        ) from error
-    try:
-        return parse_config(tree, Manifest, str(manifest_path))
-    except ConfigError as error:
-        raise BundleError(error.findings) from error
-
-
-def make_record(file: Path) -> FileRecord:
-    """
-    Say of a file what the manifest says of it.
-
-    :param file: of a bundle
-    :return: its hash and size
-    """
-    content = file.read_bytes()
-    return FileRecord(sha256=hashlib.sha256(content).hexdigest(), size_bytes=len(content))
-
-
-def read_labels(path: Path) -> tuple[str, ...]:
-    """
-    Read labels.txt.
-
-    :param path: the file
-    :return: the names of the classes 1, 2, ...
-    """
-    return tuple(path.read_text(encoding='utf-8').splitlines())
-
-
-def read_deploy_config(path: Path) -> DeployConfig:
-    """
-    Read deploy.yaml as a bundle has it: without variables and overrides.
-
-    :param path: the file
-    :return: its content
-    :raises ConfigError: with everything that is wrong
-    """
-    return parse_config(load_yaml(path), DeployConfig, str(path))
+    def _find_faults(self) -> Iterator[str]:
+        """Say what no detector has: numbers that would take all memory, texts that do things."""
+        sizes = {
+            'input_size_px': (self.input_size_px, LARGEST_INPUT_PX),
+            'num_classes': (self.num_classes, MOST_CLASSES),
+            'num_priors': (self.num_priors, _MOST_SCORES // (max(self.num_classes, 0) + 1)),
+        }
+        for name, (value, most) in sizes.items():
+            if not 1 <= value <= most:
+                yield f'{name}: received {shown(value)}; expected 1 to {most}'
+        if len(self.files) > MOST_FILES:
+            yield f'files: received {len(self.files)}; expected at most {MOST_FILES}'
+        texts = {
+            'name': self.name,
+            'created_at': self.created_at,
+            'fingerprint': self.fingerprint,
+            'training_run': self.training_run,
+            **{f'files.{name}': name for name in self.files},
+            **{f'versions.{name}': f'{name} {text}' for name, text in self.versions.items()},
+            **{f'metrics.{name}': name for name in self.metrics},
+        }
+        for name, text in texts.items():
+            if not text.isprintable() or len(text) > _LONGEST_TEXT:
+                yield (
+                    f'{name}: received {shown(text)}; expected one line of at most '
+                    f'{_LONGEST_TEXT} characters that can be printed'
+                )

@@ -7,7 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ssd_detector.errors import ImageError
-from ssd_detector.images.heads import find_jpeg_fault, name_kind, read_claimed_size_wh
+from ssd_detector.images.claims import MAX_IMAGE_PIXELS, read_claim
+from ssd_detector.images.heads import find_jpeg_fault, name_kind
 
 # OpenCV reads what the content says; these are the names that are looked for.
 IMAGE_SUFFIXES: Final = (
@@ -43,30 +44,26 @@ def decode_image(content: bytes) -> NDArray[np.uint8]:
 
 
 def decode_samples(
-    content: bytes, *, max_pixels: int | None = None, advice: str = 'get it again'
+    content: bytes, *, max_pixels: int = MAX_IMAGE_PIXELS, advice: str = 'get it again'
 ) -> Samples:
     """
     Decode an image file to what is stored: the one decoder of training, prediction and node.
 
+    Of an animation and of several pages the first is taken.
+
     :param content: of the file
-    :param max_pixels: that a PNG or JPEG may claim to have: a few bytes can claim any number
+    :param max_pixels: that it may claim to have; with more, nothing is decoded
     :param advice: what to do about bytes that are no image, where their kind does not tell
     :return: (H, W) grey, or (H, W, 3) in OpenCV's order BGR
-    :raises ImageError: when it is no image of 8 or 16 bits, or only a part of one
+    :raises ImageError: when it is no image of 8 or 16 bits in a format that is read, only a part
+        of one, or one that claims too much
     """
     if fault := find_jpeg_fault(content):
         raise ImageError(f'{fault} ({len(content)} bytes); {advice}')
-    width_px, height_px = read_claimed_size_wh(content) or (0, 0)
-    if max_pixels is not None and width_px * height_px > max_pixels:
-        raise ImageError(
-            f'claims {width_px}x{height_px} pixels ({len(content)} bytes); expected at most '
-            f'{max_pixels}; {advice}'
-        )
-    try:
-        samples = cv2.imdecode(np.frombuffer(content, np.uint8), _AS_STORED) if content else None
-    except cv2.error:
-        # More pixels than OpenCV allows.
-        samples = None
+    claim = read_claim(content)
+    if claim and (excess := claim.find_excess(max_pixels)):
+        raise ImageError(f'{excess} ({len(content)} bytes); {advice}')
+    samples = _decode(content) if claim else None
     if samples is None:
         raise ImageError(
             f'can not be read as an image ({len(content)} bytes); {name_kind(content) or advice}'
@@ -78,6 +75,14 @@ def decode_samples(
             f'({len(content)} bytes); save it as PNG'
         )
     return cast(Samples, samples)
+
+
+def _decode(content: bytes) -> NDArray[np.generic] | None:
+    try:
+        return cv2.imdecode(np.frombuffer(content, np.uint8), _AS_STORED)
+    except cv2.error:
+        # OpenCV asserts what it did not expect.
+        return None
 
 
 def scale_to_8_bits(samples: Samples, highest: int = 2**16 - 1) -> NDArray[np.uint8]:

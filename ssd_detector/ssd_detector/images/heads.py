@@ -14,6 +14,7 @@ _FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
 _HEIC = (b'heic', b'heix', b'heim', b'heis', b'hevc', b'hevx', b'mif1', b'msf1')
 _KINDS = {
     b'GIF8': 'it is GIF, whatever its name: make it PNG',
+    b'#?R': 'it is Radiance HDR, whose samples are floats: make it PNG',
     b'version https://git-lfs': 'it is a pointer of Git LFS: git lfs pull',
     b'<': 'it is a page of the web, or SVG: get it again',
 }

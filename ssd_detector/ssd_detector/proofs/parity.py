@@ -10,13 +10,11 @@ bundle gave where it was made, for the priors that would be reported.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ssd_detector.backends.backend import Backend, RawOutputs, stack_outputs
-from ssd_detector.bundles.bundle import Bundle
 from ssd_detector.bundles.contents import PARITY
 from ssd_detector.errors import BundleError
 from ssd_detector.preprocess import preprocess
@@ -24,8 +22,6 @@ from ssd_detector.proofs.int8_parity import Int8Outputs, measure_int8_difference
 
 # Boxes compared in each image: the best ones. What nobody would report may move freely.
 _NUM_COMPARED = 20
-# Of the arrays in the file, in the order of the fields of Int8Outputs.
-_INT8_PARTS = ('image_indices', 'prior_indices', 'boxes', 'scores')
 
 
 @dataclass(frozen=True)
@@ -162,63 +158,3 @@ def measure_difference(outputs: RawOutputs, parity: Parity) -> tuple[float, floa
     best = np.argsort(-parity.scores[..., 1:].max(axis=-1), axis=1)[:, :_NUM_COMPARED, None]
     shifts = np.take_along_axis(np.abs(boxes - parity.boxes_normalized_xyxy), best, axis=1)
     return float(size_px * shifts.max()), float(np.abs(scores - parity.scores).max())
-
-
-def read_parity(bundle: Bundle) -> Parity:
-    """
-    Read parity.npz.
-
-    :param bundle: from load_bundle
-    :return: its content
-    :raises BundleError: when it is missing or unreadable
-    """
-    path = bundle.path / PARITY
-    if PARITY not in bundle.manifest.files:
-        raise BundleError(
-            [f'{path}: is not in the bundle; run python -m ssd_training.validate for it']
-        )
-    try:
-        with np.load(path, allow_pickle=False) as arrays:
-            tolerances = {
-                name.removeprefix('tolerance_'): Tolerance(*map(float, arrays[name]))
-                for name in arrays.files
-                if name.startswith('tolerance_')
-            }
-            names = [name.partition('/')[2] for name in arrays.files if name.startswith('boxes/')]
-            return Parity(
-                images_rgb=arrays['images_rgb'],
-                boxes_normalized_xyxy=arrays['boxes'],
-                scores=arrays['scores'],
-                tolerances=tolerances,
-                int8_outputs={
-                    name: Int8Outputs(*(arrays[f'{part}/{name}'] for part in _INT8_PARTS))
-                    for name in names
-                },
-            )
-    except (KeyError, TypeError, ValueError) as error:
-        raise BundleError([f'{path}: is no parity file ({error}); validate again']) from error
-
-
-def write_parity(path: Path, parity: Parity) -> None:
-    """
-    Write parity.npz.
-
-    :param path: the file
-    :param parity: its content
-    """
-    arrays: dict[str, Any] = {
-        f'tolerance_{precision}': np.array([tolerance.box_px, tolerance.score])
-        for precision, tolerance in parity.tolerances.items()
-    }
-    arrays |= {
-        f'{part}/{name}': array
-        for name, outputs in parity.int8_outputs.items()
-        for part, array in zip(_INT8_PARTS, vars(outputs).values(), strict=True)
-    }
-    np.savez_compressed(
-        path,
-        images_rgb=parity.images_rgb,
-        boxes=parity.boxes_normalized_xyxy,
-        scores=parity.scores,
-        **arrays,
-    )

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ssd_detector import ImageError
+from ssd_detector.images.claims import MAX_IMAGE_PIXELS
 from ssd_detector.images.decoding import decode_samples, to_rgb
 from ssd_detector.printable import quoted
 from ssd_detector_ros.images.raw_images import debayer
@@ -18,9 +19,7 @@ _FORMAT = re.compile(r'([^;]*);.* compressed *(\w*) *')
 _MOSAIC = re.compile(r'bayer_(rggb|bggr|gbrg|grbg)(8|16)')
 # What sensor_msgs calls the numbers of a depth camera.
 _NUMBERS = re.compile(r'(16|32|64)[USF]C\d*')
-# A few bytes can claim any size; this is the double of the largest camera images in use.
-MAX_PIXELS = 100_000_000
-_ADVICE = 'check the publisher, and that image_transport fits the topic'
+_ADVICE = 'check the publisher, that image_transport fits the topic, and max_image_pixels'
 
 
 class CompressedFields(Protocol):
@@ -35,14 +34,21 @@ class CompressedFields(Protocol):
         """The file: anything with a buffer."""
 
 
-def decode_rgb(message: CompressedFields, scale: SampleScale | None = None) -> NDArray[np.uint8]:
+def decode_rgb(
+    message: CompressedFields,
+    scale: SampleScale | None = None,
+    *,
+    max_pixels: int = MAX_IMAGE_PIXELS,
+) -> NDArray[np.uint8]:
     """
     Decode a compressed image.
 
-    :param message: JPEG, PNG or whatever else OpenCV reads, also of a mosaic; not of a depth image
+    :param message: JPEG, PNG or another format of decode_samples, also of a mosaic; not of a depth
+        image
     :param scale: of samples of two bytes; from 0..65535 when not given
+    :param max_pixels: that it may claim to have
     :return: (H, W, 3) uint8 RGB
-    :raises ImageError: when the data are no such image, or end too early
+    :raises ImageError: when the data are no such image, end too early, or claim too much
     """
     data = bytes(message.data)
     what = f'format {quoted(message.format)}, {len(data)} bytes'
@@ -53,7 +59,7 @@ def decode_rgb(message: CompressedFields, scale: SampleScale | None = None) -> N
             f'choose the topic of the colour or mono camera'
         )
     try:
-        samples = decode_samples(data, max_pixels=MAX_PIXELS, advice=_ADVICE)
+        samples = decode_samples(data, max_pixels=max_pixels, advice=_ADVICE)
     except ImageError as error:
         raise ImageError(
             f'compressed image: received format {quoted(message.format)}, which {error}'

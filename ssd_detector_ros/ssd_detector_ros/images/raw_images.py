@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ssd_detector import ImageError
+from ssd_detector.images.claims import MAX_IMAGE_PIXELS
 from ssd_detector.printable import quoted
 from ssd_detector_ros.images.sample_scale import SampleScale
 
@@ -127,13 +128,19 @@ ENCODINGS = {
 }
 
 
-def to_rgb(message: ImageFields, scale: SampleScale | None = None) -> Pixels:
+def to_rgb(
+    message: ImageFields,
+    scale: SampleScale | None = None,
+    *,
+    max_pixels: int = MAX_IMAGE_PIXELS,
+) -> Pixels:
     """
     Convert an image message; rgb8 without row padding is not even copied.
 
     :param message: one of ENCODINGS; rows may be padded (`step`), samples of two bytes may have
         either byte order
     :param scale: of samples of two bytes; from 0..65535 when not given
+    :param max_pixels: that it may have: RGB takes three times as much room as a mosaic
     :return: (H, W, 3) uint8 RGB, perhaps a view of the message's data
     :raises ImageError: when encoding, size, step and data are unknown or do not fit together
     """
@@ -145,6 +152,11 @@ def to_rgb(message: ImageFields, scale: SampleScale | None = None) -> Pixels:
         )
     num_rows = round(message.height * encoding.planes)
     _check_layout(message, encoding, num_rows)
+    if message.width * message.height > max_pixels:
+        raise ImageError(
+            f'image size: received {message.width}x{message.height} {message.encoding}; expected '
+            f'at most {max_pixels} pixels; check the camera, or raise max_image_pixels'
+        )
     rows = np.frombuffer(message.data, np.uint8, count=num_rows * message.step)
     row_bytes = message.width * encoding.num_channels * encoding.num_bytes
     pixels = rows.reshape(num_rows, message.step)[:, :row_bytes]

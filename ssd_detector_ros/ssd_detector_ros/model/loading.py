@@ -8,7 +8,8 @@ import numpy as np
 from ssd_detector import BackendError, Detector, SsdDetectorError
 from ssd_detector.backend_selection import resolve_precision
 from ssd_detector.bundles.contents import PARITY
-from ssd_detector.proofs.parity import read_parity, verify_backend
+from ssd_detector.proofs.parity import verify_backend
+from ssd_detector.proofs.parity_file import read_parity
 from ssd_detector_ros.parameters.static_settings import VerifyMode
 
 

@@ -15,7 +15,7 @@ from ssd_detector.backend_selection import BackendRequest, open_backend
 from ssd_detector.bundles.bundle import Bundle
 from ssd_detector.bundles.contents import INT8_CPU, PARITY
 from ssd_detector.preprocess import preprocess
-from ssd_detector.proofs.parity import read_parity
+from ssd_detector.proofs.parity_file import read_parity
 from ssd_training.benchmarking.candidates import list_candidates
 from ssd_training.benchmarking.timing import measure, NUM_WARM_UP, open_all, Task, Timing
 from ssd_training.data.sampling import draw_image, find_images, load_images

@@ -24,7 +24,7 @@ from ssd_detector.bundles.bundle import Bundle
 from ssd_detector.bundles.contents import MODEL, MODEL_FP16, PARITY, PRIORS
 from ssd_detector.bundles.deploy_config import DeployConfig
 from ssd_detector.preprocess import preprocess
-from ssd_detector.proofs.parity import write_parity
+from ssd_detector.proofs.parity_file import write_parity
 from ssd_training.data.sampling import draw_image, find_images, load_images, read_sample
 from ssd_training.deployment.assembly import assemble
 from ssd_training.deployment.build import Build, INT8_FILES, SAVED_MODEL, TRAINED_MODEL, VALIDATION

@@ -9,8 +9,9 @@ from typing import Any
 
 import yaml
 
-from ssd_detector.config import load_yaml, origin_of, parse_config, parse_yaml, Schema
+from ssd_detector.config import load_yaml, origin_of, parse_config, Schema
 from ssd_detector.errors import ConfigError
+from ssd_detector.yaml_tree import parse_yaml
 from ssd_training.experiments.replaced_keys import REPLACED_KEYS, split_replaced_keys
 from ssd_training.experiments.schema import ExperimentConfig
 

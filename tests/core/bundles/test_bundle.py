@@ -62,7 +62,7 @@ def test_what_the_file_system_refuses_is_a_finding(bundle_path):
     (bundle_path / 'manifest.json').unlink()
     (bundle_path / 'manifest.json').mkdir()
     (finding,) = findings(bundle_path)
-    assert 'manifest.json: Is a directory' in finding
+    assert 'manifest.json: is a folder; expected a regular file' in finding
 
 
 @pytest.mark.parametrize('text', ['{', '[1]', '{"name": 3}', '[' * 100_000])
@@ -95,7 +95,7 @@ def test_everything_wrong_is_reported_at_once(bundle_path):
         'labels.txt: background is class 0 and is not listed',
         'labels.txt: an empty label',
         'deploy.input.size: 64 px; the model takes 32',
-        'model.onnx: ONNX Runtime can not load it',
+        'model.onnx: holds what is no ONNX file',
     ):
         assert words in text
 

@@ -23,7 +23,7 @@ from ssd_detector.bundles.deploy_config import BenchmarkSettings, PredictionSett
 from ssd_detector.errors import BundleError, ConfigError
 from ssd_detector.preprocess import preprocess
 from ssd_detector.proofs.int8_parity import select_int8_outputs
-from ssd_detector.proofs.parity import read_parity
+from ssd_detector.proofs.parity_file import read_parity
 from ssd_detector.verify import verify_bundle
 from ssd_training.data.sampling import draw_image
 from ssd_training.deployment import steps

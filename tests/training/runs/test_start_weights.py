@@ -9,7 +9,7 @@ import pytest
 
 from ssd_detector.bundles.bundle import load_bundle
 from ssd_detector.preprocess import preprocess
-from ssd_detector.proofs.parity import read_parity
+from ssd_detector.proofs.parity_file import read_parity
 from ssd_training.errors import CheckpointError, WeightsError
 from ssd_training.experiments.architecture import describe_architecture
 from ssd_training.model.detector import detect
