@@ -20,8 +20,10 @@ from ssd_detector_ros.model.loading import tell_loaded
 from ssd_detector_ros.model.model_slot import ModelSlot
 from ssd_detector_ros.model.operation import Operation
 from ssd_detector_ros.outputs.publishers import CameraOutputs, NodeOutputs
+from ssd_detector_ros.outputs.snapshots import SnapshotStore
 from ssd_detector_ros.parameters import declaring as parameters
 from ssd_detector_ros.parameters.qos_overrides import QosOverrides
+from ssd_detector_ros.parameters.roots import read_roots
 from ssd_detector_ros.parameters.static_settings import StaticSettings
 from ssd_detector_ros.requests.services import ServiceError, Services
 from ssd_detector_ros.requests.transitions import answer_impossible_transitions, logs_exceptions
@@ -44,7 +46,8 @@ class DetectorNode(LifecycleNode):
         self._qos_overrides = QosOverrides(self)
         findings = parameters.declare_parameters(self)
         self._settings = StaticSettings()
-        self._models = ModelSlot(self, findings, self._publish_label_info)
+        roots = read_roots(self)
+        self._models = ModelSlot(self, findings, roots=roots, on_change=self._publish_label_info)
         self._events = PolledGroup()
         self._outputs = NodeOutputs(self, self._events)
         self._convert: Converter = make_converter('builtin')
@@ -56,6 +59,10 @@ class DetectorNode(LifecycleNode):
             self,
             swap_model=self._models.swap,
             set_enabled=self._set_enabled,
+            snapshots=SnapshotStore(
+                check_folder=roots.check_snapshots,
+                limit_mb=self.get_parameter('max_snapshots_mb').value,
+            ),
             cameras=lambda: self._cameras,
         )
         # Steady: it also ticks while the simulation is paused.
@@ -163,7 +170,9 @@ class DetectorNode(LifecycleNode):
 
     def _choose_converter(self) -> None:
         self._convert = make_converter(
-            self._settings.image_conversion, sample_bits=self._settings.sample_bits
+            self._settings.image_conversion,
+            sample_bits=self._settings.sample_bits,
+            max_pixels=self._settings.max_image_pixels,
         )
 
     def _name_cameras(self) -> None:

@@ -2,9 +2,18 @@
 
 import os
 import signal
+import sys
+from threading import enumerate as all_threads
+from threading import Event, Thread
 from types import FrameType
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
+# From the first signal to the end, whatever runs.
+LAST_S = 1.6
+# For what is nearly done, such as a snapshot.
+_LAST_WORK_S = 0.3
+# Threads, by name, that are left to themselves where their work does not end.
+_MAY_BE_IN_A_LIBRARY = ('ssd_detector_', 'engine_build')
 
 
 class OneEnd:
@@ -21,7 +30,16 @@ class OneEnd:
             signal.signal(number, self._on_signal)
 
     def leave_it_to_rclpy(self) -> None:
-        """Do nothing from now on: rclpy's handler ends its context, and with it `spin`."""
+        """
+        Only look on from now on: rclpy's handler ends its context, and with it `spin`.
+
+        What never returns, such as a model that hangs, would have the process wait for ever.
+        """
+        reader, writer = os.pipe()
+        os.set_blocking(writer, False)
+        # Python's part of a handler waits until the main thread leaves a library; this does not.
+        signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
+        Thread(target=_end_soon_after, args=(reader,), daemon=True).start()
         self._is_rclpy_told = True
 
     def ignore_the_rest(self) -> None:
@@ -32,6 +50,14 @@ class OneEnd:
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         if not self._is_rclpy_told:
             os._exit(0)  # There is nothing yet that has to be taken down.
+
+
+def _end_soon_after(reader: int) -> None:
+    """Wait for the first signal, and then not longer than what is promised."""
+    os.read(reader, 1)
+    Event().wait(LAST_S)
+    sys.stderr.write('ssd_detector: ended amid work that does not end\n')
+    os._exit(0)
 
 
 def main() -> int:
@@ -45,6 +71,15 @@ def main() -> int:
     from ssd_detector_ros.start.run import main as run
 
     try:
-        return run(on_init=end.leave_it_to_rclpy)
+        code = run(on_init=end.leave_it_to_rclpy)
     finally:
         end.ignore_the_rest()
+    left = [one for one in all_threads() if one.name.startswith(_MAY_BE_IN_A_LIBRARY)]
+    for one in left:
+        one.join(_LAST_WORK_S)
+    if any(one.is_alive() for one in left):
+        # The interpreter would take the thread down amid C++, and that aborts the process.
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+    return code

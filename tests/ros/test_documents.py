@@ -22,7 +22,7 @@ def test_each_cell_of_the_feature_tables_names_tests_that_exist():
     ]
     assert len(rows) > 30
     for cell in rows:
-        named = re.findall(r'`(\w+/\w+\.py)::(\w+)`', cell)
+        named = re.findall(r'`((?:\w+/)+\w+\.py)::(\w+)`', cell)
         assert named, f'{cell}: names no test'
         for file, name in named:
             tree = ast.parse((ROOT / 'tests' / file).read_text())

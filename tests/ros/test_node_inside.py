@@ -160,6 +160,8 @@ def make(context):
     nodes = []
 
     def make(**given):
+        # The bundles of a test lie in folders of their own.
+        given = {'bundle_root': '/'} | given
         overrides = [Parameter(name, value=value) for name, value in given.items()]
         nodes.append(DetectorNode(context=context, parameter_overrides=overrides))
         return nodes[-1]

@@ -30,6 +30,9 @@ from ssd_detector_ros.threads.worker import Worker
 from ssd_detector_ros.timing.ages import age_ms, stamp_ns
 from ssd_detector_ros.timing.statistics import Statistics
 
+# For the frame at hand when the process is to end: it has two seconds in all.
+_LAST_FRAME_S = 1.0
+
 
 class Pipeline:
     """
@@ -137,7 +140,8 @@ class Pipeline:
         for subscription in self._subscriptions:
             self._node.destroy_subscription(subscription)
         self._subscriptions = []
-        self._worker.stop()
+        # After an interrupt an inference that does not end is left to the end of the process.
+        self._worker.stop(None if self._node.context.ok() else _LAST_FRAME_S)
 
     def on_image(self, camera: Camera, message: Message) -> None:
         """

@@ -9,15 +9,12 @@ from rclpy.node import Node
 from rclpy.parameter import Parameter
 
 from ssd_detector import ConfigError, Detector, SsdDetectorError, Thresholds
-from ssd_detector_ros.model.loading import (
-    load_model,
-    LoadedModel,
-    ModelRequest,
-    tell_loaded,
-)
+from ssd_detector_ros.model.loader import Loader
+from ssd_detector_ros.model.loading import LoadedModel, ModelRequest, tell_loaded
 from ssd_detector_ros.model.operation import Operation
 from ssd_detector_ros.parameters import declaring as parameters
 from ssd_detector_ros.parameters.declarations import DECLARATIONS, LIVE, STATIC
+from ssd_detector_ros.parameters.roots import Roots
 from ssd_detector_ros.parameters.settings import (
     parse_settings,
     Settings,
@@ -25,7 +22,6 @@ from ssd_detector_ros.parameters.settings import (
     threshold_values,
 )
 from ssd_detector_ros.parameters.static_settings import StaticSettings
-from ssd_detector_ros.threads.background import InBackground, waker_of
 
 
 class ModelSlot:
@@ -34,11 +30,17 @@ class ModelSlot:
 
     :param node: whose parameters count
     :param declaration_findings: what was wrong with the parameters given, by name
+    :param roots: where bundles and snapshots may lie
     :param on_change: called after labels or settings have changed
     """
 
     def __init__(
-        self, node: Node, declaration_findings: dict[str, str], on_change: Callable[[], None]
+        self,
+        node: Node,
+        declaration_findings: dict[str, str],
+        *,
+        roots: Roots,
+        on_change: Callable[[], None],
     ) -> None:
         self.operation: Operation | None = None
         # What somebody should know of the model at work.
@@ -47,6 +49,8 @@ class ModelSlot:
         self._node = node
         self._declaration_findings = declaration_findings
         self._on_change = on_change
+        self._roots = roots
+        self._loader = Loader(node, roots)
         # Set by configure().
         self._static = StaticSettings()
         # A parameter that was set once can not be unset: whose wish its value is has to be known.
@@ -92,7 +96,7 @@ class ModelSlot:
         findings += parameters.check_choices(self._values(LIVE)).values()
         loaded = None
         try:
-            loaded = load_model(self._request())
+            loaded = self._loader.begin(self._request(), static).wait(self._node.context.ok)
         except SsdDetectorError as error:
             findings += str(error).splitlines()
         try:
@@ -130,7 +134,7 @@ class ModelSlot:
             request = replace(self._request(), model=model or 'auto')
             if bundle:
                 request = replace(request, bundle=parameters.bundle_path(bundle))
-            loaded = await InBackground(lambda: load_model(request), on_end=waker_of(self._node))
+            loaded = await self._loader.begin(request, self._static)
             if generation != self._generation:
                 raise ConfigError(['the node was cleaned up while the model was being loaded'])
             self._take(loaded, request, bundle or self._static.bundle)
@@ -183,9 +187,20 @@ class ModelSlot:
         # What the bundle gave is not the user's wish: another bundle may give something else.
         values |= dict.fromkeys(self._names_from_bundle)
         values |= changes
-        settings = parse_settings(values, detector.bundle.thresholds if detector else Thresholds())
-        if detector is not None:
-            settings.thresholds.by_class(detector.labels)
+        findings: list[str] = []
+        try:
+            self._roots.check_snapshots(parameters.folder_path(values['snapshot_folder']))
+        except ConfigError as error:
+            findings += error.findings
+        try:
+            defaults = detector.bundle.thresholds if detector else Thresholds()
+            settings = parse_settings(values, defaults)
+            if detector is not None:
+                settings.thresholds.by_class(detector.labels)
+        except ConfigError as error:
+            findings += error.findings
+        if findings:
+            raise ConfigError(findings)
         return settings
 
     def _show_thresholds(self, thresholds: Thresholds) -> None:
@@ -205,11 +220,13 @@ class ModelSlot:
         operation = self.operation
         detector = operation.detector if operation else None
         findings = [] if self._is_swapping else self._check_static(values)
+        findings += parameters.check_sizes(values).values()
         findings += parameters.check_choices(values).values()
         live = {name: value for name, value in values.items() if name in LIVE}
         try:
             # Unconfigured, other parameters may still be wrong; configure will tell.
-            settings = self._check_settings(detector, live) if live and operation else None
+            is_to_check = live and operation and not findings
+            settings = self._check_settings(detector, live) if is_to_check else None
         except ConfigError as error:
             findings += error.findings
         if findings:

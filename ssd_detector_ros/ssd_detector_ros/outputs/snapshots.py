@@ -1,8 +1,9 @@
 """A frame and its detections as a PASCAL VOC image and annotation, for training."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from itertools import count
 from pathlib import Path
+from threading import Lock
 import time
 from xml.etree import ElementTree
 
@@ -16,6 +17,8 @@ _JPEG_QUALITY = 95
 # Of libjpeg, JPEG_MAX_DIMENSION.
 _MAX_JPEG_SIDE_PX = 65_500
 SPLIT = 'snapshots'
+# All of them are read to know whether another is one of them.
+_MOST_OF_A_NAME = 100
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,18 +41,47 @@ class AnsweredFrame:
     answered_s: float = field(default_factory=time.monotonic)
 
 
-def save_snapshot(frame: AnsweredFrame, folder: Path) -> tuple[Path, Path]:
+class SnapshotStore:
     """
-    Write a frame into a VOC tree; folders that are missing are made.
+    Writes frames into VOC trees, one after the other, and no more than it may.
 
-    :param frame: what to save
-    :param folder: root of the tree
-    :return: paths of the image and of the annotation; the image id is added to the list
-        ImageSets/Main/snapshots.txt; another image of the same name stays as it is
-    :raises OSError: when the folder can't be written to
-    :raises ImageError: when no JPEG can hold the frame
+    :param check_folder: raises ConfigError for a folder that is not to be written to
+    :param limit_mb: of all that it writes
     """
-    jpeg = _encode(frame.image_rgb)
+
+    def __init__(self, *, check_folder: Callable[[Path], None], limit_mb: int) -> None:
+        self._check_folder = check_folder
+        self._limit_bytes = limit_mb * 2**20
+        self._written_bytes = 0
+        self._lock = Lock()
+
+    def save(self, frame: AnsweredFrame, folder: Path) -> tuple[Path, Path]:
+        """
+        Write a frame into a VOC tree; folders that are missing are made.
+
+        :param frame: what to save
+        :param folder: root of the tree
+        :return: paths of the image and of the annotation; the image id is added to the list
+            ImageSets/Main/snapshots.txt; another image of the same name stays as it is
+        :raises ConfigError: when the folder is not one of those to write to
+        :raises OSError: when it can't be written to
+        :raises ImageError: when no JPEG can hold the frame, or all is written that may be
+        """
+        self._check_folder(folder)
+        jpeg = _encode(frame.image_rgb)
+        with self._lock:
+            self._written_bytes += len(jpeg)
+            if self._written_bytes > self._limit_bytes:
+                self._written_bytes -= len(jpeg)
+                raise ImageError(
+                    f'snapshots took {self._written_bytes / 2**20:.1f} MB since the node was '
+                    f'started; expected at most {self._limit_bytes // 2**20}: start it anew, with '
+                    f'a larger max_snapshots_mb'
+                )
+            return _save(frame, jpeg, folder)
+
+
+def _save(frame: AnsweredFrame, jpeg: bytes, folder: Path) -> tuple[Path, Path]:
     image_path = _choose_path(frame, jpeg, folder / 'JPEGImages')
     image_id = image_path.stem
     annotation_path = folder / 'Annotations' / f'{image_id}.xml'
@@ -73,11 +105,14 @@ def _choose_path(frame: AnsweredFrame, jpeg: bytes, folder: Path) -> Path:
     camera = frame.image_topic.strip('/').replace('/', '-')
     # Frames without a stamp are told apart by when they are saved.
     name = f'{camera}_{frame.stamp_ns or time.time_ns()}'
-    for number in count(1):
+    for number in range(1, _MOST_OF_A_NAME + 1):
         path = folder / (f'{name}.jpg' if number == 1 else f'{name}_{number}.jpg')
         if not path.exists() or path.read_bytes() == jpeg:
-            break
-    return path
+            return path
+    raise ImageError(
+        f'{folder / name}.jpg: {_MOST_OF_A_NAME} frames have this stamp already; let the camera '
+        f'set stamps'
+    )
 
 
 def _encode(image_rgb: NDArray[np.uint8]) -> bytes:

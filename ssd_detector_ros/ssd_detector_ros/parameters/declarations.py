@@ -8,13 +8,15 @@ from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescri
 from rclpy.parameter import Parameter
 
 from ssd_detector.backend_selection import BACKENDS, PRECISIONS
-from ssd_detector.regions import Regions
+from ssd_detector.regions import MAX_CORNERS, MAX_POLYGONS, Regions
 from ssd_detector_ros.images.conversions import IMAGE_CONVERSIONS
 from ssd_detector_ros.outputs.messages import CLASS_ID_FORMATS
-from ssd_detector_ros.parameters.settings import Settings
+from ssd_detector_ros.parameters.settings import MAX_LABELS, Settings
 from ssd_detector_ros.parameters.static_settings import (
     DROP_POLICIES,
     IMAGE_TRANSPORTS,
+    LONGEST_TEXT,
+    MAX_CAMERAS,
     StaticSettings,
     VERIFY_MODES,
 )
@@ -31,6 +33,8 @@ class Declaration:
     :param float_range: of a double, both ends included
     :param integer_range: of an integer, likewise
     :param choices: of a text; empty for any
+    :param constraint: in words, where it is none of these
+    :param is_read_only: only the start sets it: it bounds what anybody on the network may do
     """
 
     type_: Parameter.Type
@@ -39,12 +43,18 @@ class Declaration:
     float_range: tuple[float, float] | None = None
     integer_range: tuple[int, int] | None = None
     choices: Sequence[str] = ()
+    constraint: str = ''
+    is_read_only: bool = False
 
     def descriptor(self) -> ParameterDescriptor:
         """Build the ROS descriptor."""
-        descriptor = ParameterDescriptor(description=self.description)
+        descriptor = ParameterDescriptor(description=self.description, read_only=self.is_read_only)
         if self.choices:
             descriptor.additional_constraints = f'one of {", ".join(self.choices)}'
+        elif self.constraint or self.type_ == Parameter.Type.STRING:
+            descriptor.additional_constraints = (
+                self.constraint or f'at most {LONGEST_TEXT} letters'
+            )
         if self.float_range is not None:
             low, high = self.float_range
             descriptor.floating_point_range = [
@@ -76,10 +86,14 @@ LIVE = {
         _TYPE.INTEGER, 'The best of an image that are reported.', integer_range=(1, 10_000)
     ),
     'class_thresholds': Declaration(
-        _TYPE.STRING_ARRAY, "Score thresholds of single labels, such as ['cat=0.6', 'dog=0.5']."
+        _TYPE.STRING_ARRAY,
+        "Score thresholds of single labels, such as ['cat=0.6', 'dog=0.5'].",
+        constraint=f'at most {MAX_LABELS} labels',
     ),
     'allowed_classes': Declaration(
-        _TYPE.STRING_ARRAY, "Labels that are reported, such as ['person']; [''] for all."
+        _TYPE.STRING_ARRAY,
+        "Labels that are reported, such as ['person']; [''] for all.",
+        constraint=f'at most {MAX_LABELS} labels',
     ),
     'candidate_score_threshold': Declaration(
         _TYPE.DOUBLE,
@@ -97,6 +111,7 @@ LIVE = {
         'Boxes with their centre in one are not reported; each is a text of corners in shares, '
         "such as '0.0,0.8 1.0,0.8 1.0,1.0 0.0,1.0'; [''] for none.",
         default=[''],
+        constraint=f'at most {MAX_POLYGONS} polygons of {MAX_CORNERS} corners',
     ),
     'class_id_format': Declaration(
         _TYPE.STRING,
@@ -155,11 +170,42 @@ _STATIC = {
         'moment; more than 1 takes a bundle with deploy.runtime.batch_size dynamic.',
         integer_range=(1, 64),
     ),
+    'bundle_root': Declaration(
+        _TYPE.STRING,
+        'Bundles that requests and parameters name lie below it; empty for the folder that the '
+        'bundle of the start is in, / for any.',
+        is_read_only=True,
+    ),
+    'load_timeout_s': Declaration(
+        _TYPE.DOUBLE,
+        'Loading a bundle may take so long; then it is refused.',
+        float_range=(1.0, 3600.0),
+        is_read_only=True,
+    ),
+    'load_memory_mb': Declaration(
+        _TYPE.INTEGER,
+        'Memory of the process in which a bundle is tried that the start did not name.',
+        integer_range=(256, 1_000_000),
+        is_read_only=True,
+    ),
+    'snapshot_root': Declaration(
+        _TYPE.STRING,
+        'Snapshots are written below it; empty for the snapshot_folder of the start, / for '
+        'anywhere.',
+        is_read_only=True,
+    ),
+    'max_snapshots_mb': Declaration(
+        _TYPE.INTEGER,
+        'Snapshots of one run of the node take no more together.',
+        integer_range=(0, 1_000_000_000),
+        is_read_only=True,
+    ),
     'image_topic': Declaration(_TYPE.STRING, 'Topic of the images, without /compressed.'),
     'image_topics': Declaration(
         _TYPE.STRING_ARRAY,
         "Topics of several cameras, in place of image_topic; [''] for none. Each gets topics of "
         'its own: ~/<image topic>/detections and so on.',
+        constraint=f'at most {MAX_CAMERAS} topics',
     ),
     'image_transport': Declaration(
         _TYPE.STRING,
@@ -176,6 +222,13 @@ _STATIC = {
         _TYPE.INTEGER,
         'Of 16-bit encodings: the bits that the samples use, such as 10 or 12; more is white.',
         integer_range=(8, 16),
+    ),
+    'max_image_pixels': Declaration(
+        _TYPE.INTEGER,
+        'An image that has or claims more is dropped before it is decoded; decoding one takes up '
+        'to 12 bytes a pixel.',
+        integer_range=(1, 2**30),
+        is_read_only=True,
     ),
     'drop_policy': Declaration(
         _TYPE.STRING,

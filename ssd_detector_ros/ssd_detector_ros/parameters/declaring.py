@@ -11,9 +11,15 @@ from rclpy.node import Node
 from rclpy.parameter import Parameter
 
 from ssd_detector import ConfigError
+from ssd_detector.printable import quoted, shown
 from ssd_detector_ros.parameters.declarations import Declaration, DECLARATIONS, STATIC
 from ssd_detector_ros.parameters.qos_overrides import PREFIX
-from ssd_detector_ros.parameters.static_settings import read_static_settings, StaticSettings
+from ssd_detector_ros.parameters.static_settings import (
+    LONGEST_TEXT,
+    MAX_CAMERAS,
+    read_static_settings,
+    StaticSettings,
+)
 
 RELEASED_BUNDLE = 'mobilenetv2_ssd_voc'
 # Given by rclpy itself, to any node.
@@ -83,13 +89,29 @@ def check_choices(values: Mapping[str, Any]) -> dict[str, str]:
     :return: name -> finding, for each other one
     """
     return {
-        name: f"{name}: received '{value}'; expected one of "
+        name: f'{name}: received {shown(value)}; expected one of '
         f'{", ".join(DECLARATIONS[name].choices)}'
         for name, value in values.items()
         if name in DECLARATIONS
         and DECLARATIONS[name].choices
         and value not in DECLARATIONS[name].choices
     }
+
+
+def check_sizes(values: Mapping[str, Any]) -> dict[str, str]:
+    """
+    Check that texts and lists are no larger than anybody needs.
+
+    :param values: parameter name -> value
+    :return: name -> finding, for each larger one
+    """
+    findings = {}
+    for name, value in values.items():
+        if isinstance(value, str) and len(value) > LONGEST_TEXT:
+            findings[name] = f'{name}: received {quoted(value)}; expected at most {LONGEST_TEXT}'
+        elif name == 'image_topics' and len(value or ()) > MAX_CAMERAS:
+            findings[name] = f'{name}: received {len(value)}; expected at most {MAX_CAMERAS}'
+    return findings
 
 
 def read_static(node: Node) -> tuple[StaticSettings, list[str]]:
@@ -101,7 +123,7 @@ def read_static(node: Node) -> tuple[StaticSettings, list[str]]:
         can be checked as well; a finding for each such choice
     """
     values = {name: node.get_parameter(name).value for name in STATIC}
-    findings = check_choices(values)
+    findings = check_choices(values) | check_sizes(values)
     values |= {name: STATIC[name].default for name in findings}
     return read_static_settings(values), list(findings.values())
 

@@ -8,6 +8,7 @@ from rclpy.parameter import Parameter
 from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSPolicyKind, ReliabilityPolicy
 
 from ssd_detector import ConfigError
+from ssd_detector.printable import quoted
 
 PREFIX = 'qos_overrides.'
 # How many images wait is for drop_policy and queue_size to say.
@@ -21,6 +22,8 @@ _VALUES = {
         ('history', HistoryPolicy),
     )
 }
+# Messages that the middleware keeps: it makes room for them.
+_DEEPEST = 10_000
 # rclpy's own, of any node.
 _FOREIGN_TOPICS = ('/clock', '/parameter_events', '/rosout')
 
@@ -40,8 +43,9 @@ class QosOverrides:
         self._impossible = []
         for name in self._names:
             if expected := _expected(name, given[name]):
+                received = quoted(str(given[name].value))
                 self._impossible.append(
-                    f"parameter {name}: received '{given[name].value}'; expected {expected}"
+                    f'parameter {name}: received {received}; expected {expected}'
                 )
                 del given[name]
 
@@ -113,6 +117,7 @@ def _expected(name: str, parameter: Parameter) -> str:
         is_good = str(parameter.value).lower() in _VALUES[policy]
         return '' if is_good else f'one of {", ".join(_VALUES[policy])}'
     if policy == 'depth':
-        is_good = parameter.type_ == Parameter.Type.INTEGER and parameter.value >= 0
-        return '' if is_good else 'a whole number from 0'
+        is_integer = parameter.type_ == Parameter.Type.INTEGER
+        is_good = is_integer and 0 <= parameter.value <= _DEEPEST
+        return '' if is_good else f'a whole number from 0 to {_DEEPEST}'
     return ''

@@ -5,7 +5,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 from ssd_detector import ConfigError, Regions, Thresholds
-from ssd_detector.regions import Polygon
+from ssd_detector.printable import quoted
+from ssd_detector.regions import MAX_CORNERS, MAX_POLYGONS, Polygon
 from ssd_detector_ros.outputs.messages import ClassIdFormat
 from ssd_detector_ros.parameters.static_settings import MAX_AGE_MS
 
@@ -20,6 +21,10 @@ THRESHOLD_NAMES = (
 )
 # Boxes on ~/candidates: enough for a sweep of thresholds, few enough for a message.
 MAX_CANDIDATES = 200
+# Of a list of labels; no bundle has more.
+MAX_LABELS = 10_000
+# Twenty digits for a number are more than enough.
+_LONGEST_POLYGON = 40 * MAX_CORNERS
 
 
 @dataclass(frozen=True)
@@ -111,7 +116,10 @@ def parse_class_thresholds(pairs: Iterable[str]) -> dict[str, float]:
     :raises ConfigError: with every text that is no such pair
     """
     result, findings = {}, []
-    for pair in filter(None, pairs):
+    given = list(filter(None, pairs))
+    if len(given) > MAX_LABELS:
+        raise ConfigError([_tell_too_many('class_thresholds', len(given))])
+    for pair in given:
         label, _, value = pair.rpartition('=')
         try:
             if not label or label in result:
@@ -119,8 +127,8 @@ def parse_class_thresholds(pairs: Iterable[str]) -> dict[str, float]:
             result[label] = float(value)
         except ValueError:
             findings.append(
-                f"class_thresholds: received '{pair}'; expected label=threshold, each label once, "
-                f"such as 'cat=0.6'"
+                f'class_thresholds: received {quoted(pair)}; expected label=threshold, each label '
+                f"once, such as 'cat=0.6'"
             )
     if findings:
         raise ConfigError(findings)
@@ -137,14 +145,25 @@ def parse_polygons(texts: Iterable[str]) -> tuple[Polygon, ...]:
     """
     polygons: list[Polygon] = []
     findings = []
-    for text in filter(None, texts):
+    given = list(filter(None, texts))
+    if len(given) > MAX_POLYGONS:
+        raise ConfigError(
+            [f'ignore_polygons: received {len(given)}; expected at most {MAX_POLYGONS}']
+        )
+    for text in given:
+        if len(text) > _LONGEST_POLYGON:
+            findings.append(
+                f'ignore_polygons: received {quoted(text)}; expected at most {MAX_CORNERS} '
+                f'corners in {_LONGEST_POLYGON} characters'
+            )
+            continue
         try:
             pairs = (corner.split(',') for corner in text.split())
             polygons.append(tuple((float(x), float(y)) for x, y in pairs))
         except ValueError:
             findings.append(
-                f"ignore_polygons: received '{text}'; expected corners as shares of width and "
-                f"height, such as '0.0,0.8 1.0,0.8 1.0,1.0 0.0,1.0'"
+                f'ignore_polygons: received {quoted(text)}; expected corners as shares of width '
+                f"and height, such as '0.0,0.8 1.0,0.8 1.0,1.0 0.0,1.0'"
             )
     if findings:
         raise ConfigError(findings)
@@ -156,7 +175,10 @@ def _parse_thresholds(values: Mapping[str, Any], defaults: Thresholds) -> Thresh
     if 'class_thresholds' in given:
         given['class_thresholds'] = parse_class_thresholds(given['class_thresholds'])
     if 'allowed_classes' in given:
-        given['allowed_classes'] = tuple(filter(None, given['allowed_classes']))
+        allowed = tuple(filter(None, given['allowed_classes']))
+        if len(allowed) > MAX_LABELS:
+            raise ConfigError([_tell_too_many('allowed_classes', len(allowed))])
+        given['allowed_classes'] = allowed
     return replace(defaults, **given)
 
 
@@ -171,6 +193,10 @@ def _parse_regions(values: Mapping[str, Any], polygons: tuple[Polygon, ...]) -> 
         )
     x1, y1, x2, y2 = region
     return Regions(region_of_interest=(x1, y1, x2, y2), ignore_polygons=polygons)
+
+
+def _tell_too_many(name: str, num_labels: int) -> str:
+    return f'{name}: received {num_labels} labels; expected at most {MAX_LABELS}'
 
 
 def _collect(findings: list[str], parse: Callable[[], Value], fallback: Value) -> Value:

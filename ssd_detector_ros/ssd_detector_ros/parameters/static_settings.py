@@ -5,6 +5,7 @@ from dataclasses import dataclass, fields
 from typing import Any, Literal
 
 from ssd_detector.bundles.bundle import AUTO
+from ssd_detector.images.claims import MAX_IMAGE_PIXELS
 from ssd_detector_ros.images.conversions import ImageConversion
 from ssd_detector_ros.images.sample_scale import FULL_BITS
 
@@ -16,6 +17,11 @@ IMAGE_TRANSPORTS: tuple[ImageTransport, ...] = ('raw', 'compressed')
 MAX_AGE_MS = 200.0
 VerifyMode = Literal['off', 'warn', 'refuse']
 VERIFY_MODES: tuple[VerifyMode, ...] = ('off', 'warn', 'refuse')
+
+# Each has publishers and a queue of its own.
+MAX_CAMERAS = 32
+# PATH_MAX of Linux.
+LONGEST_TEXT = 4096
 
 
 @dataclass(frozen=True)
@@ -29,11 +35,17 @@ class StaticSettings:
     verify: VerifyMode = 'warn'
     num_threads: int = 0
     max_batch_size: int = 1
+    bundle_root: str = ''
+    load_timeout_s: float = 60.0
+    load_memory_mb: int = 1024
+    snapshot_root: str = ''
+    max_snapshots_mb: int = 1024
     image_topic: str = 'image'
     image_topics: tuple[str, ...] = ()
     image_transport: ImageTransport = 'raw'
     image_conversion: ImageConversion = 'auto'
     sample_bits: int = FULL_BITS
+    max_image_pixels: int = MAX_IMAGE_PIXELS
     drop_policy: DropPolicy = 'newest'
     queue_size: int = 30
     autostart: bool = True

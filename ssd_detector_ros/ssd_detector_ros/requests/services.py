@@ -1,22 +1,27 @@
 """The node's services: ~/load_model, ~/set_enabled, ~/snapshot."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from pathlib import Path
 import traceback
 from typing import Any
 
 from rclpy.callback_groups import ReentrantCallbackGroup
 from rclpy.node import Node
+from rclpy.qos import QoSProfile
 
 from ssd_detector import SsdDetectorError
 from ssd_detector.printable import printable, quoted
 from ssd_detector_ros.cameras.camera import Camera
-from ssd_detector_ros.outputs.snapshots import AnsweredFrame, save_snapshot
+from ssd_detector_ros.outputs.snapshots import AnsweredFrame, SnapshotStore
 from ssd_detector_ros.parameters.declaring import folder_path
 from ssd_detector_ros.threads.background import InBackground, waker_of
 from ssd_msgs.srv import LoadModel, SetEnabled, Snapshot
 
 # PATH_MAX of Linux.
 _LONGEST_PATH = 4096
+# That wait for an answer; of the middleware's default, 10, the others of a flood get none.
+MOST_REQUESTS = 1000
+_MOST_SNAPSHOTS = 4
 
 
 class ServiceError(SsdDetectorError):
@@ -30,6 +35,7 @@ class Services:
     :param node: just constructed
     :param swap_model: (bundle, model) -> what was loaded
     :param set_enabled: enabled -> the state then
+    :param snapshots: writes frames
     :param cameras: -> those of the node at this moment
     """
 
@@ -39,12 +45,15 @@ class Services:
         *,
         swap_model: Callable[[str, str], Awaitable[str]],
         set_enabled: Callable[[bool], str],
+        snapshots: SnapshotStore,
         cameras: Callable[[], Sequence[Camera]],
     ) -> None:
         self._node = node
         self._logger = node.get_logger()
         self._swap_model = swap_model
         self._set_enabled = set_enabled
+        self._snapshots = snapshots
+        self._num_snapshots = 0
         self._cameras = cameras
         # A service that waits would keep the others of its callback group waiting.
         group = ReentrantCallbackGroup()
@@ -53,7 +62,13 @@ class Services:
             (SetEnabled, '~/set_enabled', self._on_set_enabled),
             (Snapshot, '~/snapshot', self._on_snapshot),
         ):
-            node.create_service(service_type, name, callback, callback_group=group)
+            node.create_service(
+                service_type,
+                name,
+                callback,
+                qos_profile=QoSProfile(depth=MOST_REQUESTS),
+                callback_group=group,
+            )
 
     async def _on_load_model(self, request: Any, response: Any) -> Any:
         try:
@@ -79,12 +94,12 @@ class Services:
     async def _on_snapshot(self, request: Any, response: Any) -> Any:
         try:
             _check_lengths({'folder': request.folder})
+            if self._num_snapshots >= _MOST_SNAPSHOTS:
+                raise ServiceError(f'{self._num_snapshots} snapshots are being written; try again')
             frame = find_frame(self._cameras(), request.image_topic)
             given = request.folder or self._node.get_parameter('snapshot_folder').value
             folder = folder_path(given)
-            paths = await InBackground(
-                lambda: save_snapshot(frame, folder), on_end=waker_of(self._node)
-            )
+            paths = await self._save(frame, folder)
         except Exception as error:  # noqa: BLE001
             response.message = f'nothing was saved: {self._tell(error)}'
             self._logger.error(f'snapshot: {response.message}')
@@ -94,6 +109,15 @@ class Services:
         response.success = True
         self._logger.info(response.message)
         return response
+
+    async def _save(self, frame: AnsweredFrame, folder: Path) -> tuple[Path, Path]:
+        self._num_snapshots += 1
+        try:
+            return await InBackground(
+                lambda: self._snapshots.save(frame, folder), on_end=waker_of(self._node)
+            )
+        finally:
+            self._num_snapshots -= 1
 
     def _tell(self, error: Exception) -> str:
         """Say what went wrong; what nobody foresaw is logged with its traceback."""

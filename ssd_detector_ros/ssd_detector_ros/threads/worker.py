@@ -34,12 +34,16 @@ class Worker(Generic[Frame]):
         self._thread = Thread(target=self._run, name='ssd_detector_worker', daemon=True)
         self._thread.start()
 
-    def stop(self) -> None:
-        """Finish what is at hand and end the thread."""
+    def stop(self, timeout_s: float | None = None) -> None:
+        """
+        Finish what is at hand and end the thread.
+
+        :param timeout_s: how long to wait for it; None for as long as it takes
+        """
         self._frames.close()
         # From Kilted on a shutdown destroys the node at once, also one that a failure asks for.
         if current_thread() is not self._thread:
-            self._thread.join()
+            self._thread.join(timeout_s)
 
     def _run(self) -> None:
         try:
