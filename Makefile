@@ -4,7 +4,7 @@ SHELL := bash
 # One target after the other: they share install/ and, on small machines, two cores.
 .NOTPARALLEL:
 .PHONY: help install dev build lint format test test-unit test-integration test-slow test-all test-cov
-.PHONY: mutants demo demo-experiments lock release-model bench bench-eval bench-ledger bench-ros soak clean
+.PHONY: mutants fuzz demo demo-experiments lock release-model bench bench-eval bench-ledger bench-ros soak clean
 
 # colcon's setup files read unset variables, so no `-u` above.
 SOURCED = source install/setup.bash &&
@@ -64,6 +64,14 @@ test-cov: build  ## test, and which lines its own process runs: log/coverage/ind
 # MUTANTS='--all --resume ssd_training', for one.
 mutants: build  ## ten minutes of small changes of the code, to see whether tests see them
 	@$(SOURCED) $(TEST_ENVIRONMENT) python tools/mutants/mutants.py $(MUTANTS)
+
+# Rounds with new examples, until the time is over or a rule is broken.
+FUZZ_MINUTES = 30
+fuzz: build  ## half an hour of bent bundles, images and messages; FUZZ_MINUTES=5 for less
+	@$(SOURCED) end=$$((SECONDS + 60 * $(FUZZ_MINUTES))); \
+	while [ $$SECONDS -lt $$end ]; do \
+		HYPOTHESIS_PROFILE=fuzz $(PYTEST) -q -m fuzz --hypothesis-show-statistics -p no:cacheprovider; \
+	done
 
 lock:  ## the pinned lists anew, from the others; versions move only where they must
 	@tools/lock.sh

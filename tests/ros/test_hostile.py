@@ -139,7 +139,7 @@ def test_snapshots_stay_below_their_root(node, folder):
 
 
 def test_snapshots_take_no_more_than_they_may(node):
-    message = plain_image(size_wh=(2000, 1500), red=255)
+    message = plain_image(size_wh=(800, 600), red=255)
     message.data = os.urandom(len(message.data))
     node.ask(message)
     for _ in range(4):
@@ -214,7 +214,10 @@ def test_the_policy_of_sros_2_lists_what_the_node_does_and_no_more(node):
         assert listed[way] - names <= OPTIONAL
 
 
-@pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])
+# Slow: both go the same way, which other tests hold for both.
+@pytest.mark.parametrize(
+    'number', [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)]
+)
 def test_the_first_signal_ends_a_node_that_loads_for_ever(number, tmp_path):
     namespace = f'test_endless_{number.name.lower()}'
     bundle = write_model(tmp_path / 'slow', slow_model(10**6))
