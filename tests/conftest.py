@@ -4,6 +4,7 @@
 import ssd_detector  # noqa: F401
 
 # isort: split
+import gc
 from importlib.util import find_spec
 import os
 import random
@@ -13,7 +14,7 @@ from hypothesis import HealthCheck, settings
 
 # On a busy machine a slow example says nothing about the code: speed is measured by `make bench`.
 settings.register_profile(
-    'suite', max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    'suite', max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
 # Enough to see a property break; `make test-slow` draws many more.
 settings.register_profile('thorough', settings.get_profile('suite'), max_examples=500)
@@ -34,6 +35,12 @@ if find_spec('rosidl_generator_py') is not None:
     with warnings.catch_warnings():
         warnings.simplefilter('ignore')
         import rosidl_generator_py  # noqa: F401
+
+
+def pytest_collection_finish():
+    """Modules and tests stay to the end: garbage is looked for among what comes after them."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_collection_modifyitems(items):

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 import lz4.frame
 import pytest
@@ -146,7 +146,6 @@ def small_files(tmp_path_factory):
 shares = st.floats(0, 1, exclude_max=True)
 
 
-@settings(max_examples=60)
 @given(
     name=st.sampled_from(['chunks.mcap', 'mcap.mcap', 'sqlite3.db3']),
     changes=st.lists(st.tuples(shares, st.integers(0, 255)), max_size=6),

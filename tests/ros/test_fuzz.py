@@ -13,7 +13,7 @@ from tests.ros.processes import detector_command, running
 from tests.ros.talking import peer
 from tests.tiny_bundle import write_tiny_bundle
 
-FUZZ = settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+FUZZ = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 sides = st.integers(0, 9) | st.sampled_from([1, 2**16, 2**31, 2**32 - 1])
 values = st.one_of(
     st.floats(),
@@ -75,7 +75,7 @@ def test_any_image_is_answered_inside_itself_or_dropped(detector, message):
             assert box.size_x > 0 and box.size_y > 0
 
 
-@settings(FUZZ, max_examples=20)
+@FUZZ
 @given(st.binary(max_size=100), st.integers(0, 1))
 def test_any_bytes_on_the_topic_are_dropped_and_the_node_lives(detector, content, byte_order):
     detector.publisher().publish(bytes([0, byte_order, 0, 0]) + content)

@@ -1,6 +1,6 @@
 """VOC average precision against an independent slow implementation of the devkit's rules."""
 
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 import numpy as np
 import pytest
@@ -43,15 +43,16 @@ def assert_equal_to_devkit(found, truths, iou_threshold, interpolation):
     )
 
 
-def test_ap_equals_the_devkit_in_thousands_of_cases():
-    for index, (found, truths) in enumerate(random_data_sets(4000)):
+# Slow: the devkit's own arithmetic takes 3 ms a case.
+@pytest.mark.parametrize('num_cases', [800, pytest.param(4000, marks=pytest.mark.slow)])
+def test_ap_equals_the_devkit_in_many_cases(num_cases):
+    for index, (found, truths) in enumerate(random_data_sets(num_cases)):
         # Thresholds that boxes on a grid meet exactly are among them.
         iou_threshold = (0.5, 0.75, 1 / 3, 0.6)[index % 4]
         assert_equal_to_devkit(found, truths, iou_threshold, ('11point', 'area')[index // 4 % 2])
 
 
 @given(data_sets(), st.sampled_from(['11point', 'area']), st.sampled_from([0.5, 0.75]))
-@settings(max_examples=60)
 def test_ap_equals_the_devkit_where_hypothesis_looks(data, interpolation, iou_threshold):
     found, truths = data
     assume(any(not np.all(truth.is_difficult) for truth in truths.values()))
