@@ -147,7 +147,7 @@ def test_descending_the_gradient_of_a_box_loss_reaches_the_wanted_offsets(kind):
     wanted = np.array([[[0.5, -0.3, 0.4, 0.2], [0.1, 0.6, -0.7, 0.3]]], np.float32)
     offsets = tf.Variable(np.zeros((1, 2, 4), np.float32))
 
-    @tf.function
+    @tf.function(autograph=False)
     def descend(length):
         with tf.GradientTape() as tape:
             losses = regression_losses(

@@ -103,6 +103,8 @@ def training_batches(
     order, reader = EpochOrder(len(records), batch_size, seed), _Reader(records, skips_unreadable)
     own_size = batch_size // num_shards
 
+    # Nothing here branches on tensors in Python, and AutoGraph takes as long as the tracing.
+    @tf.autograph.experimental.do_not_convert
     def make_sample(number: tf.Tensor) -> Sample:
         step, within = number // own_size, number % own_size
         index, sample_seed = order.index_at(step * batch_size + shard_index * own_size + within)
