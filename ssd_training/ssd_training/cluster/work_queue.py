@@ -13,8 +13,9 @@ from ssd_training.ledger.opening import Location, NAME_VARIABLE
 
 # Whatever the node of a task was lost for, it starts on another one; the ledger counts attempts.
 _NODES_MAY_BE_LOST = -1
-# A spot machine that is to go says so, and goes minutes later: a worker may meet it again.
-_INTERRUPTED, _MAX_RESTARTS = 143, 20
+# By SIGKILL (out of memory) and SIGTERM. A spot machine that is to go says so, and goes minutes
+# later: a worker may meet it again.
+_INTERRUPTED, _MAX_RESTARTS = (137, 143), 20
 # What a worker that was cancelled gets: its last upload may take 90 s.
 _PATIENCE_S = 110.0
 
@@ -122,7 +123,7 @@ class Workers:
                 first_line = str(error).splitlines()[0]
                 raise RunError([f'worker {number}: was not run ({first_line})']) from error
             logger.info('worker %d: exit code %d', number, exit_code)
-            if exit_code == _INTERRUPTED and self._restarts_left[number] > 0:
+            if exit_code in _INTERRUPTED and self._restarts_left[number] > 0:
                 self._restarts_left[number] -= 1
                 self._numbers[self._start()] = number
             else:
