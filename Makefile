@@ -70,7 +70,7 @@ FUZZ_MINUTES = 30
 fuzz: build  ## half an hour of bent bundles, images and messages; FUZZ_MINUTES=5 for less
 	@$(SOURCED) end=$$((SECONDS + 60 * $(FUZZ_MINUTES))); \
 	while [ $$SECONDS -lt $$end ]; do \
-		HYPOTHESIS_PROFILE=fuzz $(PYTEST) -q -m fuzz --hypothesis-show-statistics -p no:cacheprovider; \
+		HYPOTHESIS_PROFILE=fuzz $(PYTEST) -q -s -m fuzz -p no:cacheprovider; \
 	done
 
 lock:  ## the pinned lists anew, from the others; versions move only where they must

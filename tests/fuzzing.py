@@ -26,9 +26,8 @@ from ssd_detector.errors import SsdDetectorError
 
 ROOT = Path(__file__).parents[1]
 # A few in each run of the tests; in `make fuzz` as many as its profile says.
-fuzzed = (
-    settings() if os.environ.get('HYPOTHESIS_PROFILE') == 'fuzz' else settings(max_examples=12)
-)
+_IS_LONG = os.environ.get('HYPOTHESIS_PROFILE') == 'fuzz'
+fuzzed = settings() if _IS_LONG else settings(max_examples=12)
 _SIZE = struct.Struct('<Q')
 
 
@@ -50,6 +49,7 @@ class Sandbox:
         self._memory_mb = memory_mb
         self._timeout_s = timeout_s
         self._process: subprocess.Popen[bytes] | None = None
+        self._num_inputs = self._num_refused = 0
         # Hypothesis looks for smaller inputs that break the rule as well; the last one is kept.
         self._file = Path(tempfile.gettempdir(), f'fuzz_{os.getpid()}_{id(self)}.pickle')
 
@@ -70,16 +70,24 @@ class Sandbox:
         answer = self._read_answer()
         if answer is None or answer.startswith('Traceback'):
             fault = answer or self._tell_end()
-            self.close()
+            self._kill()
             self._file.write_bytes(content)
             raise BrokenRuleError(
                 f'{fault}\nagain: python -m tests.fuzzing {self._target} {self._memory_mb} '
                 f'{self._file}'
             )
+        self._num_inputs += 1
+        self._num_refused += bool(answer)
         return answer
 
     def close(self) -> None:
-        """End the process."""
+        """End the process, and tell how much it has read."""
+        self._kill()
+        if _IS_LONG:
+            counts = f'{self._num_inputs} inputs, {self._num_refused} of them refused'
+            sys.stderr.write(f'\n{self._target}: {counts}\n')
+
+    def _kill(self) -> None:
         if self._process is not None:
             self._process.kill()
             self._process.communicate()

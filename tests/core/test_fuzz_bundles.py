@@ -99,7 +99,7 @@ def test_any_tree_in_a_deploy_config(sandbox, data):
 @fuzzed
 @given(
     st.sampled_from(['images_rgb', 'boxes', 'scores', 'tolerance_FP32', 'boxes/x', 'scores/x']),
-    st.lists(st.integers(0, 40), max_size=5),
+    st.lists(st.integers(0, 40), max_size=3),
     st.sampled_from(['u1', 'f4', 'f8', 'i8', 'S3', 'U2', '?', 'c8', 'M8[s]']),
 )
 def test_any_array_in_recorded_outputs(sandbox, name, shape, dtype):
