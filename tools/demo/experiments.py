@@ -65,7 +65,7 @@ def main() -> int:
                 if sys.exc_info()[0] is not None:
                     worker.terminate()
         codes = [worker.wait() for worker in workers]
-    print(f'\nRuns: {OUTPUT}/runs/*')
+    print(f'\n\nRuns: {OUTPUT}/runs/*')
     return max(codes)
 
 

@@ -2,6 +2,7 @@
 
 import argparse
 from collections.abc import Sequence
+import math
 import os
 from pathlib import Path
 
@@ -41,6 +42,16 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
         _ADD[name](command)
     arguments: argparse.Namespace = parser.parse_args(_with_command(argv))
     return arguments
+
+
+def _seconds(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value < math.inf:
+        raise argparse.ArgumentTypeError(f'{text} is no number of seconds')
+    return value
 
 
 def _with_command(argv: Sequence[str]) -> list[str]:
@@ -93,7 +104,7 @@ def _add_list(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--watch',
         nargs='?',
-        type=float,
+        type=_seconds,
         const=2.0,
         metavar='SECONDS',
         help='again and again, until Ctrl-C or until nothing is left to do',
@@ -106,7 +117,7 @@ def _add_next(parser: argparse.ArgumentParser) -> None:
 
 def _add_run(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--max_experiments', type=positive, help='end behind that many')
-    parser.add_argument('--poll_s', type=float, default=5.0, help='between looks (default: 5)')
+    parser.add_argument('--poll_s', type=_seconds, default=5.0, help='between looks (default: 5)')
     parser.add_argument(
         '--no_wait',
         action='store_true',
