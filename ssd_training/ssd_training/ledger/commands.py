@@ -28,7 +28,7 @@ from ssd_training.ledger.queue import Claims
 from ssd_training.ledger.registration import list_experiments, read_entries, register, Sources
 from ssd_training.ledger.repair import release, reset_failed
 from ssd_training.ledger.store import Store
-from ssd_training.ledger.table import format_table, make_table, sort_entries, to_json
+from ssd_training.ledger.table import color_table, format_table, sort_entries, to_json
 from ssd_training.ledger.training_process import TrainingProcess
 from ssd_training.ledger.worker import describe_end, Plan, work
 
@@ -81,7 +81,7 @@ def _watch(store: Store, arguments: argparse.Namespace) -> int:
         try:
             while True:
                 entries = _select(store, arguments.experiments)
-                live.update(make_table(entries, _now()), refresh=True)
+                live.update(color_table(entries, _now()), refresh=True)
                 if entries and all(entry.queue is None for entry in entries):
                     return 0
                 time.sleep(arguments.watch)

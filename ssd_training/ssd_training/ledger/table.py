@@ -4,13 +4,11 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 import math
 
-from rich.table import Table
 from rich.text import Text
 
 from ssd_training.ledger.entry import Entry, Status, to_row
 
 _COLORS = {
-    Status.PENDING: 'default',
     Status.RUNNING: 'cyan',
     Status.SUCCESS: 'green',
     Status.FAILED: 'red',
@@ -61,24 +59,19 @@ def format_table(entries: Sequence[Entry], now: datetime) -> str:
     return '\n'.join(lines)
 
 
-def make_table(entries: Sequence[Entry], now: datetime) -> Table:
+def color_table(entries: Sequence[Entry], now: datetime) -> Text:
     """
-    Draw the same for a terminal.
+    Give the same for a terminal, with states in colours.
 
     :param entries: in order
     :param now: the time
-    :return: for rich
+    :return: for rich; what is too long for the terminal is cut off
     """
-    table = Table(box=None, pad_edge=False)
-    for name, _ in _COLUMNS:
-        table.add_column(name)
-    for entry in entries:
-        cells = [Text(cell) for cell in _cells(entry, now)]
-        cells[2].stylize(_COLORS[entry.status])
-        table.add_row(*cells)
-        if remark := describe_remark(entry):
-            table.add_row(Text(f'  {remark}', style='dim'))
-    return table
+    text = Text(format_table(entries, now), no_wrap=True, overflow='ellipsis')
+    for status, color in _COLORS.items():
+        # Behind a fingerprint: reasons speak of states, too.
+        text.highlight_regex(rf'(?<=[0-9a-f]{{12}}  ){status.value}\b', color)
+    return text
 
 
 def to_json(entry: Entry) -> dict[str, object]:
