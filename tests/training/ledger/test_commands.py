@@ -96,6 +96,18 @@ def test_a_lease_and_its_age_are_listed(run, ledger):
     assert (worker, int(age) < 60, unit, cost) == ('somehost', True, 's', '-')
 
 
+def test_watching_ends_where_nothing_is_left_to_do(run, ledger):
+    ledger.add(make_entry('good', 1, status=Status.SUCCESS))
+    reason = 'the loss is nan; running on is no use'
+    ledger.add(
+        make_entry('bad', 2, status=Status.FAILED, failed_attempts=3, failure_reason=reason)
+    )
+    code, text, _ = run('list', '--watch', '0')
+    assert code == 0
+    assert f'  failure: {reason} (attempt 3 of 3)' in text
+    assert run('list', '--watch', 'soon')[0] == 2
+
+
 def test_what_a_machine_holds_is_released_by_force_or_when_its_lease_is_over(run, ledger):
     ledger.add(make_entry())
     lease = claims_of(ledger).claim_next()
