@@ -43,4 +43,9 @@ class Loader:
 
         # Proof and load have the time each: what was proven should not fail by a busy moment.
         longest_s = timeout_s if is_from_start else 2 * timeout_s
-        return InBackground(load, on_end=waker_of(self._node), timeout_s=longest_s)
+        return InBackground(
+            load,
+            on_end=waker_of(self._node),
+            what=f'{request.bundle}: loading (load_timeout_s)',
+            timeout_s=longest_s,
+        )

@@ -114,7 +114,9 @@ class Services:
         self._num_snapshots += 1
         try:
             return await InBackground(
-                lambda: self._snapshots.save(frame, folder), on_end=waker_of(self._node)
+                lambda: self._snapshots.save(frame, folder),
+                on_end=waker_of(self._node),
+                what=f'a snapshot into {folder}',
             )
         finally:
             self._num_snapshots -= 1

@@ -27,6 +27,7 @@ class InBackground(Generic[Result]):
     :param function: what to do
     :param on_end: called from that thread afterwards; has to wake the executor, which looks at
         a waiting coroutine only when something happens
+    :param what: is done, for messages
     :param timeout_s: how long it is waited for
     """
 
@@ -35,10 +36,12 @@ class InBackground(Generic[Result]):
         function: Callable[[], Result],
         *,
         on_end: Callable[[], None],
+        what: str,
         timeout_s: float = math.inf,
     ) -> None:
         self._function = function
         self._on_end = on_end
+        self._what = what
         self._timeout_s = timeout_s
         self._deadline_s = time.monotonic() + timeout_s
         self._is_done = Event()
@@ -70,13 +73,13 @@ class InBackground(Generic[Result]):
         while not self._is_done.wait(_LOOK_S):
             self._check_deadline()
             if not go_on():
-                raise TookTooLongError('the node ends')
+                raise TookTooLongError(f'{self._what}: not waited for, as the node ends')
         return self._take()
 
     def _check_deadline(self) -> None:
         if time.monotonic() > self._deadline_s:
             raise TookTooLongError(
-                f'not done within {self._timeout_s:g} s; what hangs is left to itself'
+                f'{self._what}: not done within {self._timeout_s:g} s; it is left to itself'
             )
 
     def _take(self) -> Result:
