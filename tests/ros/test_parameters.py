@@ -118,6 +118,18 @@ def test_everything_wrong_with_live_settings_is_told_at_once(declare):
     assert names == {'class_thresholds', 'region_of_interest', 'ignore_polygons'}
 
 
+@pytest.mark.parametrize(
+    ('name', 'value'),
+    [('class_thresholds', ['cat']), ('region_of_interest', [0.0]), ('ignore_polygons', ['0,0 1'])],
+)
+def test_a_single_wrong_setting_is_a_single_finding(declare, name, value):
+    node, _ = declare()
+    with pytest.raises(ConfigError) as caught:
+        parse_settings(values_of(node, **{name: value}), Thresholds())
+    (finding,) = caught.value.findings
+    assert finding.startswith(f'{name}: received')
+
+
 def test_candidates_keep_all_but_the_score_thresholds(declare):
     node, _ = declare()
     values = values_of(
@@ -228,6 +240,11 @@ def test_a_folder_is_relative_absolute_or_below_a_home(monkeypatch):
 def test_class_thresholds_survive_the_way_there_and_back(by_label):
     shown = threshold_values(Thresholds(class_thresholds=by_label))
     assert parse_class_thresholds(shown['class_thresholds']) == by_label
+
+
+@pytest.mark.parametrize(('classes', 'shown'), [(('cat', 'dog'), ['cat', 'dog']), ((), [''])])
+def test_allowed_classes_are_shown_as_a_list_that_is_never_empty(classes, shown):
+    assert threshold_values(Thresholds(allowed_classes=classes))['allowed_classes'] == shown
 
 
 @pytest.mark.parametrize('pair', ['cat', '=0.5', 'cat=high', 'cat=0.1=', 'cat:0.5'])

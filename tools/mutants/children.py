@@ -1,6 +1,7 @@
 """Children of this process: each does one work, in a group of its own, for a limited time."""
 
 from collections.abc import Callable, Iterable, Iterator
+import ctypes
 from dataclasses import dataclass
 from itertools import islice
 import multiprocessing
@@ -20,6 +21,8 @@ FORK = multiprocessing.get_context('fork')
 # An exit code beyond those of pytest: the mutant was not there.
 NOT_IMPORTED = 100
 _LARGEST_BYTES = 8 << 30
+# Of linux/prctl.h.
+_PR_SET_PDEATHSIG = 1
 
 
 @dataclass(frozen=True)
@@ -102,10 +105,11 @@ def _run_alone(work: Callable[[], int], folder: Path) -> None:
 
 def prepare(folder: Path) -> None:
     """
-    Write to a file, and keep temporary files apart.
+    Write to a file, keep temporary files apart, and end with the parent, however it ends.
 
     :param folder: for both
     """
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     with (folder / 'output').open('w') as output:
         os.dup2(output.fileno(), 1)
         os.dup2(output.fileno(), 2)
