@@ -159,6 +159,13 @@ def test_every_wrong_parameter_is_reported_at_once(declare):
     assert 'did you mean score_threshold?' in findings['score_treshold']
 
 
+def test_a_parameter_that_is_given_wrongly_keeps_its_default(declare):
+    node, findings = declare(*given_parameters(image_topic=3, max_rate_hz=-1.0))
+    assert set(findings) == {'image_topic', 'max_rate_hz'}
+    kept = [node.get_parameter(name).value for name in findings]
+    assert kept == [DECLARATIONS[name].default for name in findings]
+
+
 @pytest.mark.parametrize('name', ['bundel', 'max_rate', 'Num_Threads', 'image_topcis'])
 def test_a_name_that_is_nearly_one_of_ours_is_refused(declare, name):
     _, findings = declare(*given_parameters(**{name: 1}))

@@ -110,6 +110,17 @@ def test_of_ten_equal_losses_exactly_three_are_taken_for_one_positive():
     np.testing.assert_array_equal(selected, [[False, True, True, True] + [False] * 6])
 
 
+@pytest.mark.parametrize(('ratio', 'num_taken'), [(1.5, 1), (2.0, 2), (2.9, 2), (0.9, 0)])
+def test_parts_of_a_negative_are_none(ratio, num_taken):
+    class_ids = np.array([[1] + [0] * 9], np.int32)
+
+    selected = select_hard_negatives(
+        np.ones((1, 10), np.float32), class_ids, SamplerSettings(ratio, 0, None)
+    )
+
+    assert np.sum(selected) == num_taken
+
+
 def test_ignored_priors_are_never_taken_whatever_they_cost():
     losses = np.array([[9.0, 9.0, 0.1, 0.0]], np.float32)
     class_ids = np.array([[1, -1, 0, 0]], np.int32)
