@@ -134,6 +134,7 @@ def _score(places: Sequence[Place], options: argparse.Namespace, seconds: float)
     equivalent, counts, todo = read_equivalent(), Counter[str](), dict[Place, list[Mutant]]()
     for place in places:
         made = list_mutants(place)
+        _show_outdated(place, made)
         mutants = [one for one in made if one.key not in equivalent]
         counts['equivalent'] += len(made) - len(mutants)
         if options.resume:
@@ -150,6 +151,15 @@ def _score(places: Sequence[Place], options: argparse.Namespace, seconds: float)
         end_s = float('inf') if options.all else start_s + seconds * num_due / max(total, 1)
         _run(place, mutants, counts, jobs=options.jobs, end_s=end_s)
     return counts
+
+
+def _show_outdated(place: Place, made: Sequence[Mutant]) -> None:
+    """Show what is listed as making no difference, of lines that are no longer there."""
+    keys = {one.key for one in made}
+    for key in read_equivalent():
+        if key[0] == place.path and key not in keys:
+            print(f'{EQUIVALENT.name}: no such change of {place.path} any more; remove it')
+            print(f'  - {key[2]}\n  + {key[3]}')
 
 
 def _run(
