@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import logging
 import signal
 
-from ssd_training.errors import InterruptedRun
+from ssd_training.errors import InterruptedRun, LedgerError
 from ssd_training.ledger.entry import Entry, Queue, Status
 from ssd_training.ledger.lease import describe_state, Lease
 from ssd_training.ledger.queue import Claims
@@ -14,6 +14,8 @@ from ssd_training.ledger.store import get, Store
 # As the trainings have it: their state is saved by then.
 _INTERRUPTED = (128 + signal.SIGINT, 128 + signal.SIGTERM)
 _WRONG_USAGE = 2
+# In a row: five minutes at five seconds from one look to the next.
+_MAX_FAILURES = 5
 
 Train = Callable[[Lease], int]
 Wait = Callable[[float], object]
@@ -46,11 +48,22 @@ def work(claims: Claims, train: Train, plan: Plan, wait: Wait) -> list[Entry]:
     :param wait: seconds; may raise to end the work
     :return: what became of what was trained here, in order
     :raises InterruptedRun: when a training was ended by a signal
+    :raises LedgerError: when the ledger can not be read at the start, or not again and again
     """
     done: list[Entry] = []
-    num_looks = 0
+    num_looks, num_failures, has_looked = 0, 0, False
     while plan.max_experiments is None or len(done) < plan.max_experiments:
-        lease = claims.claim_next()
+        try:
+            lease = claims.claim_next()
+            num_failures, has_looked = 0, True
+        except LedgerError as error:
+            num_failures += 1
+            if not has_looked or num_failures > _MAX_FAILURES:
+                raise
+            # Who waits for hours must not fall over a minute without network.
+            logger.warning('%s', error)
+            wait(plan.poll_s * 2**num_failures)
+            continue
         if lease is not None:
             done.append(_train_one(claims, lease, train))
             num_looks = 0

@@ -1,5 +1,7 @@
 """What is next: priority, dependencies, enabled, and what others leave behind."""
 
+import itertools
+
 import pytest
 
 from ssd_training.errors import InterruptedRun, LedgerError, NotClaimableError
@@ -116,6 +118,42 @@ def test_a_worker_waits_while_others_run_what_may_come_back(store):
     done = work(clock.claims(store), succeed, Plan(poll_s=7.0), wait)
     assert [entry.fencing_token for entry in done] == [2]
     assert sum(waits) >= 60
+
+
+@pytest.fixture
+def failing(claims, monkeypatch):
+    """Let looks into the ledger fail, as where the network is gone: by their number, from 1."""
+
+    def fail_at(*numbers):
+        claim_next, looks = claims.claim_next, itertools.count(1)
+
+        def claim_next_or_fail():
+            if next(looks) in numbers:
+                raise LedgerError(['table experiments (us-east-1): not reached'])
+            return claim_next()
+
+        monkeypatch.setattr(claims, 'claim_next', claim_next_or_fail)
+
+    return fail_at
+
+
+def test_a_worker_outlives_a_minute_without_its_ledger(store, claims, failing):
+    store.add(make_entry('first', 1))
+    store.add(make_entry('second', 2))
+    failing(2, 3, 4)
+    waits = []
+    done = work(claims, succeed, Plan(poll_s=1.0), waits.append)
+    assert [entry.experiment_id for entry in done] == ['first', 'second']
+    assert waits[:3] == [2.0, 4.0, 8.0]
+
+
+def test_a_ledger_that_can_not_be_read_at_the_start_or_never_again_ends_a_worker(
+    store, claims, failing
+):
+    failing(1, *range(3, 99))
+    for _ in range(2):
+        with pytest.raises(LedgerError, match='not reached'):
+            trained_by(claims)
 
 
 def test_a_worker_that_shall_not_wait_does_not(store, claims):
