@@ -21,7 +21,8 @@ class BackboneSettings:
     The section `backbone`.
 
     :param width_mult: alpha of MobileNetV2
-    :param output_layers: feature maps that carry heads: C3 (stride 8), C4 (16), C5 (32)
+    :param output_layers: feature maps that carry heads: C3 (stride 8), C4 (16), C5 (32); the
+        backbone ends with the last one
     :param weights: `released`, `imagenet`, a bundle, a run folder, a file, or null for random
         ones; see start_weights.py
     :param freeze: train extra levels and heads only
@@ -52,10 +53,9 @@ class BackboneSettings:
                 f'width_mult: {self.width_mult} is none of {", ".join(map(str, WIDTHS))}'
             )
         rising = tuple(sorted(set(self.output_layers)))
-        if self.output_layers != rising or 'C5' not in self.output_layers:
+        if self.output_layers != rising:
             findings.append(
-                f'output_layers: {list(self.output_layers)} is no list of C3, C4, C5 in this '
-                f'order; C5 is always there, the extra levels start from it'
+                f'output_layers: {list(self.output_layers)} is no list of C3, C4, C5 in this order'
             )
         if self.freeze and self.freeze_until is not None:
             findings.append(
@@ -85,7 +85,7 @@ class LevelSettings:
 
 @dataclass(frozen=True)
 class ExtraLayersSettings:
-    """The section `heads.extra_layers`: feature maps on top of C5."""
+    """The section `heads.extra_layers`: feature maps on top of the backbone's last one."""
 
     __pydantic_config__ = STRICT
 

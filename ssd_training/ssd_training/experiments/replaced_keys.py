@@ -31,7 +31,9 @@ REPLACED_KEYS: dict[str, str] = {
     'infrastructure.dynamodb_table': _LEDGER,
     'infrastructure.storage': _CLOUD,
     'backbone.pretrained': 'backbone.weights says it: imagenet, a file, or null for none',
-    'heads.extra_layers.base_feature': 'the extra levels always start from C5',
+    'heads.extra_layers.base_feature': (
+        'the extra levels start from the last of backbone.output_layers'
+    ),
     'heads.extra_layers.levels.*.out_channels': _LEVELS,
     'heads.extra_layers.levels.*.stride': _LEVELS,
     'heads.extra_layers.levels.*.kernel_size': _LEVELS,

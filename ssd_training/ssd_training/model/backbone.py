@@ -20,13 +20,23 @@ def build_backbone(images: Any, settings: BackboneSettings) -> tuple[keras.Model
 
     :param images: symbolic input, (B, S, S, 3), in [-1, 1], as its ImageNet weights expect it
     :param settings: the section `backbone`
-    :return: the model and its feature maps, in the order of output_layers
-    :raises ConfigError: when freeze_until names no block
+    :return: the whole model and its feature maps, in the order of output_layers; a network of
+        these maps ends where the last one does
+    :raises ConfigError: when freeze_until names no block, or one behind the last map
     """
+    num_frozen = num_frozen_blocks('backbone.freeze_until', settings.freeze_until)
+    last = block_of(FEATURE_LAYERS[settings.output_layers[-1]])
+    if last is not None and num_frozen > BLOCKS.index(last) + 1:
+        raise ConfigError(
+            [
+                f'backbone.freeze_until: {settings.freeze_until}: the backbone ends with {last} '
+                f'(backbone.output_layers); name a block before, or set freeze: true'
+            ]
+        )
     backbone = keras.applications.MobileNetV2(
         input_tensor=images, include_top=False, weights=None, alpha=settings.width_mult
     )
-    frozen = set(BLOCKS[: num_frozen_blocks('backbone.freeze_until', settings.freeze_until)])
+    frozen = set(BLOCKS[:num_frozen])
     for layer in backbone.layers:
         layer.trainable = not settings.freeze and block_of(layer.name) not in frozen
     names = [FEATURE_LAYERS[level] for level in settings.output_layers]

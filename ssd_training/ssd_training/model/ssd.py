@@ -121,8 +121,8 @@ def _build(
 ) -> keras.Model:
     images = keras.Input((*input_size_hw, 3), dtype='float32', name=INPUT_NAME)
     normalized = layers.Rescaling(2.0, offset=-1.0, name='normalize')(images)
-    network, feature_maps = build_backbone(normalized, backbone)
-    top = network.output
+    _, feature_maps = build_backbone(normalized, backbone)
+    top = feature_maps[-1]
     for index, level in enumerate(heads.extra_layers.levels, start=1):
         top = _add_extra_level(top, level, f'extra_{index}')
         feature_maps.append(top)

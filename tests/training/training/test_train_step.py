@@ -16,10 +16,11 @@ from ssd_training.training.freezing import plan_phases
 from ssd_training.training.schedule import build_schedule
 from ssd_training.training.train_step import loading_size_hw
 from ssd_training.training.weight_average import WeightAverage
+from tests.training.conftest import SHALLOW
 
-# Little to compile: what comes before the last block does not train.
+# Little to compile: what comes before the extra levels does not train.
 STEPS_PER_EPOCH = 2
-SMALL = ('input_size=[64, 64]', 'backbone.freeze=true', 'backbone.freeze_bn=true')
+SMALL = (*SHALLOW, 'input_size=[64, 64]', 'backbone.freeze=true', 'backbone.freeze_bn=true')
 
 
 @pytest.fixture(scope='module')
@@ -125,7 +126,7 @@ def test_the_backbone_moves_by_its_factor_under_adamw(make_step):
             np.abs(plain.state[name] - start)
         )
 
-    assert ratio('model/block_16_project/kernel') == pytest.approx(0.1, rel=1e-2)
+    assert ratio('model/block_5_project/kernel') == pytest.approx(0.1, rel=1e-2)
     assert ratio('model/Conv1/kernel') == pytest.approx(0.1, rel=1e-2)
     assert ratio('model/head_0_cls/kernel') == pytest.approx(1)
     assert ratio('model/extra_1_reduce/kernel') == pytest.approx(1)
@@ -151,7 +152,7 @@ def test_the_state_names_every_variable_once(make_step):
 def test_layers_compute_in_16_bits_and_weights_and_outputs_are_float32(make_step, policy):
     model = make_step('train.amp.enabled=true', f'train.amp.policy={policy}').model
 
-    assert model.get_layer('block_7_expand').compute_dtype == policy.removeprefix('mixed_')
+    assert model.get_layer('block_3_expand').compute_dtype == policy.removeprefix('mixed_')
     assert model.get_layer('head_0_cls').compute_dtype == policy.removeprefix('mixed_')
     assert {weight.dtype for weight in model.weights} == {'float32'}
     assert {output.dtype for output in model.outputs} == {'float32'}
@@ -167,7 +168,7 @@ def test_bfloat16_needs_no_loss_scale(make_step):
 def test_training_in_float16_makes_the_loss_fall_and_keeps_the_scale(make_step):
     step = make_step(
         *('train.amp.enabled=true', 'train.ema.enabled=false', 'scheduler.base_lr=0.1'),
-        *('backbone.freeze=false', 'backbone.freeze_until=block_15', 'backbone.freeze_bn=false'),
+        *('backbone.freeze=false', 'backbone.freeze_until=block_4', 'backbone.freeze_bn=false'),
     )
     images, ground_truths = one_batch(64)
 
@@ -182,7 +183,7 @@ def test_training_in_float16_makes_the_loss_fall_and_keeps_the_scale(make_step):
 
 def test_a_network_at_another_size_is_the_one_that_is_built_for_it(load):
     """Sides of 96 px are even on all maps, those of 75 px are not."""
-    config, other = load('tiny', 'input_size=[96, 96]'), load('tiny', 'input_size=[75, 75]')
+    config, other = (load('tiny', *SHALLOW, f'input_size=[{px}, {px}]') for px in (96, 75))
     model, expected = building.build_model(config), building.build_model(other)
     expected.set_weights(model.get_weights())
     images = np.random.default_rng(0).random((2, 75, 75, 3), np.float32)
@@ -195,10 +196,10 @@ def test_a_network_at_another_size_is_the_one_that_is_built_for_it(load):
 
 
 UNFREEZE = (
-    'backbone.freeze_until=block_15',
+    'backbone.freeze_until=block_4',
     'backbone.freeze=false',
     'train.ema.enabled=false',
-    'train.unfreeze=[{epoch: 2, freeze_until: block_14, freeze_bn: false}]',
+    'train.unfreeze=[{epoch: 2, freeze_until: block_3, freeze_bn: false}]',
 )
 
 
@@ -221,14 +222,14 @@ def changed_in(states, epoch):
 
 def test_blocks_and_statistics_train_from_the_epoch_that_unfreezes_them(unfrozen):
     _, states = unfrozen
-    kernels = [f'model/block_{number}_expand/kernel' for number in (14, 15, 16)]
-    mean = 'model/block_16_expand_BN/moving_mean'
+    kernels = [f'model/block_{number}_expand/kernel' for number in (3, 4, 5)]
+    mean = 'model/block_5_expand_BN/moving_mean'
 
     trained = [[name in changed_in(states, epoch) for name in kernels] for epoch in (1, 2)]
 
     assert trained == [[False, False, True], [False, True, True]]
     assert [mean in changed_in(states, epoch) for epoch in (1, 2)] == [False, True]
-    assert 'model/block_14_expand_BN/moving_mean' not in changed_in(states, 2)
+    assert 'model/block_3_expand_BN/moving_mean' not in changed_in(states, 2)
 
 
 def test_a_change_of_what_is_frozen_compiles_the_step_once_more(unfrozen):
@@ -243,13 +244,13 @@ def test_moments_are_kept_and_those_of_later_weights_are_as_old_as_their_trainin
     paths = [own.path for own in step.model.trainable_variables]
     ages = dict(zip(paths, states[-1]['optimizer/num_updates'], strict=True))
 
-    assert ages['block_16_expand/kernel'] == 2 * STEPS_PER_EPOCH
-    assert ages['block_15_expand/kernel'] == STEPS_PER_EPOCH
+    assert ages['block_5_expand/kernel'] == 2 * STEPS_PER_EPOCH
+    assert ages['block_4_expand/kernel'] == STEPS_PER_EPOCH
     moment = 'optimizer/second_moment/block_{}_expand/kernel'
-    assert not np.any(states[STEPS_PER_EPOCH][moment.format(15)])
-    assert np.any(states[STEPS_PER_EPOCH][moment.format(16)])
+    assert not np.any(states[STEPS_PER_EPOCH][moment.format(4)])
+    assert np.any(states[STEPS_PER_EPOCH][moment.format(5)])
     # A step adds a square to 0.999 of this moment.
-    before, after = (states[STEPS_PER_EPOCH + more][moment.format(16)] for more in (0, 1))
+    before, after = (states[STEPS_PER_EPOCH + more][moment.format(5)] for more in (0, 1))
     assert np.all(after >= 0.998 * before)
 
 
@@ -269,14 +270,15 @@ def test_a_state_given_back_goes_on_in_its_phase(unfrozen):
 @pytest.mark.parametrize(
     ('freeze_until', 'message'),
     [
-        ('block_17', r'train.unfreeze.0.freeze_until: block_17: no such block; did you mean'),
-        ('block_8', r'train.unfreeze.0.freeze_until: block_8 would freeze blocks that train'),
+        ('block_99', r'train.unfreeze.0.freeze_until: block_99: no such block; did you mean'),
+        ('block_5', r'train.unfreeze.0.freeze_until: block_5 would freeze blocks that train'),
     ],
 )
 def test_what_can_not_be_unfrozen_is_said(load, freeze_until, message):
     config = load(
         'tiny',
-        'backbone.freeze_until=block_6',
+        *SHALLOW,
+        'backbone.freeze_until=block_3',
         f'train.unfreeze=[{{epoch: 2, freeze_until: {freeze_until}, freeze_bn: true}}]',
     )
 
