@@ -1,6 +1,8 @@
-"""The commands, each as a process: train on coloured rectangles, export, detect."""
+"""The commands: train on coloured rectangles, killed and gone on with, and export."""
 
+from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
+import io
 import json
 import logging
 import os
@@ -24,14 +26,14 @@ from ssd_training.runs.checkpoints import read_checkpoint
 from ssd_training.train import CONFIG_ROOT
 from ssd_training.train import main as train_main
 from tests.patience import patience_s
-from tests.training.conftest import TINY, UNCHANGED
+from tests.training.conftest import SHALLOW, TINY, UNCHANGED
 
 # Eight steps, a checkpoint after 2, 3, 4, 6 and 8; little to compile.
 RECIPE = (
     *UNCHANGED,
     *('train.epochs=4', 'train.eval_every=4', 'train.batch_size=4', 'scheduler.warmup.steps=2'),
     *('checkpoint.save_every_steps=3', 'logging.log_interval_steps=1'),
-    *('backbone.freeze_until=block_14', 'input_size=[64, 64]'),
+    *(*SHALLOW, 'backbone.freeze_until=block_4', 'input_size=[64, 64]'),
 )
 NUM_STEPS = 8
 STORE = 's3://checkpoints/runs'
@@ -68,24 +70,30 @@ def train(data_root, work):
     return run_with
 
 
-@pytest.fixture
-def train_here(data_root, tmp_path, monkeypatch, capsys):
-    """Run the command in this process, which has TensorFlow already: code, stdout, stderr."""
+@pytest.fixture(scope='module')
+def train_here(data_root, work):
+    """
+    Run the command in this process: code, stdout, stderr.
+
+    TensorFlow is there already; the killed run below shows that a process does the same.
+    """
     logger = logging.getLogger('ssd_training')
-    before = list(logger.handlers), logger.level, logger.propagate
-    monkeypatch.setenv('DATA_ROOT', str(data_root))
-    monkeypatch.setenv('RUNS_ROOT', str(tmp_path / 'runs'))
 
-    def run_with(*arguments):
-        try:
-            code = train_main(['--experiment_path', str(TINY), *RECIPE, *arguments])
-        except SystemExit as end:
-            code = end.code
-        return (code, *capsys.readouterr())
+    def run_with(*arguments, runs_root=None):
+        before = list(logger.handlers), logger.level, logger.propagate
+        out, err = io.StringIO(), io.StringIO()
+        with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
+            patch.setenv('DATA_ROOT', str(data_root))
+            patch.setenv('RUNS_ROOT', str(runs_root or work / 'runs'))
+            try:
+                code = train_main(['--experiment_path', str(TINY), *RECIPE, *arguments])
+            except SystemExit as end:
+                code = end.code
+        logger.handlers[:], logger.propagate = before[0], before[2]
+        logger.setLevel(before[1])
+        return code, out.getvalue(), err.getvalue()
 
-    yield run_with
-    logger.handlers[:], logger.propagate = before[0], before[2]
-    logger.setLevel(before[1])
+    return run_with
 
 
 @pytest.fixture(scope='module')
@@ -114,16 +122,25 @@ def kill_at(data_root):
 
 
 @pytest.fixture(scope='module')
-def run_folder(train):
-    process = train()
-    assert process.returncode == 0, process.stderr
-    return Path(process.stdout.strip())
+def run_folder(train_here):
+    code, out, err = train_here()
+    assert code == 0, err
+    return Path(out.strip())
 
 
 @pytest.fixture(scope='module')
 def deploy_config(work):
     tree = yaml.safe_load((CONFIG_ROOT / 'deploy/mobilenetv2_ssd_voc.yaml').read_text())
-    tree['model_name'], tree['experiment_path'] = 'shapes', str(TINY)
+    experiment = yaml.safe_load(TINY.read_text())
+    for override in SHALLOW:
+        key, _, value = override.partition('=')
+        section, *parents, name = key.split('.')
+        place = experiment['overrides'][section]
+        for parent in parents:
+            place = place[parent]
+        place[name] = yaml.safe_load(value)
+    (work / 'experiment.yaml').write_text(yaml.safe_dump(experiment))
+    tree['model_name'], tree['experiment_path'] = 'shapes', 'experiment.yaml'
     tree['deploy']['input']['size'] = [96, 96, 3]
     (work / 'deploy.yaml').write_text(yaml.safe_dump(tree))
     return work / 'deploy.yaml'
@@ -154,7 +171,7 @@ def test_help_of_every_command_needs_no_heavy_library():
 
 
 def test_a_dry_run_builds_everything_and_writes_nothing(train_here, tmp_path):
-    code, out, err = train_here('--dry_run')
+    code, out, err = train_here('--dry_run', runs_root=tmp_path / 'runs')
 
     assert code == 0, err
     assert 'everything fits; nothing was written' in out
@@ -173,64 +190,84 @@ def test_a_training_says_every_step_and_starts_no_server(run_folder):
 
 
 @dataclass(frozen=True)
-class Broken:
-    """A training in three processes: killed, terminated, and gone on with from the store."""
+class Killed:
+    """A training in a process that SIGKILL ended after some step."""
 
-    killed_after: int
-    status_after_kill: str
-    terminated: tuple[int, float, str]
-    terminated_run: Path
-    last: subprocess.CompletedProcess
+    run: Path
+    after: int
+    code: int
+
+
+@dataclass(frozen=True)
+class Terminated:
+    """The same one, gone on with in another process, which SIGTERM ended after step 5."""
+
+    run: Path
+    code: int
+    seconds: float
+    stderr: str
 
 
 @pytest.fixture(scope='module')
-def broken(kill_at, train, bucket, tmp_path_factory):
-    here, elsewhere = (tmp_path_factory.mktemp(name) for name in ('here', 'elsewhere'))
+def killed(kill_at, tmp_path_factory):
+    folder = tmp_path_factory.mktemp('here')
     step = random.SystemRandom().randint(1, 4)
-    assert kill_at(step, signal.SIGKILL, runs_root=here)[0] == -signal.SIGKILL
-    (run,) = here.iterdir()
-    status = json.loads((run / 'status.json').read_text())['status']
-    terminated = kill_at(5, signal.SIGTERM, '--resume', f'run.upload_to={STORE}', runs_root=here)
-    last = train(
-        *('--run_from', f'{STORE}/{run.name}', '--json', f'run.upload_to={STORE}'),
-        runs_root=elsewhere,
+    code, _, _ = kill_at(step, signal.SIGKILL, runs_root=folder)
+    (run,) = folder.iterdir()
+    return Killed(run, step, code)
+
+
+@pytest.fixture(scope='module')
+def terminated(killed, kill_at, bucket):
+    folder = killed.run.parent
+    ending = kill_at(5, signal.SIGTERM, '--resume', f'run.upload_to={STORE}', runs_root=folder)
+    return Terminated(killed.run, *ending)
+
+
+@pytest.fixture(scope='module')
+def last(terminated, train_here, tmp_path_factory):
+    """Go on elsewhere from the store, to the end."""
+    code, out, err = train_here(
+        *('--run_from', f'{STORE}/{terminated.run.name}', '--json', f'run.upload_to={STORE}'),
+        runs_root=tmp_path_factory.mktemp('elsewhere'),
     )
-    return Broken(step, status, terminated, run, last)
+    assert code == 0, err
+    return Path(json.loads(out)['run'])
+
+
+# The next three in this order: each waits for one more process.
+def test_a_killed_training_says_that_it_is_running(killed):
+    assert killed.code == -signal.SIGKILL
+    assert json.loads((killed.run / 'status.json').read_text())['status'] == 'running'
+
+
+def test_sigterm_saves_the_state_and_says_so_within_thirty_seconds(terminated):
+    assert terminated.code == 128 + signal.SIGTERM
+    assert terminated.seconds < patience_s(30)
+    assert terminated.stderr.count('go on with --resume') == 1
+    reason = json.loads((terminated.run / 'status.json').read_text())['reason']
+    step = int(re.fullmatch(r'SIGTERM: stopped at step (\d), .*', reason)[1])
+    assert 5 <= step <= 7
+    assert open_source(str(terminated.run)).checkpoint.position.step == step
 
 
 def test_a_run_killed_at_a_random_step_and_gone_on_with_equals_an_unbroken_one_bit_for_bit(
-    broken, run_folder
+    killed, terminated, last, run_folder
 ):
     """In the same folder after SIGKILL, then in another one from what SIGTERM uploaded."""
-    assert broken.status_after_kill == 'running'
-    assert broken.last.returncode == 0, broken.last.stderr
-    run = Path(json.loads(broken.last.stdout)['run'])
-    assert run != broken.terminated_run
+    assert last != terminated.run
 
-    assert_equal_runs(run, run_folder, f'killed after step {broken.killed_after}')
+    assert_equal_runs(last, run_folder, f'killed after step {killed.after}')
 
 
-def test_sigterm_saves_the_state_and_says_so_within_thirty_seconds(broken):
-    code, seconds, stderr = broken.terminated
-
-    assert code == 128 + signal.SIGTERM
-    assert seconds < 30
-    assert stderr.count('go on with --resume') == 1
-    reason = json.loads((broken.terminated_run / 'status.json').read_text())['reason']
-    step = int(re.fullmatch(r'SIGTERM: stopped at step (\d), .*', reason)[1])
-    assert 5 <= step <= 7
-    assert open_source(str(broken.terminated_run)).checkpoint.position.step == step
-
-
-def test_the_store_has_what_the_run_folder_has_and_its_last_word(broken, bucket):
-    run = Path(json.loads(broken.last.stdout)['run'])
-    prefix = f'runs/{run.name}/'
+def test_the_store_has_what_the_run_folder_has_and_its_last_word(last, bucket):
+    prefix = f'runs/{last.name}/'
     objects = bucket.list_objects_v2(Bucket='checkpoints', Prefix=prefix)['Contents']
     there = {item['Key'].removeprefix(prefix): item['Size'] for item in objects}
 
     here = {
-        str(path.relative_to(run)): path.stat().st_size
-        for path in run.rglob('*')
+        str(path.relative_to(last)): path.stat().st_size
+        for path in last.rglob('*')
         if path.is_file() and path.name != '.lock'
     }
     # The logs of the start that was terminated are there only.
@@ -289,8 +326,10 @@ def test_training_the_same_recipe_again_exits_with_1_and_one_sentence(train, run
         (['--local_rank', '1'], 2, 'workers are told apart by TF_CONFIG'),
     ],
 )
-def test_a_mistake_is_one_sentence_and_an_exit_code(train_here, arguments, code, message):
-    received, _, err = train_here(*arguments)
+def test_a_mistake_is_one_sentence_and_an_exit_code(
+    train_here, tmp_path, arguments, code, message
+):
+    received, _, err = train_here(*arguments, runs_root=tmp_path / 'runs')
 
     assert received == code
     assert message in err
