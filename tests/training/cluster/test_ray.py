@@ -121,6 +121,21 @@ def test_an_experiment_of_a_node_that_is_lost_goes_on_elsewhere_from_its_last_up
     assert int(step) >= 4
 
 
+def test_a_signal_has_the_trainings_save_and_give_their_experiments_back(
+    bucket, cluster, tmp_path
+):
+    path = tmp_path / 'ledger.db'
+    ledger(path, 'register', *EXPERIMENT, *CHANGES, 'train.epochs=200', 'train.eval_every=200')
+    with command(cluster, 'queue', '--workers', '1', '--ledger', str(path)) as process:
+        while not any('/manifests/' in name for name in names_in(bucket, tmp_path.name)):
+            with suppress(subprocess.TimeoutExpired):
+                pytest.fail(f'ended with {process.wait(1)}')
+        process.send_signal(signal.SIGINT)
+        assert process.wait(200) == 130
+    (entry,) = entries_in(path)
+    assert entry['status'] == 'pending' and entry['total_steps'] >= 4
+
+
 def names_in(bucket, prefix):
     found = bucket.list_objects_v2(Bucket='checkpoints', Prefix=f'{prefix}/')
     return [one['Key'] for one in found.get('Contents', [])]
