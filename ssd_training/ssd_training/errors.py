@@ -6,6 +6,9 @@ The errors of the training package.
     ├── WeightsError    a weights file that can't be used, or does not fit the model
     ├── RunError        a run folder that can't be written or read, a training that failed
     │   ├── CheckpointError   a checkpoint that can't be written, read or used here
+    │   ├── StoreError        a store that can't be reached, or refuses
+    │   │   └── NotStoredError    something that is not there
+    │   ├── UploadError       a copy elsewhere that is not complete
     │   └── InterruptedRun    a signal; the state was saved
     ├── LedgerError     a ledger of experiments that can't be read or written
     │   ├── NotClaimableError   an experiment that somebody else has, or that is over
@@ -32,16 +35,30 @@ class CheckpointError(RunError):
     """A checkpoint that can't be written, read or used here."""
 
 
+class StoreError(RunError):
+    """A store that can't be reached, refuses, or does not answer in time."""
+
+
+class NotStoredError(StoreError):
+    """Something that is not in a store."""
+
+
+class UploadError(RunError):
+    """A copy elsewhere that is not complete."""
+
+
 class InterruptedRun(RunError):
     """
     A training that a signal ended; its state was saved.
 
     :param signal_number: 2 for SIGINT, 15 for SIGTERM
     :param finding: what happened, and how to go on
+    :param is_preemption: whether a cloud takes the machine away
     """
 
-    def __init__(self, signal_number: int, finding: str) -> None:
+    def __init__(self, signal_number: int, finding: str, *, is_preemption: bool = False) -> None:
         super().__init__([finding])
+        self.is_preemption = is_preemption
         # As a shell has it of what a signal ended.
         self.exit_code = 128 + signal_number
 

@@ -19,14 +19,17 @@ class RunSettings:
     The section `run`.
 
     :param root: where the run folders are
-    :param upload_to: where copies of them go at the start, at the end and on a signal, such as
+    :param upload_to: where copies of them go behind each epoch and at the end, such as
         s3://bucket/prefix; without a protocol it is a bucket of S3; null for nowhere
+    :param upload_every_steps: steps from one copy to the next within an epoch, each with a
+        checkpoint of its own; null for behind epochs only
     """
 
     __pydantic_config__ = STRICT
 
     root: str
     upload_to: Annotated[str, Field(min_length=1)] | None = None
+    upload_every_steps: Count | None = None
 
 
 @dataclass(frozen=True)

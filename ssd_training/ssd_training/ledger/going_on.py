@@ -11,6 +11,8 @@ from ssd_training.ledger.lease import Result
 from ssd_training.runs.checkpoints import list_steps
 from ssd_training.runs.files import read_json
 from ssd_training.runs.folder import CHECKPOINTS, METRICS, read_status, run_path, Status, SUMMARY
+from ssd_training.runs.remote.download import list_uploads
+from ssd_training.runs.upload import address_of
 
 logger = logging.getLogger(__name__)
 
@@ -38,10 +40,7 @@ def find_places(config: ExperimentConfig, fingerprint: str) -> Places:
     """
     folder = run_path(config, fingerprint).absolute()
     target = config.run.upload_to
-    if target is None:
-        return Places(folder, str(folder))
-    prefix = target if '://' in target else f's3://{target}'
-    return Places(folder, f'{prefix.rstrip("/")}/{folder.name}')
+    return Places(folder, str(folder) if target is None else address_of(folder.name, target))
 
 
 def find_source(entry: Entry, places: Places) -> str | None:
@@ -50,11 +49,16 @@ def find_source(entry: Entry, places: Places) -> str | None:
 
     :param entry: with the checkpoint that was noted last
     :param places: of its run
-    :return: the run folder here, where it is as far as what was noted; else what was noted, if it
-        can be reached from here; None for a start anew
+    :return: the copy elsewhere, where it is further than the run folder here; the run folder,
+        where it is as far as what was noted; else what was noted, if it can be reached from here;
+        None for a start anew
+    :raises StoreError: when the copy can not be reached
     """
     last = places.folder / CHECKPOINTS / 'last'
     steps = list_steps(os.listdir(last)) if last.is_dir() else []
+    uploads = list_uploads(places.address) if '://' in places.address else []
+    if uploads and uploads[0].step > max(steps, default=-1):
+        return places.address
     noted = entry.checkpoint_s3_path
     if noted is None or noted == str(places.folder):
         return str(places.folder) if steps else None

@@ -27,6 +27,8 @@ from ssd_training.runs.folder import (
     started_at,
     Status,
 )
+from ssd_training.runs.remote.download import download_run, list_uploads
+from ssd_training.runs.remote.manifest import ManifestName
 from ssd_training.runs.start_weights import find_start, hash_start
 from ssd_training.runs.storage import Folder, open_folder
 
@@ -82,6 +84,7 @@ def open_source(location: str, step: int | None = None) -> Source:
     :param step: of the checkpoint; the newest one by default
     :return: the checkpoint; when the newest is damaged, the one before, which is logged
     :raises CheckpointError: when there is none
+    :raises StoreError: when the store can not be reached or refuses
     """
     location, named_step = _split_step(location.rstrip('/'))
     if named_step is not None and step is not None and named_step != step:
@@ -89,6 +92,9 @@ def open_source(location: str, step: int | None = None) -> Source:
             [f'--checkpoint_step: {step}, but --run_from names ckpt-{named_step}; give one']
         )
     step = named_step if step is None else step
+    run = re.sub(rf'/{CHECKPOINTS}(/[^/]+)?$', '', location)
+    if uploads := list_uploads(run):
+        return _open_upload(run, uploads, step)
     for suffix in ('', f'/{LAST}', f'/{CHECKPOINTS}/{LAST}'):
         folder = open_folder(f'{location}{suffix}')
         if steps := list_steps(folder.list_names()):
@@ -99,6 +105,19 @@ def open_source(location: str, step: int | None = None) -> Source:
             f'{CHECKPOINTS}/{LAST}; check the path'
         ]
     )
+
+
+def _open_upload(location: str, uploads: list[ManifestName], step: int | None) -> Source:
+    chosen = [name for name in uploads if step in (None, name.step)]
+    if not chosen:
+        steps = sorted({name.step for name in uploads})
+        raise CheckpointError(
+            [f'{location}: has no ckpt-{step}; there are {", ".join(map(str, steps))}']
+        )
+    run = download_run(location, chosen)
+    checkpoint = read_checkpoint(run.path / CHECKPOINTS / LAST, run.step)
+    logger.info('%s: read ckpt-%d', location, run.step)
+    return Source(checkpoint, run)
 
 
 def _split_step(location: str) -> tuple[str, int | None]:

@@ -315,11 +315,11 @@ def read_metrics(path: Path) -> list[dict[str, Any]]:
     return [dict(entry) for entry in read_json_as(path, list[Entry])]
 
 
-def describe_finished(path: Path) -> str:
+def describe_finished(path: Path | str) -> str:
     """
     Say of a recipe that was trained to its end what can follow.
 
-    :param path: its run folder
+    :param path: its run folder, or the address of its copy
     :return: a finding
     """
     return (

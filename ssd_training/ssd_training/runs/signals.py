@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+import os
 import signal
 import threading
 from types import FrameType
@@ -16,6 +17,8 @@ class StopRequest:
 
     def __init__(self) -> None:
         self.signal: signal.Signals | None = None
+        # What a cloud said before it takes the machine away.
+        self.notice: str | None = None
         self._is_deferred = False
         # Signals arrive in the main thread alone.
         self.listens = threading.current_thread() is threading.main_thread()
@@ -32,13 +35,34 @@ class StopRequest:
         # With several workers TensorFlow takes SIGTERM for itself when it starts.
         self.listen()
 
+    def warn(self, notice: str) -> None:
+        """
+        Ask for an end as SIGTERM does, from any thread.
+
+        :param notice: why, to be told
+        """
+        self.notice = notice
+        if self.listens:
+            os.kill(os.getpid(), signal.SIGTERM)
+        elif self.signal is None:
+            self.signal = signal.SIGTERM
+
+    @property
+    def reason(self) -> str:
+        """Tell what asked for the end."""
+        if self.signal is None:
+            return 'another worker received a signal'
+        return self.notice or self.signal.name
+
     def _receive(self, number: int, _frame: FrameType | None = None) -> None:
         if self.signal is not None:
             return
         self.signal = signal.Signals(number)
         if not self._is_deferred:
             raise InterruptedRun(
-                number, f'{self.signal.name} before the first step: nothing was trained'
+                number,
+                f'{self.reason} before the first step: nothing was trained',
+                is_preemption=self.notice is not None,
             )
 
 

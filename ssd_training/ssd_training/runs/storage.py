@@ -1,12 +1,14 @@
 """Folders of files: on this machine, or where fsspec reaches, such as s3://bucket/prefix."""
 
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
-from ssd_training.errors import CheckpointError, RunError
+from ssd_training.errors import CheckpointError
+from ssd_training.runs.remote.patience import Patience
+from ssd_training.runs.remote.store import SLOWEST_BYTES_PER_S, Store
 
-# A store that does not answer must not hold up a process that is to end.
-_S3_CONFIG = {'connect_timeout': 5, 'read_timeout': 10, 'retries': {'max_attempts': 1}}
+# Whoever starts a training waits for it.
+ANSWER_S = 30.0
 
 
 class Folder(Protocol):
@@ -81,34 +83,21 @@ class RemoteFolder:
     """
 
     def __init__(self, address: str) -> None:
-        protocol = address.partition('://')[0]
-        options: dict[str, Any] = {'config_kwargs': _S3_CONFIG} if protocol == 's3' else {}
-        try:
-            # An extra of its own: only who trains from or to elsewhere needs it.
-            import fsspec
+        self._store = Store(address)
 
-            self._filesystem = fsspec.filesystem(protocol, **options)
-        except (ImportError, ValueError) as error:
-            raise RunError(
-                [f'{address}: needs fsspec and s3fs ({error}); pip install "ssd_training[s3]"']
-            ) from error
-        self.name = address.rstrip('/')
-        self._errors = _errors_of_stores()
+    @property
+    def name(self) -> str:
+        """Give its address."""
+        return self._store.address
 
     def list_names(self) -> list[str]:
         """
         List its files as they are now.
 
         :return: names; empty when there is no such folder
-        :raises RunError: when the store can not be reached or refuses
+        :raises StoreError: when the store can not be reached or refuses
         """
-        try:
-            found = self._filesystem.ls(self.name, detail=False, refresh=True)
-        except FileNotFoundError:
-            return []
-        except self._errors as error:
-            raise RunError([f'{self.name}: can not be listed ({error})']) from error
-        return [path.rstrip('/').rpartition('/')[2] for path in found]
+        return self._store.list_names('', Patience(ANSWER_S))
 
     def fetch(self, name: str, scratch: Path) -> Path:
         """
@@ -117,15 +106,16 @@ class RemoteFolder:
         :param name: of the file
         :param scratch: where it goes
         :return: its path there
-        :raises CheckpointError: when it can not be had
+        :raises CheckpointError: when it is not there
+        :raises StoreError: when the store can not be reached or refuses
         """
         path = scratch / Path(name).name
-        try:
-            self._filesystem.get_file(f'{self.name}/{name}', str(path))
-        except self._errors as error:
-            raise CheckpointError(
-                [f'{self.name}/{name}: can not be downloaded ({error})']
-            ) from error
+        parent = name.rpartition('/')[0]
+        size_bytes = self._store.list_sizes(parent, Patience(ANSWER_S)).get(name)
+        if size_bytes is None:
+            raise CheckpointError([f'{self.name}/{name}: not there'])
+        patience = Patience(ANSWER_S + size_bytes / SLOWEST_BYTES_PER_S)
+        self._store.get(name, path, patience, size_bytes=size_bytes)
         return path
 
     def list_all(self) -> dict[str, int]:
@@ -133,15 +123,9 @@ class RemoteFolder:
         List the files at any depth as they are now.
 
         :return: sizes in bytes, by name; empty when there is no such folder
-        :raises RunError: when the store can not be reached or refuses
+        :raises StoreError: when the store can not be reached or refuses
         """
-        try:
-            self._filesystem.invalidate_cache()
-            found = self._filesystem.find(self.name, detail=True)
-        except self._errors as error:
-            raise RunError([f'{self.name}: can not be listed ({error})']) from error
-        start = len(self._filesystem._strip_protocol(self.name)) + 1
-        return {path[start:]: int(about['size']) for path, about in found.items()}
+        return self._store.list_sizes('', Patience(ANSWER_S))
 
     def read(self, name: str, *, start: int, end: int) -> bytes:
         """
@@ -151,37 +135,10 @@ class RemoteFolder:
         :param start: first byte
         :param end: behind the last byte
         :return: the bytes
-        :raises RunError: when the store can not be reached or refuses
+        :raises StoreError: when the store can not be reached or refuses
         """
-        try:
-            return bytes(self._filesystem.cat_file(f'{self.name}/{name}', start=start, end=end))
-        except self._errors as error:
-            raise RunError([f'{self.name}/{name}: can not be read ({error})']) from error
-
-    def send(self, path: Path, name: str) -> None:
-        """
-        Upload a file.
-
-        :param path: of the file
-        :param name: that it gets here
-        :raises RunError: when the store can not be reached or refuses
-        """
-        try:
-            self._filesystem.put_file(str(path), f'{self.name}/{name}')
-        except self._errors as error:
-            raise RunError([f'{self.name}/{name}: can not be uploaded ({error})']) from error
-
-    def delete(self, name: str) -> None:
-        """
-        Delete a file.
-
-        :param name: of the file
-        :raises RunError: when the store can not be reached or refuses
-        """
-        try:
-            self._filesystem.rm_file(f'{self.name}/{name}')
-        except self._errors as error:
-            raise RunError([f'{self.name}/{name}: can not be deleted ({error})']) from error
+        patience = Patience(ANSWER_S + (end - start) / SLOWEST_BYTES_PER_S)
+        return self._store.read(name, patience, start=start, end=end)
 
 
 def open_folder(location: str) -> Folder:
@@ -193,12 +150,3 @@ def open_folder(location: str) -> Folder:
     :raises RunError: when the address needs what is not installed
     """
     return RemoteFolder(location) if '://' in location else LocalFolder(Path(location))
-
-
-def _errors_of_stores() -> tuple[type[Exception], ...]:
-    """s3fs passes on what botocore raises where no server answers: that is no OSError."""
-    try:
-        from botocore.exceptions import BotoCoreError
-    except ImportError:
-        return (OSError,)
-    return (OSError, BotoCoreError)

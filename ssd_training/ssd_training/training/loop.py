@@ -10,6 +10,7 @@ from ssd_training.errors import InterruptedRun
 from ssd_training.runs.checkpoints import Position
 from ssd_training.runs.folder import RunFolder
 from ssd_training.runs.signals import StopRequest
+from ssd_training.runs.upload import Upload
 from ssd_training.training.evaluator import Evaluator
 from ssd_training.training.journal import Journal
 from ssd_training.training.keeper import Keeper
@@ -30,6 +31,7 @@ def run(
     environment: Mapping[str, Any],
     stop: StopRequest,
     supervision: Supervision = UNWATCHED,
+    upload: Upload | None = None,
 ) -> Position:
     """
     Train to the end; weights, metrics, checkpoints and log go to the run folder.
@@ -44,6 +46,7 @@ def run(
     :param environment: what it runs on, to be recorded
     :param stop: the request of a signal; from here on it waits for the end of a step
     :param supervision: the chief asks it before each step, too
+    :param upload: is handed the run folder behind each epoch and within long ones; of the chief
     :return: where it ended
     :raises InterruptedRun: when a signal came; the state is saved
     :raises RunError: when the loss is no number, or there is no room to write
@@ -68,8 +71,8 @@ def run(
                 _end_if_asked(training, keeper, position, stop)
                 supervision.may_write()
                 position = steps.take(batches, position)
-                if is_chief and keeper.is_due_in_steps(position):
-                    keeper.save(position)
+                if is_chief:
+                    _keep_within_epoch(keeper, upload, position)
             metrics = steps.mean_values(position)
             if is_chief and evaluator.is_due_after(position.epochs_done + 1):
                 metrics |= evaluator.evaluate(position)
@@ -84,6 +87,8 @@ def run(
                 position = keeper.keep_best(position, metrics)
                 if keeper.is_due_in_epochs(position):
                     keeper.save(position)
+            if upload is not None and position.epochs_done < config.train.epochs:
+                upload.hand_over()
         if is_chief:
             keeper.save_final_weights()
             journal.end(position, fingerprint)
@@ -98,6 +103,14 @@ def _open_batches(training: Training, position: Position) -> Iterator[Any]:
     )
 
 
+def _keep_within_epoch(keeper: Keeper, upload: Upload | None, position: Position) -> None:
+    is_sent = upload is not None and upload.is_due_after(position.step)
+    if is_sent or keeper.is_due_in_steps(position):
+        keeper.save(position)
+    if upload is not None and is_sent:
+        upload.hand_over()
+
+
 def _end_if_asked(
     training: Training, keeper: Keeper, position: Position, stop: StopRequest
 ) -> None:
@@ -106,8 +119,8 @@ def _end_if_asked(
         return
     if training.distribution.is_chief:
         keeper.save(position)
-    name = stop.signal.name if stop.signal else 'another worker received a signal'
     raise InterruptedRun(
         stop.signal.value if stop.signal else 15,
-        f'{name}: stopped at step {position.step}, which is saved; go on with --resume',
+        f'{stop.reason}: stopped at step {position.step}, which is saved; go on with --resume',
+        is_preemption=stop.notice is not None,
     )

@@ -130,6 +130,8 @@ def take_over(
     :param folder: of the run here; gets the metric history, the best checkpoint and its weights
     :return: the position; without a best where that is not to be had, which is logged
     """
+    if position.epochs_done == 0:
+        return position
     try:
         if source.run is None:
             raise CheckpointError(['the checkpoint lies in no run folder'])

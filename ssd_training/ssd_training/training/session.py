@@ -16,11 +16,13 @@ from rich.logging import RichHandler
 from ssd_training.errors import RunError
 from ssd_training.experiments.run_schema import LoggingSettings
 from ssd_training.experiments.schema import ExperimentConfig
-from ssd_training.runs.checkpoint_source import find_run, open_source, Source
+from ssd_training.runs.checkpoint_source import open_source, Source
 from ssd_training.runs.checkpoints import Position
 from ssd_training.runs.environment import describe_environment
 from ssd_training.runs.folder import CHECKPOINTS, run_path, RunFolder, was_trained_in
+from ssd_training.runs.resume import find_to_resume
 from ssd_training.runs.signals import StopRequest
+from ssd_training.runs.spot_notice import watch_spot_notices
 from ssd_training.runs.upload import Upload
 from ssd_training.targets.matching import GroundTruthBatch
 from ssd_training.training.distribution import find_worker_index
@@ -119,13 +121,16 @@ def train(
         folder = _open_folder(config, path, fingerprint, start, supervision.fencing_token)
     else:
         folder = RunFolder(path or run_path(config, fingerprint))
-    with _kept(folder, config) if is_chief else nullcontext():
+    with (
+        watch_spot_notices(stop, os.environ),
+        _kept(folder, config, supervision) if is_chief else nullcontext() as upload,
+    ):
         training = prepare(config)
         position = Position(seed=config.train.seed)
         if source is not None:
             position = go_on(training, source.checkpoint, fingerprint=fingerprint)
             is_same_recipe = source.checkpoint.fingerprint == fingerprint
-            is_elsewhere = path is None or (source.run and source.run.name != str(path))
+            is_elsewhere = source.run is None or source.run.name != str(path)
             if is_same_recipe and is_elsewhere and is_chief:
                 position = take_over(training, source, position, folder)
         end = run(
@@ -137,6 +142,7 @@ def train(
             environment=describe_environment(start.git_commit),
             stop=stop,
             supervision=supervision,
+            upload=upload,
         )
     return {
         'run': str(folder.path),
@@ -175,19 +181,19 @@ def _find(
     config: ExperimentConfig, fingerprint: str, start: Start
 ) -> tuple[Path | None, Source | None]:
     """Find the run folder and the checkpoint that a start goes on with."""
-    path = None
     if start.resume:
-        path = find_run(Path(config.run.root), fingerprint, dataclasses.asdict(config))
-    elif start.stays_in_folder and was_trained_in(run_path(config, fingerprint)):
+        path, source = find_to_resume(config, fingerprint, start.checkpoint_step)
+        if source is not None:
+            check_architecture(source.checkpoint, config)
+        return path, source
+    path = None
+    if start.stays_in_folder and was_trained_in(run_path(config, fingerprint)):
         path = run_path(config, fingerprint)
     location = start.run_from
-    if location is None and path is not None:
-        if not (path / CHECKPOINTS).is_dir():
-            logger.warning('%s: ended before its first checkpoint; starts at step 0', path)
-            return path, None
+    if location is None and path is not None and (path / CHECKPOINTS).is_dir():
         location = str(path)
     if location is None:
-        return None, None
+        return path, None
     source = open_source(location, start.checkpoint_step)
     check_fit = check_architecture if path else check_start
     check_fit(source.checkpoint, config)
@@ -203,14 +209,30 @@ def _open_folder(
 
 
 @contextmanager
-def _kept(folder: RunFolder, config: ExperimentConfig) -> Iterator[None]:
+def _kept(
+    folder: RunFolder, config: ExperimentConfig, supervision: Supervision
+) -> Iterator[Upload | None]:
     """Keep lock, status and log of a run folder, and its copy elsewhere, while the block runs."""
-    target = config.run.upload_to
-    upload = Upload(folder.path, target) if target else None
+    upload = _open_upload(folder, config, supervision)
     with (
         upload.at_the_end() if upload else nullcontext(),
         folder.running(logs_to_file=config.logging.file.enabled),
     ):
         if upload:
             upload.send_start()
-        yield
+        yield upload
+
+
+def _open_upload(
+    folder: RunFolder, config: ExperimentConfig, supervision: Supervision
+) -> Upload | None:
+    if config.run.upload_to is None:
+        return None
+    return Upload(
+        folder.path,
+        config.run.upload_to,
+        keep=config.checkpoint.keep_last_k,
+        every_steps=config.run.upload_every_steps,
+        may_write=supervision.may_write,
+        fencing_token=supervision.fencing_token,
+    )

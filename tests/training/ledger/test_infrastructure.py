@@ -16,9 +16,13 @@ from ssd_training.errors import LedgerError, RunError
 from ssd_training.ledger.opening import Location, read_terms
 from ssd_training.ledger.queue import Claims
 from ssd_training.ledger.store import Store
-from ssd_training.runs.storage import RemoteFolder
+from ssd_training.runs.checkpoint_source import open_source
+from ssd_training.runs.remote import store as remote_store
+from ssd_training.runs.remote.patience import Patience
+from ssd_training.runs.upload import Upload
 from tests.terraform import parse, read_files
 from tests.training.ledger.experiments import make_entry
+from tests.training.small_run import make_run, train_to
 
 FOLDER = Path(__file__).parents[3] / 'infrastructure'
 _names = count()
@@ -119,13 +123,15 @@ def work(store, tmp_path):
     first, second = claims.claim_next(), claims.claim_next()
     assert first is not None and second is not None
     first.renew()
-    folder = RemoteFolder('s3://checkpoints/runs/first')
-    path = tmp_path / 'ckpt-1.npz'
-    path.write_bytes(b'weights')
-    folder.send(path, 'checkpoints/last/ckpt-1.npz')
-    assert 'checkpoints' in folder.list_names()
-    RemoteFolder('s3://checkpoints/runs/first/checkpoints/last').fetch('ckpt-1.npz', tmp_path)
-    folder.delete('checkpoints/last/ckpt-1.npz')
+    run = make_run(tmp_path / 'first')
+    upload = Upload(run, 's3://checkpoints/runs', keep=1)
+    for step in (10, 20):
+        train_to(run, step)
+        with upload.at_the_end():
+            pass
+    assert open_source(upload.address).checkpoint.position.step == 20
+    # What is not deleted is only said in the log.
+    remote_store.Store(upload.address).delete('config.json', Patience(20))
     claims.peek()
     second.fail('the loss is nan')
     first.release('SIGTERM')

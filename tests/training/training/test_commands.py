@@ -23,10 +23,13 @@ from ssd_training.errors import CheckpointError
 from ssd_training.export import main as export
 from ssd_training.runs.checkpoint_source import open_source
 from ssd_training.runs.checkpoints import read_checkpoint
+from ssd_training.runs.files import hash_file
 from ssd_training.train import CONFIG_ROOT
 from ssd_training.train import main as train_main
 from tests.patience import patience_s
 from tests.training.conftest import SHALLOW, TINY, UNCHANGED
+from tests.training.fault_proxy import run_proxy
+from tests.training.metadata_service import notice, run_metadata_service
 
 # Eight steps, a checkpoint after 2, 3, 4, 6 and 8; little to compile.
 RECIPE = (
@@ -261,20 +264,96 @@ def test_a_run_killed_at_a_random_step_and_gone_on_with_equals_an_unbroken_one_b
 
 
 def test_the_store_has_what_the_run_folder_has_and_its_last_word(last, bucket):
+    # Its files go with it.
+    source = open_source(f'{STORE}/{last.name}')
+    copy = source.run.path
+    kept = hashes_of(last)
+    older = {name for name in kept if '/last/' in name and f'-{NUM_STEPS}.' not in name}
+
+    assert hashes_of(copy) == {name: kept[name] for name in kept.keys() - older}
+    assert {'training_summary.json', 'weights/final_weights.weights.h5'} <= hashes_of(copy).keys()
     prefix = f'runs/{last.name}/'
     objects = bucket.list_objects_v2(Bucket='checkpoints', Prefix=prefix)['Contents']
     there = {item['Key'].removeprefix(prefix): item['Size'] for item in objects}
-
-    here = {
+    logs = {
         str(path.relative_to(last)): path.stat().st_size
-        for path in last.rglob('*')
-        if path.is_file() and path.name != '.lock'
+        for path in last.glob('logs/**/*')
+        if path.is_file()
     }
     # The logs of the start that was terminated are there only.
-    assert here.items() <= there.items()
-    assert {name for name in there if 'ckpt' in name} == {name for name in here if 'ckpt' in name}
+    assert logs and logs.items() < there.items()
     status = bucket.get_object(Bucket='checkpoints', Key=f'{prefix}status.json')['Body'].read()
     assert json.loads(status)['status'] == 'success'
+
+
+def hashes_of(run):
+    return {
+        str(path.relative_to(run)): hash_file(path)
+        for path in run.rglob('*')
+        if path.is_file() and path.name != '.lock' and 'logs' not in path.parts
+    }
+
+
+@pytest.fixture
+def killed_while_it_uploads(kill_at, bucket, tmp_path, monkeypatch):
+    """Kill a training that uploads each step through a server that breaks 30 % of requests."""
+    store, here = f's3://checkpoints/{tmp_path.name}', tmp_path / 'here'
+    arguments = (f'run.upload_to={store}', 'run.upload_every_steps=1')
+    with run_proxy(os.environ['AWS_ENDPOINT_URL'], share=0.3) as proxy:
+        monkeypatch.setenv('AWS_ENDPOINT_URL', proxy.address)
+        kill_at(6, signal.SIGKILL, *arguments, runs_root=here)
+        yield store, arguments, next(here.iterdir()).name
+
+
+@pytest.mark.slow
+def test_a_machine_that_vanishes_is_followed_by_one_that_goes_on_from_its_last_upload(
+    killed_while_it_uploads, train, run_folder, tmp_path
+):
+    store, arguments, name = killed_while_it_uploads
+    step = open_source(f'{store}/{name}').checkpoint.position.step
+    assert step > 0
+
+    process = train('--resume', *arguments, runs_root=tmp_path / 'elsewhere')
+
+    assert process.returncode == 0, process.stderr
+    assert f'read ckpt-{step}' in process.stderr
+    assert_equal_runs(tmp_path / 'elsewhere' / name, run_folder, f'killed, from step {step}')
+    assert open_source(f'{store}/{name}').checkpoint.position.step == NUM_STEPS
+
+
+@pytest.mark.slow
+def test_a_spot_notice_saves_uploads_and_ends_as_sigterm_does_within_90_seconds(
+    data_root, bucket, tmp_path
+):
+    store = f's3://checkpoints/{tmp_path.name}'
+    with run_metadata_service({}) as service:
+        process = subprocess.Popen(
+            [
+                *(sys.executable, '-m', 'ssd_training.train', '--experiment_path', str(TINY)),
+                *(*RECIPE, 'train.epochs=400', f'run.upload_to={store}'),
+            ],
+            env=os.environ
+            | {'DATA_ROOT': str(data_root), 'RUNS_ROOT': str(tmp_path / 'runs')}
+            | {'AWS_EC2_METADATA_SERVICE_ENDPOINT': service.address},
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for line in process.stderr:
+            if 'step 3/' in line:
+                service.items |= notice()
+                break
+        start_s = time.monotonic()
+        _, rest = process.communicate()
+    seconds = time.monotonic() - start_s
+
+    assert process.returncode == 128 + signal.SIGTERM, rest
+    assert seconds < 90
+    (run,) = (tmp_path / 'runs').iterdir()
+    reason = json.loads((run / 'status.json').read_text())['reason']
+    assert reason.startswith('spot interruption notice (terminate at 2026-09-18T08:22:00Z): stop')
+    source = open_source(f'{store}/{run.name}')
+    assert f'stopped at step {source.checkpoint.position.step}, which is saved' in reason
+    assert json.loads((source.run.path / 'status.json').read_text())['reason'] == reason
 
 
 @pytest.mark.slow

@@ -26,8 +26,10 @@ from ssd_training.runs.checkpoints import (
     read_checkpoint,
 )
 from ssd_training.runs.folder import read_status, RunFolder, Status
+from ssd_training.runs.remote.download import list_uploads
 from ssd_training.runs.signals import stop_on_signals
 from ssd_training.runs.state import read_state
+from ssd_training.runs.upload import Upload
 from ssd_training.training import loop, session, trainer
 from ssd_training.training.keeper import is_better
 from ssd_training.training.resuming import go_on, take_over
@@ -84,7 +86,7 @@ def make_folder(training, root):
     return RunFolder.create(config, FINGERPRINT, {})
 
 
-def run_in(folder, training, position=None):
+def run_in(folder, training, position=None, **options):
     with stop_on_signals() as stop, folder.running():
         loop.run(
             training,
@@ -94,6 +96,7 @@ def run_in(folder, training, position=None):
             console=Console(quiet=True),
             environment={'host': 'here'},
             stop=stop,
+            **options,
         )
     return folder
 
@@ -252,6 +255,27 @@ def test_a_signal_in_an_evaluation_saves_the_weights_and_not_their_average(train
     kernel = 'model/head_0_cls/kernel'
     average = checkpoint.arrays[kernel.replace('model', 'average/weights')]
     assert np.any(checkpoint.arrays[kernel] != average)
+
+
+class WaitingUpload(Upload):
+    """An upload that is there before the training goes on, so that none gives way to the next."""
+
+    def hand_over(self):
+        super().hand_over()
+        with self._changed:
+            assert self._changed.wait_for(lambda: self._is_idle, 60)
+
+
+def test_a_copy_goes_elsewhere_behind_each_epoch_and_within_long_ones(training, tmp_path):
+    folder = make_folder(training, tmp_path / 'runs')
+    upload = WaitingUpload(folder.path, f'file://{tmp_path}/copies', keep=9, every_steps=3)
+
+    with upload.at_the_end():
+        run_in(folder, training, upload=upload)
+
+    uploads = list_uploads(f'{tmp_path}/copies/{folder.path.name}')
+    # Three epochs of two steps; the last word comes with the end.
+    assert [upload.step for upload in reversed(uploads)] == [2, 3, 4, 6, 6]
 
 
 def test_without_a_val_split_the_last_weights_are_the_result(training, tmp_path):
