@@ -19,7 +19,7 @@ settings.register_profile(
 # Enough to see a property break; `make test-slow` draws many more.
 settings.register_profile('thorough', settings.get_profile('suite'), max_examples=500)
 # Until the time of `make fuzz` is over, in rounds of so many.
-settings.register_profile('fuzz', settings.get_profile('suite'), max_examples=2000)
+settings.register_profile('fuzz', settings.get_profile('suite'), max_examples=300)
 settings.load_profile(os.environ.get('HYPOTHESIS_PROFILE', 'suite'))
 
 # `make test` sets both; a bare `pytest` in a sourced shell is no different.
