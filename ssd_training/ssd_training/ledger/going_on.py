@@ -2,16 +2,15 @@
 
 from dataclasses import dataclass
 import logging
-import os
 from pathlib import Path
 
 from ssd_training.experiments.schema import ExperimentConfig
 from ssd_training.ledger.entry import Entry
 from ssd_training.ledger.lease import Result
-from ssd_training.runs.checkpoints import list_steps
 from ssd_training.runs.files import read_json
-from ssd_training.runs.folder import CHECKPOINTS, METRICS, read_status, run_path, Status, SUMMARY
+from ssd_training.runs.folder import METRICS, read_status, run_path, Status, SUMMARY
 from ssd_training.runs.remote.download import list_uploads
+from ssd_training.runs.resume import list_kept_steps
 from ssd_training.runs.upload import address_of
 
 logger = logging.getLogger(__name__)
@@ -45,33 +44,26 @@ def find_places(config: ExperimentConfig, fingerprint: str) -> Places:
 
 def find_source(entry: Entry, places: Places) -> str | None:
     """
-    Choose what a claimed experiment goes on from.
+    Choose what a claimed experiment goes on from: whatever is farthest.
 
-    :param entry: with the checkpoint that was noted last
+    :param entry: with what was noted at the last checkpoint
     :param places: of its run
-    :return: the copy elsewhere, where it is further than the run folder here; the run folder,
-        where it is as far as what was noted; else what was noted, if it can be reached from here;
-        None for a start anew
+    :return: the copy elsewhere, or the place that was noted; None for what is in the run folder
+        here, if anything is
     :raises StoreError: when the copy can not be reached
     """
-    last = places.folder / CHECKPOINTS / 'last'
-    steps = list_steps(os.listdir(last)) if last.is_dir() else []
-    uploads = list_uploads(places.address) if '://' in places.address else []
-    if uploads and uploads[0].step > max(steps, default=-1):
-        return places.address
+    here, there = _last_step(str(places.folder)), _last_step(places.address)
     noted = entry.checkpoint_s3_path
-    if noted is None or noted == str(places.folder):
-        return str(places.folder) if steps else None
-    if steps and steps[-1] >= (entry.total_steps or 0):
-        return str(places.folder)
-    if '://' in noted or Path(noted).is_dir():
-        return noted
-    logger.warning(
-        '%s: its checkpoint of step %s is in %s, which is not here; run.upload_to brings '
-        'checkpoints to where all machines find them',
-        *(entry.key, entry.total_steps, noted),
-    )
-    return str(places.folder) if steps else None
+    if noted is not None and noted not in (str(places.folder), places.address):
+        if _last_step(noted) > max(here, there):
+            return noted
+    if entry.total_steps is not None and max(here, there) < entry.total_steps:
+        logger.warning(
+            '%s: its checkpoint of step %s, in %s, is not to be had here; run.upload_to brings '
+            'checkpoints to where all machines find them',
+            *(entry.key, entry.total_steps, noted),
+        )
+    return places.address if there > here else None
 
 
 def is_finished(places: Places) -> bool:
@@ -102,3 +94,11 @@ def read_result(places: Places) -> Result:
         best_epoch=epochs[0] if epochs else None,
         total_steps=summary['global_step'],
     )
+
+
+def _last_step(location: str) -> int:
+    """Tell how far a run is, by its copy or its folder; -1 where nothing is."""
+    if '://' in location:
+        uploads = list_uploads(location)
+        return uploads[0].step if uploads else -1
+    return max(list_kept_steps(Path(location)), default=-1)

@@ -86,15 +86,12 @@ def _go_on(start: session.Start, entry: Entry, places: Places) -> session.Start:
         return start
     source = find_source(entry, places)
     if source is not None:
-        logger.info('%s: attempt %d goes on from %s', entry.key, entry.fencing_token, source)
-    if source == str(places.folder):
-        # What is here is found without being named, and nothing need be brought here.
-        source = None
+        logger.info('%s: goes on from %s', entry.key, source)
     return dataclasses.replace(start, run_from=source, stays_in_folder=True)
 
 
 def _supervise(tracker: Tracker, lease: Lease, places: Places) -> Supervision:
     def note(step: int) -> None:
-        tracker.keep_checkpoint(str(places.folder), step)
+        tracker.keep_checkpoint(places.address, step)
 
     return Supervision(lease.check, note, lease.token)

@@ -196,7 +196,10 @@ def _end(lease: Lease, error: BaseException | None) -> None:
             if error is None:
                 lease.release('ended before the training')
             elif isinstance(error, InterruptedRun | KeyboardInterrupt):
-                lease.release(str(error) or 'interrupted')
+                is_preemption = isinstance(error, InterruptedRun) and error.is_preemption
+                # The reference's word.
+                word = 'spot_preemption: ' if is_preemption else ''
+                lease.release(word + (str(error) or 'interrupted'))
             else:
                 reason = str(error) or type(error).__name__
                 lease.fail(reason, is_final=isinstance(error, ConfigError))

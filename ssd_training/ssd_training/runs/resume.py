@@ -34,7 +34,7 @@ def find_to_resume(
     path = None
     if not uploads or any(Path(config.run.root).glob(f'*_{fingerprint}')):
         path = find_run(Path(config.run.root), fingerprint, dataclasses.asdict(config))
-        steps = _list_steps(path)
+        steps = list_kept_steps(path)
         if not uploads or step in steps or (steps and steps[-1] >= uploads[0].step):
             return path, _open_here(path, steps, step)
         logger.warning(
@@ -61,7 +61,13 @@ def _open_here(path: Path, steps: list[int], step: int | None) -> Source | None:
     return open_source(str(path), step)
 
 
-def _list_steps(path: Path) -> list[int]:
+def list_kept_steps(path: Path) -> list[int]:
+    """
+    List the checkpoints that a run folder can be gone on with from.
+
+    :param path: of the run folder, which need not be there
+    :return: their steps, rising
+    """
     last = path / CHECKPOINTS / LAST
     return list_steps(os.listdir(last)) if last.is_dir() else []
 

@@ -19,8 +19,8 @@ from ssd_training.experiments.schema import ExperimentConfig
 from ssd_training.runs.checkpoint_source import open_source, Source
 from ssd_training.runs.checkpoints import Position
 from ssd_training.runs.environment import describe_environment
-from ssd_training.runs.folder import CHECKPOINTS, run_path, RunFolder, was_trained_in
-from ssd_training.runs.resume import find_to_resume
+from ssd_training.runs.folder import run_path, RunFolder, was_trained_in
+from ssd_training.runs.resume import find_to_resume, list_kept_steps
 from ssd_training.runs.signals import StopRequest
 from ssd_training.runs.spot_notice import watch_spot_notices
 from ssd_training.runs.upload import Upload
@@ -190,7 +190,7 @@ def _find(
     if start.stays_in_folder and was_trained_in(run_path(config, fingerprint)):
         path = run_path(config, fingerprint)
     location = start.run_from
-    if location is None and path is not None and (path / CHECKPOINTS).is_dir():
+    if location is None and path is not None and list_kept_steps(path):
         location = str(path)
     if location is None:
         return path, None

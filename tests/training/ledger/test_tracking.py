@@ -90,6 +90,10 @@ def test_a_start_claims_and_a_success_is_noted_with_its_values(
         (ZeroDivisionError(), Status.FAILED, 'ZeroDivisionError'),
         (MemoryError('no room'), Status.FAILED, 'no room'),
         (InterruptedRun(15, 'SIGTERM: stopped at step 3'), Status.PENDING, 'SIGTERM: stopped'),
+        (
+            InterruptedRun(15, 'notice: stopped at step 3', is_preemption=True),
+            *(Status.PENDING, 'spot_preemption: notice'),
+        ),
         (KeyboardInterrupt(), Status.PENDING, 'interrupted'),
     ],
 )
