@@ -252,14 +252,14 @@ def run_to_end(background):
 
 def test_work_in_the_background_gives_its_result_after_waking_the_executor():
     is_awake = Event()
-    background = InBackground(lambda: 42, on_end=is_awake.set)
+    background = InBackground(lambda: 42, on_end=is_awake.set, what='a sum')
     wait_for_event(is_awake, 'the end of the work')
     assert run_to_end(background) == 42
 
 
 def test_an_error_in_the_background_is_raised_where_it_is_awaited():
     with pytest.raises(ZeroDivisionError):
-        run_to_end(InBackground(lambda: 1 / 0, on_end=lambda: None))
+        run_to_end(InBackground(lambda: 1 / 0, on_end=lambda: None, what='a sum'))
 
 
 def test_who_waits_is_woken_while_there_is_an_executor():
