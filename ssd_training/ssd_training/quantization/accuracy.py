@@ -67,16 +67,18 @@ def draw_measured(
         used = {source.identity for source in calibrated}
         split = read_split(settings, settings.train_split)
         split = [record for record in split if record.image.identity not in used]
-        logger.warning(
-            'data.val_split: null; what INT8 costs is measured on %d images of %s that did not '
-            'calibrate',
-            len(split),
-            settings.train_split,
-        )
     else:
         split = read_val_split(settings)
     order = np.random.default_rng(0).permutation(len(split))[:num_images]
-    return [split[index] for index in sorted(order)]
+    drawn = [split[index] for index in sorted(order)]
+    if settings.val_split is None:
+        logger.warning(
+            'data.val_split: null; what INT8 costs is measured on %d images of %s that did not '
+            'calibrate',
+            len(drawn),
+            settings.train_split,
+        )
+    return drawn
 
 
 def measure_files(
