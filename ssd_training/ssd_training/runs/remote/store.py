@@ -109,9 +109,17 @@ class Store:
         :param end: behind the last byte
         :return: the bytes
         """
-        arguments = (self._at(name), start, end)
-        size_bytes = end - start
-        found = self._try('read', name, 'cat_file', arguments, patience, size_bytes=size_bytes)
+        found = self._try(
+            'read',
+            name,
+            'cat_file',
+            (self._at(name),),
+            patience,
+            size_bytes=end - start,
+            # By name: s3fs has the version of the object in between.
+            start=start,
+            end=end,
+        )
         return bytes(found)
 
     def put(self, path: Path, name: str, patience: Patience) -> None:
