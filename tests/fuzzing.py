@@ -154,6 +154,16 @@ def _answer(function, content: bytes) -> str:
     return ''
 
 
+def break_it(how: str) -> None:
+    """Break the rule, for the test of this file."""
+    if how == 'raise':
+        raise KeyError(how)
+    if how == 'fill':
+        bytearray(2**30)
+    while how == 'hang':
+        pass
+
+
 @st.composite
 def bent_bytes(draw, content: bytes) -> bytes:
     """Change, cut, double or insert a few stretches of bytes."""
