@@ -5,9 +5,11 @@ import ctypes
 import os
 import signal
 import subprocess
+import time
 
 # Of prctl(2): the signal that a process gets when its parent dies.
 _SET_PARENT_DEATH_SIGNAL = 1
+_PERIOD_S = 0.2
 
 
 class NodeCommand:
@@ -35,7 +37,9 @@ class NodeCommand:
 
         :return: the exit code, 128 + n after signal n
         """
-        exit_code = self._process.wait()
+        # Ray cancels by a flag in Python, which ends no system call that waits.
+        while (exit_code := self._process.poll()) is None:
+            time.sleep(_PERIOD_S)
         return exit_code if exit_code >= 0 else 128 - exit_code
 
     def end(self, patience_s: float) -> None:

@@ -80,8 +80,10 @@ def ending_on_signals() -> Iterator[None]:
 
     :return: nothing
     """
+    received: list[int] = []
 
     def end(number: int, _frame: FrameType | None) -> None:
+        received.append(number)
         # What is cancelled now gets its time.
         for one in _SIGNALS:
             signal.signal(one, signal.SIG_IGN)
@@ -90,6 +92,9 @@ def ending_on_signals() -> Iterator[None]:
     before = {number: signal.signal(number, end) for number in _SIGNALS}
     try:
         yield
+    except SystemExit as error:
+        # Ray's own code passes it on as 1.
+        raise SystemExit(128 + received[0] if received else error.code) from None
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
