@@ -9,12 +9,13 @@ from ssd_training.data.batches.pipeline import training_batches
 from ssd_training.data.datasets import read_split
 from ssd_training.targets.matching import GroundTruthBatch
 from ssd_training.training import trainer
+from tests.training.conftest import SHALLOW
 from tests.training.shapes_voc import write_image, write_shapes_voc
 
-SMALL = 'input_size=[64, 64]'
+SMALL = (*SHALLOW, 'input_size=[64, 64]')
 FROZEN = (
-    *(SMALL, 'backbone.freeze_until=block_13', 'backbone.freeze_bn=true'),
-    'train.ema.decay=0.05',
+    *SMALL,
+    *('backbone.freeze_until=block_3', 'backbone.freeze_bn=true', 'train.ema.decay=0.05'),
 )
 
 
@@ -59,7 +60,7 @@ def test_val_images_that_can_not_be_read_are_known_before_the_first_epoch(load, 
     voc = write_shapes_voc(tmp_path)
     name = (voc / 'ImageSets/Main/val.txt').read_text().split()[1]
     (voc / f'JPEGImages/{name}.jpg').write_bytes(b'no image')
-    config = load('tiny', SMALL, f'data.root={voc}', 'data.unreadable_images=skip')
+    config = load('tiny', *SMALL, f'data.root={voc}', 'data.unreadable_images=skip')
     training = trainer.prepare(config)
     assert len(training.val_records) == 3
     assert name not in [record.image_id for record in training.val_records]
@@ -109,8 +110,8 @@ def test_frozen_blocks_and_statistics_stay_and_all_else_trains(frozen_training):
     assert changed <= trainable
     # In a random network some gradients are too small to move a gamma of 1.
     assert len(changed) > 0.9 * len(trainable)
-    assert not any('moving' in path or path.startswith('block_13_') for path in changed)
-    assert {'block_14_expand/kernel', 'Conv_1_bn/gamma', 'head_0_cls/bias'} <= changed
+    assert not any('moving' in path or path.startswith('block_3_') for path in changed)
+    assert {'block_4_expand/kernel', 'block_6_expand_BN/gamma', 'head_0_cls/bias'} <= changed
 
 
 def test_what_is_averaged_has_the_decay_of_train_ema(frozen_training):
@@ -155,7 +156,7 @@ def test_two_trainings_with_one_seed_have_equal_weights_bit_for_bit(
 
 def test_the_loss_of_one_batch_falls_by_half_in_thirty_steps(load):
     """With the statistics of the batch, all layers training."""
-    training = trainer.prepare(load('tiny', SMALL, 'train.epochs=15', 'scheduler.base_lr=0.01'))
+    training = trainer.prepare(load('tiny', *SMALL, 'train.epochs=15', 'scheduler.base_lr=0.01'))
     images, *ground_truths = next(batches_for(training))
 
     losses = [
