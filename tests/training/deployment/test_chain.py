@@ -473,9 +473,9 @@ def test_verification_engine_and_prediction_follow_the_bundle(built, tmp_path):
 
     folder, lines = after_steps(built, tmp_path, prediction=PredictionSettings(str(tmp_path)))
 
-    assert [line[:4] for line in lines[:3]] == ['PASS'] * 3
-    assert 'engine: not built: ' in lines[3]
-    assert lines[4].startswith('a.png  ')
+    assert [line[:4] for line in lines[:4]] == ['PASS'] * 4
+    assert 'engine: not built: ' in lines[4]
+    assert lines[5].startswith('a.png  ')
     assert (folder / 'predictions/a.png').is_file()
 
 

@@ -9,7 +9,7 @@ import pytest
 from ssd_detector import BackendError
 from ssd_detector.backends.tensorrt.api import build_engine, BuildOptions
 from ssd_detector.build_engine import main
-from ssd_detector.bundles.contents import INT8_CPU, MODEL
+from ssd_detector.bundles.contents import INT8_CPU, INT8_TRT, MODEL, MODEL_FP16
 from ssd_training.quantization.calibration import InputReader
 
 RELEASED = Path(__file__).parents[3] / 'ssd_detector_ros/models/mobilenetv2_ssd_voc'
@@ -34,7 +34,7 @@ def model_path():
 def test_tensorrt_builds_what_was_released(trt, precision, capsys):
     assert main([str(RELEASED), '--precision', precision, '--check_only']) == 0
 
-    name = 'model_int8_trt.onnx' if precision == 'INT8' else 'model.onnx'
+    name = {'FP32': MODEL, 'FP16': MODEL_FP16, 'INT8': INT8_TRT}[precision]
     assert f'{name}: tensorrt_rtx' in capsys.readouterr().out
 
 
