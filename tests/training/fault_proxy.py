@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 import http.client
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+import itertools
 import random
 import threading
 from urllib.parse import urlsplit
@@ -38,6 +39,7 @@ class FaultProxy(ThreadingHTTPServer):
         self.verdict: tuple[int, str] | None = None
         self.released = threading.Event()
         self._random = random.Random(seed)
+        self._faults = itertools.cycle(FAULTS)
         self._lock = threading.Lock()
 
     @property
@@ -50,9 +52,8 @@ class FaultProxy(ThreadingHTTPServer):
         with self._lock:
             fault = 'none'
             if self._random.random() < self.share:
-                fault = self._random.choice(
-                    ['silence', 'error', 'cut upload', 'cut answer', 'slow']
-                )
+                # In turn: what is broken depends on the order of requests, what happens does not.
+                fault = next(self._faults)
             self.seen[fault] += 1
             return fault
 

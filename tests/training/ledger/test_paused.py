@@ -10,6 +10,7 @@ import pytest
 from ssd_training.ledger.clock import machine_clock
 from ssd_training.ledger.entry import Status
 from ssd_training.ledger.lease import Result, Terms
+from ssd_training.ledger.opening import Location
 from ssd_training.ledger.queue import Claims
 from ssd_training.ledger.store import get
 from tests.patience import patience_s
@@ -43,6 +44,15 @@ except LeaseLostError as error:
 """
 
 
+# With the table it gave the token 1 once in thirty runs, which is not explained: it is watched in
+# `make test-slow`, and says what it saw.
+@pytest.fixture(params=['sqlite', pytest.param('dynamodb', marks=pytest.mark.slow)])
+def location(request, tmp_path):
+    if request.param == 'dynamodb':
+        return request.getfixturevalue('table')
+    return Location(path=tmp_path / 'runs/ledger.db')
+
+
 @pytest.fixture
 def paused(location, store, tmp_path):
     """Pause a process that holds an experiment; the process, and its checkpoints."""
@@ -68,7 +78,7 @@ def test_what_a_paused_process_writes_behind_its_lease_is_refused(store, paused)
     while lease is None:
         lease = claims.claim_next()
         time.sleep(0.05)
-    assert lease.token == 2
+    assert lease.token == 2, (get(store, lease.key), log.read_text(), holder.poll())
     lease.keep_checkpoint('runs/other', 1000)
     before = log.read_text()
 

@@ -179,9 +179,11 @@ def test_a_claim_that_is_none_is_an_error(environment):
             pass
 
 
+@pytest.mark.slow
 def test_a_ledger_that_is_gone_stops_no_training_between_heartbeats(
     environment, store, registered, tiny_config, tmp_path
 ):
+    """It waits for all tries of SQLite: 15 s."""
     environment['SSD_LEASE_S'] = '60'
     with pytest.raises(LedgerError), Tracker(environment) as tracker:
         start(tracker, tiny_config)
