@@ -86,7 +86,7 @@ def account(bucket):
 def store(account, monkeypatch) -> Store:
     """Open a ledger with two experiments."""
     account.ask_for_rights(False)
-    location = Location(table=f'ledger-{next(_names)}')
+    location = Location(table=f'machines-{next(_names)}')
     location.open().create()
     for name in ('first', 'second'):
         location.open().add(make_entry(name))

@@ -10,7 +10,6 @@ import pytest
 from ssd_training.ledger.clock import machine_clock
 from ssd_training.ledger.entry import Status
 from ssd_training.ledger.lease import Result, Terms
-from ssd_training.ledger.opening import Location
 from ssd_training.ledger.queue import Claims
 from ssd_training.ledger.store import get
 from tests.patience import patience_s
@@ -42,15 +41,6 @@ try:
 except LeaseLostError as error:
     sys.exit(str(error))
 """
-
-
-# With the table it gave the token 1 once in thirty runs, which is not explained: it is watched in
-# `make test-slow`, and says what it saw.
-@pytest.fixture(params=['sqlite', pytest.param('dynamodb', marks=pytest.mark.slow)])
-def location(request, tmp_path):
-    if request.param == 'dynamodb':
-        return request.getfixturevalue('table')
-    return Location(path=tmp_path / 'runs/ledger.db')
 
 
 @pytest.fixture
