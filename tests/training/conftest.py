@@ -120,6 +120,9 @@ def bucket():
             patch.setenv(name, value)
         # A file system of an earlier server would go on asking that one.
         s3fs.S3FileSystem.clear_instance_cache()
-        boto3.client('s3').create_bucket(Bucket='checkpoints')
-        yield boto3.client('s3')
+        client = boto3.client('s3')
+        client.create_bucket(Bucket='checkpoints')
+        # What all servers of a process hold is one: an earlier file's objects are here, too.
+        boto3.resource('s3').Bucket('checkpoints').objects.all().delete()
+        yield client
     server.stop()

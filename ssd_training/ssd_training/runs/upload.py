@@ -1,8 +1,9 @@
 """
 A copy of the run folder elsewhere: `run.upload_to`.
 
-A thread sends snapshots while the training goes on. It never has more than one waiting: the newest
-takes the place of the one before. What fails is said in the log; the next snapshot brings it.
+A thread sends snapshots while the training goes on, and ends with the last one. It never has more
+than one waiting: the newest takes the place of the one before. What fails is said in the log; the
+next snapshot brings it.
 """
 
 from collections.abc import Callable, Iterator
@@ -98,6 +99,15 @@ class Upload:
         except UploadError as error:
             logger.error('%s', error)
 
+    def call_off(self) -> None:
+        """Give up what is being sent and what waits."""
+        with self._changed:
+            if self._waiting is not None:
+                self._waiting[0].discard()
+                self._waiting = None
+            if self._in_progress is not None:
+                self._in_progress.call_off()
+
     @contextmanager
     def at_the_end(self) -> Iterator[None]:
         """
@@ -130,6 +140,7 @@ class Upload:
             if self._in_progress not in (None, patience):
                 self._in_progress.call_off()
             if not self._changed.wait_for(lambda: self._is_idle, patience.remaining_s + _SLACK_S):
+                self.call_off()
                 raise UploadError([f'{self.address}: is not complete after {seconds:.0f} s'])
             if self._failure is not None:
                 raise self._failure
@@ -158,8 +169,9 @@ class Upload:
     def _work(self) -> None:
         while True:
             with self._changed:
-                self._changed.wait_for(lambda: self._waiting is not None)
-                assert self._waiting is not None, 'waited for it'
+                if self._waiting is None:
+                    self._thread = None
+                    return
                 (snapshot, last), self._waiting = self._waiting, None
                 self._in_progress = patience = last or Patience(_IN_BETWEEN_S)
                 self._changed.notify_all()

@@ -18,6 +18,7 @@ from ssd_training.data.images.records import hash_records, Record
 from ssd_training.experiments.data_schema import DataSettings
 from ssd_training.experiments.schema import ExperimentConfig
 from ssd_training.model.detector import detect
+from ssd_training.model.initial_weights import draw_weights
 from ssd_training.targets.priors import generate_priors
 from ssd_training.training.building import add_quantization, build_float_model, build_step
 from ssd_training.training.distribution import configure_runtime, Distribution, open_distribution
@@ -104,6 +105,7 @@ def prepare(config: ExperimentConfig) -> Training:
     )
     with distribution.scope():
         model = build_float_model(config, layer_policy=config.train.amp.layer_policy)
+        draw_weights(model, config.train.seed)
         load_pretrained(model, config)
         model = add_quantization(model, config)
         average = WeightAverage(model, config.train.ema) if config.train.ema.enabled else None

@@ -3,6 +3,7 @@
 import json
 import logging
 import socket
+import threading
 
 import fsspec
 import pytest
@@ -21,6 +22,17 @@ from tests.training.small_run import make_run, train_to
 @pytest.fixture(autouse=True)
 def propagated():
     logging.getLogger('ssd_training').propagate = True
+
+
+@pytest.fixture(autouse=True)
+def no_thread_is_left_behind():
+    """One that goes on asking a store that is not there asks that of the next training."""
+    before = set(threading.enumerate())
+    yield
+    for thread in set(threading.enumerate()) - before:
+        if thread.name == 'upload':
+            thread.join(20)
+            assert not thread.is_alive()
 
 
 @pytest.fixture
@@ -183,7 +195,7 @@ def test_what_waits_is_what_the_run_folder_held_then(run, store, silent_s3):
     assert contents['logs/start/training.log'] == b'step 10\nstep 20\n'
     assert b'"step": 30' not in contents['metric_history.json']
     assert contents['checkpoints/last/ckpt-20.npz'].startswith(b'PK')
-    upload._in_progress.call_off()
+    upload.call_off()
 
 
 def test_what_a_kill_has_left_behind_is_deleted_at_the_next_start(run, store):

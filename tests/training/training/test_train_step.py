@@ -8,6 +8,7 @@ import pytest
 import tensorflow as tf
 
 from ssd_detector.errors import ConfigError
+from ssd_training.model.initial_weights import draw_weights
 from ssd_training.model.ssd import at_size
 from ssd_training.targets.matching import GroundTruthBatch
 from ssd_training.training import building, trainer
@@ -29,8 +30,8 @@ def make_step(load):
 
     def make(*overrides):
         config = load('tiny', *SMALL, *overrides)
-        keras.utils.set_random_seed(config.train.seed)
         model = building.build_float_model(config, layer_policy=config.train.amp.layer_policy)
+        draw_weights(model, config.train.seed)
         schedule = build_schedule(config.scheduler, steps_per_epoch=STEPS_PER_EPOCH, epochs=50)
         average = WeightAverage(model, config.train.ema) if config.train.ema.enabled else None
         return building.build_step(

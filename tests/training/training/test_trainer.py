@@ -1,7 +1,9 @@
 """Training steps."""
 
 from contextlib import contextmanager
+import random
 
+import keras
 import numpy as np
 import pytest
 
@@ -144,9 +146,17 @@ def test_the_step_is_compiled_once_whatever_the_number_of_objects(frozen_trainin
 
 
 def test_two_trainings_with_one_seed_have_equal_weights_bit_for_bit(
-    frozen_training, frozen_config
+    frozen_training, frozen_config, monkeypatch
 ):
     first, _ = frozen_training
+    seed_everything = keras.utils.set_random_seed
+
+    def seed_and_draw(seed):
+        # As a thread of a library does that waits before it asks a server again.
+        seed_everything(seed)
+        random.random()
+
+    monkeypatch.setattr(keras.utils, 'set_random_seed', seed_and_draw)
 
     second, _ = train_three_steps(frozen_config)
 

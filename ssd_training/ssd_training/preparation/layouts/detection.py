@@ -130,8 +130,9 @@ def _read_trees(listing: Listing) -> tuple[dict[Path, Any], list[Finding], set[s
 def _root_tag(path: Path) -> str:
     """Read the name of an XML file's outermost element, without the rest."""
     try:
-        for _, node in ElementTree.iterparse(path, events=('start',)):
-            return str(node.tag).rpartition('}')[2]
+        with path.open('rb') as file:
+            for _, node in ElementTree.iterparse(file, events=('start',)):
+                return str(node.tag).rpartition('}')[2]
     except (ElementTree.ParseError, ValueError, OSError):
         pass
     return ''
