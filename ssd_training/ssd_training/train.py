@@ -20,7 +20,7 @@ from ssd_training.command_line import CONFIG_ROOT
 from ssd_training.quiet import quiet_tensorflow
 
 if TYPE_CHECKING:
-    from ssd_training.ledger.tracking import Tracker
+    from ssd_training.ledger.trainings.tracking import Tracker
     from ssd_training.runs.signals import StopRequest
 
 _OVERFIT_STEPS = 100
@@ -41,7 +41,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(arguments: argparse.Namespace) -> None:
     # This takes seconds; --help must not wait for it.
-    from ssd_training.ledger.tracking import Tracker
+    from ssd_training.ledger.trainings.tracking import Tracker
     from ssd_training.runs.signals import stop_on_signals
 
     trains = not (
@@ -157,7 +157,7 @@ def _train(arguments: argparse.Namespace, stop: 'StopRequest', tracker: 'Tracker
         return
     fingerprint = compute_fingerprint(config, git_commit=arguments.git_commit)
 
-    from ssd_training.ledger.tracked_training import train_tracked
+    from ssd_training.ledger.trainings.tracked_training import train_tracked
     from ssd_training.training import session
     from ssd_training.training.trainer import prepare
 

@@ -17,14 +17,14 @@ import threading
 import time
 from typing import Any
 
-from ssd_training.ledger import dynamodb_store
-from ssd_training.ledger.clock import machine_clock
-from ssd_training.ledger.dynamodb_store import DynamoDbStore, encode_row
-from ssd_training.ledger.entry import Entry, to_row
-from ssd_training.ledger.lease import Terms
+from ssd_training.ledger.leases.clock import machine_clock
+from ssd_training.ledger.leases.terms import Terms
 from ssd_training.ledger.opening import Location
-from ssd_training.ledger.queue import Claims
-from ssd_training.ledger.store import Store
+from ssd_training.ledger.queue.claims import Claims
+from ssd_training.ledger.stores import dynamodb
+from ssd_training.ledger.stores.dynamodb import DynamoDbStore, encode_row
+from ssd_training.ledger.stores.entry import Entry, to_row
+from ssd_training.ledger.stores.store import Store
 
 SIZES = (10, 100, 1_000, 10_000)
 NUM_CLAIMS = 10
@@ -65,7 +65,7 @@ def main() -> int:
     :return: 1 when a claim takes longer than it may
     """
     # A server that is slow, not one that is gone.
-    dynamodb_store._CONFIG.read_timeout = 600
+    dynamodb._CONFIG.read_timeout = 600
     sizes = [int(text) for text in sys.argv[1:]] or list(SIZES)
     head = f'{"store":<10}{"entries":>8}{"claim":>11}{"worst":>11}{"list":>11}{"add":>11}'
     print(f'{head}   requests and items read by a claim')

@@ -13,9 +13,8 @@ from rich.live import Live
 
 from ssd_detector.errors import ConfigError
 from ssd_training.errors import LedgerError
-from ssd_training.ledger.clock import machine_clock
-from ssd_training.ledger.entry import Entry, Queue, Status
-from ssd_training.ledger.expiry import Watch
+from ssd_training.ledger.leases.clock import machine_clock
+from ssd_training.ledger.leases.expiry import Watch
 from ssd_training.ledger.opening import (
     default_location,
     find_location,
@@ -24,13 +23,19 @@ from ssd_training.ledger.opening import (
     PRICE_VARIABLE,
     read_terms,
 )
-from ssd_training.ledger.queue import Claims
-from ssd_training.ledger.registration import list_experiments, read_entries, register, Sources
-from ssd_training.ledger.repair import release, reset_failed
-from ssd_training.ledger.store import Store
+from ssd_training.ledger.queue.claims import Claims
+from ssd_training.ledger.queue.registration import (
+    list_experiments,
+    read_entries,
+    register,
+    Sources,
+)
+from ssd_training.ledger.queue.repair import release, reset_failed
+from ssd_training.ledger.stores.entry import Entry, Queue, Status
+from ssd_training.ledger.stores.store import Store
 from ssd_training.ledger.table import color_table, format_table, sort_entries, to_json
-from ssd_training.ledger.training_process import TrainingProcess
-from ssd_training.ledger.worker import describe_end, Plan, work
+from ssd_training.ledger.trainings.training_process import TrainingProcess
+from ssd_training.ledger.trainings.worker import describe_end, Plan, work
 
 _NOTHING = 'nothing can be claimed now'
 
@@ -139,7 +144,7 @@ def _release(location: Location, arguments: argparse.Namespace) -> int:
 def _create_table(location: Location, arguments: argparse.Namespace) -> int:
     if location.table is None:
         raise ConfigError(['create_table: makes a table in DynamoDB; name it with --table_name'])
-    from ssd_training.ledger.dynamodb_store import DynamoDbStore
+    from ssd_training.ledger.stores.dynamodb import DynamoDbStore
 
     store = DynamoDbStore(location.table, location.region)
     print(f'{store.name}: {"made" if store.create() else "is there"}')

@@ -2,8 +2,8 @@
 
 import dataclasses
 
-from ssd_training.ledger.entry import Queue, Status
-from ssd_training.ledger.store import change, Store
+from ssd_training.ledger.stores.entry import Queue, Status
+from ssd_training.ledger.stores.store import change, Store
 
 
 def unblock(store: Store) -> int:

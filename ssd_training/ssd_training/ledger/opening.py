@@ -7,10 +7,10 @@ from pathlib import Path
 import socket
 
 from ssd_detector.errors import ConfigError
-from ssd_training.ledger.clock import machine_clock
-from ssd_training.ledger.lease import DEFAULT_LEASE_S, Terms
-from ssd_training.ledger.sqlite_store import SqliteStore
-from ssd_training.ledger.store import Store
+from ssd_training.ledger.leases.clock import machine_clock
+from ssd_training.ledger.leases.terms import DEFAULT_LEASE_S, Terms
+from ssd_training.ledger.stores.sqlite import SqliteStore
+from ssd_training.ledger.stores.store import Store
 
 PATH_VARIABLE = 'SSD_LEDGER'
 TABLE_VARIABLE = 'DYNAMODB_EXPERIMENT_TABLE'
@@ -47,7 +47,7 @@ class Location:
             return SqliteStore(self.path or Path())
         try:
             # An extra of its own: only who keeps the ledger in a table needs it.
-            from ssd_training.ledger.dynamodb_store import DynamoDbStore
+            from ssd_training.ledger.stores.dynamodb import DynamoDbStore
         except ImportError as error:
             raise ConfigError(
                 [

@@ -6,7 +6,7 @@ import math
 
 from rich.text import Text
 
-from ssd_training.ledger.entry import Entry, Status, to_row
+from ssd_training.ledger.stores.entry import Entry, Status, to_row
 
 _COLORS = {
     Status.RUNNING: 'cyan',

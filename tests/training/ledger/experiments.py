@@ -3,10 +3,10 @@
 import dataclasses
 from datetime import datetime, timedelta, timezone
 
-from ssd_training.ledger.clock import Clock, machine_clock
-from ssd_training.ledger.entry import Entry
-from ssd_training.ledger.lease import Terms
-from ssd_training.ledger.queue import Claims
+from ssd_training.ledger.leases.clock import Clock, machine_clock
+from ssd_training.ledger.leases.terms import Terms
+from ssd_training.ledger.queue.claims import Claims
+from ssd_training.ledger.stores.entry import Entry
 
 ENVIRONMENT = {
     'AWS_ACCESS_KEY_ID': 'nobody',

@@ -14,12 +14,13 @@ import subprocess
 import sys
 import time
 
-from ssd_training.ledger.clock import machine_clock
-from ssd_training.ledger.heartbeat import kept_alive
-from ssd_training.ledger.lease import Lease, Result, Terms
+from ssd_training.ledger.leases.clock import machine_clock
+from ssd_training.ledger.leases.heartbeat import kept_alive
+from ssd_training.ledger.leases.lease import Lease, Result
+from ssd_training.ledger.leases.terms import Terms
 from ssd_training.ledger.opening import Location
-from ssd_training.ledger.queue import Claims
-from ssd_training.ledger.worker import Plan, work
+from ssd_training.ledger.queue.claims import Claims
+from ssd_training.ledger.trainings.worker import Plan, work
 
 
 @dataclass(frozen=True)

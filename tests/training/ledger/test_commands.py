@@ -8,12 +8,12 @@ import threading
 import pytest
 
 from ssd_training.ledger.__main__ import main
-from ssd_training.ledger.clock import machine_clock
-from ssd_training.ledger.entry import Status
-from ssd_training.ledger.lease import Terms
-from ssd_training.ledger.queue import Claims
-from ssd_training.ledger.sqlite_store import SqliteStore
-from ssd_training.ledger.store import get
+from ssd_training.ledger.leases.clock import machine_clock
+from ssd_training.ledger.leases.terms import Terms
+from ssd_training.ledger.queue.claims import Claims
+from ssd_training.ledger.stores.entry import Status
+from ssd_training.ledger.stores.sqlite import SqliteStore
+from ssd_training.ledger.stores.store import get
 from tests.training.ledger.experiments import ENVIRONMENT, make_entry
 
 SMOKE = 'experiments/smoke.yaml'

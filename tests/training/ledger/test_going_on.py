@@ -8,8 +8,8 @@ import sys
 
 import pytest
 
-from ssd_training.ledger.going_on import find_source, Places, read_result
-from ssd_training.ledger.lease import Result
+from ssd_training.ledger.leases.lease import Result
+from ssd_training.ledger.trainings.going_on import find_source, Places, read_result
 from ssd_training.runs.upload import Upload
 from tests.training.ledger.experiments import make_entry
 from tests.training.small_run import make_run, train_to
@@ -82,7 +82,7 @@ def test_a_checkpoint_in_a_folder_of_another_machine_is_missed_aloud(places, cap
 
 def test_a_ledger_in_a_file_needs_no_boto3_and_help_no_tensorflow():
     code = (
-        'import sys, ssd_training.ledger.commands, ssd_training.ledger.tracking\n'
+        'import sys, ssd_training.ledger.commands, ssd_training.ledger.trainings.tracking\n'
         'sys.exit(bool({"boto3", "botocore", "tensorflow", "keras"} & set(sys.modules)))'
     )
     assert subprocess.run([sys.executable, '-c', code]).returncode == 0

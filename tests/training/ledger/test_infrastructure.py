@@ -14,8 +14,8 @@ import pytest
 
 from ssd_training.errors import LedgerError, RunError
 from ssd_training.ledger.opening import Location, read_terms
-from ssd_training.ledger.queue import Claims
-from ssd_training.ledger.store import Store
+from ssd_training.ledger.queue.claims import Claims
+from ssd_training.ledger.stores.store import Store
 from ssd_training.runs.checkpoint_source import open_source
 from ssd_training.runs.remote import store as remote_store
 from ssd_training.runs.remote.patience import Patience

@@ -12,9 +12,9 @@ import time
 
 import pytest
 
-from ssd_training.ledger.entry import Status
-from ssd_training.ledger.registration import read_entries, register, Sources
-from ssd_training.ledger.sqlite_store import SqliteStore
+from ssd_training.ledger.queue.registration import read_entries, register, Sources
+from ssd_training.ledger.stores.entry import Status
+from ssd_training.ledger.stores.sqlite import SqliteStore
 from ssd_training.train import CONFIG_ROOT
 from tests.training.conftest import TINY, UNCHANGED
 

@@ -5,9 +5,9 @@ import dataclasses
 import pytest
 
 from ssd_training.errors import LeaseLostError, NotClaimableError
-from ssd_training.ledger.entry import Status
-from ssd_training.ledger.lease import Result
-from ssd_training.ledger.store import get
+from ssd_training.ledger.leases.lease import Result
+from ssd_training.ledger.stores.entry import Status
+from ssd_training.ledger.stores.store import get
 from tests.training.ledger.experiments import FakeClock, make_entry
 
 RESULT = Result('s3://bucket/exp', 0.7, 3, 468)

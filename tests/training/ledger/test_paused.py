@@ -7,11 +7,12 @@ import time
 
 import pytest
 
-from ssd_training.ledger.clock import machine_clock
-from ssd_training.ledger.entry import Status
-from ssd_training.ledger.lease import Result, Terms
-from ssd_training.ledger.queue import Claims
-from ssd_training.ledger.store import get
+from ssd_training.ledger.leases.clock import machine_clock
+from ssd_training.ledger.leases.lease import Result
+from ssd_training.ledger.leases.terms import Terms
+from ssd_training.ledger.queue.claims import Claims
+from ssd_training.ledger.stores.entry import Status
+from ssd_training.ledger.stores.store import get
 from tests.patience import patience_s
 from tests.training.ledger.experiments import make_entry
 
@@ -21,11 +22,11 @@ HOLDER = """
 import sys, time
 from pathlib import Path
 from ssd_training.errors import LeaseLostError
-from ssd_training.ledger.clock import machine_clock
-from ssd_training.ledger.heartbeat import kept_alive
-from ssd_training.ledger.lease import Terms
+from ssd_training.ledger.leases.clock import machine_clock
+from ssd_training.ledger.leases.heartbeat import kept_alive
+from ssd_training.ledger.leases.terms import Terms
 from ssd_training.ledger.opening import Location
-from ssd_training.ledger.queue import Claims
+from ssd_training.ledger.queue.claims import Claims
 
 path, table, log, lease_s = sys.argv[1:]
 store = Location(Path(path) if path else None, table or None).open()

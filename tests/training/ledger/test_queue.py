@@ -6,11 +6,11 @@ import pytest
 
 from ssd_training.errors import InterruptedRun, LedgerError, NotClaimableError
 from ssd_training.ledger.dependencies import unblock
-from ssd_training.ledger.entry import Queue, Status
-from ssd_training.ledger.lease import Result
-from ssd_training.ledger.sqlite_store import SqliteStore
-from ssd_training.ledger.store import get
-from ssd_training.ledger.worker import Plan, work
+from ssd_training.ledger.leases.lease import Result
+from ssd_training.ledger.stores.entry import Queue, Status
+from ssd_training.ledger.stores.sqlite import SqliteStore
+from ssd_training.ledger.stores.store import get
+from ssd_training.ledger.trainings.worker import Plan, work
 from tests.training.ledger.experiments import FakeClock, make_entry
 
 RESULT = Result('nowhere', None, None, 10)

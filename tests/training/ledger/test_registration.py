@@ -6,9 +6,14 @@ from pathlib import Path
 import pytest
 
 from ssd_detector.errors import ConfigError
-from ssd_training.ledger.entry import Status
-from ssd_training.ledger.registration import list_experiments, read_entries, register, Sources
-from ssd_training.ledger.sqlite_store import SqliteStore
+from ssd_training.ledger.queue.registration import (
+    list_experiments,
+    read_entries,
+    register,
+    Sources,
+)
+from ssd_training.ledger.stores.entry import Status
+from ssd_training.ledger.stores.sqlite import SqliteStore
 from ssd_training.train import CONFIG_ROOT
 from tests.training.ledger.experiments import FakeClock
 

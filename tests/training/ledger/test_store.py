@@ -5,8 +5,8 @@ import dataclasses
 import pytest
 
 from ssd_training.errors import LedgerError
-from ssd_training.ledger.entry import Key, Queue, Status
-from ssd_training.ledger.store import change, get
+from ssd_training.ledger.stores.entry import Key, Queue, Status
+from ssd_training.ledger.stores.store import change, get
 from tests.training.ledger.experiments import make_entry
 
 

@@ -10,14 +10,15 @@ from ssd_training.errors import (
     LedgerError,
     NotClaimableError,
 )
-from ssd_training.ledger.clock import machine_clock
-from ssd_training.ledger.entry import Status
-from ssd_training.ledger.lease import Result, Terms
+from ssd_training.ledger.leases.clock import machine_clock
+from ssd_training.ledger.leases.lease import Result
+from ssd_training.ledger.leases.terms import Terms
 from ssd_training.ledger.opening import Location
-from ssd_training.ledger.queue import Claims
-from ssd_training.ledger.registration import read_entries, register, Sources
-from ssd_training.ledger.store import get
-from ssd_training.ledger.tracking import LEASE_VARIABLE, Tracker, write_holder
+from ssd_training.ledger.queue.claims import Claims
+from ssd_training.ledger.queue.registration import read_entries, register, Sources
+from ssd_training.ledger.stores.entry import Status
+from ssd_training.ledger.stores.store import get
+from ssd_training.ledger.trainings.tracking import LEASE_VARIABLE, Tracker, write_holder
 from ssd_training.runs.fingerprint import compute_fingerprint
 from ssd_training.train import CONFIG_ROOT, main
 from tests.training.conftest import TINY

@@ -4,7 +4,7 @@ from collections import Counter
 
 import pytest
 
-from ssd_training.ledger.entry import Status
+from ssd_training.ledger.stores.entry import Status
 from tests.training.ledger.experiments import make_entry
 from tests.training.ledger.stub_workers import StubWorkers
 

@@ -7,10 +7,11 @@ import secrets
 
 from ssd_training.errors import NotClaimableError
 from ssd_training.ledger.dependencies import has_succeeded, unblock
-from ssd_training.ledger.entry import Entry, Key, Queue, Status
-from ssd_training.ledger.expiry import Watch
-from ssd_training.ledger.lease import describe_state, Lease, lend, stamp, Terms, UNCLAIMED
-from ssd_training.ledger.store import change, get, replace_with, Store
+from ssd_training.ledger.leases.expiry import Watch
+from ssd_training.ledger.leases.lease import Lease
+from ssd_training.ledger.leases.terms import lend, Terms, UNCLAIMED
+from ssd_training.ledger.stores.entry import describe_state, Entry, Key, Queue, stamp, Status
+from ssd_training.ledger.stores.store import change, get, replace_with, Store
 
 # Of the head of the queue: of those that all others claim at this moment, one is left.
 _HEAD = 40

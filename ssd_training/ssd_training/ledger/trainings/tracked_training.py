@@ -8,16 +8,16 @@ from typing import Any
 from rich.console import Console
 
 from ssd_training.experiments.schema import ExperimentConfig
-from ssd_training.ledger.entry import Entry
-from ssd_training.ledger.going_on import (
+from ssd_training.ledger.leases.lease import Lease
+from ssd_training.ledger.stores.entry import Entry
+from ssd_training.ledger.trainings.going_on import (
     find_places,
     find_source,
     is_finished,
     Places,
     read_result,
 )
-from ssd_training.ledger.lease import Lease
-from ssd_training.ledger.tracking import Tracker
+from ssd_training.ledger.trainings.tracking import Tracker
 from ssd_training.runs.signals import StopRequest
 from ssd_training.training import session
 from ssd_training.training.distribution import find_worker_index

@@ -9,11 +9,11 @@ import threading
 from types import FrameType
 
 from ssd_training.errors import InterruptedRun
-from ssd_training.ledger.entry import Entry
-from ssd_training.ledger.heartbeat import kept_alive
-from ssd_training.ledger.lease import Lease
+from ssd_training.ledger.leases.heartbeat import kept_alive
+from ssd_training.ledger.leases.lease import Lease
 from ssd_training.ledger.opening import Location
-from ssd_training.ledger.tracking import LEASE_VARIABLE, write_holder
+from ssd_training.ledger.stores.entry import Entry
+from ssd_training.ledger.trainings.tracking import LEASE_VARIABLE, write_holder
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 

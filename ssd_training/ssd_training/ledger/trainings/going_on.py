@@ -5,8 +5,8 @@ import logging
 from pathlib import Path
 
 from ssd_training.experiments.schema import ExperimentConfig
-from ssd_training.ledger.entry import Entry
-from ssd_training.ledger.lease import Result
+from ssd_training.ledger.leases.lease import Result
+from ssd_training.ledger.stores.entry import Entry
 from ssd_training.runs.files import read_json
 from ssd_training.runs.folder import METRICS, read_status, run_path, Status, SUMMARY
 from ssd_training.runs.remote.download import list_uploads

@@ -15,13 +15,13 @@ from ssd_training.errors import (
     NotClaimableError,
 )
 from ssd_training.experiments.schema import ExperimentConfig
-from ssd_training.ledger.entry import Entry, Key, Status
-from ssd_training.ledger.heartbeat import kept_alive
-from ssd_training.ledger.lease import adopt, Lease, Result
+from ssd_training.ledger.leases.heartbeat import kept_alive
+from ssd_training.ledger.leases.lease import adopt, Lease, Result
 from ssd_training.ledger.opening import find_location, Location, machine_name, read_terms
-from ssd_training.ledger.queue import Claims
-from ssd_training.ledger.registration import describe_recipe, list_changes
-from ssd_training.ledger.store import get, Store
+from ssd_training.ledger.queue.claims import Claims
+from ssd_training.ledger.queue.registration import describe_recipe, list_changes
+from ssd_training.ledger.stores.entry import Entry, Key, Status
+from ssd_training.ledger.stores.store import get, Store
 
 # What a worker tells the training that it starts: the claim that was made for it.
 LEASE_VARIABLE = 'SSD_LEASE'

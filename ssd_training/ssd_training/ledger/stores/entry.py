@@ -11,6 +11,7 @@ Names of attributes are those of AdmiralAki99/MobileNetV2-SSD's table, where it 
 from collections.abc import Mapping
 import dataclasses
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 from enum import Enum
 from typing import Any, NamedTuple
@@ -178,3 +179,25 @@ def from_row(row: Mapping[str, Any]) -> Entry:
         elif isinstance(value, Decimal):
             values[name] = int(value) if FIELDS[name].type in (int, int | None) else float(value)
     return Entry(**values)
+
+
+def describe_state(entry: Entry) -> str:
+    """
+    Word the state of an entry.
+
+    :param entry: any
+    :return: such as: running on somehost:4711 (token 3)
+    """
+    if entry.status is not Status.RUNNING:
+        return entry.status.value
+    return f'running on {entry.ec2_instance or "a machine"} (token {entry.fencing_token})'
+
+
+def stamp(time: datetime) -> str:
+    """
+    Write a time.
+
+    :param time: with its zone
+    :return: ISO 8601, seconds
+    """
+    return time.isoformat(timespec='seconds')

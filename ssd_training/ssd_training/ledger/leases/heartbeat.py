@@ -6,7 +6,7 @@ import logging
 import threading
 
 from ssd_training.errors import LeaseLostError, LedgerError
-from ssd_training.ledger.lease import Lease
+from ssd_training.ledger.leases.lease import Lease
 
 # Several may fail before the lease is over.
 _BEATS_PER_LEASE = 5

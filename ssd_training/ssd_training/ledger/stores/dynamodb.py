@@ -10,10 +10,10 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from ssd_training.ledger.aws_errors import explained
-from ssd_training.ledger.dynamodb_table import create_table, INDEX
-from ssd_training.ledger.entry import Entry, from_row, Key, Queue, to_row
-from ssd_training.ledger.store import Queued
+from ssd_training.ledger.stores.aws_errors import explained
+from ssd_training.ledger.stores.dynamodb_table import create_table, INDEX
+from ssd_training.ledger.stores.entry import Entry, from_row, Key, Queue, to_row
+from ssd_training.ledger.stores.store import Queued
 
 # A store that does not answer must not hold up a heartbeat.
 _CONFIG = Config(

@@ -3,10 +3,10 @@
 import dataclasses
 
 from ssd_training.errors import LedgerError
-from ssd_training.ledger.entry import Entry, Status
-from ssd_training.ledger.expiry import Watch
-from ssd_training.ledger.lease import describe_state, UNCLAIMED
-from ssd_training.ledger.store import change, Store
+from ssd_training.ledger.leases.expiry import Watch
+from ssd_training.ledger.leases.terms import UNCLAIMED
+from ssd_training.ledger.stores.entry import describe_state, Entry, Status
+from ssd_training.ledger.stores.store import change, Store
 
 
 def reset_failed(store: Store, experiment_id: str, *, dry_run: bool = False) -> list[Entry]:

@@ -8,35 +8,24 @@ expiry.py). Where a holder stopped in the middle of a write, the fencing token t
 every claim, and no write to the ledger with an old one is taken.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 import dataclasses
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 import logging
 import threading
 from typing import Any
 
 from ssd_training.errors import LeaseLostError, LedgerError
-from ssd_training.ledger.clock import Clock
 from ssd_training.ledger.dependencies import unblock
-from ssd_training.ledger.entry import Entry, Key, Status
-from ssd_training.ledger.store import change, get, Store
+from ssd_training.ledger.leases.terms import lend, Terms, UNCLAIMED
+from ssd_training.ledger.stores.entry import describe_state, Entry, Key, stamp, Status
+from ssd_training.ledger.stores.store import change, get, Store
 
-DEFAULT_LEASE_S = 60.0
 # What of a lease its holder makes use of: the rest is for a write that is under way.
 _USED_SHARE = 0.8
 # An error message, not a log.
 _MAX_REASON = 1000
 logger = logging.getLogger(__name__)
-
-UNCLAIMED: Mapping[str, Any] = {
-    'claimed': None,
-    'ec2_instance': None,
-    'run_timestamp': None,
-    'lease_s': None,
-    'lease_expires': None,
-    'lease_clock': None,
-}
 
 
 @dataclass(frozen=True)
@@ -54,21 +43,6 @@ class Result:
     best_metric: float | None
     best_epoch: int | None
     total_steps: int
-
-
-@dataclass(frozen=True)
-class Terms:
-    """
-    How leases are taken here.
-
-    :param clock: of this machine
-    :param lease_s: how long a lease lasts behind each heartbeat
-    :param price_usd_per_hour: of this machine; None when it is not known
-    """
-
-    clock: Clock
-    lease_s: float = DEFAULT_LEASE_S
-    price_usd_per_hour: float | None = None
 
 
 class Lease:
@@ -273,43 +247,6 @@ class Lease:
             f'more is written here'
         )
         return LeaseLostError([self._lost])
-
-
-def lend(terms: Terms) -> dict[str, Any]:
-    """
-    Say how long a lease lasts that begins now.
-
-    :param terms: of the holder
-    :return: attributes of an entry
-    """
-    clock = terms.clock
-    return {
-        'lease_s': terms.lease_s,
-        'lease_expires': stamp(clock.now() + timedelta(seconds=terms.lease_s)),
-        'lease_clock': f'{clock.boot_id}:{clock.elapsed_s() + terms.lease_s:.3f}',
-    }
-
-
-def describe_state(entry: Entry) -> str:
-    """
-    Word the state of an entry.
-
-    :param entry: any
-    :return: such as: running on somehost:4711 (token 3)
-    """
-    if entry.status is not Status.RUNNING:
-        return entry.status.value
-    return f'running on {entry.ec2_instance or "a machine"} (token {entry.fencing_token})'
-
-
-def stamp(time: datetime) -> str:
-    """
-    Write a time.
-
-    :param time: with its zone
-    :return: ISO 8601, seconds
-    """
-    return time.isoformat(timespec='seconds')
 
 
 def adopt(store: Store, key: Key, holder: tuple[str, int], owner: str, terms: Terms) -> Lease:

@@ -14,8 +14,8 @@ from ssd_training.experiments.architecture import flatten, list_misfits
 from ssd_training.experiments.merge import find_config, load_experiment
 from ssd_training.experiments.schema import ExperimentConfig
 from ssd_training.ledger.dependencies import unblock
-from ssd_training.ledger.entry import Entry, Status
-from ssd_training.ledger.store import change, Store
+from ssd_training.ledger.stores.entry import Entry, Status
+from ssd_training.ledger.stores.store import change, Store
 from ssd_training.runs.fingerprint import compute_fingerprint, hash_experiment, select_recipe
 
 # What registering a recipe again brings up to date; none of it is part of the fingerprint.

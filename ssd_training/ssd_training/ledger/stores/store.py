@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from ssd_training.errors import LedgerError
-from ssd_training.ledger.entry import Entry, Key, Queue
+from ssd_training.ledger.stores.entry import Entry, Key, Queue
 
 # Others come in between now and then; for ever they do not.
 _MAX_TRIES = 100

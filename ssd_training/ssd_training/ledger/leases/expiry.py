@@ -11,8 +11,8 @@ When the lease of somebody else is over, although clocks of machines may differ 
 
 from datetime import datetime, timedelta
 
-from ssd_training.ledger.clock import Clock
-from ssd_training.ledger.entry import Entry, Key
+from ssd_training.ledger.leases.clock import Clock
+from ssd_training.ledger.stores.entry import Entry, Key
 
 _MAX_CLOCK_DIFFERENCE = timedelta(minutes=15)
 

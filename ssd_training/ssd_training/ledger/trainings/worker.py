@@ -6,10 +6,10 @@ import logging
 import signal
 
 from ssd_training.errors import InterruptedRun, LedgerError
-from ssd_training.ledger.entry import Entry, Queue, Status
-from ssd_training.ledger.lease import describe_state, Lease
-from ssd_training.ledger.queue import Claims
-from ssd_training.ledger.store import get, Store
+from ssd_training.ledger.leases.lease import Lease
+from ssd_training.ledger.queue.claims import Claims
+from ssd_training.ledger.stores.entry import describe_state, Entry, Queue, Status
+from ssd_training.ledger.stores.store import get, Store
 
 # As the trainings have it: their state is saved by then.
 _INTERRUPTED = (128 + signal.SIGINT, 128 + signal.SIGTERM)

@@ -14,8 +14,8 @@ import threading
 from typing import Any
 
 from ssd_training.errors import LedgerError
-from ssd_training.ledger.entry import Entry, FIELDS, from_row, Key, Queue, to_row
-from ssd_training.ledger.store import Queued
+from ssd_training.ledger.stores.entry import Entry, FIELDS, from_row, Key, Queue, to_row
+from ssd_training.ledger.stores.store import Queued
 
 VERSION = 1
 # What the file is, for SQLite's own header: "SSDL".
