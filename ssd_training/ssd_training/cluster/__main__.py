@@ -51,7 +51,7 @@ def _train(arguments: argparse.Namespace) -> int:
     from ssd_training.cluster.worker_group import Group, train_on_cluster
     from ssd_training.experiments.merge import load_experiment
     from ssd_training.runs.fingerprint import compute_fingerprint
-    from ssd_training.runs.folder import run_path, was_trained_in
+    from ssd_training.runs.layout import run_path, was_trained_in
 
     config, _ = load_experiment(
         arguments.experiment_path,

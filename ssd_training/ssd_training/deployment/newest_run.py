@@ -7,7 +7,7 @@ from ssd_detector.errors import ConfigError
 from ssd_training.errors import WeightsError
 from ssd_training.experiments.schema import ExperimentConfig
 from ssd_training.runs.fingerprint import compute_fingerprint
-from ssd_training.runs.folder import read_status, started_at, Status
+from ssd_training.runs.layout import read_status, started_at, Status
 
 _SHOWN = 3
 

@@ -18,7 +18,7 @@ from ssd_training.experiments.merge import find_config, load_experiment
 from ssd_training.experiments.schema import ExperimentConfig
 from ssd_training.runs.checkpoints import list_steps
 from ssd_training.runs.finished_run import read_config
-from ssd_training.runs.folder import CONFIG
+from ssd_training.runs.layout import CONFIG
 
 _KINDS = (
     'a bundle, a run folder, *.weights.h5, ckpt-<step>.npz, a SavedModel, *.onnx, *.engine, or '

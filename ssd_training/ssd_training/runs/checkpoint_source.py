@@ -19,7 +19,7 @@ from ssd_training.runs.checkpoints import (
 )
 from ssd_training.runs.files import read_json_as
 from ssd_training.runs.fingerprint import select_recipe
-from ssd_training.runs.folder import (
+from ssd_training.runs.layout import (
     CHECKPOINTS,
     CONFIG,
     describe_finished,

@@ -10,7 +10,7 @@ from ssd_detector.errors import ConfigError
 from ssd_training.errors import RunError
 from ssd_training.experiments.schema import ExperimentConfig
 from ssd_training.runs.files import hash_file, read_json, read_json_as
-from ssd_training.runs.folder import (
+from ssd_training.runs.layout import (
     BEST_WEIGHTS,
     CONFIG,
     FINGERPRINT,

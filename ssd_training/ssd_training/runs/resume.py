@@ -9,7 +9,7 @@ from ssd_training.errors import RunError
 from ssd_training.experiments.schema import ExperimentConfig
 from ssd_training.runs.checkpoint_source import find_run, LAST, open_source, Source
 from ssd_training.runs.checkpoints import list_steps
-from ssd_training.runs.folder import CHECKPOINTS, describe_finished, read_status, run_path, Status
+from ssd_training.runs.layout import CHECKPOINTS, describe_finished, read_status, run_path, Status
 from ssd_training.runs.remote.download import DownloadedRun, list_uploads
 from ssd_training.runs.upload import address_of
 

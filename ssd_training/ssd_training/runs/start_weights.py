@@ -14,7 +14,7 @@ from ssd_training.model.released_bundle import find_released_bundle
 from ssd_training.runs.checkpoints import file_name, step_of
 from ssd_training.runs.files import read_json
 from ssd_training.runs.finished_run import finished_weights
-from ssd_training.runs.folder import CONFIG, WEIGHTS
+from ssd_training.runs.layout import CONFIG, WEIGHTS
 
 IMAGENET = 'imagenet'
 RELEASED = 'released'

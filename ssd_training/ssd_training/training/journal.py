@@ -8,7 +8,8 @@ from typing import Any
 from ssd_training.runs.checkpoints import Position
 from ssd_training.runs.files import write_json
 from ssd_training.runs.finished_run import hash_weights
-from ssd_training.runs.folder import ENVIRONMENT, RunFolder, SUMMARY, WEIGHTS
+from ssd_training.runs.folder import RunFolder
+from ssd_training.runs.layout import ENVIRONMENT, SUMMARY, WEIGHTS
 from ssd_training.training.tensorboard import EventWriter
 from ssd_training.training.trainer import Training
 

@@ -17,7 +17,8 @@ from ssd_training.runs.checkpoints import (
     prune,
     write_checkpoint,
 )
-from ssd_training.runs.folder import BEST_WEIGHTS, RunFolder, WEIGHTS
+from ssd_training.runs.folder import RunFolder
+from ssd_training.runs.layout import BEST_WEIGHTS, WEIGHTS
 from ssd_training.runs.state import read_state
 from ssd_training.training.supervision import Supervision
 from ssd_training.training.trainer import Training

@@ -17,7 +17,8 @@ from ssd_training.runs.checkpoints import (
     Position,
     read_checkpoint,
 )
-from ssd_training.runs.folder import BEST_WEIGHTS, CHECKPOINTS, METRICS, RunFolder
+from ssd_training.runs.folder import RunFolder
+from ssd_training.runs.layout import BEST_WEIGHTS, CHECKPOINTS, METRICS
 from ssd_training.runs.state import (
     has_same_variables,
     restore_for_labels,

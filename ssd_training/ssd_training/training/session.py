@@ -19,7 +19,8 @@ from ssd_training.experiments.schema import ExperimentConfig
 from ssd_training.runs.checkpoint_source import open_source, Source
 from ssd_training.runs.checkpoints import Position
 from ssd_training.runs.environment import describe_environment
-from ssd_training.runs.folder import run_path, RunFolder, was_trained_in
+from ssd_training.runs.folder import RunFolder
+from ssd_training.runs.layout import run_path, was_trained_in
 from ssd_training.runs.resume import find_to_resume, list_kept_steps
 from ssd_training.runs.signals import StopRequest
 from ssd_training.runs.spot_notice import watch_spot_notices

@@ -40,7 +40,7 @@ from ssd_training.model.serving import load_saved_model
 from ssd_training.quantization import raw_heads
 from ssd_training.quantization.int8_files import quantize_model
 from ssd_training.quantization.step import calibrate, quantize, QuantizeOptions
-from ssd_training.runs.folder import WEIGHTS
+from ssd_training.runs.layout import WEIGHTS
 from ssd_training.targets.box_coding import cxcywh_to_xyxy, decode_offsets
 from tests import reference
 from tests.training.deploy_config import SIZE_PX, TINY

@@ -21,7 +21,8 @@ from ssd_training.runs.checkpoints import (
 )
 from ssd_training.runs.files import read_json, write_json
 from ssd_training.runs.finished_run import finished_weights, hash_weights, read_finished_run
-from ssd_training.runs.folder import read_status, RunFolder
+from ssd_training.runs.folder import RunFolder
+from ssd_training.runs.layout import read_status
 
 ARRAYS = {'model/kernel': np.arange(6, dtype=np.float32), 'optimizer/n': np.array(7, np.int64)}
 FINGERPRINT = 'a' * 12

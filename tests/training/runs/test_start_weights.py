@@ -17,7 +17,8 @@ from ssd_training.model.released_bundle import find_released_bundle
 from ssd_training.model.weights import save_weights
 from ssd_training.runs.checkpoints import Checkpoint, Position, read_checkpoint, write_checkpoint
 from ssd_training.runs.fingerprint import compute_fingerprint
-from ssd_training.runs.folder import RunFolder, WEIGHTS
+from ssd_training.runs.folder import RunFolder
+from ssd_training.runs.layout import WEIGHTS
 from ssd_training.runs.start_weights import COCO_ARCHIVE, find_start, Kind, read_labels
 from ssd_training.runs.state import AVERAGE, MODEL, restore_for_labels
 from ssd_training.targets.priors import generate_priors

@@ -25,7 +25,8 @@ from ssd_training.runs.checkpoints import (
     Position,
     read_checkpoint,
 )
-from ssd_training.runs.folder import read_status, RunFolder, Status
+from ssd_training.runs.folder import RunFolder
+from ssd_training.runs.layout import read_status, Status
 from ssd_training.runs.remote.download import list_uploads
 from ssd_training.runs.signals import stop_on_signals
 from ssd_training.runs.state import read_state

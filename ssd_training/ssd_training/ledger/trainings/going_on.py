@@ -8,7 +8,7 @@ from ssd_training.experiments.schema import ExperimentConfig
 from ssd_training.ledger.leases.lease import Result
 from ssd_training.ledger.stores.entry import Entry
 from ssd_training.runs.files import read_json
-from ssd_training.runs.folder import METRICS, read_status, run_path, Status, SUMMARY
+from ssd_training.runs.layout import METRICS, read_status, run_path, Status, SUMMARY
 from ssd_training.runs.remote.download import list_uploads
 from ssd_training.runs.resume import list_kept_steps
 from ssd_training.runs.upload import address_of

@@ -8,7 +8,7 @@ import shutil
 
 from ssd_training.errors import RunError, UploadError
 from ssd_training.runs.checkpoints import list_steps
-from ssd_training.runs.folder import CHECKPOINTS, LOGS, METRICS, read_metrics, STATUS
+from ssd_training.runs.layout import CHECKPOINTS, LOGS, METRICS, read_metrics, STATUS
 
 _STAGING = '.upload'
 _LAST = f'{CHECKPOINTS}/last'
