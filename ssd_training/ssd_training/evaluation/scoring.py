@@ -15,7 +15,7 @@ from ssd_detector.bundles.bundle import Bundle
 from ssd_detector.errors import BackendError
 from ssd_detector.evaluation.analysis import Analysis
 from ssd_detector.evaluation.detections_file import read_detections, Targets
-from ssd_detector.evaluation.inference import DetectionRun, Model
+from ssd_detector.many_images import DetectionRun, Model
 from ssd_detector.report.description import describe
 from ssd_detector.report.result import DataResult, Origin, Result
 from ssd_training.data.datasets import read_val_split

@@ -21,7 +21,7 @@ from ssd_detector.backends.tensorrt.cuda import find_gpu
 from ssd_detector.bundles.bundle import Bundle
 from ssd_detector.bundles.contents import INT8_TRT
 from ssd_detector.errors import BackendError
-from ssd_detector.evaluation.inference import Model
+from ssd_detector.many_images import Model
 from ssd_training.experiments.schema import ExperimentConfig
 from ssd_training.runs.finished_run import finished_weights
 

@@ -4,14 +4,14 @@ from collections.abc import Sequence
 
 from ssd_detector.backends.backend import Predict
 from ssd_detector.evaluation.analysis import analyse, Analysis
-from ssd_detector.evaluation.inference import (
+from ssd_detector.evaluation.voc import evaluate_voc, VocResult
+from ssd_detector.many_images import (
     detect_all,
     DetectionRun,
     Model,
     OnProgress,
     Picture,
 )
-from ssd_detector.evaluation.voc import evaluate_voc, VocResult
 from ssd_detector.postprocess import Thresholds
 from ssd_training.data.images.records import Record
 from ssd_training.experiments.data_schema import EvalSettings, NmsSettings

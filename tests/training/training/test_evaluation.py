@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from ssd_detector.evaluation.inference import Model
+from ssd_detector.many_images import Model
 from ssd_training.data.images.records import ImageFile
 from ssd_training.data.sources.voc import read_voc
 from ssd_training.errors import DataError
