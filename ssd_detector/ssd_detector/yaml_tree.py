@@ -25,23 +25,38 @@ def parse_yaml(text: str) -> Any:
     :return: what it holds: mappings with texts and numbers as keys, lists, scalars
     :raises yaml.YAMLError: when it is none, has a key twice, or means more than 20,000 values
     """
+    return _parse(text, _Loader)
+
+
+def parse_yaml_texts(text: str) -> Any:
+    """
+    Read YAML of another program: a class may be called on, no or 1.
+
+    :param text: one document
+    :return: what it holds, every scalar a text
+    :raises yaml.YAMLError: when it is none, or means more than 20,000 values
+    """
+    return _parse(text, _TextLoader)
+
+
+def _parse(text: str, loader: Any) -> Any:
     if len(text) > MAX_YAML_BYTES:
         raise yaml.YAMLError(f'{len(text)} characters; expected at most {MAX_YAML_BYTES}')
     try:
-        return yaml.load(text, Loader=_Loader)
+        return yaml.load(text, Loader=loader)
     except _CONSTRUCTION_ERRORS as error:
         raise yaml.YAMLError(f'a value that can not be read ({error})') from error
 
 
-class _Loader(yaml.SafeLoader):
+class _Bounds(yaml.parser.Parser, yaml.composer.Composer):
     """
-    SafeLoader, which keeps the last of two equal keys in silence, and trusts sizes.
+    For loaders of PyYAML, which trust sizes.
 
     An alias counts as all that it stands for: ten lines of aliases of aliases mean 10^10 values.
     """
 
     def __init__(self, stream: str) -> None:
-        super().__init__(stream)
+        super().__init__(stream)  # type: ignore[call-arg]
         self._depth = 0
         # Values that a node means, by id; nodes live as long as the loader.
         self._weights: dict[int, int] = {}
@@ -87,6 +102,10 @@ class _Loader(yaml.SafeLoader):
             _refuse(f'a number of {len(node.value)} characters', node.start_mark)
         return node
 
+
+class _Loader(_Bounds, yaml.SafeLoader):
+    """SafeLoader, which keeps the last of two equal keys in silence."""
+
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         """
         Refuse a mapping in which a key stands twice, or is neither text nor number.
@@ -111,6 +130,10 @@ class _Loader(yaml.SafeLoader):
                     None, None, f'key {key} is neither text nor number', node.start_mark
                 )
         return mapping
+
+
+class _TextLoader(_Bounds, yaml.BaseLoader):
+    """Leaves every scalar a text, and keeps the last of two equal keys."""
 
 
 _Loader.add_implicit_resolver('tag:yaml.org,2002:float', _EXPONENT, list('-+.0123456789'))

@@ -3,7 +3,12 @@
 from pathlib import Path
 
 from ssd_detector.bundles import contents, folder
-from ssd_detector.images.claims import Claim, MAX_IMAGE_PIXELS, read_claim
+from ssd_detector.images.claims import (
+    Claim,
+    largest_file_bytes,
+    MAX_IMAGE_PIXELS,
+    read_claim,
+)
 from ssd_detector.regions import MAX_CORNERS, MAX_POLYGONS
 from ssd_detector.yaml_tree import MAX_YAML_DEPTH, MAX_YAML_NODES
 from ssd_detector_ros import program
@@ -11,6 +16,7 @@ from ssd_detector_ros.parameters.declarations import DECLARATIONS
 from ssd_detector_ros.parameters.settings import MAX_LABELS
 from ssd_detector_ros.parameters.static_settings import LONGEST_TEXT, MAX_CAMERAS
 from ssd_detector_ros.requests.services import MOST_REQUESTS
+from ssd_training.data import files
 
 PAGE = Path(__file__).parents[2] / 'docs/security.md'
 MIB = 2**20
@@ -28,9 +34,11 @@ def test_the_page_has_the_budgets_of_the_code():
     ]
     said = {what: most for what, most, _ in rows[1:]}
     scans = next(n for n in range(99) if Claim(10_000, 10_000, n + 1).find_excess(10**8))
+    file_bytes = largest_file_bytes(10**9) // 10**9
     assert default('max_image_pixels') == MAX_IMAGE_PIXELS
     assert said == {
         'pixels of an image, as its head claims': f'{MAX_IMAGE_PIXELS}',
+        "bytes of a picture's file, for each of these pixels": f'{file_bytes}',
         'memory while one is decoded': '12 bytes a pixel',
         'formats that are decoded': 'JPEG, PNG, BMP, WebP, TIFF, GIF, netpbm',
         'scans of a JPEG of so many pixels': f'{scans}',
@@ -49,6 +57,10 @@ def test_the_page_has_the_budgets_of_the_code():
         'cameras of a node': f'{MAX_CAMERAS}',
         'any text of a parameter or request': f'{LONGEST_TEXT} characters',
         'snapshots of one run of a node': f'{default("max_snapshots_mb")} MB',
+        'labels of one picture, names of classes': f'{files.MAX_LABELS_BYTES // MIB} MiB',
+        'list of a split': f'{files.MAX_LIST_BYTES // MIB} MiB',
+        'JSON or XML of a whole split': f'{files.MAX_SPLIT_BYTES // MIB} MiB',
+        'side of a picture, as its labels claim': f'{files.MAX_SIDE_PX} px',
         'requests of a service that wait': f'{MOST_REQUESTS}',
         'from the first signal to the end': '2 s',
     }

@@ -13,6 +13,10 @@ from ssd_detector.images.heads import JPEG_START, PNG_START, read_claimed_size_w
 
 # About the double of the largest camera images in use; 1.2 GB while it is decoded.
 MAX_IMAGE_PIXELS = 100_000_000
+# A pixel of a file that is not compressed has four samples of 16 bits at most.
+_FILE_BYTES_PER_PIXEL = 8
+# A small picture may have a large head: previews, films, what programs write for themselves.
+_FILE_BYTES_AT_LEAST = 64 * 2**20
 
 # Of a progressive JPEG every scan goes through all pixels; cameras and tools write 10 or so.
 _SCANS_AT_LIMIT = 20
@@ -59,6 +63,16 @@ class Claim:
         if self.num_scans > most_scans:
             return f'claims {self.num_scans} scans of {size}; expected at most {most_scans}'
         return ''
+
+
+def largest_file_bytes(max_pixels: int) -> int:
+    """
+    Tell how large the file of a picture may be.
+
+    :param max_pixels: that a picture may have
+    :return: bytes
+    """
+    return max(_FILE_BYTES_PER_PIXEL * max_pixels, _FILE_BYTES_AT_LEAST)
 
 
 def read_claim(content: bytes) -> Claim | None:

@@ -29,7 +29,7 @@ _AS_STORED = cv2.IMREAD_ANYCOLOR | cv2.IMREAD_ANYDEPTH | cv2.IMREAD_IGNORE_ORIEN
 Samples = NDArray[np.uint8] | NDArray[np.uint16]
 
 
-def decode_image(content: bytes) -> NDArray[np.uint8]:
+def decode_image(content: bytes, *, max_pixels: int = MAX_IMAGE_PIXELS) -> NDArray[np.uint8]:
     """
     Decode an image file; the position of the camera does not count.
 
@@ -37,10 +37,11 @@ def decode_image(content: bytes) -> NDArray[np.uint8]:
     Grey and palettes become colours, transparency is dropped, 16 bits become 8.
 
     :param content: of the file
+    :param max_pixels: that it may claim to have
     :return: (H, W, 3) uint8, RGB
-    :raises ImageError: when it is no image, or only a part of one
+    :raises ImageError: when it is no image, only a part of one, or one that claims too much
     """
-    return to_rgb(scale_to_8_bits(decode_samples(content)))
+    return to_rgb(scale_to_8_bits(decode_samples(content, max_pixels=max_pixels)))
 
 
 def decode_samples(
@@ -62,7 +63,9 @@ def decode_samples(
         raise ImageError(f'{fault} ({len(content)} bytes); {advice}')
     claim = read_claim(content)
     if claim and (excess := claim.find_excess(max_pixels)):
-        raise ImageError(f'{excess} ({len(content)} bytes); {advice}')
+        raise ImageError(
+            f'{excess} ({len(content)} bytes); raise max_image_pixels if that is real, or {advice}'
+        )
     samples = _decode(content) if claim else None
     if samples is None:
         raise ImageError(

@@ -14,6 +14,7 @@ from ssd_training.data.annotations.identity import check_disjoint
 from ssd_training.data.annotations.remaining import count_remaining, describe_remaining
 from ssd_training.data.annotations.repair import to_records
 from ssd_training.data.images.cache import cache_images
+from ssd_training.data.images.decoding import Decoding
 from ssd_training.data.images.orientation import log_orientations
 from ssd_training.data.images.records import Record
 from ssd_training.data.sources.coco import read_coco_annotations
@@ -97,7 +98,7 @@ def _read_records(settings: DataSettings, split: str) -> list[Record]:
             folder,
             labels=settings.labels,
             max_boxes=settings.max_boxes,
-            orientation=settings.exif_orientation,
+            decoding=decoding_of(settings),
         )
     return _generate(settings, split)
 
@@ -167,16 +168,26 @@ def policy_of(settings: DataSettings) -> Policy:
     )
 
 
+def decoding_of(settings: DataSettings) -> Decoding:
+    """
+    Pick how images are decoded.
+
+    :param settings: the section `data`
+    :return: how, but for the sizes that annotations say
+    """
+    return Decoding(settings.exif_orientation, max_pixels=settings.max_image_pixels)
+
+
 def _read_files(settings: DataSettings, split: str) -> tuple[list[Annotation], list[Finding]]:
     root = Path(settings.root or '.')
     if settings.coco is None:
         return read_voc_annotations(
-            root, split, box_base=settings.voc_box_base, orientation=settings.exif_orientation
+            root, split, box_base=settings.voc_box_base, decoding=decoding_of(settings)
         )
     return read_coco_annotations(
         root / settings.coco.annotations.format(split=split),
         root / settings.coco.images.format(split=split),
-        orientation=settings.exif_orientation,
+        decoding=decoding_of(settings),
     )
 
 

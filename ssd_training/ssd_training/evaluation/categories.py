@@ -1,10 +1,11 @@
 """The category ids of results: those of the annotation file that the split was read from."""
 
-import json
 from pathlib import Path
 
 from ssd_detector.errors import EvaluationError
 from ssd_detector.evaluation.detections_file import number_labels
+from ssd_training.data.files import read_json
+from ssd_training.errors import DataError
 from ssd_training.experiments.data_schema import DataSettings
 
 
@@ -22,9 +23,9 @@ def number_categories(settings: DataSettings) -> dict[str, int | None]:
         return number_labels(labels)
     path = Path(settings.root or '.') / settings.coco.annotations.format(split=settings.val_split)
     try:
-        categories = json.loads(path.read_bytes())['categories']
+        categories = read_json(path)['categories']
         names = {str(category['id']): str(category['name']).strip() for category in categories}
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (DataError, KeyError, TypeError) as error:
         # Shards do not hold the ids.
         raise EvaluationError(
             [f'{path}: can not be read ({error}); results are scored by its category ids']

@@ -10,6 +10,7 @@ from pydantic import Field
 from ssd_detector.bundles.labels import find_label_faults
 from ssd_detector.config import STRICT
 from ssd_detector.errors import ConfigError
+from ssd_detector.images.claims import MAX_IMAGE_PIXELS
 from ssd_training.experiments.ranges import Count, Positive, Share
 
 # Which way up an image is read; auto: as the size in its annotation says.
@@ -93,6 +94,7 @@ class DataSettings:
     :param exif_orientation: of a photograph that says how the camera was held: auto takes it
         upright or as it is stored, whichever size the annotation has, and upright where that tells
         nothing; upright and stored force it
+    :param max_image_pixels: of an image, as its head claims; one that claims more is not decoded
     """
 
     __pydantic_config__ = STRICT
@@ -115,6 +117,7 @@ class DataSettings:
     # Runs from before these keys existed have none.
     voc_box_base: Literal[0, 1] = 1
     exif_orientation: Orientation = 'auto'
+    max_image_pixels: Count = MAX_IMAGE_PIXELS
     coco: CocoSettings | None = None
     shapes: ShapesSettings | None = None
 

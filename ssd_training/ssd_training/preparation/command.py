@@ -5,6 +5,8 @@ from dataclasses import replace
 import json
 from pathlib import Path
 
+from ssd_training.command_line import positive
+
 _FILES = ('train.json', 'val.json')
 
 
@@ -43,6 +45,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help='how pictures that a camera marked as turned were labelled (auto: their sizes tell)',
     )
     parser.add_argument(
+        '--max_image_pixels', type=positive, help='of a picture; more are left out (100 million)'
+    )
+    parser.add_argument(
         '--val_share', type=_share, default=0.2, help='of the pictures, to score on (0.2)'
     )
     parser.add_argument('--seed', type=int, default=0, help='of the split (0)')
@@ -65,6 +70,7 @@ def run(arguments: argparse.Namespace) -> int:
     :return: 0; what is odd is said, and left out where it can't be used
     :raises DataError: when there is nothing to train on or to score, or it can't be written
     """
+    from ssd_detector.images.claims import MAX_IMAGE_PIXELS
     from ssd_training.errors import DataError
     from ssd_training.preparation.layouts.listing import FINDINGS
     from ssd_training.preparation.options import Options
@@ -79,6 +85,7 @@ def run(arguments: argparse.Namespace) -> int:
         labels=arguments.labels,
         names=dict(arguments.rename),
         orientation=arguments.exif_orientation,
+        max_image_pixels=arguments.max_image_pixels or MAX_IMAGE_PIXELS,
         val_share=arguments.val_share,
         seed=arguments.seed,
         keeps_split=not arguments.resplit,
@@ -99,6 +106,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _read_earlier(folder: Path, *, overwrite: bool) -> dict[str, bool]:
     """Read which pictures were in val when the folder was prepared before."""
+    from ssd_training.data.files import read_json
     from ssd_training.errors import DataError
 
     if folder.exists() and not folder.is_dir():
@@ -114,9 +122,9 @@ def _read_earlier(folder: Path, *, overwrite: bool) -> dict[str, bool]:
     earlier: dict[str, bool] = {}
     for path in present:
         try:
-            images = json.loads(path.read_bytes())['images']
+            images = read_json(path)['images']
             earlier |= {image['file_name']: path.stem == 'val' for image in images}
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (KeyError, TypeError) as error:
             raise DataError([f'{path}: can not be read ({error}); remove it']) from error
     return earlier
 

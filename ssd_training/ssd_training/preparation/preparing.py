@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ssd_training.data.annotations.annotations import Annotation, Finding
+from ssd_training.data.images.decoding import Decoding
 from ssd_training.errors import DataError
 from ssd_training.experiments.data_schema import Orientation
 from ssd_training.preparation.judging.claims import settle_claims
@@ -36,6 +37,7 @@ class Prepared:
     :param findings: everything odd
     :param notes: what was concluded, in words
     :param orientation: how pictures that EXIF data turn are read
+    :param max_image_pixels: of a picture
     """
 
     layout: Layout
@@ -44,6 +46,7 @@ class Prepared:
     findings: Sequence[Finding]
     notes: Sequence[str]
     orientation: Orientation
+    max_image_pixels: int
 
 
 def prepare(source: Path, options: Options, *, left_out: Path | None = None) -> Prepared:
@@ -61,7 +64,8 @@ def prepare(source: Path, options: Options, *, left_out: Path | None = None) -> 
     findings, notes = [*labelled.findings], [*labelled.notes]
     claimed = settle_claims(labelled.images, findings)
     findings += _list_unread(listing)
-    pictures = read_pictures(claimed, options.orientation, findings)
+    decoding = Decoding(options.orientation, max_pixels=options.max_image_pixels)
+    pictures = read_pictures(claimed, decoding, findings)
     annotations = rename([one.annotation for one in pictures], options.names, notes)
     declared = [options.names.get(label, label) for label in labelled.labels]
     wanted = choose_labels(annotations, declared, options.labels)
@@ -83,7 +87,15 @@ def prepare(source: Path, options: Options, *, left_out: Path | None = None) -> 
     ]
     splits = split_pictures(pictures, listing.root, options, notes)
     findings += _check_splits(splits, labels)
-    return Prepared(layout, labels, splits, findings, notes, options.orientation)
+    return Prepared(
+        layout,
+        labels,
+        splits,
+        findings,
+        notes,
+        options.orientation,
+        options.max_image_pixels,
+    )
 
 
 def _list_unread(listing: Listing) -> Iterator[Finding]:

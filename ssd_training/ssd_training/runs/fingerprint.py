@@ -8,6 +8,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from ssd_detector.images.claims import MAX_IMAGE_PIXELS
 from ssd_training.experiments.schema import ExperimentConfig, SCHEMA_VERSION
 from ssd_training.runs.start_weights import find_start, hash_start
 
@@ -27,7 +28,11 @@ _LEFT_OUT = (
     ('data', 'tfrecords'),
     ('backbone', 'weights'),
 )
-_ADDED_TO_DATA = {'voc_box_base': 1, 'exif_orientation': 'auto'}
+_ADDED_TO_DATA = {
+    'voc_box_base': 1,
+    'exif_orientation': 'auto',
+    'max_image_pixels': MAX_IMAGE_PIXELS,
+}
 
 
 def compute_fingerprint(config: ExperimentConfig, *, git_commit: str | None = None) -> str:

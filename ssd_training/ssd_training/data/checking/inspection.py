@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ssd_training.data.annotations.annotations import Finding
+from ssd_training.data.files import without_place
 from ssd_training.data.images.decoding import count_used_bits
 from ssd_training.data.images.orientation import describe_undecided, explain_orientations
 from ssd_training.data.images.records import check_size, EncodedImage, ImageSource
@@ -42,7 +43,7 @@ def inspect_image(image: ImageSource, size_wh: tuple[int, int] | None) -> Inspec
         if size_wh is not None:
             check_size(image_rgb, size_wh, image.name)
     except DataError as error:
-        text = str(error).removeprefix(f'{image.name}: ')
+        text = without_place(error, image.name)
         return Inspected(None, '', [Finding('unreadable image', image.name, text)])
     digest = hashlib.sha256(image_rgb.tobytes())
     digest.update(str(image_rgb.shape).encode())
@@ -63,8 +64,12 @@ def find_undecided(images: Sequence[ImageSource]) -> Iterator[Finding]:
             yield Finding('undecided orientation', image.name, text)
 
 
+def _count_used_bits(image: EncodedImage) -> int | None:
+    return count_used_bits(image.read_bytes(), max_pixels=image.decoding.max_pixels)
+
+
 def _find_unused_bits(image: ImageSource) -> Iterator[Finding]:
-    if isinstance(image, EncodedImage) and (num_bits := count_used_bits(image.read_bytes())):
+    if isinstance(image, EncodedImage) and (num_bits := _count_used_bits(image)):
         text = (
             f'has 16 bits, but no value above {2**num_bits - 1}: read as nearly black, since '
             f'{2**16 - 1} is white; write it with 8 bits'

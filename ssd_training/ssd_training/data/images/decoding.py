@@ -3,12 +3,12 @@
 from dataclasses import dataclass
 from typing import Literal
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from ssd_detector.errors import ImageError
-from ssd_detector.images.decoding import decode_image, turn_upright
+from ssd_detector.images.claims import MAX_IMAGE_PIXELS
+from ssd_detector.images.decoding import decode_image, decode_samples, turn_upright
 from ssd_detector.images.heads import PNG_START, read_claimed_size_wh, read_orientation
 from ssd_training.errors import DataError
 from ssd_training.experiments.data_schema import Orientation
@@ -30,10 +30,12 @@ class Decoding:
 
     :param orientation: auto decides by size_wh, and takes upright where that tells nothing
     :param size_wh: px, as the annotation says; None where it says nothing
+    :param max_pixels: of an image, as its head claims; with more, nothing is decoded
     """
 
     orientation: Orientation = 'auto'
     size_wh: tuple[int, int] | None = None
+    max_pixels: int = MAX_IMAGE_PIXELS
 
     def decode(self, content: bytes, name: str) -> NDArray[np.uint8]:
         """
@@ -42,10 +44,10 @@ class Decoding:
         :param content: of the file
         :param name: of the file, for the message
         :return: (H, W, 3) uint8, RGB
-        :raises DataError: when it is no image, or only a part of one
+        :raises DataError: when it is no image, only a part of one, or one that claims too much
         """
         try:
-            image_rgb = decode_image(content)
+            image_rgb = decode_image(content, max_pixels=self.max_pixels)
         except ImageError as error:
             raise DataError([f'{name}: {error}']) from error
         orientation = read_orientation(content)
@@ -98,19 +100,26 @@ class Decoding:
         return self.orientation != 'stored'
 
 
-def count_used_bits(content: bytes) -> int | None:
+# Which way up the size in the annotation tells, and the largest images are none.
+DEFAULT_DECODING = Decoding()
+
+
+def count_used_bits(content: bytes, *, max_pixels: int = MAX_IMAGE_PIXELS) -> int | None:
     """
     Find an image of 16 bits that uses few of them, as cameras of 10 and 12 bits write.
 
     :param content: of a file
+    :param max_pixels: see Decoding
     :return: the bits that its largest sample takes; None when nothing is odd
     """
     is_wide_png = content.startswith(PNG_START) and content[24:25] == b'\x10'
     if not is_wide_png and not content.startswith(_TIFF_STARTS):
         return None
-    image = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED)
-    if image is None or image.dtype != np.uint16:
+    try:
+        samples = decode_samples(content, max_pixels=max_pixels)
+    except ImageError:
         return None
-    colors = image if image.ndim == 2 else image[..., :3]
-    num_bits = int(colors.max()).bit_length()
+    if samples.dtype != np.uint16:
+        return None
+    num_bits = int(samples.max()).bit_length()
     return num_bits if num_bits <= _FEW_BITS else None

@@ -12,7 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ssd_detector.evaluation.voc import GroundTruths
-from ssd_training.data.images.decoding import Decoding
+from ssd_detector.images.claims import largest_file_bytes
+from ssd_training.data.files import read_data_file, read_start
+from ssd_training.data.images.decoding import Decoding, DEFAULT_DECODING
 from ssd_training.errors import DataError
 
 # EXIF data are the first or second segment of a JPEG, and begin with the orientation.
@@ -62,7 +64,7 @@ class EncodedImage(ABC):
     :param decoding: how
     """
 
-    decoding: Decoding = field(default=Decoding(), kw_only=True)
+    decoding: Decoding = field(default=DEFAULT_DECODING, kw_only=True)
 
     @property
     @abstractmethod
@@ -124,7 +126,7 @@ class ImageFile(EncodedImage):
         :return: its content
         :raises DataError: when it can not be read
         """
-        return self._read(-1)
+        return read_data_file(self.path, limit_bytes=self._limit_bytes)
 
     def read_head(self) -> bytes:
         """
@@ -133,7 +135,7 @@ class ImageFile(EncodedImage):
         :return: its first bytes
         :raises DataError: when it can not be read
         """
-        return self._read(_HEAD_BYTES)
+        return read_start(self.path, _HEAD_BYTES, limit_bytes=self._limit_bytes)
 
     def version(self) -> str:
         """
@@ -144,16 +146,13 @@ class ImageFile(EncodedImage):
         """
         try:
             state = self.path.stat()
-        except OSError as error:
-            raise DataError([f'{self.path}: can not be read ({error.strerror})']) from error
+        except (OSError, ValueError) as error:
+            raise DataError([f'{self.path}: can not be read ({error})']) from error
         return f'{self.path.absolute()} {state.st_size} {state.st_mtime_ns} {self.decoding}'
 
-    def _read(self, num_bytes: int) -> bytes:
-        try:
-            with self.path.open('rb') as file:
-                return file.read(num_bytes)
-        except OSError as error:
-            raise DataError([f'{self.path}: can not be read ({error.strerror})']) from error
+    @property
+    def _limit_bytes(self) -> int:
+        return largest_file_bytes(self.decoding.max_pixels)
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,6 +1,6 @@
 """COCO: one JSON file with all images and objects of a split (cocodataset.org/#format-data)."""
 
-import json
+from dataclasses import replace
 import math
 import os
 from pathlib import Path
@@ -13,18 +13,20 @@ from ssd_detector.images.decoding import IMAGE_SUFFIXES
 from ssd_training.data.annotations.annotations import AnnotatedObject, Annotation, Finding
 from ssd_training.data.annotations.boxes import turn_box
 from ssd_training.data.annotations.identity import drop_repeated
-from ssd_training.data.images.decoding import Decoding
+from ssd_training.data.files import MAX_SIDE_PX, read_json
+from ssd_training.data.images.decoding import Decoding, DEFAULT_DECODING
 from ssd_training.data.images.records import ImageFile
 from ssd_training.data.sources.voc_files import FilesByStem
 from ssd_training.errors import DataError
-from ssd_training.experiments.data_schema import Orientation
+
+_Side = Annotated[int, Field(gt=0, le=MAX_SIDE_PX)]
 
 
 class _Image(TypedDict):
     id: int | str
     file_name: str
-    width: Annotated[int, Field(gt=0)]
-    height: Annotated[int, Field(gt=0)]
+    width: _Side
+    height: _Side
 
 
 class _Object(TypedDict):
@@ -48,7 +50,7 @@ class _Content(TypedDict):
 
 
 def read_coco_annotations(
-    annotation_path: Path, image_folder: Path, *, orientation: Orientation = 'auto'
+    annotation_path: Path, image_folder: Path, *, decoding: Decoding = DEFAULT_DECODING
 ) -> tuple[list[Annotation], list[Finding]]:
     """
     Read what a COCO file says; every image is looked for now and decoded later.
@@ -58,7 +60,7 @@ def read_coco_annotations(
 
     :param annotation_path: instances_*.json
     :param image_folder: folder that the file names start from
-    :param orientation: see Decoding
+    :param decoding: of the images; their sizes come from the file
     :return: the annotations in the order of the file, and what is missing
     :raises DataError: when the file can not be read, or objects name what is not there
     """
@@ -96,7 +98,7 @@ def read_coco_annotations(
             text = f'missing, but listed in {annotation_path.name}{similar}'
             findings.append(Finding('missing file', str(path), text))
         size_wh = (image['width'], image['height'])
-        source = ImageFile(path, decoding=Decoding(orientation, size_wh))
+        source = ImageFile(path, decoding=replace(decoding, size_wh=size_wh))
         image_id = str(image['id'])
         annotations.append(Annotation(image_id, source, place, size_wh, tuple(objects[image_id])))
     return drop_repeated(annotations, findings), findings
@@ -129,17 +131,7 @@ def _find_image(files: FilesByStem, file_name: str) -> Path:
 
 
 def _read_json(path: Path) -> _Content:
-    try:
-        tree = json.loads(path.read_bytes())
-    except OSError as error:
-        raise DataError(
-            [
-                f'{path}: can not be read ({error.strerror}); check data.root (DATA_ROOT) and '
-                f'data.annotations'
-            ]
-        ) from error
-    except ValueError as error:
-        raise DataError([f'{path}: no valid JSON ({error})']) from error
+    tree = read_json(path, advice='check data.root (DATA_ROOT) and data.annotations')
     try:
         return TypeAdapter(_Content).validate_python(tree)
     except ValidationError as error:

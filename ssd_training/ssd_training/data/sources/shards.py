@@ -1,25 +1,41 @@
 """TFRecord shards: a split in a few large files, pixels and objects together; reading them."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-import json
+from dataclasses import dataclass, replace
 import os
 from pathlib import Path
-from typing import Any
+import struct
+from typing import Annotated, Literal
 
+from google.protobuf.message import DecodeError
 import numpy as np
+from pydantic import Field, StrictInt, TypeAdapter, ValidationError
 import tensorflow as tf
+from typing_extensions import TypedDict
 
 from ssd_detector.evaluation.voc import GroundTruths
-from ssd_training.data.images.decoding import Decoding
+from ssd_training.data.files import MAX_SIDE_PX, read_json
+from ssd_training.data.images.decoding import Decoding, DEFAULT_DECODING
 from ssd_training.data.images.records import EncodedImage, Record
 from ssd_training.errors import DataError
-from ssd_training.experiments.data_schema import Orientation
 
 METADATA = 'metadata.json'
 FORMAT = 1
 # Before the content of a record stand its length (8 bytes) and a checksum (4), after it one (4).
 _BEFORE, _AFTER = 12, 4
+_MAX_METADATA_BYTES = 16 * 2**20
+
+
+class _Shard(TypedDict):
+    # A name, no path: shards lie beside the file that lists them.
+    file: Annotated[str, Field(pattern=r'^[\w][\w.-]*$')]
+    size_bytes: StrictInt
+
+
+class _Metadata(TypedDict):
+    format: Literal[1]
+    labels: list[str]
+    shards: list[_Shard]
 
 
 @dataclass(frozen=True)
@@ -79,7 +95,11 @@ def shard_folder(root: Path, split: str) -> Path:
 
 
 def read_shards(
-    folder: Path, *, labels: Sequence[str], max_boxes: int, orientation: Orientation = 'auto'
+    folder: Path,
+    *,
+    labels: Sequence[str],
+    max_boxes: int,
+    decoding: Decoding = DEFAULT_DECODING,
 ) -> list[Record]:
     """
     Read a split; the checksum of every record is checked, images are decoded later.
@@ -87,7 +107,7 @@ def read_shards(
     :param folder: from shard_writing.write_shards
     :param labels: names of the classes 1, 2, ...; those that were written
     :param max_boxes: objects of an image at most
-    :param orientation: see Decoding
+    :param decoding: of the images; their sizes come from the shards
     :return: the records, in the order in which they were written
     :raises DataError: when shards are missing, damaged, or of other labels
     """
@@ -107,68 +127,121 @@ def read_shards(
             )
     if findings:
         raise DataError(findings)
-    records = [
-        record
-        for shard in metadata['shards']
-        for record in _read_shard(folder / shard['file'], orientation)
+    reader = _Reader(len(labels), max_boxes, decoding)
+    return [
+        record for shard in metadata['shards'] for record in reader.read(folder / shard['file'])
     ]
-    if crowded := [r for r in records if len(r.ground_truths.class_ids) > max_boxes]:
-        raise DataError(
-            [
-                f'{crowded[0].image.name}: has {len(crowded[0].ground_truths.class_ids)} objects; '
-                f'data.max_boxes is {max_boxes}, raise it'
-            ]
-        )
-    return records
 
 
-def _read_metadata(folder: Path) -> dict[str, Any]:
+def _read_metadata(folder: Path) -> _Metadata:
     path = folder / METADATA
+    advice = 'write the shards first: python -m ssd_training.data tfrecords'
+    tree = read_json(path, limit_bytes=_MAX_METADATA_BYTES, advice=advice)
     try:
-        metadata: dict[str, Any] = json.loads(path.read_text())
-    except (OSError, ValueError) as error:
+        return TypeAdapter(_Metadata).validate_python(tree)
+    except ValidationError as error:
+        details = error.errors()[0]
+        place = '.'.join(map(str, details['loc']))
         raise DataError(
-            [
-                f'{path}: can not be read ({error}); write the shards first: '
-                f'python -m ssd_training.data tfrecords'
-            ]
-        ) from error
-    if metadata.get('format') != FORMAT:
-        raise DataError(
-            [f'{path}: format {metadata.get("format")}, expected {FORMAT}; write them again']
-        )
-    return metadata
-
-
-def _read_shard(path: Path, orientation: Orientation) -> Iterator[Record]:
-    offset = 0
-    try:
-        for content in tf.data.TFRecordDataset(str(path)).as_numpy_iterator():
-            yield _to_record(content, path, offset + _BEFORE, orientation)
-            offset += _BEFORE + len(content) + _AFTER
-    except tf.errors.DataLossError as error:
-        raise DataError(
-            [f'{path}: damaged after byte {offset} ({error.message}); copy it again']
+            [f'{path}: {place}: {details["msg"].lower()}; write the shards again']
         ) from error
 
 
-def _to_record(content: bytes, path: Path, offset: int, orientation: Orientation) -> Record:
+@dataclass(frozen=True)
+class _Reader:
+    """
+    Reads shards, whoever wrote them.
+
+    :param num_classes: that objects may be of
+    :param max_boxes: objects of an image at most
+    :param decoding: see read_shards
+    """
+
+    num_classes: int
+    max_boxes: int
+    decoding: Decoding
+
+    def read(self, path: Path) -> Iterator[Record]:
+        """
+        Read the records of a shard.
+
+        :param path: of the shard
+        :return: its records
+        :raises DataError: when it is damaged, or holds what no training takes
+        """
+        _check_lengths(path)
+        offset = 0
+        try:
+            for content in tf.data.TFRecordDataset(str(path)).as_numpy_iterator():
+                yield self._to_record(content, path, offset + _BEFORE)
+                offset += _BEFORE + len(content) + _AFTER
+        except tf.errors.DataLossError as error:
+            raise DataError(
+                [f'{path}: damaged after byte {offset} ({error.message}); copy it again']
+            ) from error
+
+    def _to_record(self, content: bytes, path: Path, offset: int) -> Record:
+        try:
+            record = _parse(content, path, offset, self.decoding)
+        except (DecodeError, IndexError, ValueError) as error:
+            raise DataError(
+                [f'{path} at byte {offset}: no annotated image ({error}); write the shards again']
+            ) from error
+        if fault := self._find_fault(record):
+            raise DataError([f'{record.image.name}: {fault}'])
+        return record
+
+    def _find_fault(self, record: Record) -> str:
+        (width_px, height_px), truths = record.size_wh, record.ground_truths
+        if not (1 <= width_px <= MAX_SIDE_PX and 1 <= height_px <= MAX_SIDE_PX):
+            return f'has {width_px}x{height_px} px; expected 1 to {MAX_SIDE_PX}'
+        num_objects = len(truths.class_ids)
+        if num_objects > self.max_boxes:
+            return f'has {num_objects} objects; data.max_boxes is {self.max_boxes}, raise it'
+        if not ((truths.class_ids >= 1) & (truths.class_ids <= self.num_classes)).all():
+            return f'has a class beyond the {self.num_classes} of data.labels'
+        low, high = truths.boxes_xyxy[:, :2], truths.boxes_xyxy[:, 2:]
+        # Not the opposite of its opposite: a NaN is nowhere.
+        if not ((low >= 0) & (low < high) & (high <= (width_px, height_px))).all():
+            return 'has a box that leaves the image, or is none; write the shards again'
+        return ''
+
+
+def _check_lengths(path: Path) -> None:
+    """Refuse lengths beyond the end before TensorFlow makes room for them."""
+    size_bytes, offset = path.stat().st_size, 0
+    with path.open('rb') as file:
+        while offset < size_bytes:
+            head = os.pread(file.fileno(), _BEFORE, offset)
+            length = struct.unpack('<Q', head[:8])[0] if len(head) == _BEFORE else size_bytes
+            if offset + _BEFORE + length + _AFTER > size_bytes:
+                raise DataError(
+                    [f'{path}: damaged after byte {offset} (a record ends beyond); copy it again']
+                )
+            offset += _BEFORE + length + _AFTER
+
+
+def _parse(content: bytes, path: Path, offset: int, decoding: Decoding) -> Record:
     feature = tf.train.Example.FromString(content).features.feature
     encoded = feature['image/encoded'].bytes_list.value[0]
-    class_ids = np.array(feature['image/labels'].int64_list.value, np.int64)
     width_px, height_px = (
         feature[f'image/{side}'].int64_list.value[0] for side in ('width', 'height')
     )
-    decoding = Decoding(orientation, (width_px, height_px))
     place = offset + content.index(encoded)
     identity = os.fsdecode(feature['image/path'].bytes_list.value[0])
     return Record(
         image_id=feature['image/image_id'].bytes_list.value[0].decode(),
-        image=ShardImage(path, place, len(encoded), identity, decoding=decoding),
+        image=ShardImage(
+            path,
+            place,
+            len(encoded),
+            identity,
+            decoding=replace(decoding, size_wh=(width_px, height_px)),
+        ),
         size_wh=(width_px, height_px),
         ground_truths=GroundTruths(
             np.array(feature['image/boxes'].float_list.value, np.float32).reshape(-1, 4),
-            class_ids,
+            np.array(feature['image/labels'].int64_list.value, np.int64),
             np.array(feature['image/difficult'].int64_list.value, bool),
         ),
     )

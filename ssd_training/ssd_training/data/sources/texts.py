@@ -2,7 +2,9 @@
 
 import codecs
 from collections.abc import Callable
+from pathlib import Path
 
+from ssd_training.data.files import MAX_LABELS_BYTES, read_data_file
 from ssd_training.errors import DataError
 
 # UTF-32 first: its mark starts with that of UTF-16.
@@ -39,6 +41,18 @@ def decode_text(
     raise DataError(
         [f'{name}: line {line} is {known} (byte 0x{content[first]:02x}); save the file as UTF-8']
     )
+
+
+def read_text(path: Path, *, limit_bytes: int = MAX_LABELS_BYTES) -> str:
+    """
+    Read a text file.
+
+    :param path: of the file
+    :param limit_bytes: that it may have
+    :return: its characters
+    :raises DataError: when it can't be read, or is in no known encoding
+    """
+    return decode_text(read_data_file(path, limit_bytes=limit_bytes), str(path))
 
 
 def _seen_encoding(content: bytes) -> str | None:

@@ -13,12 +13,12 @@ from ssd_training.data.annotations.annotations import (
 )
 from ssd_training.data.annotations.identity import drop_repeated
 from ssd_training.data.annotations.repair import to_records
-from ssd_training.data.images.decoding import Decoding
+from ssd_training.data.files import without_place
+from ssd_training.data.images.decoding import Decoding, DEFAULT_DECODING
 from ssd_training.data.images.records import ImageFile, Record
 from ssd_training.data.sources.voc_files import BoxBase, FilesByStem, read_voc_file, VocFile
 from ssd_training.data.sources.voc_lists import read_list
 from ssd_training.errors import DataError
-from ssd_training.experiments.data_schema import Orientation
 
 _COUNTS_FROM_0 = 'pixels count from 0 here, as CVAT writes them: give data.voc_box_base=0'
 
@@ -39,7 +39,7 @@ def read_voc(root: Path, split: str, *, labels: Sequence[str], max_boxes: int) -
 
 
 def read_voc_annotations(
-    root: Path, split: str, *, box_base: BoxBase = 1, orientation: Orientation = 'auto'
+    root: Path, split: str, *, box_base: BoxBase = 1, decoding: Decoding = DEFAULT_DECODING
 ) -> tuple[list[Annotation], list[Finding]]:
     """
     Read what a split's XML files say; every file is looked for now.
@@ -49,7 +49,7 @@ def read_voc_annotations(
     :param split: name of the list, such as train; of another folder below root, VOC2012/train;
         several are joined by +
     :param box_base: what the first pixel is called in the XML, 1 or 0
-    :param orientation: see Decoding
+    :param decoding: of the images; their sizes come from the annotations
     :return: the annotations in the order of the lists, and what can not be read
     :raises DataError: when a list can not be read
     """
@@ -57,7 +57,7 @@ def read_voc_annotations(
     findings: list[Finding] = []
     for part in split.split('+'):
         folder, _, name = part.strip().rpartition('/')
-        reader = _Reader(root / folder, name, box_base, orientation)
+        reader = _Reader(root / folder, name, box_base, decoding)
         for image_id in read_list(root / folder / f'ImageSets/Main/{name}.txt', reader.has):
             annotation = reader.read(image_id, findings)
             found += [(folder, annotation)] if annotation else []
@@ -82,15 +82,13 @@ class _Reader:
     :param folder: with JPEGImages and Annotations
     :param split: name of the list, for messages
     :param box_base: see read_voc_annotations
-    :param orientation: see Decoding
+    :param decoding: see read_voc_annotations
     """
 
-    def __init__(
-        self, folder: Path, split: str, box_base: BoxBase, orientation: Orientation
-    ) -> None:
+    def __init__(self, folder: Path, split: str, box_base: BoxBase, decoding: Decoding) -> None:
         self._images = FilesByStem(folder / 'JPEGImages', IMAGE_SUFFIXES)
         self._xmls = FilesByStem(folder / 'Annotations', ('.xml',))
-        self._split, self._box_base, self._orientation = split, box_base, orientation
+        self._split, self._box_base, self._decoding = split, box_base, decoding
 
     def has(self, image_id: str) -> bool:
         """
@@ -116,7 +114,7 @@ class _Reader:
             self._miss(self._xmls, image_id, findings)
         if content is None:
             return None
-        decoding = Decoding(self._orientation, content.size_wh)
+        decoding = dataclasses.replace(self._decoding, size_wh=content.size_wh)
         image = ImageFile(image_path, decoding=decoding)
         size_wh = content.size_wh or self._measure(image, findings)
         if size_wh is None:
@@ -131,7 +129,7 @@ class _Reader:
         try:
             return image.decoding.measure_wh(image.read_bytes(), image.name)
         except DataError as error:
-            text = str(error).removeprefix(f'{image.name}: ')
+            text = without_place(error, image.name)
             findings.append(Finding('unreadable image', image.name, text))
             return None
 
@@ -139,7 +137,7 @@ class _Reader:
         try:
             return read_voc_file(path, box_base=self._box_base)
         except DataError as error:
-            text = str(error).removeprefix(f'{path}: ')
+            text = without_place(error, str(path))
             findings.append(Finding('unreadable annotation', str(path), text))
             return None
 

@@ -12,6 +12,7 @@ from xml.etree import ElementTree
 
 from ssd_training.data.annotations.annotations import AnnotatedObject
 from ssd_training.data.annotations.boxes import turn_box
+from ssd_training.data.files import MAX_LABELS_BYTES, MAX_SIDE_PX, read_data_file
 from ssd_training.data.sources.texts import decode_text
 from ssd_training.errors import DataError
 
@@ -64,8 +65,6 @@ def read_voc_file(path: Path, *, box_base: BoxBase = 1) -> VocFile:
             filename=(root.findtext('filename') or '').strip() or None,
             objects=tuple(_read_object(node, box_base) for node in root.iter('object')),
         )
-    except OSError as error:
-        raise DataError([f'{path}: can not be read ({error.strerror})']) from error
     except (ElementTree.ParseError, ValueError) as error:
         raise DataError([f'{path}: no valid annotation ({error})']) from error
 
@@ -150,7 +149,8 @@ def _normalize(name: str) -> str:
 
 def _parse(path: Path) -> ElementTree.Element:
     """Decode here, since expat knows few encodings; give the root of a VOC annotation."""
-    text = decode_text(path.read_bytes(), str(path), declared=_declared_encoding)
+    content = read_data_file(path, limit_bytes=MAX_LABELS_BYTES)
+    text = decode_text(content, str(path), declared=_declared_encoding)
     root = ElementTree.fromstring(_DECLARATION.sub('', text).strip())
     for node in root.iter():
         node.tag = node.tag.rpartition('}')[2]
@@ -171,8 +171,8 @@ def _declared_encoding(content: bytes) -> str | None:
 def _side(text: str | None, name: str) -> int | None:
     """Read a side; some tools write 160.0, some 0 or nothing where they do not know it."""
     value = _number((text or '').strip() or '0', name)
-    if value > 0 and not value.is_integer():
-        raise ValueError(f'<{name}> is {value}; expected a whole number of pixels')
+    if value > 0 and not (value.is_integer() and value <= MAX_SIDE_PX):
+        raise ValueError(f'<{name}> is {value:g}; expected whole pixels, at most {MAX_SIDE_PX}')
     return int(value) if value > 0 else None
 
 

@@ -5,9 +5,14 @@ from pathlib import Path
 import re
 
 from ssd_detector.images.decoding import IMAGE_SUFFIXES
+from ssd_training.data.files import MAX_LIST_BYTES, read_data_file
 from ssd_training.data.sources.texts import decode_text
 from ssd_training.errors import DataError
 
+_ADVICE = (
+    'data.root has to hold ImageSets, Annotations and JPEGImages: set DATA_ROOT or give '
+    'data.root=DIR'
+)
 # Lists of one class have a second column: 1 there, 0 there but difficult, -1 not there.
 _FLAGGED = re.compile(r'(.*\S)\s+(?:-1|0|1)')
 
@@ -24,15 +29,8 @@ def read_list(path: Path, is_there: Callable[[str], bool]) -> list[str]:
     :return: the ids; of a line without files the most likely one
     :raises DataError: when the list can not be read or is empty
     """
-    try:
-        text = decode_text(path.read_bytes(), str(path))
-    except OSError as error:
-        raise DataError(
-            [
-                f'{path}: can not be read ({error.strerror}); data.root has to hold ImageSets, '
-                f'Annotations and JPEGImages: set DATA_ROOT or give data.root=DIR'
-            ]
-        ) from error
+    content = read_data_file(path, limit_bytes=MAX_LIST_BYTES, advice=_ADVICE)
+    text = decode_text(content, str(path))
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     if not lines:
         raise DataError([f'{path}: lists no image; expected one id a line'])

@@ -11,7 +11,6 @@ from ssd_training.data.annotations.annotations import AnnotatedObject, Annotatio
 from ssd_training.data.checking.inspection import find_undecided, inspect_image
 from ssd_training.data.images.decoding import Decoding
 from ssd_training.data.images.records import ImageFile
-from ssd_training.experiments.data_schema import Orientation
 from ssd_training.preparation.judging.scenes import hash_scene
 from ssd_training.preparation.layouts.labelled import LabelledImage, Split
 
@@ -34,20 +33,20 @@ class Picture:
 
 
 def read_pictures(
-    images: Sequence[LabelledImage], orientation: Orientation, findings: list[Finding]
+    images: Sequence[LabelledImage], decoding: Decoding, findings: list[Finding]
 ) -> list[Picture]:
     """
     Decode all pictures; leave out what can't be read, and copies.
 
     :param images: as labelled
-    :param orientation: how pictures that EXIF data turn are read
+    :param decoding: how, but for the sizes that the labels say
     :param findings: gets what is left out, and what is odd
     :return: the others, in the same order
     """
     by_pixels: dict[str, Picture] = {}
     # Decoding and hashing leave Python alone, so that threads do.
     with ThreadPoolExecutor() as executor:
-        for picture, odd in executor.map(lambda image: _read(image, orientation), images):
+        for picture, odd in executor.map(lambda image: _read(image, decoding), images):
             findings += odd
             if picture is None:
                 continue
@@ -64,10 +63,8 @@ def read_pictures(
     return pictures
 
 
-def _read(
-    image: LabelledImage, orientation: Orientation
-) -> tuple[Picture | None, Sequence[Finding]]:
-    file = ImageFile(image.path, decoding=Decoding(orientation, image.size_wh))
+def _read(image: LabelledImage, decoding: Decoding) -> tuple[Picture | None, Sequence[Finding]]:
+    file = ImageFile(image.path, decoding=replace(decoding, size_wh=image.size_wh))
     inspected = inspect_image(file, image.size_wh)
     if inspected.image_rgb is None:
         return None, [replace(one, text=f'{one.text}; left out') for one in inspected.findings]

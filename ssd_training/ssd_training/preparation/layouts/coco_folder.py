@@ -5,8 +5,10 @@ import math
 from pathlib import Path
 from typing import Any
 
+from ssd_detector.printable import shown
 from ssd_training.data.annotations.annotations import AnnotatedObject, Finding
 from ssd_training.data.annotations.boxes import Box, turn_box
+from ssd_training.data.files import MAX_SIDE_PX
 from ssd_training.data.sources.coco import read_turn
 from ssd_training.errors import DataError
 from ssd_training.preparation.layouts.labelled import (
@@ -20,6 +22,7 @@ from ssd_training.preparation.layouts.listing import Listing
 
 Tree = Mapping[str, Any]
 _SHOWN = 60
+_MOST_DIGITS = 18
 
 
 def is_coco(tree: object) -> bool:
@@ -77,7 +80,7 @@ def _read_names(path: Path, tree: Tree) -> dict[str, str]:
 
     def number(category: Tree) -> tuple[int, str]:
         text = _plain(category['id'])
-        return (int(text) if text.isdecimal() else 0), text
+        return (int(text) if text.isdecimal() and len(text) <= _MOST_DIGITS else 0), text
 
     names: dict[str, str] = {}
     for one in sorted(categories, key=number):
@@ -105,7 +108,7 @@ def _read_images(
             by_id.setdefault(_plain(image.get('id')), set()).add(str(image.get('file_name')))
     for image in tree['images']:
         name = str(image.get('file_name') or '') if isinstance(image, dict) else ''
-        place = f'{path}: {(name or str(image))[:_SHOWN]}'
+        place = f'{path}: {(name or shown(image))[:_SHOWN]}'
         found = listing.find_image(name, starts)
         if found is None:
             findings.append(Finding('missing file', place, 'no picture of that name; left out'))
@@ -133,7 +136,9 @@ def _read_size(image: Tree) -> tuple[int, int] | None:
         width, height = int(float(image['width'])), int(float(image['height']))
     except (KeyError, TypeError, ValueError, OverflowError):
         return None
-    return (width, height) if width > 0 and height > 0 else None
+    # Sides of 0 and of any number are none: the picture says it.
+    is_size = 0 < width <= MAX_SIDE_PX and 0 < height <= MAX_SIDE_PX
+    return (width, height) if is_size else None
 
 
 def _read_objects(
@@ -190,8 +195,8 @@ def _read_box(found: Tree) -> Box:
 def _read_numbers(values: object, name: str) -> list[float]:
     try:
         numbers = [float(value) for value in values]  # type: ignore[attr-defined]
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         numbers = [math.nan]
     if not all(map(math.isfinite, numbers)):
-        raise ValueError(f'{name}: {str(values)[:_SHOWN]}: expected numbers')
+        raise ValueError(f'{name}: {shown(values):.{_SHOWN}}: expected numbers')
     return numbers

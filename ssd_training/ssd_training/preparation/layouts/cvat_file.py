@@ -7,6 +7,7 @@ from xml.etree import ElementTree
 
 from ssd_training.data.annotations.annotations import AnnotatedObject, Finding
 from ssd_training.data.annotations.boxes import turn_box
+from ssd_training.data.files import MAX_SIDE_PX, MAX_SPLIT_BYTES, read_data_file
 from ssd_training.errors import DataError
 from ssd_training.preparation.layouts.labelled import Labelled, LabelledImage, split_of_name
 from ssd_training.preparation.layouts.listing import Listing
@@ -42,8 +43,9 @@ def read_cvat(listing: Listing, paths: Sequence[Path]) -> Labelled:
 
 
 def _parse(path: Path) -> ElementTree.Element:
+    content = read_data_file(path, limit_bytes=MAX_SPLIT_BYTES)
     try:
-        return ElementTree.parse(path).getroot()
+        return ElementTree.fromstring(content)
     except ElementTree.ParseError as error:
         raise DataError([f'{path}: no valid XML ({error}); export it again']) from error
 
@@ -62,13 +64,20 @@ def _read_images(
             findings.append(Finding('missing file', place, 'no picture of that name; left out'))
             continue
         try:
-            size_wh = int(node.attrib['width']), int(node.attrib['height'])
+            size_wh = _read_side(node, 'width'), _read_side(node, 'height')
             objects = tuple(_read_shapes(node, place, findings))
         except (KeyError, ValueError) as error:
             text = f'no valid numbers ({error}); left out'
             findings.append(Finding('unreadable annotation', place, text))
             continue
         yield LabelledImage(found, place, name, size_wh, objects, split=split_of_name(subset))
+
+
+def _read_side(image: ElementTree.Element, name: str) -> int:
+    side_px = int(image.attrib[name])
+    if not 1 <= side_px <= MAX_SIDE_PX:
+        raise ValueError(f'{name} is not 1 to {MAX_SIDE_PX}')
+    return side_px
 
 
 def _read_shapes(
@@ -109,9 +118,15 @@ def _read_points(shape: ElementTree.Element) -> Iterator[tuple[float, float]]:
         xs = [key for key in shape.attrib if key.startswith('x')]
         yield from zip(numbers(*xs), numbers(*(f'y{key[1:]}' for key in xs)), strict=True)
     elif shape.tag == 'skeleton':
-        for part in shape:
-            yield from _read_points(part)
+        yield from _read_skeleton(shape)
     elif 'points' in shape.attrib:
         for point in shape.attrib['points'].split(';'):
             x, y = map(float, point.split(','))
             yield x, y
+
+
+def _read_skeleton(skeleton: ElementTree.Element) -> Iterator[tuple[float, float]]:
+    for part in skeleton:
+        # One in another is none of CVAT's, and may be the first of a million.
+        if part.tag != 'skeleton':
+            yield from _read_points(part)

@@ -1,12 +1,13 @@
 """Which of the layouts a folder has, and its labels."""
 
 from collections.abc import Sequence
-import json
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
+from ssd_detector.files import FileError, open_file
 from ssd_training.data.annotations.annotations import Finding
+from ssd_training.data.files import MAX_SPLIT_BYTES, read_json, without_place
 from ssd_training.data.sources.voc_files import read_voc_file
 from ssd_training.errors import DataError
 from ssd_training.preparation.layouts.coco_folder import is_coco, read_coco_folder
@@ -116,9 +117,10 @@ def _read_trees(listing: Listing) -> tuple[dict[Path, Any], list[Finding], set[s
     others = set()
     for path in listing.with_suffix('.json'):
         try:
-            tree = json.loads(path.read_bytes())
-        except (ValueError, RecursionError, OSError) as error:
-            unreadable.append(Finding('unreadable annotation', str(path), f'no JSON ({error})'))
+            tree = read_json(path)
+        except DataError as error:
+            text = without_place(error, str(path))
+            unreadable.append(Finding('unreadable annotation', str(path), text))
             continue
         if is_coco(tree):
             trees[path] = tree
@@ -130,10 +132,10 @@ def _read_trees(listing: Listing) -> tuple[dict[Path, Any], list[Finding], set[s
 def _root_tag(path: Path) -> str:
     """Read the name of an XML file's outermost element, without the rest."""
     try:
-        with path.open('rb') as file:
+        with open_file(path, limit_bytes=MAX_SPLIT_BYTES) as file:
             for _, node in ElementTree.iterparse(file, events=('start',)):
                 return str(node.tag).rpartition('}')[2]
-    except (ElementTree.ParseError, ValueError, OSError):
+    except (ElementTree.ParseError, ValueError, OSError, FileError):
         pass
     return ''
 

@@ -5,7 +5,8 @@ import dataclasses
 from pathlib import Path
 
 from ssd_training.data.annotations.annotations import AnnotatedObject, Finding
-from ssd_training.data.sources.texts import decode_text
+from ssd_training.data.files import without_place
+from ssd_training.data.sources.texts import read_text
 from ssd_training.data.sources.voc_files import read_voc_file, VocFile
 from ssd_training.data.sources.voc_lists import read_list
 from ssd_training.errors import DataError
@@ -35,7 +36,7 @@ def read_voc_folder(listing: Listing, xmls: Sequence[Path]) -> Labelled:
         try:
             content = read_voc_file(path, box_base=0)
         except DataError as error:
-            text = str(error).removeprefix(f'{path}: ')
+            text = without_place(error, str(path))
             findings.append(Finding('unreadable annotation', str(path), text))
             continue
         image = _find_image(listing, path, content, findings)
@@ -96,7 +97,7 @@ def _from_1(image: LabelledImage) -> LabelledImage:
 
 
 def _read_label_map(path: Path) -> list[str]:
-    lines = decode_text(path.read_bytes(), str(path)).splitlines()
+    lines = read_text(path).splitlines()
     names = [line.partition(':')[0].strip() for line in lines if not line.startswith('#')]
     return [name for name in names if name and name != 'background']
 

@@ -6,7 +6,8 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from ssd_training.data.annotations.annotations import AnnotatedObject, Finding
-from ssd_training.data.sources.texts import decode_text
+from ssd_training.data.files import MAX_LABELS_BYTES, read_start, without_place
+from ssd_training.data.sources.texts import read_text
 from ssd_training.errors import DataError
 from ssd_training.preparation.layouts.labelled import Labelled, LabelledImage, split_of
 from ssd_training.preparation.layouts.listing import Listing, normalize_name
@@ -26,6 +27,8 @@ _BOX_COLUMNS = 5
 # Shares may leave the picture by rounding, not by so much.
 _MAX_SHARE = 2.0
 _SHOWN = 60
+# A line of five columns is shorter.
+_SHOWN_BYTES = 4096
 
 
 def find_label_files(listing: Listing) -> dict[Path, Path]:
@@ -123,9 +126,9 @@ def _read_objects(
 ) -> tuple[AnnotatedObject, ...]:
     objects = []
     try:
-        text = decode_text(path.read_bytes(), str(path))
+        text = read_text(path)
     except DataError as error:
-        reason = f'{str(error).removeprefix(f"{path}: ")}; left out'
+        reason = f'{without_place(error, str(path))}; left out'
         findings.append(Finding('unreadable annotation', str(path), reason))
         return ()
     for number, line in enumerate(text.splitlines(), start=1):
@@ -181,7 +184,8 @@ def _looks_like_labels(path: Path) -> bool:
     if path.name.lower() in _OTHER_TEXTS:
         return False
     try:
-        columns = path.read_bytes().decode('utf-8-sig').split('\n')[0].split()
+        start = read_start(path, _SHOWN_BYTES, limit_bytes=MAX_LABELS_BYTES)
+        columns = start.decode('utf-8-sig').split('\n')[0].split()
         return len(columns) >= _BOX_COLUMNS and all(float(column) >= 0 for column in columns)
-    except ValueError:
+    except (DataError, ValueError):
         return False

@@ -6,10 +6,12 @@ from pathlib import Path
 
 import yaml
 
-from ssd_training.data.sources.texts import decode_text
+from ssd_detector.yaml_tree import parse_yaml_texts
+from ssd_training.data.sources.texts import read_text
 from ssd_training.errors import DataError
 from ssd_training.preparation.layouts.listing import Listing
 
+_MOST_DIGITS = 9
 NAME_FILES = ('classes.txt', 'obj.names', 'labels.txt')
 
 
@@ -44,7 +46,7 @@ def read_classes(listing: Listing) -> Classes:
                 num_values = _count_values(tree.get('kpt_shape')) or num_values
                 found[path] = _number_names(path, tree.get('names') or [])
             elif path.name.lower() in NAME_FILES:
-                lines = decode_text(path.read_bytes(), str(path)).splitlines()
+                lines = read_text(path).splitlines()
                 # A blank line is a number without a name.
                 found[path] = {at: line.strip() for at, line in enumerate(lines) if line.strip()}
         except DataError as error:
@@ -75,7 +77,7 @@ def read_yaml(path: Path) -> Mapping[str, object]:
     """
     try:
         # All scalars are texts: a class may be called on, no or 1.
-        tree = yaml.load(decode_text(path.read_bytes(), str(path)), Loader=yaml.BaseLoader)
+        tree = parse_yaml_texts(read_text(path))
     except yaml.YAMLError as error:
         text = ' '.join(str(error).split())
         raise DataError([f'{path}: no valid YAML: {text}; mend or remove it']) from error
@@ -86,7 +88,7 @@ def _number_names(path: Path, names: object) -> dict[int, str]:
     pairs = names.items() if isinstance(names, dict) else enumerate(names or ())  # type: ignore[arg-type]
     numbered: dict[int, str] = {}
     for number, name in () if isinstance(names, str) else pairs:
-        if not (str(number).isdecimal() and isinstance(name, str) and name.strip()):
+        if not (_is_number(number) and isinstance(name, str) and name.strip()):
             raise DataError(
                 [f'{path}: names: {number!r}: {name!r}; expected a number and a name each']
             )
@@ -96,7 +98,12 @@ def _number_names(path: Path, names: object) -> dict[int, str]:
 
 def _count_values(shape: object) -> int:
     """Read kpt_shape: points, and numbers of each."""
-    if not (isinstance(shape, list) and all(str(one).isdecimal() for one in shape)):
+    if not (isinstance(shape, list) and all(map(_is_number, shape))):
         return 0
     points, values = [*map(int, shape), 0, 0][:2]
     return points * values
+
+
+def _is_number(value: object) -> bool:
+    text = str(value) if isinstance(value, str | int) else ''
+    return text.isdecimal() and len(text) <= _MOST_DIGITS

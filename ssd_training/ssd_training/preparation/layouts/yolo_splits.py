@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
-from ssd_training.data.sources.texts import decode_text
+from ssd_training.data.files import MAX_LIST_BYTES
+from ssd_training.data.sources.texts import read_text
 from ssd_training.errors import DataError
 from ssd_training.preparation.layouts.labelled import Split, split_of_name
 from ssd_training.preparation.layouts.listing import Listing
@@ -69,6 +70,9 @@ def _is_below(folder: Path, wanted: tuple[str, ...], root: Path) -> bool:
 
 
 def _read_list(listing: Listing, path: Path) -> set[Path]:
-    lines = decode_text(path.read_bytes(), str(path)).splitlines()
+    try:
+        lines = read_text(path, limit_bytes=MAX_LIST_BYTES).splitlines()
+    except DataError:  # A split that nobody can read is none.
+        return set()
     found = (listing.find_image(line.strip(), (path.parent, listing.root)) for line in lines)
     return {image for image in found if image}

@@ -103,11 +103,17 @@ def write_files(folder: Path, prepared: Prepared, root: Path) -> list[str]:
         )
         text = yaml.safe_dump(tree, sort_keys=False, allow_unicode=True, width=100)
         path = folder / name
-        if path.exists() and path.read_bytes() != (comment + text).encode():
+        if path.exists() and not _holds(path, comment + text):
             path.replace(folder / f'{name}.old')
             notes.append(f'the earlier {path} is {name}.old now')
         path.write_text(comment + text, encoding='utf-8')
     return notes
+
+
+def _holds(path: Path, text: str) -> bool:
+    content = text.encode()
+    # Of another size, it is another file; a pipe has none.
+    return path.is_file() and path.stat().st_size == len(content) and path.read_bytes() == content
 
 
 def model_name(folder: Path) -> str:
@@ -143,6 +149,7 @@ def _experiment(folder: Path, prepared: Prepared, root: Path) -> dict[str, Any]:
                 'max_boxes': max(_MAX_BOXES, most),
                 'invalid_boxes': 'error',
                 'exif_orientation': prepared.orientation,
+                'max_image_pixels': prepared.max_image_pixels,
                 'labels': list(labels),
                 'coco': {'annotations': '{split}.json', 'images': _literal(root.absolute())},
             },
