@@ -142,6 +142,7 @@ def _check(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> No
 def _train(arguments: argparse.Namespace, stop: 'StopRequest', tracker: 'Tracker') -> None:
     from ssd_training.experiments.merge import format_tree, load_experiment
     from ssd_training.runs.fingerprint import compute_fingerprint
+    from ssd_training.runs.layout import refuse_finished, run_path
 
     overrides = list(arguments.overrides)
     if arguments.seed is not None:
@@ -156,6 +157,10 @@ def _train(arguments: argparse.Namespace, stop: 'StopRequest', tracker: 'Tracker
         print(format_tree(merged))
         return
     fingerprint = compute_fingerprint(config, git_commit=arguments.git_commit)
+    writes = not arguments.dry_run and arguments.overfit_batch is None
+    if writes and not arguments.resume and not tracker.has_ledger:
+        # What comes takes seconds to import.
+        refuse_finished(run_path(config, fingerprint))
 
     from ssd_training.ledger.trainings.tracked_training import train_tracked
     from ssd_training.training import session

@@ -17,13 +17,13 @@ from ssd_training.runs.layout import (
     ARGUMENTS,
     CHECKPOINTS,
     CONFIG,
-    describe_finished,
     FINGERPRINT,
     LOG,
     LOGS,
     METRICS,
     read_metrics,
     read_status,
+    refuse_finished,
     run_path,
     STATUS,
     Status,
@@ -76,8 +76,7 @@ class RunFolder:
             nothing is ever overwritten
         """
         path = run_path(config, fingerprint)
-        if read_status(path) == Status.SUCCESS.value:
-            raise RunError([describe_finished(path)])
+        refuse_finished(path)
         if was_trained_in(path):
             raise RunError(
                 [

@@ -87,6 +87,17 @@ def read_metrics(path: Path) -> list[dict[str, Any]]:
     return [dict(entry) for entry in read_json_as(path, list[Entry])]
 
 
+def refuse_finished(path: Path) -> None:
+    """
+    Refuse to train a recipe again that was trained to its end.
+
+    :param path: its run folder
+    :raises RunError: when it was
+    """
+    if read_status(path) == Status.SUCCESS.value:
+        raise RunError([describe_finished(path)])
+
+
 def describe_finished(path: Path | str) -> str:
     """
     Say of a recipe that was trained to its end what can follow.

@@ -1,10 +1,7 @@
 """The commands: train on coloured rectangles, killed and gone on with, and export."""
 
-from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
-import io
 import json
-import logging
 import os
 from pathlib import Path
 import random
@@ -27,8 +24,9 @@ from ssd_training.runs.files import hash_file
 from ssd_training.train import CONFIG_ROOT
 from ssd_training.train import main as train_main
 from tests.patience import patience_s
-from tests.training.conftest import SHALLOW, TINY, UNCHANGED
+from tests.training.conftest import TINY, UNCHANGED
 from tests.training.fault_proxy import run_proxy
+from tests.training.in_process import call
 from tests.training.metadata_service import notice, run_metadata_service
 
 # Eight steps, a checkpoint after 2, 3, 4, 6 and 8; little to compile.
@@ -36,7 +34,7 @@ RECIPE = (
     *UNCHANGED,
     *('train.epochs=4', 'train.eval_every=4', 'train.batch_size=4', 'scheduler.warmup.steps=2'),
     *('checkpoint.save_every_steps=3', 'logging.log_interval_steps=1'),
-    *(*SHALLOW, 'backbone.freeze_until=block_4', 'input_size=[64, 64]'),
+    *('backbone.freeze_until=block_4', 'input_size=[64, 64]'),
 )
 NUM_STEPS = 8
 STORE = 's3://checkpoints/runs'
@@ -80,21 +78,13 @@ def train_here(data_root, work):
 
     TensorFlow is there already; the killed run below shows that a process does the same.
     """
-    logger = logging.getLogger('ssd_training')
 
     def run_with(*arguments, runs_root=None):
-        before = list(logger.handlers), logger.level, logger.propagate
-        out, err = io.StringIO(), io.StringIO()
-        with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
+        with pytest.MonkeyPatch.context() as patch:
             patch.setenv('DATA_ROOT', str(data_root))
             patch.setenv('RUNS_ROOT', str(runs_root or work / 'runs'))
-            try:
-                code = train_main(['--experiment_path', str(TINY), *RECIPE, *arguments])
-            except SystemExit as end:
-                code = end.code
-        logger.handlers[:], logger.propagate = before[0], before[2]
-        logger.setLevel(before[1])
-        return code, out.getvalue(), err.getvalue()
+            done = call(train_main, '--experiment_path', TINY, *RECIPE, *arguments)
+        return done.code, done.out, done.err
 
     return run_with
 
@@ -134,16 +124,7 @@ def run_folder(train_here):
 @pytest.fixture(scope='module')
 def deploy_config(work):
     tree = yaml.safe_load((CONFIG_ROOT / 'deploy/mobilenetv2_ssd_voc.yaml').read_text())
-    experiment = yaml.safe_load(TINY.read_text())
-    for override in SHALLOW:
-        key, _, value = override.partition('=')
-        section, *parents, name = key.split('.')
-        place = experiment['overrides'][section]
-        for parent in parents:
-            place = place[parent]
-        place[name] = yaml.safe_load(value)
-    (work / 'experiment.yaml').write_text(yaml.safe_dump(experiment))
-    tree['model_name'], tree['experiment_path'] = 'shapes', 'experiment.yaml'
+    tree['model_name'], tree['experiment_path'] = 'shapes', str(TINY)
     tree['deploy']['input']['size'] = [96, 96, 3]
     (work / 'deploy.yaml').write_text(yaml.safe_dump(tree))
     return work / 'deploy.yaml'
@@ -383,11 +364,22 @@ def assert_equal_runs(one, other, message):
     assert losses[0] == losses[1], message
 
 
-def test_training_the_same_recipe_again_exits_with_1_and_one_sentence(train, run_folder):
-    process = train()
+def test_training_the_same_recipe_again_exits_with_1_and_one_sentence(run_folder, data_root, work):
+    """Before TensorFlow is there, for which one would wait."""
+    code = (
+        'import sys\n'
+        'from ssd_training.train import main\n'
+        'print(main(sys.argv[1:]), "tensorflow" in sys.modules)'
+    )
 
-    assert process.returncode == 1
-    # Nothing else: the log lines of TensorFlow are not there.
+    process = subprocess.run(
+        [sys.executable, '-c', code, '--experiment_path', str(TINY), *RECIPE],
+        env=os.environ | {'DATA_ROOT': str(data_root), 'RUNS_ROOT': str(work / 'runs')},
+        capture_output=True,
+        text=True,
+    )
+
+    assert process.stdout.split() == ['1', 'False']
     (finding,) = process.stderr.splitlines()
     assert f'{run_folder}: this very recipe is finished (status: success)' in finding
 

@@ -76,6 +76,11 @@ class Tracker:
         finally:
             self._exits.close()
 
+    @property
+    def has_ledger(self) -> bool:
+        """Whether there is a ledger, which may know better what to do."""
+        return self._location is not None
+
     def claim(
         self, config: ExperimentConfig, fingerprint: str, git_commit: str | None
     ) -> str | None:

@@ -1,0 +1,37 @@
+"""Commands in the process of the test: it has TensorFlow already, which takes seconds to come."""
+
+from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import dataclass
+import io
+import logging
+
+
+@dataclass(frozen=True)
+class Done:
+    """What a command left: exit code, stdout, stderr."""
+
+    code: int
+    out: str
+    err: str
+
+
+def call(main, *arguments) -> Done:
+    """
+    Run a command as its module does when it is started.
+
+    :param main: of the module
+    :param arguments: of the command line
+    :return: how it ended
+    """
+    # Commands set up logging for a process of their own.
+    logger = logging.getLogger('ssd_training')
+    before = list(logger.handlers), logger.level, logger.propagate
+    out, err = io.StringIO(), io.StringIO()
+    with redirect_stdout(out), redirect_stderr(err):
+        try:
+            code = main([str(one) for one in arguments])
+        except SystemExit as end:
+            code = end.code
+    logger.handlers[:], logger.propagate = before[0], before[2]
+    logger.setLevel(before[1])
+    return Done(code, out.getvalue(), err.getvalue())
