@@ -24,13 +24,6 @@ UNCHANGED = tuple(
     f'augmentation.{change}.probability=0.0'
     for change in ('photometric', 'expand', 'crop', 'flip')
 )
-# Six blocks of 17, for tests of whatever the network is: its layers take seconds to trace.
-SHALLOW = (
-    'backbone.output_layers=[C3]',
-    'heads.extra_layers.levels=[{name: P4, reduce_channels: 32, channels: 64}, '
-    '{name: P5, reduce_channels: 32, channels: 64}]',
-    'priors.strides=[8, 16, 32]',
-)
 
 Load = Callable[..., ExperimentConfig]
 

@@ -207,7 +207,7 @@ def test_the_network_takes_pixels_as_it_takes_shares_of_white(trained, built, se
         strict=True,
     ):
         np.testing.assert_allclose(received, expected, atol=1e-5)
-        assert np.abs(received - other).max() > 1e-3
+        assert np.abs(received - other).max() > 1e-4
 
 
 @pytest.mark.slow
@@ -223,7 +223,7 @@ def test_uint8_pixels_give_what_floats_give(trained, copy):
     darker = model.run(image() * np.float32(255 / 256))
     for received, expected, other in zip(outputs, model.run(image()), darker, strict=True):
         np.testing.assert_allclose(received[0], expected, atol=1e-5)
-        assert np.abs(received[0] - other).max() > 1e-3
+        assert np.abs(received[0] - other).max() > 1e-4
 
 
 def test_weights_without_one_variable_are_an_error(trained, tmp_path):
@@ -293,7 +293,7 @@ def test_other_outputs_another_opset_and_shapes_are_found_at_once(copy):
         steps.validate(copy)
 
     text = str(error.value)
-    assert 'has shape (1, 7, 4); expected (1, 186, 4)' in text
+    assert 'has shape (1, 7, 4); expected (1, 648, 4)' in text
     assert 'scores is missing' in text and 'is one tensor too many' in text
     assert 'has opset 18; deploy.runtime.opset is 17' in text
 

@@ -113,7 +113,7 @@ def test_the_rest_of_the_chain_takes_the_file(direct, tmp_path):
     assert {'model_int8_cpu.onnx', 'model_int8_trt.onnx'} <= {
         path.name for path in direct.path.iterdir()
     }
-    assert len(cut_at_heads(direct.path / 'model.onnx', tmp_path / 'cut.onnx')) == 3
+    assert len(cut_at_heads(direct.path / 'model.onnx', tmp_path / 'cut.onnx')) == 2
 
 
 def test_an_unknown_layer_is_named(tiny_config):

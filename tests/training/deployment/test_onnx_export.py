@@ -121,7 +121,7 @@ def test_a_bundle_holds_what_was_trained_and_loads(built, small):
 
     assert bundle.labels == ('red', 'green', 'blue')
     manifest = bundle.manifest
-    assert (manifest.input_size_px, manifest.num_priors) == (96, 186)
+    assert (manifest.input_size_px, manifest.num_priors) == (96, 648)
     assert manifest.fingerprint == '0123456789ab'
     assert manifest.metrics['val/voc_ap_50/mAP'] == 0.25
     assert manifest.metrics['parity/boxes'] < 1e-4

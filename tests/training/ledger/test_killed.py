@@ -23,7 +23,7 @@ NUM_KILLS = 4
 RECIPE = (
     *UNCHANGED,
     *('train.epochs=6', 'train.eval_every=6', 'train.batch_size=4', 'scheduler.warmup.steps=2'),
-    *('backbone.freeze_until=block_14', 'input_size=[64, 64]', 'run.upload_every_steps=1'),
+    *('backbone.freeze_until=block_4', 'input_size=[64, 64]', 'run.upload_every_steps=1'),
     # Some are killed before their first upload.
     'experiment.max_attempts=10',
 )

@@ -19,7 +19,7 @@ from tests.training.conftest import TINY, UNCHANGED
 RECIPE = (
     *UNCHANGED,
     *('train.epochs=2', 'train.eval_every=1', 'train.batch_size=4', 'scheduler.warmup.steps=2'),
-    *('backbone.freeze_until=block_14', 'input_size=[64, 64]', 'checkpoint.save_every_steps=1'),
+    *('backbone.freeze_until=block_4', 'input_size=[64, 64]', 'checkpoint.save_every_steps=1'),
     'infrastructure.price_usd_per_hour=3600',
 )
 

@@ -208,16 +208,16 @@ def count_optimized(path, tmp_path):
     return collections.Counter(node.op_type for node in model.graph.node)
 
 
-def check_speed(float_path, int8_path, tmp_path, *, num_maps):
+def check_speed(float_path, int8_path, tmp_path, *, num_maps, num_sums):
     """Hold an optimized graph to what makes it fast: 2.0 times (depthwise), 2.4 times (3x3)."""
     plain = collections.Counter(node.op_type for node in onnx.load(float_path).graph.node)
 
     counts = count_optimized(int8_path, tmp_path)
 
-    assert counts['QLinearConv'] == plain['Conv'] > 60
+    assert counts['QLinearConv'] == plain['Conv'] >= 30
     # An island in float costs more than its arithmetic: it is dequantized and quantized again.
     assert counts['Conv'] == counts['FusedConv'] == counts['Clip'] == 0
-    assert counts['QLinearAdd'] == 10
+    assert counts['QLinearAdd'] == num_sums
     assert counts['QuantizeLinear'] == 1
     # Behind the heads, two a feature map, and nowhere else.
     assert counts['DequantizeLinear'] == plain['Reshape'] == 2 * num_maps
@@ -231,8 +231,8 @@ def test_onnx_runtime_computes_every_conv_and_add_of_the_cpu_file_in_int8(
     paths = {'small': (float_path, files['cpu'])}
     paths['released'] = (RELEASED / 'model.onnx', RELEASED / 'model_int8_cpu.onnx')
 
-    num_maps = {'small': 3, 'released': 6}[network]
-    check_speed(*paths[network], tmp_path, num_maps=num_maps)
+    num_maps, num_sums = {'small': (2, 3), 'released': (6, 10)}[network]
+    check_speed(*paths[network], tmp_path, num_maps=num_maps, num_sums=num_sums)
 
 
 @pytest.mark.slow
@@ -249,7 +249,7 @@ def test_onnx_runtime_computes_3x3_heads_in_int8(load, inputs, tmp_path):
 
     quantize_model(path, tmp_path / 'int8.onnx', target='cpu', grids=TensorGrids(ranges))
 
-    check_speed(path, tmp_path / 'int8.onnx', tmp_path, num_maps=3)
+    check_speed(path, tmp_path / 'int8.onnx', tmp_path, num_maps=2, num_sums=3)
 
 
 def test_the_input_normalization_is_not_quantized(float_path):
@@ -420,15 +420,16 @@ def test_sensitivity_names_the_layer_whose_range_is_wrong(tmp_path):
     assert (tmp_path / 'sensitivity.html').read_text().count('<tr><td>') == len(convs)
 
 
-@pytest.mark.parametrize(('network', 'num_layers'), [('small', 67), ('released', 88)])
+@pytest.mark.parametrize(('network', 'num_layers'), [('small', 30), ('released', 88)])
 def test_layers_have_the_names_that_keras_gives_them(float_path, network, num_layers):
     path = float_path if network == 'small' else RELEASED / 'model.onnx'
 
     titles = list(list_layers(path).values())
 
     assert len(set(titles)) == len(titles) == num_layers
-    assert {'Conv1', 'expanded_conv_project', 'block_16_depthwise', 'Conv_1'} < set(titles)
-    assert {'extra_1_reduce', 'head_0_cls', 'head_2_box_depthwise'} < set(titles)
+    assert {'Conv1', 'expanded_conv_project', 'block_5_depthwise'} < set(titles)
+    assert network == 'small' or {'block_16_depthwise', 'Conv_1'} < set(titles)
+    assert {'extra_1_reduce', 'head_0_cls', 'head_1_box_depthwise'} < set(titles)
 
 
 def test_the_table_says_where_nothing_was_timed():

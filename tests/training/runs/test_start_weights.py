@@ -87,8 +87,8 @@ def assert_rows_follow_labels(model, source, shift=0.0):
         )
         for value, expected in pairs:
             np.testing.assert_array_equal(value, expected + np.float32(shift))
-    kernel = model.get_layer('head_2_cls').get_weights()[0].reshape(-1, 6, 5)
-    expected = source.get_layer('head_2_cls').get_weights()[0].reshape(-1, 6, 4)
+    kernel = model.get_layer('head_1_cls').get_weights()[0].reshape(-1, 6, 5)
+    expected = source.get_layer('head_1_cls').get_weights()[0].reshape(-1, 6, 4)
     np.testing.assert_array_equal(
         kernel[..., [0, 2, 3]], expected[..., [0, 3, 1]] + np.float32(shift)
     )
@@ -218,7 +218,7 @@ def test_a_bundle_has_no_statistics_to_train_from_and_says_so(released, load, ov
     ('overrides', 'message'),
     [
         (
-            ['priors.aspect_ratios=[[1.0],[1.0],[1.0]]'],
+            ['priors.aspect_ratios=[[1.0],[1.0]]'],
             'head_1_box: .*: 6 priors a cell, not 2',
         ),
         (

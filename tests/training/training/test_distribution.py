@@ -23,7 +23,7 @@ from tests.training.conftest import TINY, UNCHANGED
 RECIPE = (
     *UNCHANGED,
     *('train.epochs=10', 'train.eval_every=10', 'train.batch_size=4', 'scheduler.warmup.steps=2'),
-    *('input_size=[64, 64]', 'backbone.freeze_until=block_14', 'backbone.freeze_bn=true'),
+    *('input_size=[64, 64]', 'backbone.freeze_until=block_4', 'backbone.freeze_bn=true'),
     *('logging.log_interval_steps=1', 'train.ema.enabled=false'),
 )
 NUM_STEPS = 20

@@ -35,7 +35,7 @@ from ssd_training.training import loop, session, trainer
 from ssd_training.training.keeper import is_better
 from ssd_training.training.resuming import go_on, take_over
 from ssd_training.training.trained import load_float
-from tests.training.conftest import SHALLOW, UNCHANGED
+from tests.training.conftest import UNCHANGED
 
 FINGERPRINT = '0' * 12
 TIMES = ('timestamp', 'train/images_per_s', 'train/data_wait_share')
@@ -130,7 +130,6 @@ def built(load):
         load(
             'tiny',
             *UNCHANGED,
-            *SHALLOW,
             'input_size=[64, 64]',
             'backbone.freeze_until=block_4',
             'train.epochs=3',

@@ -17,11 +17,10 @@ from ssd_training.training.freezing import plan_phases
 from ssd_training.training.schedule import build_schedule
 from ssd_training.training.train_step import loading_size_hw
 from ssd_training.training.weight_average import WeightAverage
-from tests.training.conftest import SHALLOW
 
 # Little to compile: what comes before the extra levels does not train.
 STEPS_PER_EPOCH = 2
-SMALL = (*SHALLOW, 'input_size=[64, 64]', 'backbone.freeze=true', 'backbone.freeze_bn=true')
+SMALL = ('input_size=[64, 64]', 'backbone.freeze=true', 'backbone.freeze_bn=true')
 
 
 @pytest.fixture(scope='module')
@@ -184,7 +183,7 @@ def test_training_in_float16_makes_the_loss_fall_and_keeps_the_scale(make_step):
 
 def test_a_network_at_another_size_is_the_one_that_is_built_for_it(load):
     """Sides of 96 px are even on all maps, those of 75 px are not."""
-    config, other = (load('tiny', *SHALLOW, f'input_size=[{px}, {px}]') for px in (96, 75))
+    config, other = (load('tiny', f'input_size=[{px}, {px}]') for px in (96, 75))
     model, expected = building.build_model(config), building.build_model(other)
     expected.set_weights(model.get_weights())
     images = np.random.default_rng(0).random((2, 75, 75, 3), np.float32)
@@ -278,7 +277,6 @@ def test_a_state_given_back_goes_on_in_its_phase(unfrozen):
 def test_what_can_not_be_unfrozen_is_said(load, freeze_until, message):
     config = load(
         'tiny',
-        *SHALLOW,
         'backbone.freeze_until=block_3',
         f'train.unfreeze=[{{epoch: 2, freeze_until: {freeze_until}, freeze_bn: true}}]',
     )

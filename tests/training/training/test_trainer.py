@@ -11,10 +11,9 @@ from ssd_training.data.batches.pipeline import training_batches
 from ssd_training.data.datasets import read_split
 from ssd_training.targets.matching import GroundTruthBatch
 from ssd_training.training import trainer
-from tests.training.conftest import SHALLOW
 from tests.training.shapes_voc import write_image, write_shapes_voc
 
-SMALL = (*SHALLOW, 'input_size=[64, 64]')
+SMALL = ('input_size=[64, 64]',)
 FROZEN = (
     *SMALL,
     *('backbone.freeze_until=block_3', 'backbone.freeze_bn=true', 'train.ema.decay=0.05'),
