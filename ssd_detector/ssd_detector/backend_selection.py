@@ -15,6 +15,7 @@ from ssd_detector.backends.tensorrt.api import BuildOptions, load_module, MODULE
 from ssd_detector.backends.tensorrt.backend import TensorRtBackend
 from ssd_detector.bundles.bundle import AUTO, Bundle
 from ssd_detector.bundles.contents import INT8_CPU, INT8_TRT, MODEL, MODEL_FP16
+from ssd_detector.cpu_runtimes import Choice, choose_runtime, ONNX_RUNTIME, OPENVINO
 from ssd_detector.engines import check_engine, find_engine, require_gpu, store_engine
 from ssd_detector.errors import BackendError
 
@@ -37,7 +38,7 @@ class BackendRequest:
     What shall run a bundle.
 
     :param backend: one of BACKENDS; auto takes TensorRT when an engine for this machine is there,
-        then OpenVINO for INT8 where it is installed and the CPU has VNNI, then ONNX Runtime
+        else of OpenVINO and ONNX Runtime whichever is the faster one here, see cpu_runtimes
     :param model: a model file of the bundle; auto takes the one of the precision
     :param precision: one of PRECISIONS; auto is the bundle's deploy.runtime.precision
     :param num_threads: threads of one inference on the CPU; 0 is automatic
@@ -156,24 +157,31 @@ def _open_on_cpu(bundle: Bundle, request: BackendRequest, precision: str) -> Bac
     # A file that is named is for TensorRT here; the one of the precision stands in for it.
     model = AUTO if request.backend == 'tensorrt' else request.model
     path = bundle.model_path(model, cpu_model_name(precision))
-    is_int8 = path.name in (INT8_CPU, INT8_TRT)
-    if request.backend == 'openvino' or (
-        request.backend != 'onnxruntime'
-        and path.name == INT8_CPU
-        and multiplies_int8_exactly()
-        and find_spec('openvino') is not None
-    ):
-        backend = OpenVinoBackend(path, num_threads=request.num_threads)
-        if is_int8 and not multiplies_int8_exactly():
-            backend.notice = Notice(_SATURATES, needs_action=True)
-            logger.warning('%s', _SATURATES)
-        return backend
-    return OnnxRuntimeBackend(
-        path,
-        num_threads=request.num_threads,
-        providers=request.providers,
-        require_gpu=request.require_gpu,
-    )
+    if request.backend == 'auto' and tuple(request.providers) == CPU_PROVIDERS:
+        choice = choose_runtime(bundle, path, num_threads=request.num_threads)
+    else:
+        choice = Choice(OPENVINO if request.backend == OPENVINO else ONNX_RUNTIME)
+    if choice.runtime == OPENVINO:
+        backend: OpenVinoBackend | OnnxRuntimeBackend = _open_openvino(path, request)
+    else:
+        backend = OnnxRuntimeBackend(
+            path,
+            num_threads=request.num_threads,
+            providers=request.providers,
+            require_gpu=request.require_gpu,
+        )
+    if choice.reason and not backend.notice.text:
+        backend.notice = Notice(choice.reason)
+        logger.info('%s', choice.reason)
+    return backend
+
+
+def _open_openvino(path: Path, request: BackendRequest) -> OpenVinoBackend:
+    backend = OpenVinoBackend(path, num_threads=request.num_threads)
+    if path.name in (INT8_CPU, INT8_TRT) and not multiplies_int8_exactly():
+        backend.notice = Notice(_SATURATES, needs_action=True)
+        logger.warning('%s', _SATURATES)
+    return backend
 
 
 def _complain(bundle: Bundle, request: BackendRequest, precision: str, reason: str) -> None:

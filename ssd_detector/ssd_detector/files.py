@@ -44,6 +44,20 @@ def read_file(path: Path, *, limit_bytes: int, homes: Sequence[Path] = ()) -> by
     return bytes(content)
 
 
+def cache_folder(*parts: str) -> Path | None:
+    """
+    Name a folder for what can be had again: engines, what was measured.
+
+    :param parts: of its name
+    :return: below XDG_CACHE_HOME, or ~/.cache; None for a user without a home
+    """
+    try:
+        root = os.environ.get('XDG_CACHE_HOME') or Path.home() / '.cache'
+    except RuntimeError:
+        return None
+    return Path(root, 'ssd_detector', *parts)
+
+
 @contextmanager
 def open_file(path: Path, *, limit_bytes: int, homes: Sequence[Path] = ()) -> Iterator[BinaryIO]:
     """

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 import os
 import sys
+import threading
 
 # From 1.29 on onnxruntime writes a device id below HOME and reports to Microsoft, unless this
 # variable says otherwise when it is imported.
@@ -11,6 +12,7 @@ ONNXRUNTIME_VARIABLE = 'ORT_DISABLE_TELEMETRY'
 # openvino sends an event to Google Analytics, from a fork of the process, whenever it is imported;
 # where this package is not installed it does not.
 OPENVINO_REPORTER = 'openvino_telemetry'
+_one_at_a_time = threading.Lock()
 
 
 def silence_onnxruntime() -> None:
@@ -22,16 +24,19 @@ def silence_onnxruntime() -> None:
 @contextmanager
 def silent_openvino() -> Iterator[None]:
     """Hide what openvino reports with, while openvino is imported; others may import it later."""
-    loaded = {name: module for name, module in sys.modules.items() if _is_reporter(name)}
-    for name in loaded:
-        del sys.modules[name]
-    # As the import system has it: a module that can't be imported.
-    sys.modules[OPENVINO_REPORTER] = None  # type: ignore[assignment]
-    try:
-        yield
-    finally:
-        del sys.modules[OPENVINO_REPORTER]
-        sys.modules.update(loaded)
+    with _one_at_a_time:
+        # A copy: other threads may import something meanwhile.
+        modules = sys.modules.copy()
+        loaded = {name: module for name, module in modules.items() if _is_reporter(name)}
+        for name in loaded:
+            del sys.modules[name]
+        # As the import system has it: a module that can't be imported.
+        sys.modules[OPENVINO_REPORTER] = None  # type: ignore[assignment]
+        try:
+            yield
+        finally:
+            del sys.modules[OPENVINO_REPORTER]
+            sys.modules.update(loaded)
 
 
 def _is_reporter(name: str) -> bool:

@@ -1,6 +1,7 @@
 """What this machine's processor can do."""
 
 from functools import cache
+import hashlib
 from pathlib import Path
 import platform
 
@@ -21,9 +22,29 @@ def multiplies_int8_exactly() -> bool:
     """
     if platform.machine().lower() not in ('x86_64', 'amd64'):
         return True
+    return not _VNNI.isdisjoint(_read_fields().get('flags', '').split())
+
+
+@cache
+def describe_cpu() -> str:
+    """
+    Describe the processor, so that another one is told from it.
+
+    :return: architecture, model, and a hash of what it can do
+    """
+    fields = _read_fields()
+    model = fields.get('model name') or fields.get('CPU part', '')
+    # Linux says `flags` on x86 and `Features` on ARM.
+    features = fields.get('flags', '') + fields.get('Features', '')
+    digest = hashlib.sha256(features.encode()).hexdigest()
+    return f'{platform.machine()} {model} {digest[:12]}'
+
+
+def _read_fields() -> dict[str, str]:
+    """Read what Linux says of the first core; nothing elsewhere."""
     try:
         text = _CPU_INFO.read_text(encoding='ascii', errors='replace')
     except OSError:
-        return False
-    flags = next((line for line in text.splitlines() if line.startswith('flags')), '')
-    return not _VNNI.isdisjoint(flags.split())
+        return {}
+    pairs = (line.partition(':') for line in text.split('\n\n')[0].splitlines())
+    return {name.strip(): value.strip() for name, _, value in pairs}

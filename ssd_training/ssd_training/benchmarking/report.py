@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+import itertools
 import os
 from pathlib import Path
 import platform
@@ -155,32 +156,31 @@ def _judge_auto(bundle: Bundle, timings: Sequence[Timing]) -> list[dict[str, Any
     """Compare what `backend: auto` takes with the fastest, per precision and setting."""
     verdicts = []
     settings = sorted({(timing.num_threads, timing.batch_size) for timing in timings})
-    for precision in ('FP32', 'INT8'):
+    for precision, setting in itertools.product(('FP32', 'INT8'), settings):
         if precision == 'INT8' and INT8_CPU not in bundle.manifest.models:
             continue
-        request = BackendRequest(precision=precision, engine_build='off')
+        request = BackendRequest(precision=precision, num_threads=setting[0], engine_build='off')
         chosen = open_backend(bundle, request).description
-        for setting in settings:
-            same = [
-                timing
-                for timing in timings
-                if (timing.num_threads, timing.batch_size) == setting
-                and timing.candidate.precision == precision
-            ]
-            auto = [timing for timing in same if _is_same(timing, chosen)]
-            if not auto:
-                continue
-            best = min(same, key=lambda timing: timing.inference_ms)
-            verdicts.append(
-                {
-                    'precision': precision,
-                    'num_threads': setting[0],
-                    'batch_size': setting[1],
-                    'fastest': best.candidate.name,
-                    'auto': auto[0].candidate.name,
-                    'slower_percent': 100 * (auto[0].inference_ms / best.inference_ms - 1),
-                }
-            )
+        same = [
+            timing
+            for timing in timings
+            if (timing.num_threads, timing.batch_size) == setting
+            and timing.candidate.precision == precision
+        ]
+        auto = [timing for timing in same if _is_same(timing, chosen)]
+        if not auto:
+            continue
+        best = min(same, key=lambda timing: timing.inference_ms)
+        verdicts.append(
+            {
+                'precision': precision,
+                'num_threads': setting[0],
+                'batch_size': setting[1],
+                'fastest': best.candidate.name,
+                'auto': auto[0].candidate.name,
+                'slower_percent': 100 * (auto[0].inference_ms / best.inference_ms - 1),
+            }
+        )
     return verdicts
 
 

@@ -7,6 +7,9 @@ import json
 import os
 from pathlib import Path
 
+from ssd_detector.errors import BackendError
+from ssd_detector.files import cache_folder
+
 _SHOWN = {
     'model_sha256': 'the model (sha256)',
     'runtime': 'TensorRT',
@@ -99,9 +102,12 @@ def default_folder(bundle_name: str) -> Path:
 
     :param bundle_name: from the manifest
     :return: below XDG_CACHE_HOME, or ~/.cache
+    :raises BackendError: for a user without a home
     """
-    cache = os.environ.get('XDG_CACHE_HOME') or Path.home() / '.cache'
-    return Path(cache, 'ssd_detector', 'engines', bundle_name)
+    folder = cache_folder('engines', bundle_name)
+    if folder is None:
+        raise BackendError('engine_folder: this user has no home; set XDG_CACHE_HOME to a folder')
+    return folder
 
 
 def _record_path(path: Path) -> Path:
