@@ -12,6 +12,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from ssd_detector.command_line import Parser
+from ssd_detector.printable import printable
 from ssd_training.command_line import positive, run_command
 from ssd_training.deployment.arguments import add_deploy_config, read_deploy_config
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from ssd_training.prediction.frame_sources import Unreadable
     from ssd_training.prediction.predictions import Prediction
 
+_MOST_NAMED = 100
 _MODELS = {'auto': 'auto', 'fp32': 'model.onnx', 'int8': 'model_int8_cpu.onnx'}
 
 
@@ -59,6 +61,9 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument('--max_detections', type=int)
     parser.add_argument('--max_frames', type=positive, help='of a video or stream (default: all)')
     parser.add_argument(
+        '--max_image_pixels', type=positive, help='of a picture or frame (100 million)'
+    )
+    parser.add_argument(
         '--output_dir', type=Path, default=Path('inference_out'), help='(inference_out)'
     )
     parser.add_argument('--json', action='store_true', help='one JSON object an image')
@@ -69,15 +74,21 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
 def _predict(arguments: argparse.Namespace) -> None:
     from contextlib import closing
 
+    from ssd_detector.images.claims import MAX_IMAGE_PIXELS
     from ssd_training.errors import DataError
-    from ssd_training.prediction.frame_sources import open_frame_source, Unreadable
+    from ssd_training.prediction.frame_sources import Unreadable
+    from ssd_training.prediction.opening import open_frame_source
     from ssd_training.prediction.predictions import predict
 
     config = read_deploy_config(arguments)
-    source = open_frame_source(_choose_source(arguments, config), arguments.output_dir)
+    source = open_frame_source(
+        _choose_source(arguments, config),
+        arguments.output_dir,
+        max_pixels=arguments.max_image_pixels or MAX_IMAGE_PIXELS,
+    )
     detector = _open_detector(arguments, config)
     unreadable: list[str] = []
-    num_good = 0
+    num_good = num_bad = 0
     predictions = predict(
         detector,
         source,
@@ -90,13 +101,17 @@ def _predict(arguments: argparse.Namespace) -> None:
             for found in predictions:
                 _print(found, as_json=arguments.json)
                 if isinstance(found, Unreadable):
-                    unreadable.append(found.reason)
+                    num_bad += 1
+                    # A stream may have any number of them.
+                    unreadable += [found.reason] if num_bad <= _MOST_NAMED else []
                 else:
                     num_good += 1
     except KeyboardInterrupt:
         print('stopped', file=sys.stderr)
     if unreadable:
-        raise DataError([*unreadable, f'{len(unreadable)} unreadable, {num_good} predicted'])
+        if rest := num_bad - len(unreadable):
+            unreadable.append(f'... and {rest} more')
+        raise DataError([*unreadable, f'{num_bad} unreadable, {num_good} predicted'])
 
 
 def _print(found: 'Prediction | Unreadable', *, as_json: bool) -> None:
@@ -108,7 +123,7 @@ def _print(found: 'Prediction | Unreadable', *, as_json: bool) -> None:
     elif not isinstance(found, Unreadable):
         print(found)
         if found.frame.index is None:
-            print(f'Saved → {found.path}')
+            print(f'Saved → {printable(str(found.path))}')
 
 
 def _choose_source(arguments: argparse.Namespace, config: 'DeployConfig | None') -> str:

@@ -17,6 +17,8 @@ from ssd_detector_ros.parameters.settings import MAX_LABELS
 from ssd_detector_ros.parameters.static_settings import LONGEST_TEXT, MAX_CAMERAS
 from ssd_detector_ros.requests.services import MOST_REQUESTS
 from ssd_training.data import files
+from ssd_training.prediction.frame_sources import PART_TIMEOUT_S
+from ssd_training.prediction.mjpeg import MAX_PART_BYTES
 
 PAGE = Path(__file__).parents[2] / 'docs/security.md'
 MIB = 2**20
@@ -61,6 +63,7 @@ def test_the_page_has_the_budgets_of_the_code():
         'list of a split': f'{files.MAX_LIST_BYTES // MIB} MiB',
         'JSON or XML of a whole split': f'{files.MAX_SPLIT_BYTES // MIB} MiB',
         'side of a picture, as its labels claim': f'{files.MAX_SIDE_PX} px',
+        'a part of an MJPEG stream': f'{MAX_PART_BYTES // MIB} MiB, {PART_TIMEOUT_S:g} s',
         'requests of a service that wait': f'{MOST_REQUESTS}',
         'from the first signal to the end': '2 s',
     }

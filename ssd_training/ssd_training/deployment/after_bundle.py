@@ -16,7 +16,8 @@ from ssd_detector.verify import verify_bundle
 from ssd_training.benchmarking.report import BenchmarkOptions, format_report, run_benchmark
 from ssd_training.deployment.build import Build, SAVED_MODEL
 from ssd_training.errors import DataError, ExportError
-from ssd_training.prediction.frame_sources import open_frame_source, Unreadable
+from ssd_training.prediction.frame_sources import Unreadable
+from ssd_training.prediction.opening import open_frame_source
 from ssd_training.prediction.predictions import predict
 
 _PREDICTIONS = 'predictions'

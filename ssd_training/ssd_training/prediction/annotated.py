@@ -1,5 +1,7 @@
 """Writes annotated pictures and videos, aside first: what is there under its name is whole."""
 
+import errno
+import os
 from pathlib import Path
 from typing import Protocol
 
@@ -8,20 +10,29 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ssd_training.errors import DataError
-from ssd_training.prediction.frame_sources import Frame, FrameSource, Video, VIDEO_SUFFIX
+from ssd_training.prediction.frame_sources import (
+    Frame,
+    FrameSource,
+    Pictures,
+    Unreadable,
+    VIDEO_SUFFIX,
+)
+
+# The next picture has another name; a full disk it would find as well.
+_FAULTS_OF_NAMES = {errno.ENAMETOOLONG, errno.EISDIR, errno.ENOTDIR, errno.ELOOP, errno.EINVAL}
 
 
 class Writer(Protocol):
     """Takes annotated images."""
 
-    def write(self, frame: Frame, annotated_rgb: NDArray[np.uint8]) -> Path:
+    def write(self, frame: Frame, annotated_rgb: NDArray[np.uint8]) -> Path | Unreadable:
         """
         Take one.
 
         :param frame: that was annotated
         :param annotated_rgb: (H, W, 3) uint8
-        :return: the file that it is in, or will be after close
-        :raises DataError: when it can't be written
+        :return: the file that it is in, or will be after close; or why this one can't be written
+        :raises DataError: when none can be written
         """
 
     def close(self) -> None:
@@ -36,9 +47,9 @@ def open_writer(source: FrameSource, folder: Path) -> Writer:
     :param folder: of the results
     :return: pictures for pictures, a video for the rest
     """
-    if isinstance(source, Video):
-        return VideoWriter(folder / f'{source.name}{VIDEO_SUFFIX}', source.rate_hz)
-    return PictureWriter(folder)
+    if isinstance(source, Pictures):
+        return PictureWriter(folder)
+    return VideoWriter(folder / f'{source.name}{VIDEO_SUFFIX}', source.rate_hz)
 
 
 class PictureWriter:
@@ -51,31 +62,44 @@ class PictureWriter:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    def write(self, frame: Frame, annotated_rgb: NDArray[np.uint8]) -> Path:
+    def write(self, frame: Frame, annotated_rgb: NDArray[np.uint8]) -> Path | Unreadable:
         """
         Write one picture.
 
         :param frame: that was annotated
         :param annotated_rgb: (H, W, 3) uint8
-        :return: the file
-        :raises DataError: when it can't be written
+        :return: the file, or why this one can't be written
+        :raises DataError: when none can be written
         """
         path = self._folder / frame.name
-        image_bgr = cv2.cvtColor(annotated_rgb, cv2.COLOR_RGB2BGR)
-        is_encoded, encoded = cv2.imencode(path.suffix, image_bgr)
-        aside = path.with_name(f'.{path.name}.partial')
+        content = _encode(annotated_rgb, path.suffix)
+        if content is None:
+            height_px, width_px = annotated_rgb.shape[:2]
+            fault = f'a copy of {width_px}x{height_px} pixels can not be written as {path.suffix}'
+            return Unreadable(frame.name, f'{frame.name}: {fault}; make it PNG')
+        # A name of its own: one with something added may be too long.
+        aside = path.with_name(f'.{os.getpid()}.partial')
         try:
-            if not is_encoded:
-                raise OSError(f'{path.suffix} can not be encoded')
             path.parent.mkdir(parents=True, exist_ok=True)
-            aside.write_bytes(encoded.tobytes())
+            aside.write_bytes(content)
             aside.replace(path)
         except OSError as error:
-            raise DataError([f'{path}: can not be written ({error})']) from error
+            text = f'can not be written ({error.strerror})'
+            if error.errno in _FAULTS_OF_NAMES:
+                return Unreadable(frame.name, f'{frame.name}: a copy {text}')
+            raise DataError([f'{path}: {text}']) from error
         return path
 
     def close(self) -> None:
         """Do nothing: every picture is finished."""
+
+
+def _encode(image_rgb: NDArray[np.uint8], suffix: str) -> bytes | None:
+    try:
+        is_encoded, encoded = cv2.imencode(suffix, cv2.cvtColor(image_rgb, cv2.COLOR_RGB2BGR))
+    except cv2.error:
+        return None
+    return encoded.tobytes() if is_encoded else None
 
 
 class VideoWriter:

@@ -9,16 +9,17 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ssd_detector.errors import ConfigError
-from ssd_detector.images.decoding import IMAGE_SUFFIXES
+from ssd_training.data.images.decoding import Decoding
 from ssd_training.data.images.records import ImageFile
 from ssd_training.errors import DataError
+from ssd_training.prediction.mjpeg import open_stream, read_parts
 
 VIDEO_SUFFIX = '.mp4'
-_TIMEOUT_MS = 10_000
+TIMEOUT_S = 10.0
+PART_TIMEOUT_S = 30.0
 # A video's header may promise a little more than there is.
 _ALLOWED_MISSING = 0.02
-_DEFAULT_RATE_HZ = 25.0
+DEFAULT_RATE_HZ = 25.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,7 +40,7 @@ class Frame:
 @dataclass(frozen=True)
 class Unreadable:
     """
-    What can't be read.
+    What can't be read, or has a copy that can't be written.
 
     :param name: as of Frame
     :param reason: in a sentence
@@ -56,10 +57,12 @@ class Pictures:
 
     :param paths: of the files
     :param root: that their names start from
+    :param decoding: how
     """
 
     paths: tuple[Path, ...]
     root: Path
+    decoding: Decoding
 
     @property
     def total(self) -> int:
@@ -75,8 +78,8 @@ class Pictures:
         for path in self.paths:
             name = str(path.relative_to(self.root))
             try:
-                image = ImageFile(path)
-                yield Frame(name, image.decoding.decode(image.read_bytes(), name))
+                content = ImageFile(path, decoding=self.decoding).read_bytes()
+                yield Frame(name, self.decoding.decode(content, name))
             except DataError as error:
                 yield Unreadable(name, '; '.join(error.findings))
 
@@ -104,7 +107,7 @@ class Video:
         :return: each frame; at last, that a file ended too early
         :raises DataError: when it can't be opened
         """
-        with _capture(self.address) as capture:
+        with open_capture(self.address) as capture:
             index = 0
             while True:
                 is_there, image_bgr = capture.read()
@@ -119,83 +122,60 @@ class Video:
                 )
 
 
-FrameSource = Pictures | Video
-
-
-def open_frame_source(given: str, output_dir: Path) -> FrameSource:
+@dataclass(frozen=True)
+class MjpegStream:
     """
-    Find out what an argument means.
+    JPEG after JPEG over HTTP.
 
-    :param given: a picture, a folder of them, a video, a camera's index, a URL
-    :param output_dir: of the results; left out when it is below the folder that is searched
-    :return: the source
-    :raises ConfigError: when it is none of them, or the results would replace it
-    :raises DataError: when video, camera or stream can't be opened
+    :param url: http or https
+    :param name: of the results
+    :param decoding: how
     """
-    path = Path(given)
-    if given.isdigit() and not path.exists():
-        return _open_video(int(given), f'camera_{given}')
-    if '://' in given:
-        return _open_video(given, _name_of(given))
-    if path.is_dir():
-        return _open_pictures(_find_pictures(path, output_dir.resolve()), path, output_dir)
-    if not path.is_file():
-        raise ConfigError(
-            [
-                f'{given}: no such file or folder; expected a picture, a folder of pictures, a '
-                f'video, the index of a camera, or a URL'
-            ]
-        )
-    if path.suffix.lower() in IMAGE_SUFFIXES:
-        return _open_pictures((path,), path.parent, output_dir)
-    if (output_dir / f'{path.stem}{VIDEO_SUFFIX}').resolve() == path.resolve():
-        raise ConfigError([f'--output_dir: {path} would be replaced; give another folder'])
-    return _open_video(given, path.stem)
+
+    url: str
+    name: str
+    decoding: Decoding
+    total: None = None
+    rate_hz: float = DEFAULT_RATE_HZ
+
+    def frames(self) -> Iterator[Frame | Unreadable]:
+        """
+        Read one after the other, to the end.
+
+        :return: each frame, or why it can't be read; at last, what ended a stream that is none
+        """
+        index = 0
+        with open_stream(self.url, timeout_s=TIMEOUT_S) as opened:
+            try:
+                parts = read_parts(*opened, timeout_s=PART_TIMEOUT_S) if opened else ()
+                for content in parts:
+                    yield self._decode(content, index)
+                    index += 1
+            except DataError as error:
+                yield Unreadable(self.name, f'{self.name}: after {index} frames {error}')
+                return
+        if index == 0:
+            yield Unreadable(self.name, f'{self.name}: no frame can be read')
+
+    def _decode(self, content: bytes, index: int) -> Frame | Unreadable:
+        try:
+            return Frame(self.name, self.decoding.decode(content, f'{self.name} #{index}'), index)
+        except DataError as error:
+            return Unreadable(self.name, '; '.join(error.findings))
 
 
-def _open_pictures(paths: tuple[Path, ...], root: Path, output_dir: Path) -> Pictures:
-    given = {path.resolve() for path in paths}
-    if any((output_dir / path.relative_to(root)).resolve() in given for path in paths):
-        raise ConfigError(
-            [f'--output_dir: {output_dir}: its pictures would be replaced; give another folder']
-        )
-    return Pictures(paths, root)
-
-
-def _find_pictures(folder: Path, left_out: Path) -> tuple[Path, ...]:
-    has_results = folder.resolve() in left_out.parents
-    paths = tuple(
-        path
-        for path in sorted(folder.rglob('*'))
-        if path.suffix.lower() in IMAGE_SUFFIXES
-        and not (has_results and left_out in path.resolve().parents)
-    )
-    if not paths:
-        raise ConfigError([f'{folder}: holds no picture ({", ".join(IMAGE_SUFFIXES)})'])
-    return paths
-
-
-def _name_of(url: str) -> str:
-    """Make a file name of host and path, without user and password."""
-    place = url.split('://', 1)[1].split('?')[0].rpartition('@')[2]
-    return ''.join(
-        letter if letter.isalnum() or letter in '.-' else '_' for letter in place
-    ).strip('_')
-
-
-def _open_video(address: str | int, name: str) -> Video:
-    with _capture(address) as capture:
-        count = int(capture.get(cv2.CAP_PROP_FRAME_COUNT))
-        rate_hz = capture.get(cv2.CAP_PROP_FPS)
-    # MJPEG streams claim thousands.
-    is_rate = 0 < rate_hz < 1000
-    return Video(
-        address, name, count if count > 0 else None, rate_hz if is_rate else _DEFAULT_RATE_HZ
-    )
+FrameSource = Pictures | Video | MjpegStream
 
 
 @contextmanager
-def _capture(address: str | int) -> Iterator[cv2.VideoCapture]:
+def open_capture(address: str | int) -> Iterator[cv2.VideoCapture]:
+    """
+    Open a video, a camera or a stream of FFmpeg's.
+
+    :param address: as of Video
+    :return: what is open
+    :raises DataError: when it can't be opened
+    """
     capture = _open(address)
     try:
         if not capture.isOpened():
@@ -209,7 +189,7 @@ def _open(address: str | int) -> cv2.VideoCapture:
     if isinstance(address, int):
         return cv2.VideoCapture(address)
     timeouts = (cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, cv2.CAP_PROP_READ_TIMEOUT_MSEC)
-    options = [part for timeout in timeouts for part in (timeout, _TIMEOUT_MS)]
+    options = [part for timeout in timeouts for part in (timeout, round(1e3 * TIMEOUT_S))]
     return cv2.VideoCapture(address, cv2.CAP_FFMPEG, options)
 
 
@@ -217,5 +197,18 @@ def _describe_failure(address: str | int) -> str:
     if isinstance(address, int):
         return f'camera {address}: can not be opened; see ls /dev/video*, and whether it is in use'
     if '://' in address:
-        return f'{_name_of(address)}: no stream there; try the address in a browser or ffplay'
+        return f'{name_of(address)}: no stream there; try the address in a browser or ffplay'
     return f'{address}: can not be opened as a video; convert it (ffmpeg) or check the file'
+
+
+def name_of(url: str) -> str:
+    """
+    Make a file name of host and path, without user and password.
+
+    :param url: of a stream
+    :return: letters, digits, dots, dashes and underscores
+    """
+    place = url.split('://', 1)[1].split('?')[0].rpartition('@')[2]
+    return ''.join(
+        letter if letter.isalnum() or letter in '.-' else '_' for letter in place
+    ).strip('_')

@@ -15,6 +15,7 @@ from rich.console import Console
 from ssd_detector import Detections, Detector
 from ssd_detector.errors import ConfigError, ImageError
 from ssd_detector.images.drawing import draw_detections
+from ssd_detector.printable import printable
 from ssd_training.prediction.annotated import open_writer
 from ssd_training.prediction.frame_sources import Frame, FrameSource, Unreadable
 from ssd_training.progress import count_progress
@@ -71,7 +72,7 @@ class Prediction:
             (label, round(float(s), 2))
             for label, s in zip(found.labels, found.scores, strict=True)
         ]
-        return f'{name}  {len(pairs)} detections: {pairs}'
+        return printable(f'{name}  {len(pairs)} detections: {pairs}')
 
 
 def predict(
@@ -90,9 +91,9 @@ def predict(
     :param folder: of the annotated copies
     :param max_frames: None takes all
     :param is_shown: in a window, too
-    :return: what was found in each image, or why it can't be read
+    :return: what was found in each image, or why it can't be read or its copy written
     :raises ConfigError: when there is no screen to show anything on
-    :raises DataError: when a copy can't be written
+    :raises DataError: when no copy can be written
     """
     if is_shown:
         _open_window()
@@ -113,6 +114,9 @@ def predict(
                 latency_ms = 1e3 * (time.perf_counter() - start_s)
                 annotated_rgb = draw_detections(frame.image_rgb, detections)
                 path = writer.write(frame, annotated_rgb)
+                if isinstance(path, Unreadable):
+                    yield path
+                    continue
                 count()
                 yield Prediction(frame, detections, path, latency_ms)
                 if is_shown and not _show(annotated_rgb, latency_ms):

@@ -1,10 +1,14 @@
 """Prediction on real files, videos and an MJPEG server, with a model of three colours."""
 
-from contextlib import contextmanager
+import base64
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import io
+import itertools
 import json
+import os
 from pathlib import Path
+import struct
 import threading
 
 import cv2
@@ -12,8 +16,10 @@ import numpy as np
 import pytest
 from rich.console import Console
 
+from ssd_training.errors import DataError
 from ssd_training.model.released_bundle import find_released_bundle
 from ssd_training.predict import main
+from ssd_training.prediction.mjpeg import MAX_PART_BYTES, read_parts
 from ssd_training.progress import count_progress
 from tests.tiny_bundle import write_tiny_bundle
 
@@ -121,19 +127,33 @@ def test_no_more_frames_than_asked_for(predict, tmp_path):
     assert (code, len(rows)) == (0, 2)
 
 
+def jpeg(color):
+    return cv2.imencode('.jpg', plain(color))[1].tobytes()
+
+
+def mjpeg_part(content, *, has_length=True):
+    length = f'Content-Length: {len(content)}\r\n' if has_length else ''
+    return b'--frame\r\nContent-Type: image/jpeg\r\n%s\r\n%s\r\n' % (length.encode(), content)
+
+
 @contextmanager
-def mjpeg_server(colors):
+def mjpeg_server(blocks, *, behind=(), boundary='frame', user=None):
     """Serve a stream as network cameras do: JPEG after JPEG, each with a header."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self):
+            wanted = f'Basic {base64.b64encode(user.encode()).decode()}' if user else None
+            if wanted and self.headers.get('Authorization') != wanted:
+                self.send_response(401)
+                self.send_header('WWW-Authenticate', 'Basic realm="camera"')
+                self.end_headers()
+                return
             self.send_response(200)
-            self.send_header('Content-Type', 'multipart/x-mixed-replace; boundary=frame')
+            self.send_header('Content-Type', f'multipart/x-mixed-replace; boundary={boundary}')
             self.end_headers()
-            for color in colors:
-                _, jpeg = cv2.imencode('.jpg', plain(color))
-                head = f'Content-Type: image/jpeg\r\nContent-Length: {len(jpeg)}\r\n\r\n'
-                self.wfile.write(b'--frame\r\n' + head.encode() + jpeg.tobytes() + b'\r\n')
+            with suppress(OSError):
+                for block in itertools.chain(blocks, behind):
+                    self.wfile.write(block)
 
         def log_message(self, *_):
             pass
@@ -149,9 +169,9 @@ def mjpeg_server(colors):
         server.server_close()
 
 
-@pytest.mark.filterwarnings('ignore::pytest.PytestUnhandledThreadExceptionWarning')
 def test_an_mjpeg_stream_is_read_and_its_password_is_not_told(predict, tmp_path):
-    with mjpeg_server([RED, BLUE] * 20) as url:
+    parts = [mjpeg_part(jpeg(color)) for color in [RED, BLUE] * 20]
+    with mjpeg_server(parts, user='user:secret') as url:
         code, rows, error = predict('--webcam', '--camera', url, '--max_frames', 6)
 
     assert (code, len(rows)) == (0, 6)
@@ -160,9 +180,169 @@ def test_an_mjpeg_stream_is_read_and_its_password_is_not_told(predict, tmp_path)
     assert len(list((tmp_path / 'out').glob('127.0.0.1_*_stream.mjpg.mp4'))) == 1
 
 
+@pytest.mark.parametrize('boundary', ['frame', '--frame', '"frame"'])
+def test_parts_are_found_with_and_without_a_length(predict, boundary):
+    parts = [mjpeg_part(jpeg(RED)), mjpeg_part(jpeg(BLUE), has_length=False)]
+    with mjpeg_server([*parts, *parts, b'--frame--\r\n'], boundary=boundary) as url:
+        code, rows, _ = predict(url)
+
+    assert (code, [labels(row) for row in rows]) == (0, [['red'], ['blue'], ['red'], ['blue']])
+
+
+def test_a_part_that_is_no_picture_is_named_and_the_stream_goes_on(predict):
+    parts = [mjpeg_part(one) for one in (jpeg(RED), b'nothing', jpeg(BLUE)[:200], jpeg(BLUE))]
+    with mjpeg_server(parts) as url:
+        code, rows, error = predict(url)
+
+    assert (code, [labels(row) for row in rows if 'frame' in row]) == (1, [['red'], ['blue']])
+    assert '#1: can not be read as an image' in error and '#2: ends too early' in error
+    assert '2 unreadable, 2 predicted' in error
+
+
+START = b'--frame\r\nContent-Type: image/jpeg\r\n'
+
+
+def claim(length):
+    return START + b'Content-Length: ' + length + b'\r\n\r\n'
+
+
+@pytest.mark.parametrize(
+    ('start', 'words'),
+    [
+        (
+            START + b'Content-Length: 2000000000\r\n\r\n',
+            'claims 2000000000 bytes; expected at most',
+        ),
+        (START + b'Content-Length: %s\r\n\r\n' % (b'9' * 5000), 'claims 999999999999999999 bytes'),
+        (START + b'\r\n\xff\xd8', f'has more than {MAX_PART_BYTES} bytes'),
+        (START, 'has more than 65536 bytes'),
+        (b'', f'has more than {MAX_PART_BYTES} bytes'),
+    ],
+    ids=['length', 'digits', 'no length', 'head', 'no part'],
+)
+def test_a_stream_without_end_is_cut_at_a_limit(predict, start, words):
+    endless = itertools.repeat(b'x' * 2**20)
+    with mjpeg_server([mjpeg_part(jpeg(RED)), start], behind=endless) as url:
+        code, rows, error = predict(url)
+
+    assert code == 1 and labels(rows[0]) == ['red']
+    assert f'after 1 frames a part of the stream {words}' in error
+
+
+def test_a_part_that_never_comes_to_an_end_has_a_deadline():
+    with pytest.raises(DataError, match=r'takes more than 0\.05 s'):
+        list(read_parts(Slow(START), b'frame', timeout_s=0.05))
+
+
+class Slow:
+    """Gives a byte at a time, and never stops."""
+
+    def __init__(self, start):
+        self._start = list(start)
+
+    def read1(self, num_bytes=-1):
+        return bytes([self._start.pop(0)]) if self._start else b'x'
+
+
+def test_frames_of_a_video_are_counted_in_pixels_before_they_are_decoded(predict, tmp_path):
+    video = write_video(tmp_path / 'clip.avi', [RED])
+
+    assert predict(video, '--max_image_pixels', 64 * 48)[0] == 0
+    code, _, error = predict(video, '--max_image_pixels', 64 * 48 - 1)
+
+    assert code == 1 and 'clip: claims 64x48 pixels; expected at most 3071' in error
+
+
+@pytest.fixture
+def pictures(tmp_path):
+    folder = tmp_path / 'pictures'
+    folder.mkdir()
+    for name in ('a.png', 'z.png'):
+        cv2.imwrite(str(folder / name), plain(RED))
+    return folder
+
+
+def huge_bmp():
+    """Claim 30000x30000 pixels of 8 bits in 1078 bytes."""
+    head = struct.pack('<2sIHHI', b'BM', 1078, 0, 0, 1078)
+    return (
+        head
+        + struct.pack('<IiiHHIIiiII', 40, 30000, 30000, 1, 8, 0, 0, 0, 0, 256, 0)
+        + bytes(1024)
+    )
+
+
+def wide(suffix, width_px):
+    content = cv2.imencode('.png', np.zeros((4, width_px, 3), np.uint8))[1].tobytes()
+    return lambda folder: (folder / f'b{suffix}').write_bytes(content)
+
+
+@pytest.mark.parametrize(
+    ('add', 'words'),
+    [
+        (lambda folder: os.mkfifo(folder / 'b.png'), 'is a pipe'),
+        (lambda folder: (folder / 'b.png').symlink_to('/dev/zero'), 'is a device'),
+        (lambda folder: (folder / 'b.png').symlink_to('b.png'), 'Too many levels'),
+        (lambda folder: (folder / 'b.bmp').write_bytes(huge_bmp()), 'claims 30000x30000 pixels'),
+        (wide('.webp', 17000), 'b.webp: a copy of 17000x4 pixels can not be written as .webp'),
+        (wide('.jpg', 70000), 'b.jpg: a copy of 70000x4 pixels can not be written as .jpg'),
+    ],
+    ids=['pipe', 'device', 'loop', 'claim', 'webp', 'jpeg'],
+)
+def test_one_bad_picture_is_named_and_the_rest_goes_on(predict, pictures, add, words):
+    add(pictures)
+
+    code, rows, error = predict(pictures)
+
+    assert (code, [row['name'] for row in rows if 'detections' in row]) == (1, ['a.png', 'z.png'])
+    assert words in error and '1 unreadable, 2 predicted' in error
+
+
+def test_a_copy_whose_place_is_taken_by_a_folder_is_named(predict, pictures, tmp_path):
+    (tmp_path / 'out/a.png').mkdir(parents=True)
+
+    code, _, error = predict(pictures)
+
+    assert code == 1 and 'a.png: a copy can not be written (Is a directory)' in error
+    assert '1 unreadable, 1 predicted' in error
+
+
+def test_a_name_of_255_bytes_is_written_like_any_other(predict, pictures, tmp_path):
+    name = 'b' * 251 + '.png'
+    (pictures / 'a.png').rename(pictures / name)
+
+    assert predict(pictures)[0] == 0
+    assert sorted(path.name for path in (tmp_path / 'out').iterdir()) == [name, 'z.png']
+
+
+@pytest.mark.parametrize('name', ['\x1b[2J.png', '\u202egnp.a.png', os.fsdecode(b'\xff.png')])
+def test_names_do_nothing_to_the_terminal(bundle, pictures, tmp_path, capsys, name):
+    (pictures / 'a.png').rename(pictures / name)
+    out = ['--bundle', str(bundle), '--output_dir', str(tmp_path / 'out')]
+
+    assert main([str(pictures), *out]) == 0
+
+    lines = capsys.readouterr().out.splitlines()
+    assert all(line.isprintable() for line in lines) and any(
+        repr(name)[1:-1] in line for line in lines
+    )
+
+
+def test_of_any_number_of_bad_pictures_a_hundred_are_named(predict, tmp_path):
+    (tmp_path / 'pictures').mkdir()
+    for number in range(120):
+        (tmp_path / f'pictures/{number}.png').touch()
+
+    code, _, error = predict(tmp_path / 'pictures')
+
+    assert code == 1 and error.count('can not be read as an image') == 100
+    assert '... and 20 more\n120 unreadable, 0 predicted' in error
+
+
 @pytest.mark.parametrize(
     ('given', 'code', 'said'),
     [
+        ('a' * 300, 2, 'no such file or folder; expected a picture'),
         ('nothing', 2, 'no such file or folder; expected a picture'),
         ('77', 1, 'camera 77: can not be opened'),
         ('http://127.0.0.1:9/x', 1, '127.0.0.1_9_x: no stream there'),
