@@ -17,7 +17,7 @@ setup(
     install_requires=[
         'jinja2>=3.0',
         'numpy>=1.26',
-        'onnxruntime>=1.20',
+        'onnxruntime>=1.15',
         'opencv-python-headless>=4.8',
         'pydantic>=2.7,<3',
         'pyyaml>=6',

@@ -2,10 +2,12 @@
 
 from pathlib import Path
 
+import onnxruntime
 import pytest
 
 from ssd_detector import backend_selection, BackendError, cpu_runtimes
 from ssd_detector.backend_selection import BackendRequest, open_backend, resolve_precision
+from ssd_detector.backends.onnxruntime import advise_version
 from ssd_detector.backends.tensorrt.cuda import find_gpu
 from ssd_detector.bundles.bundle import load_bundle
 from ssd_detector.bundles.contents import INT8_CPU, INT8_TRT, MODEL, MODEL_FP16
@@ -76,3 +78,19 @@ def test_auto_takes_openvino_for_int8_where_it_is_exact_and_faster(monkeypatch, 
     assert ('measured here: OpenVINO 7.10 ms' in chosen.notice.text) is is_exact
     assert ('take backend onnxruntime' in named.notice.text) is not is_exact
     assert named.notice.needs_action is not is_exact
+
+
+@pytest.mark.parametrize(
+    ('here', 'written', 'advice'),
+    [
+        ('1.15.0', (8, 17), None),
+        ('1.15.0', (3, 7), None),
+        ('1.15.1', (10, 17), 'onnxruntime 1.18 or later is needed; here is 1.15.1'),
+        ('1.17.0', (9, 21), 'onnxruntime 1.18 or later is needed; here is 1.17.0'),
+        ('1.32.0', (12, 17), 'a later onnxruntime than 1.32.0 is needed'),
+    ],
+)
+def test_each_version_of_onnx_runtime_knows_its_formats(monkeypatch, here, written, advice):
+    monkeypatch.setattr(onnxruntime, '__version__', here)
+
+    assert advise_version(*written) == advice

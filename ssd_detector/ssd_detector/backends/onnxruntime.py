@@ -23,6 +23,10 @@ from ssd_detector.errors import BackendError
 CPU_PROVIDERS = ('CPUExecutionProvider',)
 MAX_AUTO_THREADS = 4
 
+# The first version that knows them (onnxruntime.ai/docs/reference/compatibility.html).
+_KNOWS_IR = {8: (1, 10), 9: (1, 15), 10: (1, 18), 11: (1, 23)}
+_KNOWS_OPSET = {17: (1, 12), 18: (1, 14), 19: (1, 15), 20: (1, 17), 21: (1, 18), 22: (1, 21)}
+
 Shape = tuple[int | str | None, ...]
 GraphOptimization = Literal['all', 'off']
 
@@ -90,6 +94,28 @@ def read_shapes(model_path: Path) -> dict[str, Shape]:
     session = _create_session(model_path, options, CPU_PROVIDERS)
     nodes = (*session.get_inputs(), *session.get_outputs())
     return {node.name: tuple(node.shape) for node in nodes}
+
+
+def advise_version(ir_version: int, opset: int) -> str | None:
+    """
+    Say which ONNX Runtime a file needs that is too new for this one.
+
+    :param ir_version: of the file
+    :param opset: of the file
+    :return: what to install; None when the version here knows both
+    """
+    here = tuple(int(part) for part in onnxruntime.__version__.split('.')[:2])
+    # What is older than the tables is known to every version.
+    needed = [
+        known.get(value) if value > max(known) or value in known else (1, 0)
+        for value, known in ((ir_version, _KNOWS_IR), (opset, _KNOWS_OPSET))
+    ]
+    if None in needed:
+        return f'a later onnxruntime than {onnxruntime.__version__} is needed'
+    major, minor = max(version for version in needed if version is not None)
+    if (major, minor) <= here:
+        return None
+    return f'onnxruntime {major}.{minor} or later is needed; here is {onnxruntime.__version__}'
 
 
 def _open_session(

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from ssd_detector.backends.backend import BOXES_NAME, INPUT_NAME, SCORES_NAME
-from ssd_detector.backends.onnxruntime import read_shapes, Shape
+from ssd_detector.backends.onnxruntime import advise_version, read_shapes, Shape
 from ssd_detector.bundles.arrays import read_array
 from ssd_detector.bundles.contents import DEPLOY, LABELS, MANIFEST, Manifest, MODEL, PRIORS
 from ssd_detector.bundles.folder import BundleFolder
@@ -121,7 +121,9 @@ def _check_model(folder: BundleFolder, name: str, manifest: Manifest) -> Iterato
     try:
         shapes = read_shapes(path)
     except BackendError as error:
-        yield str(error)
+        written = manifest.onnx_formats.get(name)
+        advice = written and advise_version(written.ir_version, written.opset)
+        yield f'{error}; the file has {written}: {advice}' if advice else str(error)
         return
     size_px, num_priors = manifest.input_size_px, manifest.num_priors
     expected = {

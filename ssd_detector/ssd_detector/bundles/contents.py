@@ -7,7 +7,7 @@ What lies in a bundle's folder, and what its manifest says of it.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from ssd_detector.config import STRICT
@@ -45,6 +45,24 @@ class FileRecord:
 
 
 @dataclass(frozen=True)
+class OnnxFormat:
+    """
+    What a runtime has to know of to load a model file.
+
+    :param ir_version: of the file format
+    :param opset: of the operators, domain ai.onnx
+    """
+
+    __pydantic_config__ = STRICT
+
+    ir_version: int
+    opset: int
+
+    def __str__(self) -> str:
+        return f'IR version {self.ir_version}, opset {self.opset}'
+
+
+@dataclass(frozen=True)
 class Manifest:
     """
     manifest.json: written last, so that a bundle that has one is complete.
@@ -59,6 +77,7 @@ class Manifest:
     :param training_run: name of the run folder
     :param versions: of the libraries that took part in the export
     :param metrics: name -> value, as measured at training or export
+    :param onnx_formats: of the model files; empty in bundles of before
     """
 
     __pydantic_config__ = STRICT
@@ -73,6 +92,7 @@ class Manifest:
     training_run: str
     versions: dict[str, str]
     metrics: dict[str, float]
+    onnx_formats: dict[str, OnnxFormat] = field(default_factory=dict)
     schema_version: Literal[1] = 1
 
     def __post_init__(self) -> None:
@@ -104,6 +124,7 @@ class Manifest:
             **{f'files.{name}': name for name in self.files},
             **{f'versions.{name}': f'{name} {text}' for name, text in self.versions.items()},
             **{f'metrics.{name}': name for name in self.metrics},
+            **{f'onnx_formats.{name}': name for name in self.onnx_formats},
         }
         for name, text in texts.items():
             if not text.isprintable() or len(text) > _LONGEST_TEXT:

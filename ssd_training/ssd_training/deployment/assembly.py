@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import onnx
 import tensorflow as tf
 import yaml
 
@@ -18,6 +19,7 @@ from ssd_detector.bundles.contents import (
     MODEL,
     MODEL_CARD,
     MODEL_FP16,
+    OnnxFormat,
     PARITY,
     PRIORS,
 )
@@ -67,6 +69,11 @@ def assemble(build: Build) -> Bundle:
         'training_run': trained.training_run,
         'versions': _versions(),
         'metrics': metrics,
+        'onnx_formats': {
+            name: _read_format(path)
+            for name, path in contents.items()
+            if isinstance(path, Path) and path.suffix == '.onnx'
+        },
     }
     return write_bundle(build.bundle_path, contents, manifest_fields)
 
@@ -95,3 +102,9 @@ def _measured(build: Build) -> dict[str, float]:
 def _versions() -> dict[str, str]:
     # tensorflow-cpu and tensorflow are two distributions of one module: ask the module.
     return {name: version(name) for name in _LIBRARIES} | {'tensorflow': tf.__version__}
+
+
+def _read_format(path: Path) -> OnnxFormat:
+    model = onnx.load(path)
+    (opset,) = (entry.version for entry in model.opset_import if entry.domain in ('', 'ai.onnx'))
+    return OnnxFormat(model.ir_version, opset)

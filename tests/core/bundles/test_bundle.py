@@ -1,6 +1,5 @@
 """Bundles: read, checked, written."""
 
-import hashlib
 import json
 
 import numpy as np
@@ -9,6 +8,7 @@ import pytest
 
 from ssd_detector.bundles.bundle import load_bundle, write_bundle
 from ssd_detector.errors import BundleError
+from tests.hostile_bundles import replace_file
 from tests.tiny_bundle import LABELS, manifest_fields, tiny_model, write_tiny_bundle
 
 
@@ -26,14 +26,6 @@ def findings(path):
 def edit_manifest(path, **fields):
     manifest = json.loads((path / 'manifest.json').read_text())
     (path / 'manifest.json').write_text(json.dumps(manifest | fields))
-
-
-def replace_file(path, name, content):
-    """Replace a file and its record, as an exporter gone wrong would."""
-    (path / name).write_bytes(content)
-    record = {'sha256': hashlib.sha256(content).hexdigest(), 'size_bytes': len(content)}
-    files = json.loads((path / 'manifest.json').read_text())['files']
-    edit_manifest(path, files=files | {name: record})
 
 
 def test_a_written_bundle_is_read_back(bundle_path):
@@ -181,3 +173,22 @@ def test_a_write_replaces_the_old_bundle_as_a_whole(bundle_path):
     copies = {name: path.rename(bundle_path.parent / name) for name, path in contents.items()}
     write_bundle(bundle_path, copies, manifest_fields())
     assert not (bundle_path / 'stale.txt').exists()
+
+
+@pytest.mark.parametrize(
+    ('opset', 'advice'),
+    [
+        (99, 'the file has IR version 8, opset 99: a later onnxruntime than '),
+        (17, 'export it again$'),
+    ],
+)
+def test_a_file_that_is_too_new_for_onnx_runtime_says_what_is_needed(bundle_path, opset, advice):
+    model = onnx.load(bundle_path / 'model.onnx')
+    (entry,) = model.opset_import
+    entry.version = opset
+    model.graph.node[0].op_type += 'OfTomorrow'
+    written = {'model.onnx': {'ir_version': 8, 'opset': opset}}
+    replace_file(bundle_path, 'model.onnx', model.SerializeToString(), onnx_formats=written)
+
+    with pytest.raises(BundleError, match=advice):
+        load_bundle(bundle_path)

@@ -125,6 +125,12 @@ def test_every_file_passes_where_it_will_serve(built):
     for name in bundle.manifest.models:
         result = verify_bundle(bundle, BackendRequest(backend='onnxruntime', model=name))
         assert result.is_good, str(result)
+        written = bundle.manifest.onnx_formats[name]
+        model = onnx.load(bundle.path / name)
+        assert (written.ir_version, written.opset) == (
+            model.ir_version,
+            model.opset_import[0].version,
+        )
 
 
 def test_parity_holds_what_the_network_gives_not_what_a_file_gives(built, serving):
