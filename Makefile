@@ -4,7 +4,7 @@ SHELL := bash
 # One target after the other: they share install/ and, on small machines, two cores.
 .NOTPARALLEL:
 .PHONY: help install dev build lint format test test-unit test-integration test-slow test-all test-cov
-.PHONY: mutants fuzz demo demo-experiments lock release-model bench bench-eval bench-ledger bench-ros soak clean
+.PHONY: mutants fuzz demo demo-experiments docs notebooks lock release-model bench bench-eval bench-ledger bench-ros soak clean
 
 # colcon's setup files read unset variables, so no `-u` above.
 SOURCED = source install/setup.bash &&
@@ -72,6 +72,18 @@ fuzz: build  ## half an hour of bent bundles, images and messages; FUZZ_MINUTES=
 	while [ $$SECONDS -lt $$end ]; do \
 		HYPOTHESIS_PROFILE=fuzz $(PYTEST) -q -s -m fuzz -p no:cacheprovider; \
 	done
+
+# A warning, or a guide that raises, ends it with an error.
+SPHINX = sphinx-build --fail-on-warning --keep-going --show-traceback -q
+docs:  ## the site: manuals, guides (all of them run), API reference
+	@tools/setup.sh docs
+	@$(SOURCED) $(OWN_DOMAIN) TF_CPP_MIN_LOG_LEVEL=3 $(SPHINX) docs docs/_build/html
+	@echo docs/_build/html/index.html
+
+notebooks:  ## the guides as .ipynb: docs/_build/notebooks/
+	@tools/setup.sh docs
+	@$(SOURCED) mkdir -p docs/_build/notebooks && \
+		jupytext --quiet --to ipynb --output docs/_build/notebooks/{basename}.ipynb docs/guides/[0-9]*.md
 
 lock:  ## the pinned lists anew, from the others; versions move only where they must
 	@tools/lock.sh

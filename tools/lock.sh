@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Writes requirements/lock.txt and lock-demo.txt: every version and the hashes of its files, for every
-# Python that ROS has wheels for. What stands in lock.txt stays, where the other lists allow it.
+# Writes requirements/lock.txt, lock-demo.txt and lock-docs.txt: every version and the hashes of its files,
+# for every Python that ROS has wheels for. What stands in lock.txt stays, where the other lists allow it.
 # The images of experiments get the same versions in docker/training/.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -8,20 +8,28 @@ ros=docker/ros_wheels/requirements-ros.txt
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-compile() { # output, list ...
+resolve() { # output, option or list ...
   local output=$1
   shift
-  cp "requirements/lock.txt" "$work/$output"
-  uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
-    --no-annotate --output-file "$work/$output" "$@"
+  cp requirements/lock.txt "$work/$output"
+  uv pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate \
+    --output-file "$work/$output" "$@"
+}
+
+compile() { # output, list ...
+  local output=$1
+  resolve "$@" --generate-hashes --constraint "$work/together.txt"
   {
     echo '# The versions that were tested together, with the hashes of their files: `make lock`.'
     cat "$work/$output"
   } >"requirements/$output"
 }
 
+# One environment takes all lists, so the versions of one list suit the others.
+resolve together.txt requirements/{detector,demo,training,development,docs}.txt $ros
 compile lock.txt requirements/{detector,demo,training,development}.txt $ros
 compile lock-demo.txt requirements/{detector,demo}.txt $ros
+compile lock-docs.txt requirements/docs.txt
 
 pin() { # output, list ...
   local output=docker/training/$1

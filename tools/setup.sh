@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Makes what `make` needs, where it is not there yet: .venv/ and install/.   setup.sh [demo|all]
-# `demo` is the robot's side alone, without TensorFlow, tests and linters.
+# Makes what `make` needs, where it is not there yet: .venv/ and install/.   setup.sh [demo|all|docs]
+# `demo` is the robot's side alone, without TensorFlow, tests and linters; `docs` is all and Sphinx.
 #
 # Two kinds of machine. With a ROS distribution sourced: its Python, its colcon, an environment
 # with --system-site-packages. Without one: ROS 2 from wheels (docker/ros_wheels). A step runs when
@@ -160,6 +160,16 @@ install_python_packages() { # demo|all
   pip install --require-hashes --progress-bar off -r "$lock"
 }
 
+install_documentation_packages() {
+  if [ "$mode" = distribution ]; then
+    pip install --progress-bar off -r requirements/docs.txt -c "$venv/distribution.txt"
+  else
+    # Where uv is missing, pip takes its place, as for the others.
+    "$venv/bin/uv" pip install --python "$venv/bin/python" --require-hashes -r requirements/lock-docs.txt ||
+      pip install --require-hashes --progress-bar off -r requirements/lock-docs.txt
+  fi
+}
+
 install_training() {
   # `compat` writes a plain path into the environment. The default's import hook loses against
   # the folder of the same name when Python runs in the repository's root.
@@ -227,11 +237,15 @@ require_system_packages
 environment_key="$mode $venv $("$python" --version)"
 step environment 'Virtual environment .venv' "$environment_key" make_environment
 packages_key="$environment_key $(content requirements)"
-if [ "$group" = all ]; then
+if [ "$group" != demo ]; then
   step packages 'Python packages (from empty: 1.2 GB)' "$packages_key" install_python_packages all
 elif ! is_done packages "$packages_key"; then
   step packages_demo 'Python packages (from empty: 0.5 GB)' "$packages_key" \
     install_python_packages demo
+fi
+if [ "$group" = docs ]; then
+  step packages_docs 'Python packages of the documentation (60 MB)' "$packages_key" \
+    install_documentation_packages
 fi
 step_vision_msgs() {
   local files=(docker/ros_wheels/{vision_msgs,build_vision_msgs.sh,fewer_compilations.cmake,requirements-ros.txt})
@@ -250,7 +264,7 @@ step_workspace() {
     build_workspace
 }
 
-if [ "$group" = all ]; then
+if [ "$group" != demo ]; then
   step training 'ssd_training' "$environment_key $(content ssd_training/pyproject.toml)" install_training
 fi
 if [ "$mode" = wheels ]; then

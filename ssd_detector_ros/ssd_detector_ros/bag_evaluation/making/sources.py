@@ -23,7 +23,7 @@ def open_source(path: Path, *, split: str | None, images: Path | None) -> Iterat
     """
     Find out what a path is, and read it image by image.
 
-    :param path: VOC folder, COCO file *.json, folder of images, or a video
+    :param path: VOC folder, COCO file `*.json`, folder of images, or a video
     :param split: list of a VOC folder, such as val; None takes every annotated image
     :param images: folder of the images of a COCO file; None looks beside the file
     :return: the images in order

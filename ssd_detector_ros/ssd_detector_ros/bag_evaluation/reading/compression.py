@@ -69,7 +69,7 @@ def decompress_file(path: Path, folder: Path) -> Path:
     """
     Decompress a whole file of a recording (compression mode FILE).
 
-    :param path: *.db3.zstd or *.mcap.zstd
+    :param path: `*.db3.zstd` or `*.mcap.zstd`
     :param folder: where to
     :return: the decompressed file
     :raises BagError: when it is damaged or does not fit on the disk

@@ -1,4 +1,4 @@
-"""Reads *.mcap files of recordings, in the order of time, chunk by chunk."""
+"""Reads `*.mcap` files of recordings, in the order of time, chunk by chunk."""
 
 from collections import Counter
 from collections.abc import Collection, Iterator
@@ -40,7 +40,7 @@ _HEAD_BYTES = 64
 
 class McapStorage:
     """
-    An *.mcap file; one that was cut off gives what is whole.
+    An `*.mcap` file; one that was cut off gives what is whole.
 
     :param path: the file
     :raises BagError: when it is none

@@ -1,4 +1,4 @@
-"""Reads *.db3 files of recordings, of every version of their schema."""
+"""Reads `*.db3` files of recordings, of every version of their schema."""
 
 from collections.abc import Collection, Iterator
 from contextlib import closing
@@ -19,7 +19,7 @@ _DAMAGE = (sqlite3.Error, TypeError, ValueError)
 
 class SqliteStorage:
     """
-    A *.db3 file.
+    A `*.db3` file.
 
     :param path: the file
     :raises BagError: when it is none
