@@ -4,7 +4,7 @@ SHELL := bash
 # One target after the other: they share install/ and, on small machines, two cores.
 .NOTPARALLEL:
 .PHONY: help install dev build lint format test test-unit test-integration test-slow test-all test-cov
-.PHONY: mutants fuzz demo demo-experiments docs notebooks lock release-model bench bench-eval bench-ledger bench-ros soak clean
+.PHONY: gpu-check mutants fuzz demo demo-experiments docs notebooks lock release-model bench bench-eval bench-ledger bench-ros soak clean
 
 # colcon's setup files read unset variables, so no `-u` above.
 SOURCED = source install/setup.bash &&
@@ -84,6 +84,10 @@ notebooks:  ## the guides as .ipynb: docs/_build/notebooks/
 	@tools/setup.sh docs
 	@$(SOURCED) mkdir -p docs/_build/notebooks && \
 		jupytext --quiet --to ipynb --output docs/_build/notebooks/{basename}.ipynb docs/guides/[0-9]*.md
+
+# Needs no build: this tree, a Python with NumPy, and a folder of wheels. WHEELS=folder
+gpu-check:  ## what only an NVIDIA GPU can show, in 8 minutes: gpu_check/gpu_check.md
+	@$(or $(PYTHON),python3) tools/gpu_check/gpu_check.py $(if $(WHEELS),--wheels $(WHEELS))
 
 lock:  ## the pinned lists anew, from the others; versions move only where they must
 	@tools/lock.sh
