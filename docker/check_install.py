@@ -39,6 +39,7 @@ IMAGES = (
     Image('Dockerfile.ros', 'humble', '3.10', ('x86_64', 'aarch64')),
     Image('Dockerfile.ros', 'lyrical', '3.14', ('x86_64', 'aarch64')),
     Image('Dockerfile.jetson', 'humble', '3.10', ('aarch64',)),
+    Image('Dockerfile.jetson', 'jazzy', '3.12', ('aarch64',)),
 )
 
 

@@ -79,9 +79,9 @@ def test_each_image_installs_the_list_that_is_checked_for_its_distribution():
         text = (FOLDER / image.dockerfile).read_text()
         copied = ' '.join(re.findall(r'^COPY (.+) \S+$', text, re.MULTILINE)).split()
         assert f'docker/{image.requirements}' in copied
-    ros = (FOLDER / 'Dockerfile.ros').read_text()
-    assert 'if [ "${ROS_DISTRO}" = humble ]; then requirements=\'requirements-humble.txt\'' in ros
-    assert "requirements='requirements-robot.txt'" in ros
+        humble = 'if [ "${ROS_DISTRO}" = humble ]; then requirements=\'requirements-humble.txt\''
+        assert humble in text
+        assert "requirements='requirements-robot.txt'" in text
 
 
 def test_humble_gets_a_numpy_that_its_opencv_works_with():
