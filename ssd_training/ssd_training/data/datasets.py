@@ -182,12 +182,18 @@ def _read_files(settings: DataSettings, split: str) -> tuple[list[Annotation], l
     root = Path(settings.root or '.')
     if settings.coco is None:
         return read_voc_annotations(
-            root, split, box_base=settings.voc_box_base, decoding=decoding_of(settings)
+            root,
+            split,
+            box_base=settings.voc_box_base,
+            decoding=decoding_of(settings),
+            outside=settings.files_outside_root,
         )
     return read_coco_annotations(
         root / settings.coco.annotations.format(split=split),
         root / settings.coco.images.format(split=split),
         decoding=decoding_of(settings),
+        root=root,
+        outside=settings.files_outside_root,
     )
 
 

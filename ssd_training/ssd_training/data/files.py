@@ -2,12 +2,14 @@
 
 from collections.abc import Callable, Sequence
 import json
+import os
 from pathlib import Path
 from typing import Any
 
 from ssd_detector.files import FileError, open_file, read_file
 from ssd_detector.printable import printable
 from ssd_training.errors import DataError
+from ssd_training.experiments.data_schema import FilesOutside
 
 # Labels of one picture, names of classes: the largest known have a tenth of a MiB.
 MAX_LABELS_BYTES = 16 * 2**20
@@ -53,6 +55,30 @@ def read_start(path: Path, num_bytes: int, *, limit_bytes: int) -> bytes:
             return file.read(num_bytes)
 
     return _in_words(path, read)
+
+
+def find_homes(folders: Sequence[Path], outside: FilesOutside) -> tuple[Path, ...]:
+    """
+    Tell where the files of a data set may lie.
+
+    :param folders: that whoever starts the command named
+    :param outside: what is done about other files
+    :return: real paths of the folders; none where files may lie anywhere
+    """
+    if outside == 'allow':
+        return ()
+    return tuple(dict.fromkeys(Path(os.path.realpath(folder)) for folder in folders))
+
+
+def is_inside(real_path: str, homes: Sequence[Path]) -> bool:
+    """
+    Tell whether a file lies where it may.
+
+    :param real_path: of the file, without links
+    :param homes: from find_homes
+    :return: whether it does
+    """
+    return not homes or any(Path(real_path).is_relative_to(home) for home in homes)
 
 
 def read_json(path: Path, *, limit_bytes: int = MAX_SPLIT_BYTES, advice: str = '') -> Any:

@@ -15,6 +15,8 @@ from ssd_training.experiments.ranges import Count, Positive, Share
 
 # Which way up an image is read; auto: as the size in its annotation says.
 Orientation = Literal['auto', 'upright', 'stored']
+# Files that names and links of a data set put outside its folder.
+FilesOutside = Literal['error', 'allow']
 # What the generated images show.
 SHAPES = ('rectangle', 'ellipse', 'triangle')
 
@@ -95,6 +97,8 @@ class DataSettings:
         upright or as it is stored, whichever size the annotation has, and upright where that tells
         nothing; upright and stored force it
     :param max_image_pixels: of an image, as its head claims; one that claims more is not decoded
+    :param files_outside_root: images and annotations that names (../) or links of the data set put
+        outside root and, for COCO, outside the folder coco.images: an error, or read all the same
     """
 
     __pydantic_config__ = STRICT
@@ -118,6 +122,7 @@ class DataSettings:
     voc_box_base: Literal[0, 1] = 1
     exif_orientation: Orientation = 'auto'
     max_image_pixels: Count = MAX_IMAGE_PIXELS
+    files_outside_root: FilesOutside = 'error'
     coco: CocoSettings | None = None
     shapes: ShapesSettings | None = None
 

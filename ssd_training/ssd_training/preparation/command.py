@@ -48,6 +48,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '--max_image_pixels', type=positive, help='of a picture; more are left out (100 million)'
     )
     parser.add_argument(
+        '--files_outside_root',
+        choices=('error', 'allow'),
+        default='error',
+        help='files and folders that links put outside the folder (error: they are left out)',
+    )
+    parser.add_argument(
         '--val_share', type=_share, default=0.2, help='of the pictures, to score on (0.2)'
     )
     parser.add_argument('--seed', type=int, default=0, help='of the split (0)')
@@ -86,6 +92,7 @@ def run(arguments: argparse.Namespace) -> int:
         names=dict(arguments.rename),
         orientation=arguments.exif_orientation,
         max_image_pixels=arguments.max_image_pixels or MAX_IMAGE_PIXELS,
+        outside=arguments.files_outside_root,
         val_share=arguments.val_share,
         seed=arguments.seed,
         keeps_split=not arguments.resplit,

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ssd_detector.images.claims import MAX_IMAGE_PIXELS
-from ssd_training.experiments.data_schema import Orientation
+from ssd_training.experiments.data_schema import FilesOutside, Orientation
 from ssd_training.preparation.layouts.labelled import Layout
 
 
@@ -19,6 +19,7 @@ class Options:
     :param names: name in the labels -> name wanted
     :param orientation: how pictures that EXIF data turn are read; see data.exif_orientation
     :param max_image_pixels: of a picture; see data.max_image_pixels
+    :param outside: what is done about files that links put outside; see data.files_outside_root
     :param val_share: of the pictures, for val
     :param seed: of the split
     :param keeps_split: take over the train and val of the source where it has both
@@ -30,6 +31,7 @@ class Options:
     names: Mapping[str, str] = field(default_factory=dict)
     orientation: Orientation = 'auto'
     max_image_pixels: int = MAX_IMAGE_PIXELS
+    outside: FilesOutside = 'error'
     val_share: float = 0.2
     seed: int = 0
     keeps_split: bool = True

@@ -8,7 +8,7 @@ from pathlib import Path
 from ssd_training.data.annotations.annotations import Annotation, Finding
 from ssd_training.data.images.decoding import Decoding
 from ssd_training.errors import DataError
-from ssd_training.experiments.data_schema import Orientation
+from ssd_training.experiments.data_schema import FilesOutside, Orientation
 from ssd_training.preparation.judging.claims import settle_claims
 from ssd_training.preparation.judging.cleaning import (
     choose_labels,
@@ -38,6 +38,7 @@ class Prepared:
     :param notes: what was concluded, in words
     :param orientation: how pictures that EXIF data turn are read
     :param max_image_pixels: of a picture
+    :param outside: see Options
     """
 
     layout: Layout
@@ -47,6 +48,7 @@ class Prepared:
     notes: Sequence[str]
     orientation: Orientation
     max_image_pixels: int
+    outside: FilesOutside
 
 
 def prepare(source: Path, options: Options, *, left_out: Path | None = None) -> Prepared:
@@ -59,7 +61,7 @@ def prepare(source: Path, options: Options, *, left_out: Path | None = None) -> 
     :return: the splits, and everything that is odd
     :raises DataError: when there is nothing to train on, or nothing to score
     """
-    listing = list_files(source, left_out=left_out)
+    listing = list_files(source, left_out=left_out, outside=options.outside)
     layout, labelled = read_labels(listing, layout=options.layout, names=options.labels)
     findings, notes = [*labelled.findings], [*labelled.notes]
     claimed = settle_claims(labelled.images, findings)
@@ -95,6 +97,7 @@ def prepare(source: Path, options: Options, *, left_out: Path | None = None) -> 
         notes,
         options.orientation,
         options.max_image_pixels,
+        options.outside,
     )
 
 
@@ -103,6 +106,12 @@ def _list_unread(listing: Listing) -> Iterator[Finding]:
         yield Finding('unreadable image', str(path), f'{path.suffix} is not read; make it JPEG')
     for name in listing.misnamed:
         yield Finding('missing file', name, 'the name is not UTF-8: rename it; left out')
+    for path in listing.outside:
+        text = (
+            f'is a link that leads out of {listing.root}; left out; --files_outside_root allow '
+            f'takes what lies there'
+        )
+        yield Finding('file outside root', str(path), text)
 
 
 def _check_not_empty(

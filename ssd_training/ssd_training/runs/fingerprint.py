@@ -22,6 +22,7 @@ _LEFT_OUT = (
     ('runtime',),
     ('infrastructure',),
     ('data', 'root'),
+    ('data', 'files_outside_root'),
     ('data', 'cache'),
     ('data', 'num_workers'),
     ('data', 'prefetch_batches'),

@@ -33,6 +33,7 @@ def be_sparse(path):
     os.truncate(path, 10 * 2**30)
 
 
+TAKES_ALL = '--files_outside_root allow takes what lies there'
 ODD = {
     be_pipe: 'is a pipe; expected a regular file',
     be_device: 'is a device; expected a regular file',
@@ -128,16 +129,20 @@ def test_what_is_no_file_is_left_out_when_a_folder_is_prepared(
     out = tmp_path / 'out'
     assert main(['prepare', str(root), '--layout', 'yolo', '--out', str(out)]) == 0
     findings = json.loads((out / 'findings.json').read_text())['findings']
-    is_said = any(words in one['text'] and name in one['place'] for one in findings)
-    # Files of other layouts are not what this folder is about.
-    assert is_said == (not name.startswith('more'))
+    said = [one['text'] for one in findings if name in one['place']]
+    if change is be_device:
+        assert said == [f'is a link that leads out of {root}; left out; {TAKES_ALL}']
+    else:
+        # Files of other layouts are not what this folder is about.
+        assert any(words in one for one in said) == (not name.startswith('more'))
 
 
 @any_odd
 def test_what_is_no_file_does_not_name_classes(tmp_path, capsys, change, words):
     root = write_yolo(tmp_path / 'yolo')
     change(root / 'data.yaml')
-    assert main(['prepare', str(root), '--out', str(tmp_path / 'out')]) == 1
+    out = ['--out', str(tmp_path / 'out'), '--files_outside_root', 'allow']
+    assert main(['prepare', str(root), *out]) == 1
     assert f'data.yaml: {words}' in capsys.readouterr().err
 
 
@@ -198,3 +203,95 @@ def test_json_that_is_none_says_where(tmp_path):
     (tmp_path / 'a.json').write_text('{"a": ')
     with pytest.raises(DataError, match=r'a\.json: no valid JSON \(Expecting value'):
         read_json(tmp_path / 'a.json')
+
+
+@pytest.fixture
+def secret(tmp_path):
+    """Lie beside the data sets: a picture with its labels, as good as theirs."""
+    write_image(tmp_path / 'private', 'secret', BOX)
+    return tmp_path / 'private/JPEGImages/secret.jpg'
+
+
+def read_names(load, root, *overrides):
+    return [one.image.name for one in read_split(settings_of(load, root, *overrides), 'train')]
+
+
+def assert_outside(load, root, name):
+    """See that neither check nor training reads the file, and that the key lets them."""
+    words = ('leads out of the data set, to', 'data.files_outside_root=allow')
+    assert any(name in one and all(map(one.__contains__, words)) for one in check(load, root))
+    with pytest.raises(DataError, match='leads out of the data set'):
+        read_names(load, root)
+    assert any(name in one for one in read_names(load, root, 'data.files_outside_root=allow'))
+
+
+def test_ids_of_voc_do_not_lead_out_of_the_data_set(load, voc, secret):
+    secret.rename(voc.parent / 'secret.jpg')
+    (secret.parents[1] / 'Annotations/secret.xml').rename(voc.parent / 'secret.xml')
+    write_split(voc, 'train', ['a', '../../secret'])
+    assert_outside(load, voc, '../../secret')
+
+
+@pytest.mark.parametrize('name', ['../../private/JPEGImages/secret.jpg', 'absolute'])
+def test_names_of_coco_do_not_lead_out_of_the_data_set(load, coco, secret, name):
+    file_name = str(secret) if name == 'absolute' else name
+    tree = coco_tree(file_name, width=120, height=90)
+    (coco / 'train.json').write_text(json.dumps(tree))
+    assert_outside(load, coco, 'secret.jpg')
+
+
+def test_links_do_not_lead_out_of_the_data_set(load, voc, coco, secret):
+    for path in (voc / 'JPEGImages/a.jpg', coco / 'images/train.jpg'):
+        path.unlink()
+        path.symlink_to(secret)
+    (coco / 'train.json').write_text(json.dumps(coco_tree('train.jpg', width=120, height=90)))
+    assert_outside(load, voc, 'JPEGImages/a.jpg')
+    assert_outside(load, coco, 'images/train.jpg')
+
+
+@pytest.mark.parametrize('name', ['JPEGImages', 'Annotations'])
+def test_linked_folders_do_not_lead_out_of_the_data_set(load, voc, secret, name):
+    (voc / name).rename(voc.parent / 'elsewhere')
+    (voc / name).symlink_to(voc.parent / 'elsewhere')
+    assert_outside(load, voc, 'a.')
+
+
+@pytest.mark.parametrize('name', ['Annotations/a.xml', 'ImageSets/Main/train.txt'])
+def test_of_a_linked_file_outside_nothing_is_quoted(load, voc, tmp_path, name):
+    (tmp_path / 'password').write_text('hunter2')
+    (voc / name).unlink()
+    (voc / name).symlink_to(tmp_path / 'password')
+    with pytest.raises(DataError, match='is a link that leads out') as error:
+        read_split(settings_of(load, voc), 'train')
+    assert 'hunter2' not in str(error.value)
+
+
+def test_a_data_set_may_be_a_link_and_have_links_inside(load, voc, tmp_path):
+    (voc / 'JPEGImages').rename(voc / 'pictures')
+    (voc / 'JPEGImages').symlink_to('pictures')
+    (tmp_path / 'linked').symlink_to(voc)
+    assert len(read_names(load, tmp_path / 'linked')) == 2
+
+
+def test_where_files_may_lie_is_no_part_of_a_recipe():
+    assert select_recipe({'data': {'files_outside_root': 'allow'}}) == {'data': {}}
+
+
+@pytest.mark.parametrize('is_folder', [False, True])
+def test_prepare_leaves_out_what_links_put_elsewhere(load, tmp_path, capsys, is_folder):
+    root, name = write_yolo(tmp_path / 'yolo'), 'images' if is_folder else 'images/a.png'
+    (root / name).rename(tmp_path / 'elsewhere.png')
+    (root / name).symlink_to(tmp_path / 'elsewhere.png')
+    arguments = ['prepare', str(root), '--out', str(tmp_path / 'out')]
+    assert main(arguments) == (1 if is_folder else 0)
+    findings = tmp_path / 'out/findings.json'
+    assert TAKES_ALL in (capsys.readouterr().err if is_folder else findings.read_text())
+
+    allowed = [*arguments, '--overwrite', '--files_outside_root', 'allow']
+    assert main(allowed) == 0
+    # What was prepared so is trained so.
+    experiment = ['--experiment_path', str(tmp_path / 'out/experiment.yaml')]
+    capsys.readouterr()
+    main(['check', *experiment, '--json'])
+    result = json.loads(capsys.readouterr().out)
+    assert sum(one['images'] for one in result['splits'].values()) == 6

@@ -9,6 +9,7 @@ from ssd_training.data.images.records import ImageSource
 
 Kind = Literal[
     'missing file',
+    'file outside root',
     'ambiguous image',
     'unreadable annotation',
     'unreadable image',

@@ -12,12 +12,13 @@ from typing_extensions import NotRequired, TypedDict
 from ssd_detector.images.decoding import IMAGE_SUFFIXES
 from ssd_training.data.annotations.annotations import AnnotatedObject, Annotation, Finding
 from ssd_training.data.annotations.boxes import turn_box
-from ssd_training.data.annotations.identity import drop_repeated
-from ssd_training.data.files import MAX_SIDE_PX, read_json
+from ssd_training.data.annotations.identity import drop_repeated, keep_inside
+from ssd_training.data.files import find_homes, MAX_SIDE_PX, read_json
 from ssd_training.data.images.decoding import Decoding, DEFAULT_DECODING
 from ssd_training.data.images.records import ImageFile
 from ssd_training.data.sources.voc_files import FilesByStem
 from ssd_training.errors import DataError
+from ssd_training.experiments.data_schema import FilesOutside
 
 _Side = Annotated[int, Field(gt=0, le=MAX_SIDE_PX)]
 
@@ -50,7 +51,12 @@ class _Content(TypedDict):
 
 
 def read_coco_annotations(
-    annotation_path: Path, image_folder: Path, *, decoding: Decoding = DEFAULT_DECODING
+    annotation_path: Path,
+    image_folder: Path,
+    *,
+    decoding: Decoding = DEFAULT_DECODING,
+    root: Path | None = None,
+    outside: FilesOutside = 'error',
 ) -> tuple[list[Annotation], list[Finding]]:
     """
     Read what a COCO file says; every image is looked for now and decoded later.
@@ -61,6 +67,8 @@ def read_coco_annotations(
     :param annotation_path: instances_*.json
     :param image_folder: folder that the file names start from
     :param decoding: of the images; their sizes come from the file
+    :param root: of the data set, where images may lie as well
+    :param outside: see data.files_outside_root
     :return: the annotations in the order of the file, and what is missing
     :raises DataError: when the file can not be read, or objects name what is not there
     """
@@ -89,7 +97,8 @@ def read_coco_annotations(
         raise DataError(wrong[:20])
     annotations: list[Annotation] = []
     findings: list[Finding] = []
-    files = FilesByStem(image_folder, IMAGE_SUFFIXES)
+    homes = find_homes([image_folder, root or image_folder], outside)
+    files = FilesByStem(image_folder, IMAGE_SUFFIXES, homes=homes)
     for image in content['images']:
         path = _find_image(files, image['file_name'])
         place = f'{annotation_path.name}: {image["file_name"]}'
@@ -101,7 +110,7 @@ def read_coco_annotations(
         source = ImageFile(path, decoding=replace(decoding, size_wh=size_wh))
         image_id = str(image['id'])
         annotations.append(Annotation(image_id, source, place, size_wh, tuple(objects[image_id])))
-    return drop_repeated(annotations, findings), findings
+    return drop_repeated(keep_inside(annotations, homes, findings), findings), findings
 
 
 def read_turn(attributes: object) -> float:

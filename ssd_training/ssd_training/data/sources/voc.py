@@ -11,14 +11,19 @@ from ssd_training.data.annotations.annotations import (
     Finding,
     Policy,
 )
-from ssd_training.data.annotations.identity import drop_repeated
+from ssd_training.data.annotations.identity import (
+    describe_outside,
+    drop_repeated,
+    keep_inside,
+)
 from ssd_training.data.annotations.repair import to_records
-from ssd_training.data.files import without_place
+from ssd_training.data.files import find_homes, without_place
 from ssd_training.data.images.decoding import Decoding, DEFAULT_DECODING
 from ssd_training.data.images.records import ImageFile, Record
 from ssd_training.data.sources.voc_files import BoxBase, FilesByStem, read_voc_file, VocFile
 from ssd_training.data.sources.voc_lists import read_list
 from ssd_training.errors import DataError
+from ssd_training.experiments.data_schema import FilesOutside
 
 _COUNTS_FROM_0 = 'pixels count from 0 here, as CVAT writes them: give data.voc_box_base=0'
 
@@ -39,7 +44,12 @@ def read_voc(root: Path, split: str, *, labels: Sequence[str], max_boxes: int) -
 
 
 def read_voc_annotations(
-    root: Path, split: str, *, box_base: BoxBase = 1, decoding: Decoding = DEFAULT_DECODING
+    root: Path,
+    split: str,
+    *,
+    box_base: BoxBase = 1,
+    decoding: Decoding = DEFAULT_DECODING,
+    outside: FilesOutside = 'error',
 ) -> tuple[list[Annotation], list[Finding]]:
     """
     Read what a split's XML files say; every file is looked for now.
@@ -50,6 +60,7 @@ def read_voc_annotations(
         several are joined by +
     :param box_base: what the first pixel is called in the XML, 1 or 0
     :param decoding: of the images; their sizes come from the annotations
+    :param outside: see data.files_outside_root
     :return: the annotations in the order of the lists, and what can not be read
     :raises DataError: when a list can not be read
     """
@@ -57,10 +68,12 @@ def read_voc_annotations(
     findings: list[Finding] = []
     for part in split.split('+'):
         folder, _, name = part.strip().rpartition('/')
-        reader = _Reader(root / folder, name, box_base, decoding)
-        for image_id in read_list(root / folder / f'ImageSets/Main/{name}.txt', reader.has):
-            annotation = reader.read(image_id, findings)
-            found += [(folder, annotation)] if annotation else []
+        homes = find_homes([root, root / folder], outside)
+        reader = _Reader(root / folder, name, box_base, decoding, homes)
+        path = root / folder / f'ImageSets/Main/{name}.txt'
+        read = (reader.read(one, findings) for one in read_list(path, reader.has, homes=homes))
+        inside = keep_inside(filter(None, read), homes, findings)
+        found += [(folder, annotation) for annotation in inside]
     return drop_repeated(_name_apart(found), findings), findings
 
 
@@ -83,11 +96,20 @@ class _Reader:
     :param split: name of the list, for messages
     :param box_base: see read_voc_annotations
     :param decoding: see read_voc_annotations
+    :param homes: from find_homes
     """
 
-    def __init__(self, folder: Path, split: str, box_base: BoxBase, decoding: Decoding) -> None:
-        self._images = FilesByStem(folder / 'JPEGImages', IMAGE_SUFFIXES)
-        self._xmls = FilesByStem(folder / 'Annotations', ('.xml',))
+    def __init__(
+        self,
+        folder: Path,
+        split: str,
+        box_base: BoxBase,
+        decoding: Decoding,
+        homes: Sequence[Path],
+    ) -> None:
+        self._images = FilesByStem(folder / 'JPEGImages', IMAGE_SUFFIXES, homes=homes)
+        self._xmls = FilesByStem(folder / 'Annotations', ('.xml',), homes=homes)
+        self._homes = homes
         self._split, self._box_base, self._decoding = split, box_base, decoding
 
     def has(self, image_id: str) -> bool:
@@ -112,7 +134,7 @@ class _Reader:
         image_path = self._find_image(image_id, content, findings)
         if not xml_paths:
             self._miss(self._xmls, image_id, findings)
-        if content is None:
+        if content is None or image_path is None:
             return None
         decoding = dataclasses.replace(self._decoding, size_wh=content.size_wh)
         image = ImageFile(image_path, decoding=decoding)
@@ -135,16 +157,19 @@ class _Reader:
 
     def _read_xml(self, path: Path, findings: list[Finding]) -> VocFile | None:
         try:
-            return read_voc_file(path, box_base=self._box_base)
+            return read_voc_file(path, box_base=self._box_base, homes=self._homes)
         except DataError as error:
             text = without_place(error, str(path))
             findings.append(Finding('unreadable annotation', str(path), text))
             return None
 
-    def _find_image(self, image_id: str, content: VocFile | None, findings: list[Finding]) -> Path:
+    def _find_image(
+        self, image_id: str, content: VocFile | None, findings: list[Finding]
+    ) -> Path | None:
         paths = self._images.find(image_id, content.filename if content else None)
         if not paths:
-            return self._miss(self._images, image_id, findings)
+            path = self._miss(self._images, image_id, findings)
+            return None if self._images.find_outside(image_id) else path
         if len(paths) > 1:
             names = ', '.join(path.name for path in paths)
             text = f'one of {names}; name it in <filename>, or remove the others'
@@ -153,6 +178,9 @@ class _Reader:
 
     def _miss(self, files: FilesByStem, image_id: str, findings: list[Finding]) -> Path:
         path = files.folder / f'{image_id}{files.suffixes[0]}'
+        if place := files.find_outside(image_id):
+            findings.append(describe_outside(str(path), place))
+            return path
         text = f'missing, but listed in {self._split}.txt{files.describe_similar(image_id)}'
         findings.append(Finding('missing file', str(path), text))
         return path

@@ -12,7 +12,7 @@ from xml.etree import ElementTree
 
 from ssd_training.data.annotations.annotations import AnnotatedObject
 from ssd_training.data.annotations.boxes import turn_box
-from ssd_training.data.files import MAX_LABELS_BYTES, MAX_SIDE_PX, read_data_file
+from ssd_training.data.files import is_inside, MAX_LABELS_BYTES, MAX_SIDE_PX, read_data_file
 from ssd_training.data.sources.texts import decode_text
 from ssd_training.errors import DataError
 
@@ -40,7 +40,7 @@ class VocFile:
     objects: tuple[AnnotatedObject, ...]
 
 
-def read_voc_file(path: Path, *, box_base: BoxBase = 1) -> VocFile:
+def read_voc_file(path: Path, *, box_base: BoxBase = 1, homes: Sequence[Path] = ()) -> VocFile:
     """
     Read an XML file of PASCAL VOC.
 
@@ -49,11 +49,12 @@ def read_voc_file(path: Path, *, box_base: BoxBase = 1) -> VocFile:
 
     :param path: of the file
     :param box_base: what the first pixel is called, 1 or 0
+    :param homes: from find_homes
     :return: what it says
     :raises DataError: when it can not be read or is no annotation
     """
     try:
-        root = _parse(path)
+        root = _parse(path, homes)
         size = root.find('size')
         width_px, height_px = (
             (None, None)
@@ -77,12 +78,17 @@ class FilesByStem:
 
     :param folder: of the files
     :param suffixes: with the dot, in lower case; files may have them in any case
+    :param homes: from find_homes; folders elsewhere are taken as empty
     """
 
-    def __init__(self, folder: Path, suffixes: Sequence[str]) -> None:
+    def __init__(
+        self, folder: Path, suffixes: Sequence[str], *, homes: Sequence[Path] = ()
+    ) -> None:
         self.folder = folder
         self.suffixes = tuple(suffixes)
+        self._homes = homes
         self._listed: dict[Path, dict[str, tuple[Path, ...]]] = {}
+        self._similar: dict[Path, dict[str, str]] = {}
 
     def find(self, stem: str, filename: str | None = None) -> tuple[Path, ...]:
         """
@@ -108,11 +114,22 @@ class FilesByStem:
         """
         parent, _, name = stem.rpartition('/')
         folder = self.folder / parent
-        wanted = _normalize(name).casefold()
-        for other in _list_names(folder):
-            if _normalize(os.path.splitext(other)[0]).casefold() == wanted:
-                return f'; there is {other}: rename it, or convert it to {name}{self.suffixes[0]}'
+        if folder not in self._similar:
+            names = reversed(self._list_names(folder))
+            self._similar[folder] = {_spell(os.path.splitext(one)[0]): one for one in names}
+        if other := self._similar[folder].get(_spell(name)):
+            return f'; there is {other}: rename it, or convert it to {name}{self.suffixes[0]}'
         return ''
+
+    def find_outside(self, stem: str) -> str:
+        """
+        Tell where a folder lies that is taken as empty.
+
+        :param stem: see find
+        :return: its real path; empty where it lies inside
+        """
+        place = _real_path(self.folder / stem.rpartition('/')[0])
+        return '' if is_inside(place, self._homes) else place
 
     def strip(self, name: str) -> str:
         """
@@ -127,29 +144,41 @@ class FilesByStem:
     def _list(self, folder: Path) -> dict[str, tuple[Path, ...]]:
         if folder not in self._listed:
             stems: dict[str, tuple[Path, ...]] = {}
-            for name in _list_names(folder):
+            for name in self._list_names(folder):
                 stem = _normalize(self.strip(name))
                 if stem != _normalize(name):
                     stems[stem] = (*stems.get(stem, ()), folder / name)
             self._listed[folder] = stems
         return self._listed[folder]
 
+    def _list_names(self, folder: Path) -> list[str]:
+        """List a folder; one that is none, whatever it is called, is empty."""
+        if not is_inside(_real_path(folder), self._homes):
+            return []
+        try:
+            return sorted(os.listdir(folder))
+        except (OSError, ValueError):
+            return []
 
-def _list_names(folder: Path) -> list[str]:
-    """List a folder; one that is none, whatever it is called, is empty."""
+
+def _real_path(folder: Path) -> str:
     try:
-        return sorted(os.listdir(folder))
-    except (OSError, ValueError):
-        return []
+        return os.path.realpath(folder)
+    except ValueError:  # No folder has a NUL in its name.
+        return str(folder)
+
+
+def _spell(name: str) -> str:
+    return _normalize(name).casefold()
 
 
 def _normalize(name: str) -> str:
     return unicodedata.normalize('NFC', name)
 
 
-def _parse(path: Path) -> ElementTree.Element:
+def _parse(path: Path, homes: Sequence[Path]) -> ElementTree.Element:
     """Decode here, since expat knows few encodings; give the root of a VOC annotation."""
-    content = read_data_file(path, limit_bytes=MAX_LABELS_BYTES)
+    content = read_data_file(path, limit_bytes=MAX_LABELS_BYTES, homes=homes)
     text = decode_text(content, str(path), declared=_declared_encoding)
     root = ElementTree.fromstring(_DECLARATION.sub('', text).strip())
     for node in root.iter():

@@ -1,6 +1,6 @@
 """Lists of PASCAL VOC: the ids of a split, one a line."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 import re
 
@@ -17,7 +17,9 @@ _ADVICE = (
 _FLAGGED = re.compile(r'(.*\S)\s+(?:-1|0|1)')
 
 
-def read_list(path: Path, is_there: Callable[[str], bool]) -> list[str]:
+def read_list(
+    path: Path, is_there: Callable[[str], bool], *, homes: Sequence[Path] = ()
+) -> list[str]:
     """
     Read the ids of a split.
 
@@ -26,10 +28,11 @@ def read_list(path: Path, is_there: Callable[[str], bool]) -> list[str]:
 
     :param path: of the list
     :param is_there: tells whether an id has files
+    :param homes: from find_homes
     :return: the ids; of a line without files the most likely one
     :raises DataError: when the list can not be read or is empty
     """
-    content = read_data_file(path, limit_bytes=MAX_LIST_BYTES, advice=_ADVICE)
+    content = read_data_file(path, limit_bytes=MAX_LIST_BYTES, homes=homes, advice=_ADVICE)
     text = decode_text(content, str(path))
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     if not lines:

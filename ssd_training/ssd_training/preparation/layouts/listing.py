@@ -10,7 +10,9 @@ import unicodedata
 from urllib.parse import unquote
 
 from ssd_detector.images.decoding import IMAGE_SUFFIXES
+from ssd_training.data.files import find_homes, is_inside
 from ssd_training.errors import DataError
+from ssd_training.experiments.data_schema import FilesOutside
 
 # What `data prepare` writes; a folder with both was prepared, and holds no labels of a tool.
 EXPERIMENT = 'experiment.yaml'
@@ -34,11 +36,13 @@ class Listing:
     :param root: the folder
     :param files: all of them, sorted
     :param misnamed: those whose names are no text, as it can be written
+    :param outside: files and folders that links put elsewhere; they are not among the files
     """
 
     root: Path
     files: Sequence[Path] = field(repr=False)
     misnamed: Sequence[str] = ()
+    outside: Sequence[Path] = ()
 
     def with_suffix(self, *suffixes: str) -> list[Path]:
         """
@@ -122,12 +126,15 @@ class Listing:
         return [path for path, near in zip(found, nearness, strict=True) if near == max(nearness)]
 
 
-def list_files(root: Path, *, left_out: Path | None = None) -> Listing:
+def list_files(
+    root: Path, *, left_out: Path | None = None, outside: FilesOutside = 'error'
+) -> Listing:
     """
     Look through a folder and what is linked from it.
 
     :param root: the folder
     :param left_out: a folder below it that is not looked at, such as the one that is written
+    :param outside: what is done about what links put outside
     :return: its files, hidden ones left out
     :raises DataError: when it is no folder
     """
@@ -143,22 +150,36 @@ def list_files(root: Path, *, left_out: Path | None = None) -> Listing:
         raise DataError([f'{root}: no such folder; expected what a labelling tool exported'])
     if left_out and left_out.resolve() == root.resolve():
         raise DataError([f'{root}: is the source and --out; give another --out'])
-    files: list[Path] = []
     seen = {left_out.resolve()} if left_out else set()
+    files, elsewhere = _walk(root, seen, find_homes([root], outside))
+    is_text = {path: _is_text(path) for path in files}
+    misnamed = [os.fsencode(path).decode(errors='replace') for path in files if not is_text[path]]
+    texts = sorted(path for path in files if is_text[path])
+    return Listing(root, texts, sorted(misnamed), elsewhere)
+
+
+def _walk(root: Path, seen: set[Path], homes: Sequence[Path]) -> tuple[list[Path], list[Path]]:
+    """Give the files, and what links put elsewhere; folders that were seen are left out."""
+    files: list[Path] = []
+    elsewhere: list[Path] = []
     for name, folders, names in os.walk(root, followlinks=True):
         folder = Path(name)
+        real = folder.resolve()
+        is_elsewhere = not is_inside(str(real), homes)
         is_prepared = folder != root and {EXPERIMENT, FINDINGS} <= {*names}
-        if is_prepared or (real := folder.resolve()) in seen:
+        if is_elsewhere or is_prepared or real in seen:
+            elsewhere += [folder] if is_elsewhere else []
             folders.clear()
             continue
         seen.add(real)
         folders[:] = [
             one for one in folders if not (one.startswith('.') or one in _FOLDERS_WITHOUT_PICTURES)
         ]
-        files += [folder / one for one in names if not one.startswith('.')]
-    is_text = {path: _is_text(path) for path in files}
-    misnamed = [os.fsencode(path).decode(errors='replace') for path in files if not is_text[path]]
-    return Listing(root, sorted(path for path in files if is_text[path]), sorted(misnamed))
+        for path in (folder / one for one in names if not one.startswith('.')):
+            # Of a folder inside links alone lead out.
+            is_here = not path.is_symlink() or is_inside(os.path.realpath(path), homes)
+            (files if is_here else elsewhere).append(path)
+    return files, sorted(elsewhere)
 
 
 def _is_text(path: Path) -> bool:

@@ -150,6 +150,7 @@ def _experiment(folder: Path, prepared: Prepared, root: Path) -> dict[str, Any]:
                 'invalid_boxes': 'error',
                 'exif_orientation': prepared.orientation,
                 'max_image_pixels': prepared.max_image_pixels,
+                'files_outside_root': prepared.outside,
                 'labels': list(labels),
                 'coco': {'annotations': '{split}.json', 'images': _literal(root.absolute())},
             },
