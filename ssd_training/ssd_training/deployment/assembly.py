@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from google.protobuf.message import DecodeError
 import onnx
 import tensorflow as tf
 import yaml
@@ -23,6 +24,7 @@ from ssd_detector.bundles.contents import (
     PARITY,
     PRIORS,
 )
+from ssd_detector.errors import BundleError
 from ssd_training.deployment.build import Build, INT8_FILES, TRAINED_MODEL, VALIDATION
 from ssd_training.deployment.model_card import write_model_card
 from ssd_training.deployment.trained_model import read_trained_model
@@ -105,6 +107,11 @@ def _versions() -> dict[str, str]:
 
 
 def _read_format(path: Path) -> OnnxFormat:
-    model = onnx.load(path)
+    try:
+        model = onnx.load(path)
+    except DecodeError as error:
+        raise BundleError(
+            [f'{path}: can not be read as an ONNX file ({error}); run its step again']
+        ) from error
     (opset,) = (entry.version for entry in model.opset_import if entry.domain in ('', 'ai.onnx'))
     return OnnxFormat(model.ir_version, opset)
