@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 from ssd_training.command_line import CONFIG_ROOT, run_command
 
 if TYPE_CHECKING:
+    import keras
+
     from ssd_training.experiments.schema import ExperimentConfig
     from ssd_training.training.soup import Member
 
@@ -79,6 +81,7 @@ def _average(arguments: argparse.Namespace) -> None:
     from ssd_training.experiments.merge import load_experiment
     from ssd_training.model.weights import save_weights
     from ssd_training.training import soup
+    from ssd_training.training.building import build_float_model
 
     config, _ = load_experiment(
         arguments.experiment_path,
@@ -86,16 +89,21 @@ def _average(arguments: argparse.Namespace) -> None:
         overrides=arguments.overrides,
         environment=os.environ,
     )
-    members = [soup.read_member(name, config) for name in arguments.members]
+    # Built once, and scored by one graph: what changes are its weights.
+    network = build_float_model(config)
+    members = [soup.read_member(name, network, config) for name in arguments.members]
     if arguments.greedy:
-        members = _choose(members, config)
+        members = _choose(members, network, config)
     arguments.output.parent.mkdir(parents=True, exist_ok=True)
-    save_weights(soup.average(members, config, shares=arguments.shares), arguments.output)
+    soup.take_average(network, members, config.data.labels, shares=arguments.shares)
+    save_weights(network, arguments.output)
     soup.write_members(arguments.output, members, arguments.shares)
     print(arguments.output)
 
 
-def _choose(members: 'list[Member]', config: 'ExperimentConfig') -> 'list[Member]':
+def _choose(
+    members: 'list[Member]', network: 'keras.Model', config: 'ExperimentConfig'
+) -> 'list[Member]':
     from rich.console import Console
 
     from ssd_training.evaluation.scoring import score_stages, Split
@@ -103,11 +111,12 @@ def _choose(members: 'list[Member]', config: 'ExperimentConfig') -> 'list[Member
     from ssd_training.training import soup
 
     split, console = Split.read(config), Console(stderr=True)
+    model = open_network(network, config)
 
     def score(candidates: 'Sequence[Member]') -> float:
         name = ' + '.join(one.name for one in candidates)
-        stage = Stage(name, None, lambda: open_network(soup.average(candidates, config), config))
-        (scored,) = score_stages([stage], split, console)
+        soup.take_average(network, candidates, config.data.labels)
+        (scored,) = score_stages([Stage(name, None, lambda: model)], split, console)
         assert scored.analysis is not None, 'it needs no hardware'
         mean_ap = scored.analysis.voc.mean_ap
         print(f'{mean_ap:.4f}  {name}', file=sys.stderr)

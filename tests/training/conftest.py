@@ -4,6 +4,7 @@ from collections.abc import Callable
 import fcntl
 import os
 from pathlib import Path
+import sys
 
 import pytest
 
@@ -50,6 +51,55 @@ def load(data_root) -> Load:
         return config
 
     return load_with
+
+
+@pytest.fixture(scope='session', autouse=True)
+def used_blocks():
+    """
+    Build no block behind the last feature map.
+
+    keras.applications knows whole backbones only; what is not used is thrown away, after half of
+    the time that a small network takes.
+    """
+    if 'keras' not in sys.modules:
+        yield
+        return
+    from keras.src.applications import mobilenet_v2
+
+    from ssd_training.model import ssd
+
+    last_blocks = {'C3': 6, 'C4': 13, 'C5': 16}
+    build_whole, add_block = ssd.build_backbone, mobilenet_v2._inverted_res_block
+
+    def build(images, settings):
+        last = last_blocks[settings.output_layers[-1]]
+
+        def add(inputs, *, block_id, **options):
+            if block_id > last:
+                return inputs
+            return add_block(inputs, block_id=block_id, **options)
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(mobilenet_v2, '_inverted_res_block', add)
+            return build_whole(images, settings)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ssd, 'build_backbone', build)
+        yield
+
+
+@pytest.fixture(scope='module')
+def unoptimized_graphs():
+    """
+    Run graphs as they are traced.
+
+    Rewriting them takes TensorFlow longer than a few steps; whole commands do it.
+    """
+    import tensorflow as tf
+
+    tf.config.optimizer.set_experimental_options({'disable_meta_optimizer': True})
+    yield
+    tf.config.optimizer.set_experimental_options({'disable_meta_optimizer': False})
 
 
 @pytest.fixture(scope='session')

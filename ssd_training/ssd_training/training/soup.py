@@ -15,7 +15,6 @@ from ssd_training.model.pretrained import fill, Pretrained, Values
 from ssd_training.runs.files import write_json
 from ssd_training.runs.finished_run import read_config
 from ssd_training.runs.start_weights import find_start, Kind
-from ssd_training.training.building import build_float_model
 from ssd_training.training.pretrained import read_pretrained
 
 _DETECTORS = 'a run folder, *.weights.h5, ckpt-<step>.npz, a bundle, or released'
@@ -36,11 +35,12 @@ class Member:
     training: str = ''
 
 
-def read_member(name: str, config: ExperimentConfig) -> Member:
+def read_member(name: str, network: keras.Model, config: ExperimentConfig) -> Member:
     """
     Read a trained network.
 
     :param name: what backbone.weights takes, if it is a detector
+    :param network: of the experiment; has its weights afterwards
     :param config: the experiment, whose network and classes it has
     :return: the member
     :raises WeightsError: when it can not be read, or is of other classes or another network
@@ -50,8 +50,7 @@ def read_member(name: str, config: ExperimentConfig) -> Member:
     start = find_start(name)
     if start is None or start.kind in (Kind.IMAGENET, Kind.ARCHIVE):
         raise WeightsError([f'{name}: is no trained detector; give {_DETECTORS}'])
-    model = build_float_model(config)
-    layer_names = {layer.name for layer in model.layers if layer.weights}
+    layer_names = {layer.name for layer in network.layers if layer.weights}
     pretrained = read_pretrained(start, config.backbone.width_mult, layer_names)
     if pretrained.labels is not None and pretrained.labels != config.data.labels:
         raise WeightsError(
@@ -60,26 +59,28 @@ def read_member(name: str, config: ExperimentConfig) -> Member:
                 f'{", ".join(config.data.labels)}; networks of other classes have no mean'
             ]
         )
-    fill(model, pretrained, config.data.labels)
-    return Member(name, fold(model), describe_training(Path(name)))
+    fill(network, pretrained, config.data.labels)
+    return Member(name, fold(network), describe_training(Path(name)))
 
 
-def average(
-    members: Sequence[Member], config: ExperimentConfig, *, shares: Sequence[float] | None = None
-) -> keras.Model:
+def take_average(
+    network: keras.Model,
+    members: Sequence[Member],
+    labels: Sequence[str],
+    *,
+    shares: Sequence[float] | None = None,
+) -> None:
     """
-    Average networks.
+    Give a network the mean of others.
 
+    :param network: of the experiment; changed
     :param members: one or more, from read_member
-    :param config: the experiment
+    :param labels: of the experiment
     :param shares: how much each counts; equally by default
-    :return: a network of the experiment
     """
     values = mean_of([one.values for one in members], shares or [1.0] * len(members))
-    model = build_float_model(config)
     origin = ' + '.join(one.name for one in members)
-    fill(model, Pretrained(origin, values, config.data.labels, is_whole=True), config.data.labels)
-    return model
+    fill(network, Pretrained(origin, values, tuple(labels), is_whole=True), labels)
 
 
 def choose_greedily(

@@ -5,11 +5,13 @@ import json
 import re
 import shutil
 
+import numpy as np
 import pytest
 
 from ssd_training import average
 from ssd_training.deployment.model_card import write_model_card
 from ssd_training.errors import WeightsError
+from ssd_training.evaluation.stages import open_network
 from ssd_training.model.averaging import fold
 from ssd_training.model.weights import load_weights, save_weights
 from ssd_training.training import soup
@@ -17,14 +19,22 @@ from ssd_training.training.building import build_float_model
 from ssd_training.training.soup import choose_greedily, Member, read_member
 from tests.training.conftest import TINY
 
+pytestmark = pytest.mark.usefixtures('unoptimized_graphs')
+
 
 @pytest.fixture(scope='module')
-def files(tiny_config, tmp_path_factory):
+def network(tiny_config):
+    return build_float_model(tiny_config)
+
+
+@pytest.fixture(scope='module')
+def files(network, tmp_path_factory):
     """Write the weights of two networks."""
     folder = tmp_path_factory.mktemp('soup')
     paths = [folder / 'a.weights.h5', folder / 'b.weights.h5']
     for path in paths:
-        save_weights(build_float_model(tiny_config), path)
+        save_weights(network, path)
+        network.set_weights([0.5 * value for value in network.get_weights()])
     return paths
 
 
@@ -47,19 +57,19 @@ def test_the_best_comes_first_and_only_those_join_that_do_not_harm():
     assert len(seen) == len(set(seen)), 'each set is scored once'
 
 
-def test_networks_of_other_classes_have_no_mean(files, load, tmp_path):
+def test_networks_of_other_classes_have_no_mean(files, network, load, tmp_path):
     (tmp_path / 'weights').mkdir()
     path = shutil.copy(files[0], tmp_path / 'weights')
     labels = ['red', 'green', 'blue']
     (tmp_path / 'config.json').write_text(json.dumps({'data': {'labels': labels}}))
     with pytest.raises(WeightsError, match='its classes are red, green, blue; the experiment has'):
-        read_member(str(path), load('tiny', 'data.labels=[red,green,yellow]'))
+        read_member(str(path), network, load('tiny', 'data.labels=[red,green,yellow]'))
 
 
 @pytest.mark.parametrize('name', ['imagenet', 'some/archive.npz'])
-def test_only_trained_detectors_are_averaged(name, tiny_config):
+def test_only_trained_detectors_are_averaged(name, network, tiny_config):
     with pytest.raises(WeightsError, match=f'{name}: is no trained detector; give a run folder'):
-        read_member(name, tiny_config)
+        read_member(name, network, tiny_config)
 
 
 @pytest.fixture
@@ -86,10 +96,21 @@ def test_the_command_chooses_by_the_val_split(files, tmp_path, surroundings, cap
     assert '0.0000  chosen: 2 of 2' in printed.err
 
 
-def test_the_command_weighs_by_shares(files, tiny_config, tmp_path, surroundings):
+def test_an_opened_network_is_scored_with_the_weights_that_it_has(network, tiny_config):
+    """The command opens one, and gives it the mean of each set in turn."""
+    model = open_network(network, tiny_config)
+    image = np.full((1, *tiny_config.input_size, 3), 0.5, np.float32)
+    before = model.predict(image)[1]
+
+    network.get_layer('head_0_cls').bias.assign_add(np.ones(12, np.float32) * np.arange(12))
+
+    assert np.abs(model.predict(image)[1] - before).max() > 0.1
+
+
+def test_the_command_weighs_by_shares(files, network, tmp_path, surroundings):
     output = tmp_path / 'mean.weights.h5'
     assert run(files, output, '--shares', '3', '1') == 0
-    network, parts = build_float_model(tiny_config), []
+    parts = []
     for path in (*files, output):
         load_weights(network, path)
         parts.append(fold(network)['Conv1'][0])
