@@ -15,18 +15,33 @@ class Done:
     err: str
 
 
-def call(main, *arguments) -> Done:
+class Heard(io.StringIO):
+    """Text that somebody listens to."""
+
+    def __init__(self, listener) -> None:
+        super().__init__()
+        self._listener = listener
+
+    def write(self, text: str) -> int:
+        """Keep the text, and pass it on."""
+        if self._listener is not None:
+            self._listener(text)
+        return super().write(text)
+
+
+def call(main, *arguments, listener=None) -> Done:
     """
     Run a command as its module does when it is started.
 
     :param main: of the module
     :param arguments: of the command line
+    :param listener: called with each text that goes to stderr
     :return: how it ended
     """
     # Commands set up logging for a process of their own.
     logger = logging.getLogger('ssd_training')
     before = list(logger.handlers), logger.level, logger.propagate
-    out, err = io.StringIO(), io.StringIO()
+    out, err = io.StringIO(), Heard(listener)
     with redirect_stdout(out), redirect_stderr(err):
         try:
             code = main([str(one) for one in arguments])

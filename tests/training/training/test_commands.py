@@ -79,11 +79,12 @@ def train_here(data_root, work):
     TensorFlow is there already; the killed run below shows that a process does the same.
     """
 
-    def run_with(*arguments, runs_root=None):
+    def run_with(*arguments, runs_root=None, listener=None):
+        command = ('--experiment_path', TINY, *RECIPE, *arguments)
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv('DATA_ROOT', str(data_root))
             patch.setenv('RUNS_ROOT', str(runs_root or work / 'runs'))
-            done = call(train_main, '--experiment_path', TINY, *RECIPE, *arguments)
+            done = call(train_main, *command, listener=listener)
         return done.code, done.out, done.err
 
     return run_with
@@ -184,7 +185,7 @@ class Killed:
 
 @dataclass(frozen=True)
 class Terminated:
-    """The same one, gone on with in another process, which SIGTERM ended after step 5."""
+    """The same one, gone on with in this process, which got SIGTERM after step 5."""
 
     run: Path
     code: int
@@ -202,10 +203,21 @@ def killed(kill_at, tmp_path_factory):
 
 
 @pytest.fixture(scope='module')
-def terminated(killed, kill_at, bucket):
-    folder = killed.run.parent
-    ending = kill_at(5, signal.SIGTERM, '--resume', f'run.upload_to={STORE}', runs_root=folder)
-    return Terminated(killed.run, *ending)
+def terminated(killed, train_here, bucket):
+    signalled_s = []
+
+    def signal_at_step_5(text):
+        if f'step 5/{NUM_STEPS}:' in text:
+            signalled_s.append(time.monotonic())
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    code, _, err = train_here(
+        *('--resume', f'run.upload_to={STORE}'),
+        runs_root=killed.run.parent,
+        listener=signal_at_step_5,
+    )
+    assert len(signalled_s) == 1, err
+    return Terminated(killed.run, code, time.monotonic() - signalled_s[0], err)
 
 
 @pytest.fixture(scope='module')

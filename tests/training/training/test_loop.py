@@ -37,6 +37,8 @@ from ssd_training.training.resuming import go_on, take_over
 from ssd_training.training.trained import load_float
 from tests.training.conftest import UNCHANGED
 
+pytestmark = pytest.mark.usefixtures('unoptimized_graphs')
+
 FINGERPRINT = '0' * 12
 TIMES = ('timestamp', 'train/images_per_s', 'train/data_wait_share')
 

@@ -18,6 +18,8 @@ from ssd_training.training.schedule import build_schedule
 from ssd_training.training.train_step import loading_size_hw
 from ssd_training.training.weight_average import WeightAverage
 
+pytestmark = pytest.mark.usefixtures('unoptimized_graphs')
+
 # Little to compile: what comes before the extra levels does not train.
 STEPS_PER_EPOCH = 2
 SMALL = ('input_size=[64, 64]', 'backbone.freeze=true', 'backbone.freeze_bn=true')

@@ -12,6 +12,8 @@ from ssd_training.targets.priors import generate_priors
 from ssd_training.training.building import build_float_model
 from ssd_training.training.trained import load_float
 
+pytestmark = pytest.mark.usefixtures('unoptimized_graphs')
+
 
 @pytest.fixture(scope='module')
 def state(tmp_path_factory, tiny_config):

@@ -9,9 +9,12 @@ import pytest
 
 from ssd_training.data.batches.pipeline import training_batches
 from ssd_training.data.datasets import read_split
+from ssd_training.runs.state import read_state
 from ssd_training.targets.matching import GroundTruthBatch
 from ssd_training.training import trainer
 from tests.training.shapes_voc import write_image, write_shapes_voc
+
+pytestmark = pytest.mark.usefixtures('unoptimized_graphs')
 
 SMALL = ('input_size=[64, 64]',)
 FROZEN = (
@@ -34,16 +37,13 @@ def batches_for(training):
     )
 
 
-def train_three_steps(config):
-    """Compiling takes ten seconds: the trainings of this file are shared."""
-    training = trainer.prepare(config)
+def train_three_steps(training, batches):
     values = [values_of(training.model)]
-    batches = batches_for(training)
     for _ in range(3):
         images, *ground_truths = next(batches)
         training.step(images, GroundTruthBatch(*ground_truths))
         values.append(values_of(training.model))
-    return training, values
+    return values
 
 
 def values_of(model):
@@ -98,8 +98,9 @@ def frozen_config(load):
 
 @pytest.fixture(scope='module')
 def frozen_training(frozen_config):
-    """Early blocks and the statistics of BatchNorm do not train."""
-    return train_three_steps(frozen_config)
+    """Early blocks and the statistics of BatchNorm do not train; compiled once for this file."""
+    training = trainer.prepare(frozen_config)
+    return training, train_three_steps(training, batches_for(training))
 
 
 def test_frozen_blocks_and_statistics_stay_and_all_else_trains(frozen_training):
@@ -147,7 +148,8 @@ def test_the_step_is_compiled_once_whatever_the_number_of_objects(frozen_trainin
 def test_two_trainings_with_one_seed_have_equal_weights_bit_for_bit(
     frozen_training, frozen_config, monkeypatch
 ):
-    first, _ = frozen_training
+    """The second one takes the step of the first: killed runs show the same of two steps."""
+    first, expected = frozen_training
     seed_everything = keras.utils.set_random_seed
 
     def seed_and_draw(seed):
@@ -157,14 +159,19 @@ def test_two_trainings_with_one_seed_have_equal_weights_bit_for_bit(
 
     monkeypatch.setattr(keras.utils, 'set_random_seed', seed_and_draw)
 
-    second, _ = train_three_steps(frozen_config)
+    second = trainer.prepare(frozen_config)
+    for name, value in read_state(second.step.state).items():
+        first.step.state[name].assign(value)
+    found = train_three_steps(first, batches_for(second))
 
-    for one, other in zip(first.model.weights, second.model.weights, strict=True):
-        np.testing.assert_array_equal(one, other, err_msg=one.path)
+    for values, others in zip(found, expected, strict=True):
+        for path, value in values.items():
+            np.testing.assert_array_equal(value, others[path], err_msg=path)
 
 
+@pytest.mark.slow
 def test_the_loss_of_one_batch_falls_by_half_in_thirty_steps(load):
-    """With the statistics of the batch, all layers training."""
+    """All layers train, which takes 10 s to compile; test_smoke.py shows them learn, too."""
     training = trainer.prepare(load('tiny', *SMALL, 'train.epochs=15', 'scheduler.base_lr=0.01'))
     images, *ground_truths = next(batches_for(training))
 
