@@ -1,5 +1,8 @@
 """Texts of others (names, labels, keys, fields of messages), fit for a line that people read."""
 
+import json
+import logging
+
 # The longest encoding of sensor_msgs has 17 letters; a sender may put anything into the field.
 _LONGEST_QUOTE = 60
 # A list of a configuration that is nearly right is worth reading.
@@ -44,5 +47,42 @@ def shown(value: object) -> str:
     :param value: any
     :return: its beginning, on one line
     """
-    text = repr(value)
+    try:
+        text = repr(value)
+    except RecursionError:
+        text = f'a {type(value).__name__} of too many levels'
     return text if len(text) <= _LONGEST_VALUE else f'{text[:_LONGEST_VALUE]}...'
+
+
+def printable_json(tree: object) -> str:
+    """
+    Write JSON that people may read on a terminal: letters as they are, the rest escaped.
+
+    :param tree: of plain values
+    :return: lines of text, which every encoding of Unicode takes; they mean what the tree does
+    """
+    text = json.dumps(tree, indent=1, ensure_ascii=False)
+    if text.replace('\n', '').isprintable():
+        return text
+    # Line ends of values are escaped already.
+    return ''.join(one if one.isprintable() or one == '\n' else _escape(one) for one in text)
+
+
+def _escape(letter: str) -> str:
+    units = letter.encode('utf-16-be', 'surrogatepass').hex()
+    return ''.join(f'\\u{units[at : at + 4]}' for at in range(0, len(units), 4))
+
+
+class LineFormatter(logging.Formatter):
+    """Formats log messages, which quote names and texts from anywhere, as `printable` does."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:
+        """
+        Write one message.
+
+        :param record: with the message
+        :return: its lines
+        """
+        # What says several things says them on several lines.
+        record.message = '\n'.join(map(printable, record.message.split('\n')))
+        return super().formatMessage(record)

@@ -7,6 +7,7 @@ from pathlib import Path
 import sys
 
 from ssd_detector import command_line
+from ssd_detector.printable import LineFormatter
 from ssd_training.quiet import quiet_tensorflow
 
 # Where the component files of experiments lie.
@@ -38,6 +39,8 @@ def run_command(action: Callable[[], int | None]) -> int:
     :return: 0 good, 1 failed, 2 wrong usage
     """
     quiet_tensorflow()
-    logging.basicConfig(level=logging.WARNING, format='%(message)s', stream=sys.stderr)
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(LineFormatter('%(message)s'))
+    logging.basicConfig(level=logging.WARNING, handlers=[handler])
     logging.getLogger('ssd_training').setLevel(logging.INFO)
     return command_line.run_command(action)

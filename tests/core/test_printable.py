@@ -1,11 +1,14 @@
 """Texts of others: whatever they hold, what is shown is one line that does nothing."""
 
+import json
+import logging
+
 from hypothesis import given
 from hypothesis import strategies as st
 import pytest
 
 from ssd_detector.errors import BundleError, ImageError
-from ssd_detector.printable import printable, quoted, shown
+from ssd_detector.printable import LineFormatter, printable, printable_json, quoted, shown
 
 anything = st.text(st.characters(exclude_categories=[]))
 
@@ -48,3 +51,30 @@ def test_every_error_of_ours_shows_foreign_texts_so():
     error = BundleError(['one\ntwo: fine', 'three'])
     assert error.findings == (r'one\ntwo: fine', 'three')
     assert str(error).splitlines() == list(error.findings)
+
+
+@given(st.recursive(anything, lambda inner: st.lists(inner) | st.dictionaries(anything, inner)))
+def test_json_for_people_means_the_same_and_does_nothing(tree):
+    text = printable_json(tree)
+    assert json.loads(text) == tree
+    assert all(map(str.isprintable, text.split('\n')))
+    text.encode('utf-8')
+
+
+def test_json_for_people_leaves_letters_as_they_are():
+    assert printable_json(['wört 犬', 'a\x7f']) == '[\n "wört 犬",\n "a\\u007f"\n]'
+
+
+def test_lines_of_a_log_do_nothing_to_a_terminal():
+    record = logging.LogRecord(
+        'x', logging.INFO, __file__, 1, '%s: left out\nso is %s', ('a\x1b[2J', '\ud800'), None
+    )
+    line = LineFormatter('%(levelname)s %(message)s').format(record)
+    assert line == 'INFO a\\x1b[2J: left out\nso is \\ud800'
+
+
+def test_a_value_of_too_many_levels_is_named():
+    value = []
+    for _ in range(10**5):
+        value = [value]
+    assert shown(value) == 'a list of too many levels'

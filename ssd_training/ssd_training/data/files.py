@@ -11,8 +11,9 @@ from ssd_detector.printable import printable
 from ssd_training.errors import DataError
 from ssd_training.experiments.data_schema import FilesOutside
 
-# Labels of one picture, names of classes: the largest known have a tenth of a MiB.
-MAX_LABELS_BYTES = 16 * 2**20
+# Labels of one picture, names of classes: the largest known have a tenth of a MiB. XML of nothing
+# but levels takes forty times its size.
+MAX_LABELS_BYTES = 4 * 2**20
 # Ids or names of a split, one a line: some millions.
 MAX_LIST_BYTES = 64 * 2**20
 # Labels of all pictures of a split in one file: LVIS' have 1.1 GiB.

@@ -2,7 +2,6 @@
 
 import argparse
 from dataclasses import replace
-import json
 from pathlib import Path
 
 from ssd_training.command_line import positive
@@ -77,6 +76,7 @@ def run(arguments: argparse.Namespace) -> int:
     :raises DataError: when there is nothing to train on or to score, or it can't be written
     """
     from ssd_detector.images.claims import MAX_IMAGE_PIXELS
+    from ssd_detector.printable import printable_json
     from ssd_training.errors import DataError
     from ssd_training.preparation.layouts.listing import FINDINGS
     from ssd_training.preparation.options import Options
@@ -103,7 +103,7 @@ def run(arguments: argparse.Namespace) -> int:
         folder.mkdir(parents=True, exist_ok=True)
         notes = write_files(folder, prepared, arguments.source)
         prepared = replace(prepared, notes=[*prepared.notes, *notes])
-        tree = json.dumps(as_tree(prepared), indent=1, ensure_ascii=False)
+        tree = printable_json(as_tree(prepared))
         (folder / FINDINGS).write_text(tree + '\n', encoding='utf-8')
     except OSError as error:
         raise DataError([f'{folder}: can not be written ({error.strerror})']) from error

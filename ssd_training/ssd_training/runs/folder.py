@@ -10,6 +10,7 @@ from pathlib import Path
 import time
 from typing import Any, TextIO
 
+from ssd_detector.printable import LineFormatter
 from ssd_training.errors import LeaseLostError, RunError
 from ssd_training.experiments.schema import ExperimentConfig, SCHEMA_VERSION
 from ssd_training.runs.files import write_json
@@ -241,7 +242,7 @@ class RunFolder:
     def _logging(self) -> Iterator[None]:
         self.logs.mkdir(parents=True, exist_ok=True)
         handler = logging.FileHandler(self.logs / LOG, encoding='utf-8')
-        formatter = logging.Formatter('%(asctime)sZ %(levelname)s %(message)s')
+        formatter = LineFormatter('%(asctime)sZ %(levelname)s %(message)s')
         formatter.converter = time.gmtime
         handler.setFormatter(formatter)
         package_logger = logging.getLogger('ssd_training')

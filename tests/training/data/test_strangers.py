@@ -1,12 +1,15 @@
 """Data sets of strangers: each file is checked for kind and size before it is read."""
 
 import json
+import logging
 import os
+import re
 
 import cv2
 import numpy as np
 import pytest
 
+from ssd_training.command_line import run_command
 from ssd_training.data.__main__ import main
 from ssd_training.data.checking.check import check_data
 from ssd_training.data.datasets import read_split
@@ -14,6 +17,7 @@ from ssd_training.data.files import read_json
 from ssd_training.data.images.records import ImageFile
 from ssd_training.errors import DataError
 from ssd_training.runs.fingerprint import select_recipe
+from tests.training.conftest import TINY
 from tests.training.shapes_voc import write_image, write_split
 
 BOX = [('red', (5, 5, 40, 40), False)]
@@ -295,3 +299,46 @@ def test_prepare_leaves_out_what_links_put_elsewhere(load, tmp_path, capsys, is_
     main(['check', *experiment, '--json'])
     result = json.loads(capsys.readouterr().out)
     assert sum(one['images'] for one in result['splits'].values()) == 6
+
+
+HARMFUL = ['\x1b[2J', '\u202eneed', '\ud800', '\n: nothing is wrong']
+
+
+@pytest.mark.parametrize('harmful', HARMFUL, ids=['ESC', 'direction', 'surrogate', 'line'])
+@pytest.mark.parametrize('where', ['file_name', 'category'])
+def test_check_shows_names_of_strangers_harmless(coco, capsys, monkeypatch, harmful, where):
+    # Short paths, which the table does not break.
+    monkeypatch.chdir(coco)
+    tree = coco_tree(f'{harmful}.jpg' if where == 'file_name' else 'train.jpg')
+    if where == 'category':
+        tree['categories'][0]['name'] = f'a {harmful} b'
+    (coco / 'train.json').write_text(json.dumps(tree))
+    sections = '{annotations: "{split}.json", images: images}'
+    overrides = ['data.dataset_name=coco', f'data.coco={sections}', 'data.root=.']
+
+    assert main(['check', '--experiment_path', str(TINY), *overrides]) == 1
+
+    shown = ''.join(re.split(r'[\s│]+', capsys.readouterr().out))
+    assert shown.isprintable() and repr(harmful)[1:-1].replace(' ', '') in shown
+
+
+@pytest.mark.parametrize('harmful', HARMFUL, ids=['ESC', 'direction', 'surrogate', 'line'])
+def test_prepare_writes_names_of_strangers_harmless(coco, capsys, tmp_path, harmful):
+    for name in ('train', 'val'):
+        tree = coco_tree(f'{name}.jpg')
+        tree['images'].append(tree['images'][0] | {'id': 2, 'file_name': f'{harmful}.jpg'})
+        (coco / f'{name}.json').write_text(json.dumps(tree))
+
+    assert main(['prepare', str(coco), '--out', str(tmp_path / 'out'), '--json']) == 0
+
+    written = (tmp_path / 'out/findings.json').read_text()
+    assert all(map(str.isprintable, (capsys.readouterr().out + written).split('\n')))
+    assert any(harmful in one['place'] for one in json.loads(written)['findings'])
+
+
+def test_the_log_of_a_command_shows_names_of_strangers_harmless(monkeypatch, capsys):
+    monkeypatch.setattr(logging.root, 'handlers', [])
+
+    run_command(lambda: logging.getLogger('ssd_training').warning('%s: left out', 'a\x1b[2J'))
+
+    assert capsys.readouterr().err == 'a\\x1b[2J: left out\n'

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from ssd_detector.printable import printable
 from ssd_training.data.annotations.boxes import Box, clip_box, is_normalized
 from ssd_training.data.images.records import ImageSource
 
@@ -83,7 +84,7 @@ class Finding:
     text: str
 
     def __str__(self) -> str:
-        return f'{self.place}: {self.text}'
+        return printable(f'{self.place}: {self.text}')
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from ssd_detector.printable import printable
 from ssd_training.preparation.judging.splits import count_learnable
 from ssd_training.preparation.layouts.detection import TITLES
 from ssd_training.preparation.layouts.listing import EXPERIMENT, FINDINGS
@@ -50,7 +51,7 @@ def format_summary(prepared: Prepared, folder: Path) -> str:
     console.print(f'layout: {TITLES[prepared.layout]}', markup=False)
     console.print(_class_table(prepared))
     for note in prepared.notes:
-        console.print(f'note: {note}', markup=False)
+        console.print(f'note: {printable(note)}', markup=False)
     if prepared.findings:
         console.print(_finding_table(prepared))
         console.print(f'all findings: {folder / FINDINGS}', markup=False)
