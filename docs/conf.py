@@ -1,18 +1,27 @@
 """Settings of the site: the manuals of this folder, the guides, an API reference."""
 
 import os
+from pathlib import Path
+import sys
 
 from sphinx.application import Sphinx
 
+DOCS = Path(__file__).parent
+sys.path.insert(0, str(DOCS.parent / 'tools/docs'))
+
 project = 'MobileNetV2-SSD for ROS 2'
 author = 'maintainers'
-extensions = ['autoapi.extension', 'myst_nb', 'sphinx_copybutton']
+extensions = ['sphinx.ext.autodoc', 'autoapi.extension', 'myst_nb', 'sphinx_copybutton']
 exclude_patterns = ['_build', '_templates']
 # Docstrings quote code with one backtick, as Markdown does.
 default_role = 'code'
 smartquotes = False
-# Constants that are assigned several at once are not found by name; their uses are no links then.
-suppress_warnings = ['autoapi.python_import_resolution']
+# Links to modules and functions of ours have to lead somewhere; types of libraries are no links.
+nitpicky = True
+nitpick_ignore_regex = [('py:(?!mod|func|meth).*', '.*'), ('py:.*', '(?!ssd_).*')]
+# Constants that are assigned several at once are not found by name, and of two types of one name
+# any may be meant: their uses are no links then.
+suppress_warnings = ['autoapi.python_import_resolution', 'ref.python']
 
 myst_enable_extensions = ['attrs_block', 'colon_fence', 'dollarmath']
 myst_heading_anchors = 4
@@ -42,6 +51,7 @@ html_static_path = ['_static']
 html_css_files = ['site.css']
 html_copy_source = False
 html_show_sphinx = False
+html_show_copyright = False
 
 
 def link_to_pages(app: Sphinx, name: str, source: list[str]) -> None:
@@ -50,7 +60,34 @@ def link_to_pages(app: Sphinx, name: str, source: list[str]) -> None:
         source[0] = source[0].replace(f']({path}', f']({page}')
 
 
+def keep_modules(
+    app: Sphinx, what: str, name: str, one: object, skip: bool, options: object
+) -> bool | None:
+    """Give folders pages, too, whose text stands in CONTRIBUTING.md: their modules need them."""
+    is_private = any(part.startswith('_') for part in name.split('.'))
+    return False if what in ('package', 'module') and not is_private else None
+
+
+def translate_docstring(
+    app: Sphinx, what: str, name: str, one: object, options: object, lines: list[str]
+) -> None:
+    """Docstrings are written for people who read the code, not for reStructuredText."""
+    from docstrings import to_rst
+
+    lines[:] = to_rst(lines)
+
+
+def make_pages(app: Sphinx) -> None:
+    """Write the page that is made from the code."""
+    from architecture import write_page
+
+    write_page(DOCS)
+
+
 def setup(app: Sphinx) -> dict[str, bool]:
     """Register what this file adds."""
+    app.connect('builder-inited', make_pages)
+    app.connect('autoapi-skip-member', keep_modules)
+    app.connect('autodoc-process-docstring', translate_docstring)
     app.connect('source-read', link_to_pages)
     return {'parallel_read_safe': True, 'parallel_write_safe': True}

@@ -5,7 +5,9 @@ import ssd_detector  # noqa: F401
 
 # isort: split
 from collections.abc import Mapping, Sequence
+from contextlib import redirect_stdout
 from dataclasses import dataclass
+from io import StringIO
 from pathlib import Path
 import tempfile
 from typing import Any, Literal
@@ -57,7 +59,8 @@ def measure_ranges(
     if not inputs:
         raise ExportError([f'{model_path}: no calibration image; give at least one'])
     calibration_method, options = _METHODS[method]
-    with tempfile.TemporaryDirectory() as scratch:
+    # ONNX Runtime prints what it does to stdout, where the results of the commands stand.
+    with tempfile.TemporaryDirectory() as scratch, redirect_stdout(StringIO()):
         calibrator = create_calibrator(
             model_path,
             op_types_to_calibrate=list(op_types),

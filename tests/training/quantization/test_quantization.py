@@ -77,6 +77,11 @@ def quantizers(model):
     ]
 
 
+def test_calibration_says_nothing_on_stdout(float_path, inputs, capsys):
+    measure_ranges(float_path, inputs[:2], method='percentile', op_types=CALIBRATED_OPS)
+    assert capsys.readouterr().out == ''
+
+
 def test_every_zero_point_of_the_tensorrt_file_is_int8_0(files):
     model = onnx.load(files['trt'])
     values = constants(model)

@@ -90,6 +90,6 @@ def _next_steps(folder: Path) -> str:
             f'  python -m ssd_training.train --experiment_path {experiment}',
             f'  python -m ssd_training.deploy --deploy_config {deploy}',
             f'  ros2 launch ssd_detector_ros detector.launch.py '
-            f'bundle:=$PWD/exported_model/{model_name(folder)}',
+            f'bundle:=$PWD/exported_model/{model_name(folder)} image_topic:=/camera/image_raw',
         )
     )
