@@ -166,7 +166,6 @@ def _train(arguments: argparse.Namespace, stop: 'StopRequest', tracker: 'Tracker
     from ssd_training.training import session
     from ssd_training.training.trainer import prepare
 
-    console = session.open_console(config.logging, debug=arguments.debug)
     start = session.Start(
         resume=arguments.resume,
         run_from=arguments.run_from,
@@ -174,22 +173,24 @@ def _train(arguments: argparse.Namespace, stop: 'StopRequest', tracker: 'Tracker
         git_commit=arguments.git_commit,
         arguments=_plain(arguments),
     )
-    if arguments.dry_run:
-        session.check(config, fingerprint, start)
-        name = f'{config.experiment.id}_{fingerprint}'
-        _show(
-            {'run': name, 'status': 'dry run'},
-            f'{name}: everything fits; nothing was written',
-            arguments,
-        )
-    elif arguments.overfit_batch is not None:
-        result = session.overfit(prepare(config), num_steps=arguments.overfit_batch)
-        _show(result, f'loss {result["first_loss"]:.4f} -> {result["last_loss"]:.4f}', arguments)
-    else:
-        result = train_tracked(
-            config, fingerprint, start, console=console, stop=stop, tracker=tracker
-        )
-        _show(result, result['run'], arguments)
+    with session.open_console(config.logging, debug=arguments.debug) as console:
+        if arguments.dry_run:
+            session.check(config, fingerprint, start)
+            name = f'{config.experiment.id}_{fingerprint}'
+            _show(
+                {'run': name, 'status': 'dry run'},
+                f'{name}: everything fits; nothing was written',
+                arguments,
+            )
+        elif arguments.overfit_batch is not None:
+            result = session.overfit(prepare(config), num_steps=arguments.overfit_batch)
+            loss = f'loss {result["first_loss"]:.4f} -> {result["last_loss"]:.4f}'
+            _show(result, loss, arguments)
+        else:
+            result = train_tracked(
+                config, fingerprint, start, console=console, stop=stop, tracker=tracker
+            )
+            _show(result, result['run'], arguments)
 
 
 def _show(result: dict[str, Any], text: str, arguments: argparse.Namespace) -> None:

@@ -56,13 +56,14 @@ class Start:
     arguments: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
 
-def open_console(settings: LoggingSettings, *, debug: bool = False) -> Console:
+@contextmanager
+def open_console(settings: LoggingSettings, *, debug: bool = False) -> Iterator[Console]:
     """
-    Set up logging to stderr.
+    Log to stderr while a block runs.
 
     :param settings: the section `logging`
     :param debug: log everything
-    :return: the console of the progress
+    :return: a context: the console of the progress
     """
     console = Console(stderr=True, quiet=not settings.console.enabled)
     handler: logging.Handler
@@ -74,11 +75,16 @@ def open_console(settings: LoggingSettings, *, debug: bool = False) -> Console:
         handler.setFormatter(logging.Formatter('%(asctime)s %(message)s'))
     handler.addFilter(lambda record: not hasattr(record, 'is_last_word'))
     package_logger = logging.getLogger('ssd_training')
+    before = package_logger.level, package_logger.propagate
     package_logger.setLevel(logging.DEBUG if debug else settings.level.upper())
     if settings.console.enabled:
         package_logger.addHandler(handler)
     package_logger.propagate = False
-    return console
+    try:
+        yield console
+    finally:
+        package_logger.removeHandler(handler)
+        package_logger.level, package_logger.propagate = before
 
 
 def check(config: ExperimentConfig, fingerprint: str, start: Start) -> None:

@@ -1,7 +1,6 @@
 """Real trainings under the ledger: claimed, noted, interrupted, gone on with."""
 
 import json
-import logging
 import os
 import signal
 import threading
@@ -38,23 +37,13 @@ def store(tmp_path, data_root, monkeypatch):
     return store
 
 
-@pytest.fixture
-def train():
+def train(*arguments):
     """Run the command in this process, which has TensorFlow already: the exit code."""
-    logger = logging.getLogger('ssd_training')
-    before = list(logger.handlers), logger.level, logger.propagate
-
-    def run_with(*arguments):
-        try:
-            return main(['--experiment_path', str(TINY), *RECIPE, *arguments])
-        finally:
-            logger.handlers, logger.level, logger.propagate = before
-
-    return run_with
+    return main(['--experiment_path', str(TINY), *RECIPE, *arguments])
 
 
 def test_what_was_trained_to_its_end_before_the_ledger_heard_of_it_is_a_success(
-    store, train, tmp_path, capsys
+    store, tmp_path, capsys
 ):
     """As where a machine dies between its last write and the ledger's."""
     (row,) = store.list_entries()
@@ -79,7 +68,7 @@ def test_what_was_trained_to_its_end_before_the_ledger_heard_of_it_is_a_success(
 
 
 @pytest.mark.slow
-def test_a_training_notes_what_it_made_and_is_not_trained_twice(store, train, tmp_path, capsys):
+def test_a_training_notes_what_it_made_and_is_not_trained_twice(store, tmp_path, capsys):
     assert train() == 0
     run = capsys.readouterr().out.strip()
 
@@ -94,7 +83,7 @@ def test_a_training_notes_what_it_made_and_is_not_trained_twice(store, train, tm
 
 
 @pytest.mark.slow
-def test_a_training_that_was_interrupted_is_free_at_once_and_goes_on(store, train, capsys):
+def test_a_training_that_was_interrupted_is_free_at_once_and_goes_on(store, capsys):
     def terminate():
         while not store.list_entries()[0].total_steps:
             time.sleep(0.01)
@@ -106,7 +95,7 @@ def test_a_training_that_was_interrupted_is_free_at_once_and_goes_on(store, trai
     assert (row.status, row.ec2_instance) == (Status.PENDING, None)
     assert row.failure_reason.startswith('SIGTERM: stopped at step')
     assert train() == 0
-    assert f'goes on from {row.checkpoint_s3_path}' in capsys.readouterr().err
+    assert f'{row.checkpoint_s3_path}/checkpoints/last: read ckpt-' in capsys.readouterr().err
     (after,) = store.list_entries()
     assert (after.status, after.fencing_token) == (Status.SUCCESS, 2)
     assert after.run_seconds > row.run_seconds
