@@ -26,6 +26,9 @@ _ADVICE = dict.fromkeys(
 
 logger = logging.getLogger(__name__)
 
+# Where fewer images are all right, every resample is: the interval has no width, and says nothing.
+_FEWEST_IMAGES = 20
+
 
 class Loss(Enum):
     """What can be said of the loss of a file."""
@@ -167,6 +170,6 @@ def judge_loss(comparison: PairedBootstrap, max_loss: float, num_images: int) ->
     )
     if low > max_loss:
         return Loss.TOO_MUCH, text
-    if high > max_loss:
+    if high > max_loss or num_images < _FEWEST_IMAGES:
         return Loss.UNKNOWN, f'{text}: {num_images} images can not tell; more would'
     return Loss.ALLOWED, text

@@ -6,7 +6,7 @@ from ssd_detector.evaluation.bootstrap import PairedBootstrap
 from ssd_training.quantization.accuracy import judge_loss, Loss
 
 
-def judge(difference, low, high):
+def judge(difference, low, high, num_images=100):
     comparison = PairedBootstrap(
         first=0.7,
         second=0.7 + difference,
@@ -16,7 +16,7 @@ def judge(difference, low, high):
         num_resamples=1000,
         seed=0,
     )
-    return judge_loss(comparison, 0.5, 16)
+    return judge_loss(comparison, 0.5, num_images)
 
 
 @pytest.mark.parametrize(
@@ -35,6 +35,13 @@ def test_only_an_interval_beyond_the_limit_is_too_much(difference, low, high, lo
 
 def test_what_the_images_can_not_tell_is_said_with_its_interval():
     assert judge(-0.02, -0.06, 0.01)[1] == (
-        'loses 2.00 points of mAP (95 % interval -1.00 to 6.00, 16 images); 0.5 are allowed: '
-        '16 images can not tell; more would'
+        'loses 2.00 points of mAP (95 % interval -1.00 to 6.00, 100 images); 0.5 are allowed: '
+        '100 images can not tell; more would'
     )
+
+
+def test_a_handful_of_images_without_a_loss_proves_nothing():
+    """All right in both files, in each resample: the interval has no width, whatever the loss."""
+    loss, text = judge(0.0, 0.0, 0.0, num_images=5)
+    assert loss is Loss.UNKNOWN
+    assert '5 images can not tell' in text
