@@ -85,6 +85,10 @@ notebooks:  ## the guides as .ipynb: docs/_build/notebooks/
 	@$(SOURCED) jupytext --quiet --to ../_build/notebooks//ipynb docs/guides/[0-9]*.md
 	@ls docs/_build/notebooks/*.ipynb
 
+# Needs no build: this tree, a Python with NumPy, and a folder of wheels. WHEELS=folder
+gpu-check:  ## what only an NVIDIA GPU can show, in 8 minutes: gpu_check/gpu_check.md
+	@$(or $(PYTHON),python3) tools/gpu_check/gpu_check.py $(if $(WHEELS),--wheels $(WHEELS))
+
 lock:  ## the pinned lists anew, from the others; versions move only where they must
 	@tools/lock.sh
 
