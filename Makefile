@@ -67,7 +67,7 @@ mutants: build  ## ten minutes of small changes of the code, to see whether test
 
 # Rounds with new examples, until the time is over or a rule is broken.
 FUZZ_MINUTES = 30
-fuzz: build  ## half an hour of bent bundles, images and messages; FUZZ_MINUTES=5 for less
+fuzz: build  ## half an hour of bent bundles, data, messages; FUZZ_MINUTES=5 for less
 	@$(SOURCED) end=$$((SECONDS + 60 * $(FUZZ_MINUTES))); \
 	while [ $$SECONDS -lt $$end ]; do \
 		HYPOTHESIS_PROFILE=fuzz $(PYTEST) -q -s -m fuzz -p no:cacheprovider; \

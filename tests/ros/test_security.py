@@ -42,6 +42,7 @@ def test_the_page_has_the_budgets_of_the_code():
         'pixels of an image, as its head claims': f'{MAX_IMAGE_PIXELS}',
         "bytes of a picture's file, for each of these pixels": f'{file_bytes}',
         'memory while one is decoded': '12 bytes a pixel',
+        'pixels that `check` and `prepare` decode at a time, in all threads': 'those of one image',
         'formats that are decoded': 'JPEG, PNG, BMP, WebP, TIFF, GIF, netpbm',
         'scans of a JPEG of so many pixels': f'{scans}',
         'time to load a bundle': f'{default("load_timeout_s"):g} s',

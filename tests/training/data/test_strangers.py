@@ -1,5 +1,7 @@
 """Data sets of strangers: each file is checked for kind and size before it is read."""
 
+from concurrent.futures import ThreadPoolExecutor
+import hashlib
 import json
 import logging
 import os
@@ -12,8 +14,10 @@ import pytest
 from ssd_training.command_line import run_command
 from ssd_training.data.__main__ import main
 from ssd_training.data.checking.check import check_data
+from ssd_training.data.checking.room import PixelRoom
 from ssd_training.data.datasets import read_split
 from ssd_training.data.files import read_json
+from ssd_training.data.images.decoding import Decoding
 from ssd_training.data.images.records import ImageFile
 from ssd_training.errors import DataError
 from ssd_training.runs.fingerprint import select_recipe
@@ -342,3 +346,29 @@ def test_the_log_of_a_command_shows_names_of_strangers_harmless(monkeypatch, cap
     run_command(lambda: logging.getLogger('ssd_training').warning('%s: left out', 'a\x1b[2J'))
 
     assert capsys.readouterr().err == 'a\\x1b[2J: left out\n'
+
+
+@pytest.mark.parametrize(('max_pixels', 'together'), [(3000, 2), (1200, 1), (1199, 12)])
+def test_threads_hold_no_more_pixels_than_one_picture_may_have(tmp_path, max_pixels, together):
+    """Of 1200 pixels each; what claims too much is not decoded, and takes no room."""
+    image = np.zeros((30, 40, 3), np.uint8)
+    content = cv2.imencode('.png', image)[1].tobytes()
+    decoding = Decoding(max_pixels=max_pixels)
+    images = []
+    for number in range(12):
+        (tmp_path / f'{number}.png').write_bytes(content)
+        images.append(ImageFile(tmp_path / f'{number}.png', decoding=decoding))
+    room, held, most = PixelRoom(), set(), []
+
+    def hold(image):
+        with room.take(image):
+            held.add(image)
+            most.append(len(held))
+            # Leaves Python to the others for a while.
+            hashlib.sha256(bytes(2**20))
+            held.remove(image)
+
+    with ThreadPoolExecutor(8) as executor:
+        list(executor.map(hold, images))
+
+    assert len(most) == 12 and max(most) <= together

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 from ssd_training.data.annotations.annotations import (
@@ -14,8 +14,10 @@ from ssd_training.data.annotations.annotations import (
     Policy,
 )
 from ssd_training.data.annotations.remaining import count_remaining, describe_remaining
-from ssd_training.data.checking.inspection import find_undecided, inspect_image
+from ssd_training.data.checking.inspection import find_undecided, inspect_image, Inspected
+from ssd_training.data.checking.room import PixelRoom
 from ssd_training.data.datasets import policy_of, read_annotations
+from ssd_training.data.images.decoding import Decision
 from ssd_training.experiments.data_schema import DataSettings
 
 
@@ -117,17 +119,26 @@ def _check_images(annotations: Sequence[Annotation], findings: list[Finding]) ->
     """Decode all images; add to findings."""
     known = {finding.place for finding in findings if finding.kind == 'missing file'}
     present = [annotation for annotation in annotations if annotation.image.name not in known]
-    looked = []
+    looked: list[_Looked] = []
+    decisions: list[Decision] = []
+    room = PixelRoom()
+
+    def look(annotation: Annotation) -> Inspected:
+        inspected = inspect_image(annotation.image, annotation.size_wh, room)
+        # Results wait for those before them: without their pixels.
+        return replace(inspected, image_rgb=None)
+
     # Decoding and hashing leave Python alone, so that threads do.
     with ThreadPoolExecutor() as executor:
         for annotation, inspected in zip(
             present,
-            executor.map(lambda one: inspect_image(one.image, one.size_wh), present),
+            executor.map(look, present),
             strict=True,
         ):
             findings += inspected.findings
             looked.append(_Looked(annotation, inspected.digest))
-    findings += find_undecided([annotation.image for annotation in present])
+            decisions.append(inspected.decision)
+    findings += find_undecided([annotation.image for annotation in present], decisions)
     return looked
 
 

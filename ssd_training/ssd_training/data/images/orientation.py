@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 import logging
 
 from ssd_training.data.images.decoding import Decision
@@ -13,17 +12,17 @@ from ssd_training.errors import DataError
 logger = logging.getLogger(__name__)
 
 
-def explain_orientations(images: Iterable[ImageSource], *, reads_all: bool) -> list[Decision]:
+def explain_orientations(images: Iterable[ImageSource]) -> list[Decision]:
     """
     Tell which way up images are read.
 
     :param images: of a split
-    :param reads_all: also of files whose heads say nothing, for EXIF data that stand elsewhere
-    :return: for each, see Decoding.explain; plain for those that can't be read
+    :return: for each, see Decoding.explain; plain for those that can't be read, and those whose
+        heads say nothing
     """
     # Waiting for files leaves Python alone, so that threads do.
     with ThreadPoolExecutor() as executor:
-        return list(executor.map(partial(_explain, reads_all=reads_all), images))
+        return list(executor.map(_explain, images))
 
 
 def log_orientations(records: Sequence[Record]) -> None:
@@ -32,7 +31,7 @@ def log_orientations(records: Sequence[Record]) -> None:
 
     :param records: of a split
     """
-    decisions = explain_orientations((one.image for one in records), reads_all=False)
+    decisions = explain_orientations(one.image for one in records)
     if 'undecided' in decisions:
         first = records[decisions.index('undecided')].image.name
         count = decisions.count('undecided')
@@ -54,11 +53,11 @@ def describe_undecided(decisions: Sequence[Decision]) -> str:
     )
 
 
-def _explain(image: ImageSource, *, reads_all: bool) -> Decision:
+def _explain(image: ImageSource) -> Decision:
     if not isinstance(image, EncodedImage):
         return 'plain'
     try:
-        if not reads_all and image.decoding.explain(image.read_head()) == 'plain':
+        if image.decoding.explain(image.read_head()) == 'plain':
             return 'plain'
         return image.decoding.explain(image.read_bytes())
     except DataError:

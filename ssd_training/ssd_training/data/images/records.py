@@ -80,6 +80,14 @@ class EncodedImage(ABC):
         :raises DataError: when it can not be read
         """
 
+    def measure_bytes(self) -> int:
+        """
+        Tell how large the content is.
+
+        :return: bytes; 0 where it can't be read
+        """
+        return 0
+
     def read_head(self) -> bytes:
         """
         Read enough to know of EXIF data where cameras put them: at the beginning of a JPEG.
@@ -127,6 +135,17 @@ class ImageFile(EncodedImage):
         :raises DataError: when it can not be read
         """
         return read_data_file(self.path, limit_bytes=self._limit_bytes)
+
+    def measure_bytes(self) -> int:
+        """
+        Tell how large the file is.
+
+        :return: bytes; 0 where it can't be read
+        """
+        try:
+            return os.stat(self.path).st_size
+        except (OSError, ValueError):
+            return 0
 
     def read_head(self) -> bytes:
         """

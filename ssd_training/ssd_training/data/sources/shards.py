@@ -28,7 +28,7 @@ _MAX_METADATA_BYTES = 16 * 2**20
 
 class _Shard(TypedDict):
     # A name, no path: shards lie beside the file that lists them.
-    file: Annotated[str, Field(pattern=r'^[\w][\w.-]*$')]
+    file: Annotated[str, Field(pattern=r'^[\w][\w.-]*$', max_length=100)]
     size_bytes: StrictInt
 
 

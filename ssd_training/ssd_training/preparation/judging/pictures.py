@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from ssd_training.data.annotations.annotations import AnnotatedObject, Annotation, Finding
 from ssd_training.data.checking.inspection import find_undecided, inspect_image
-from ssd_training.data.images.decoding import Decoding
+from ssd_training.data.checking.room import PixelRoom
+from ssd_training.data.images.decoding import Decision, Decoding
 from ssd_training.data.images.records import ImageFile
 from ssd_training.preparation.judging.scenes import hash_scene
 from ssd_training.preparation.layouts.labelled import LabelledImage, Split
@@ -24,12 +25,14 @@ class Picture:
     :param split: that the labelling tool put it in
     :param pixels: a hash of them
     :param scene: from hash_scene
+    :param decision: why it is turned, or not
     """
 
     annotation: Annotation
     split: Split | None
     pixels: str
     scene: NDArray[np.bool_]
+    decision: Decision
 
 
 def read_pictures(
@@ -44,9 +47,10 @@ def read_pictures(
     :return: the others, in the same order
     """
     by_pixels: dict[str, Picture] = {}
+    room = PixelRoom()
     # Decoding and hashing leave Python alone, so that threads do.
     with ThreadPoolExecutor() as executor:
-        for picture, odd in executor.map(lambda image: _read(image, decoding), images):
+        for picture, odd in executor.map(lambda image: _read(image, decoding, room), images):
             findings += odd
             if picture is None:
                 continue
@@ -59,13 +63,15 @@ def read_pictures(
                 findings.append(_describe_copy(picture, first))
     pictures = [*by_pixels.values()]
     sources = [picture.annotation.image for picture in pictures]
-    findings += find_undecided(sources)
+    findings += find_undecided(sources, [picture.decision for picture in pictures])
     return pictures
 
 
-def _read(image: LabelledImage, decoding: Decoding) -> tuple[Picture | None, Sequence[Finding]]:
+def _read(
+    image: LabelledImage, decoding: Decoding, room: PixelRoom
+) -> tuple[Picture | None, Sequence[Finding]]:
     file = ImageFile(image.path, decoding=replace(decoding, size_wh=image.size_wh))
-    inspected = inspect_image(file, image.size_wh)
+    inspected = inspect_image(file, image.size_wh, room)
     if inspected.image_rgb is None:
         return None, [replace(one, text=f'{one.text}; left out') for one in inspected.findings]
     height, width = inspected.image_rgb.shape[:2]
@@ -73,7 +79,8 @@ def _read(image: LabelledImage, decoding: Decoding) -> tuple[Picture | None, Seq
     objects = tuple(_to_px(image, size_wh))
     annotation = Annotation(str(image.path), file, image.place, size_wh, objects)
     scene = hash_scene(inspected.image_rgb)
-    return Picture(annotation, image.split, inspected.digest, scene), inspected.findings
+    picture = Picture(annotation, image.split, inspected.digest, scene, inspected.decision)
+    return picture, inspected.findings
 
 
 def _to_px(image: LabelledImage, size_wh: tuple[int, int]) -> Iterator[AnnotatedObject]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 import dataclasses
+import os
 from pathlib import Path
 
 from ssd_training.data.annotations.annotations import AnnotatedObject, Finding
@@ -118,5 +119,6 @@ def _read_list(path: Path) -> list[Path]:
     annotations = path.parents[2] / 'Annotations'
     if not (path.is_file() and path.stat().st_size):
         return []
-    ids = read_list(path, lambda image_id: (annotations / f'{image_id}.xml').is_file())
+    # Unlike Path's, this one takes any text.
+    ids = read_list(path, lambda image_id: os.path.isfile(annotations / f'{image_id}.xml'))
     return [annotations / f'{image_id}.xml' for image_id in ids]
