@@ -13,6 +13,7 @@ from typing import Any
 from rich.console import Console
 from rich.logging import RichHandler
 
+from ssd_detector.printable import LineFormatter
 from ssd_training.errors import RunError
 from ssd_training.experiments.run_schema import LoggingSettings
 from ssd_training.experiments.schema import ExperimentConfig
@@ -70,9 +71,10 @@ def open_console(settings: LoggingSettings, *, debug: bool = False) -> Iterator[
     if console.is_terminal:
         # Its lines stand above the bar.
         handler = RichHandler(console=console, show_path=False)
+        handler.setFormatter(LineFormatter('%(message)s'))
     else:
         handler = logging.StreamHandler(sys.stderr)
-        handler.setFormatter(logging.Formatter('%(asctime)s %(message)s'))
+        handler.setFormatter(LineFormatter('%(asctime)s %(message)s'))
     handler.addFilter(lambda record: not hasattr(record, 'is_last_word'))
     package_logger = logging.getLogger('ssd_training')
     before = package_logger.level, package_logger.propagate
