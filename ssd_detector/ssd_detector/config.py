@@ -6,9 +6,10 @@ dataclasses are sections). pydantic checks types; ranges are checked where they 
 Field or by the dataclass itself raising ConfigError.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 import dataclasses
 import difflib
+from functools import cache
 import json
 from pathlib import Path
 from typing import Any, get_args, get_type_hints, TypeVar
@@ -25,6 +26,9 @@ from ssd_detector.yaml_tree import MAX_YAML_BYTES, parse_yaml
 STRICT = ConfigDict(extra='forbid')
 
 Schema = TypeVar('Schema')
+
+# For the configuration of a training, making one takes as long as all the rest.
+_validator_of: Callable[[type], TypeAdapter[Any]] = cache(TypeAdapter)
 
 
 def load_yaml(path: Path) -> dict[str, Any]:
@@ -80,7 +84,9 @@ def parse_config(
     """
     try:
         # JSON is the form in which strict types still let a list be a tuple and a text a path.
-        return TypeAdapter(schema).validate_json(json.dumps(tree, default=str), strict=True)
+        text = json.dumps(tree, default=str)
+        config: Schema = _validator_of(schema).validate_json(text, strict=True)
+        return config
     except ValidationError as error:
         findings = (
             f'{origin_of(path, origin)}: {finding}'
