@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 
 from ssd_training.data.annotations.annotations import Annotation, Finding
@@ -24,6 +25,8 @@ from ssd_training.preparation.layouts.listing import list_files, Listing
 from ssd_training.preparation.options import Options
 
 _FEW_OBJECTS = 10
+# Of the links that lead out, beside an error.
+_SHOWN = 3
 
 
 @dataclass(frozen=True)
@@ -62,10 +65,15 @@ def prepare(source: Path, options: Options, *, left_out: Path | None = None) -> 
     :raises DataError: when there is nothing to train on, or nothing to score
     """
     listing = list_files(source, left_out=left_out, outside=options.outside)
-    layout, labelled = read_labels(listing, layout=options.layout, names=options.labels)
+    try:
+        layout, labelled = read_labels(listing, layout=options.layout, names=options.labels)
+    except DataError as error:
+        # What is missing may lie where a link led.
+        outside = (str(finding) for finding in islice(_list_outside(listing), _SHOWN))
+        raise DataError([*error.findings, *outside]) from error
     findings, notes = [*labelled.findings], [*labelled.notes]
     claimed = settle_claims(labelled.images, findings)
-    findings += _list_unread(listing)
+    findings += [*_list_unread(listing), *_list_outside(listing)]
     decoding = Decoding(options.orientation, max_pixels=options.max_image_pixels)
     pictures = read_pictures(claimed, decoding, findings)
     annotations = rename([one.annotation for one in pictures], options.names, notes)
@@ -106,6 +114,9 @@ def _list_unread(listing: Listing) -> Iterator[Finding]:
         yield Finding('unreadable image', str(path), f'{path.suffix} is not read; make it JPEG')
     for name in listing.misnamed:
         yield Finding('missing file', name, 'the name is not UTF-8: rename it; left out')
+
+
+def _list_outside(listing: Listing) -> Iterator[Finding]:
     for path in listing.outside:
         text = (
             f'is a link that leads out of {listing.root}; left out; --files_outside_root allow '

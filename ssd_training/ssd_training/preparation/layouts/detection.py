@@ -46,11 +46,6 @@ def read_labels(
     if not listing.images:
         if foreign := ', '.join(sorted({path.suffix for path in listing.foreign})):
             what = f'holds pictures of kinds that are not read ({foreign}); make them JPEG'
-        elif listing.outside:
-            what = (
-                f'holds no picture, but links that lead out of it, such as {listing.outside[0]}; '
-                f'--files_outside_root allow takes what lies there'
-            )
         elif listing.with_suffix(*_VIDEOS):
             what = 'holds videos, but no picture; export with frames as pictures'
         else:
