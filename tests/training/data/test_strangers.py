@@ -20,6 +20,8 @@ from ssd_training.data.files import read_json
 from ssd_training.data.images.decoding import Decoding
 from ssd_training.data.images.records import ImageFile
 from ssd_training.errors import DataError
+from ssd_training.preparation.layouts.coco_folder import read_coco_folder
+from ssd_training.preparation.layouts.listing import list_files
 from ssd_training.runs.fingerprint import select_recipe
 from tests.training.conftest import TINY
 from tests.training.shapes_voc import write_image, write_split
@@ -97,7 +99,10 @@ def check(load, root, *overrides):
 @pytest.mark.parametrize('name', ['JPEGImages/b.jpg', 'Annotations/b.xml'])
 def test_what_is_no_file_of_a_picture_is_a_finding(load, voc, name, change, words):
     change(voc / name)
-    assert any(name in one and words in one for one in check(load, voc))
+    allowed = check(load, voc, 'data.files_outside_root=allow')
+    assert any(name in one and words in one for one in allowed)
+    # The device lies outside.
+    assert any(name in one for one in check(load, voc))
 
 
 @any_odd
@@ -303,6 +308,15 @@ def test_prepare_leaves_out_what_links_put_elsewhere(load, tmp_path, capsys, is_
     main(['check', *experiment, '--json'])
     result = json.loads(capsys.readouterr().out)
     assert sum(one['images'] for one in result['splits'].values()) == 6
+
+
+@pytest.mark.parametrize('annotations', [True, 7, 'text', {'a': 1}])
+def test_annotations_that_are_no_list_are_a_finding_of_prepare(coco, annotations):
+    tree = coco_tree('val.jpg') | {'annotations': annotations}
+
+    labelled = read_coco_folder(list_files(coco), {coco / 'val.json': tree})
+
+    assert f'received {annotations!r}; expected a list' in str(labelled.findings[0])
 
 
 HARMFUL = ['\x1b[2J', '\u202eneed', '\ud800', '\n: nothing is wrong']

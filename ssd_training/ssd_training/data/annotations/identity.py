@@ -23,8 +23,8 @@ def keep_inside(
     """
     for annotation in annotations:
         place = annotation.image.identity
-        # What is missing was said, and can't be read.
-        if is_inside(place, homes) or not os.path.isfile(place):
+        # What is missing was said, or will be: it can't be read.
+        if is_inside(place, homes) or not os.path.exists(place):
             yield annotation
         else:
             findings.append(describe_outside(annotation.image.name, place))

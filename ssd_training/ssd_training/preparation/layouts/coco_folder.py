@@ -147,7 +147,12 @@ def _read_objects(
     """Sort the objects by picture; numbers of pictures and classes may be texts."""
     ids = {_plain(image.get('id')) for image in tree['images'] if isinstance(image, dict)}
     objects: dict[str, list[AnnotatedObject]] = {}
-    for index, found in enumerate(tree.get('annotations') or []):
+    annotations = tree.get('annotations') or []
+    if not isinstance(annotations, list):
+        text = f'annotations: received {shown(annotations)}; expected a list'
+        findings.append(Finding('unreadable annotation', str(path), text))
+        return {}
+    for index, found in enumerate(annotations):
         try:
             image_id = _plain(_get(found, 'image_id'))
             if image_id not in ids:
