@@ -12,9 +12,13 @@ from ssd_detector.detections import Detections
 from ssd_detector.errors import EvaluationError
 from ssd_detector.evaluation.checks import shorten
 from ssd_detector.evaluation.image_names import find_image, name_images
+from ssd_detector.files import FileError, read_file
 
 _KEYS = ('image_id', 'category_id', 'bbox', 'score')
 _HUGE = 1e9
+_MOST_DIGITS = 18
+# Some ten million detections.
+_MAX_BYTES = 2 * 2**30
 _SHOWN = 5
 
 Row = tuple[float, int, list[float]]
@@ -165,7 +169,9 @@ def _list_some(names: Sequence[str]) -> str:
 
 def _read_list(path: Path) -> list[Any]:
     try:
-        entries = json.loads(path.read_text(encoding='utf-8'))
+        entries = json.loads(read_file(path, limit_bytes=_MAX_BYTES))
+    except FileError as error:
+        raise EvaluationError([str(error)]) from error
     except (OSError, ValueError, RecursionError) as error:
         raise EvaluationError([f'{path}: can not be read as JSON ({error})']) from error
     if not isinstance(entries, list):
@@ -195,7 +201,8 @@ def _check_entry(entry: Any) -> Iterator[str]:
 
 def _to_key(category: Any) -> str:
     """Write a category id as text, 7 as 7.0 and "7"; empty for what is no whole number."""
-    if isinstance(category, str) and category.strip().isdecimal():
+    is_text = isinstance(category, str) and len(category) <= _MOST_DIGITS
+    if is_text and category.strip().isdecimal():
         category = int(category)
     is_whole = _is_number(category) and int(category) == category
     return str(int(category)) if is_whole else ''

@@ -1,6 +1,7 @@
 """Detections of other programs."""
 
 import json
+import os
 
 import numpy as np
 import pytest
@@ -46,6 +47,7 @@ def test_numbers_find_images_and_boxes_become_corners(read):
         ({'category_id': 1.9}, r'category_id 1\.9: expected a whole number'),
         ({'category_id': 'cat'}, "category_id 'cat': expected a whole number"),
         ({'category_id': True}, 'category_id True: expected a whole number'),
+        ({'category_id': '9' * 5000}, "category_id '9999.*: expected a whole number"),
         ({'bbox': [1, 2, 3]}, r'bbox \[1, 2, 3\]: expected x, y, and a width and height'),
         ({'bbox': [1, 2, -3, 4]}, 'bbox .*: expected x, y, and a width and height above 0'),
         ({'bbox': [1, float('nan'), 3, 4]}, 'bbox .*nan.*: expected'),
@@ -140,3 +142,9 @@ def test_results_of_other_images_or_categories_alone_are_an_error(read):
     text = str(caught.value)
     assert 'none of its images (8) is in the ground truth, which has 000007, 000009' in text
     assert 'none of its category ids (90) is one of the ground truth (1, 2)' in text
+
+
+def test_a_pipe_is_no_list_of_detections(tmp_path):
+    os.mkfifo(tmp_path / 'detections.json')
+    with pytest.raises(EvaluationError, match=r'detections\.json: is a pipe'):
+        read_file(tmp_path / 'detections.json')
