@@ -23,7 +23,7 @@ nitpick_ignore_regex = [('py:(?!mod|func|meth).*', '.*'), ('py:.*', '(?!ssd_).*'
 # any may be meant: their uses are no links then.
 suppress_warnings = ['autoapi.python_import_resolution', 'ref.python']
 
-myst_enable_extensions = ['attrs_block', 'colon_fence', 'dollarmath']
+myst_enable_extensions = ['attrs_block', 'colon_fence']
 myst_heading_anchors = 4
 # Manuals link to files of the repository as they lie there; these are pages here.
 PAGES_ELSEWHERE = {
