@@ -81,7 +81,7 @@ def _average(arguments: argparse.Namespace) -> None:
     from ssd_training.experiments.merge import load_experiment
     from ssd_training.model.weights import save_weights
     from ssd_training.training import soup
-    from ssd_training.training.building import build_float_model
+    from ssd_training.training.step.building import build_float_model
 
     config, _ = load_experiment(
         arguments.experiment_path,

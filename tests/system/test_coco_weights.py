@@ -25,9 +25,9 @@ def test_untouched_coco_weights_reach_ap50_of_0_66_on_voc2007_val(tmp_path):
     from ssd_training.model.serving import Serving
     from ssd_training.targets.priors import generate_priors
     from ssd_training.train import CONFIG_ROOT
-    from ssd_training.training.building import build_model
     from ssd_training.training.evaluation import evaluate_split
     from ssd_training.training.pretrained import load_pretrained
+    from ssd_training.training.step.building import build_model
 
     config, _ = load_experiment(
         Path('experiments/exp002_ssdlite.yaml'),

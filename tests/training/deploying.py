@@ -17,7 +17,7 @@ from ssd_training.quantization.step import quantize, QuantizeOptions
 from ssd_training.runs.checkpoints import Checkpoint, Position, write_checkpoint
 from ssd_training.runs.state import AVERAGE, MODEL
 from ssd_training.train import CONFIG_ROOT
-from ssd_training.training.building import build_model
+from ssd_training.training.step.building import build_model
 from tests.training.deploy_config import write_deploy_config
 
 NUM_PRIORS = 648

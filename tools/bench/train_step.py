@@ -23,8 +23,8 @@ from ssd_training.losses.multibox import count_positives, loss_divisor, multibox
 from ssd_training.targets.matching import assign_targets, GroundTruthBatch
 from ssd_training.targets.priors import generate_priors
 from ssd_training.train import CONFIG_ROOT
-from ssd_training.training.building import build_float_model, build_step
-from ssd_training.training.schedule import build_schedule
+from ssd_training.training.step.building import build_float_model, build_step
+from ssd_training.training.step.schedule import build_schedule
 
 OBJECTS_PER_IMAGE = 3
 BFLOAT16 = ('train.amp.enabled=true', 'train.amp.policy=mixed_bfloat16')

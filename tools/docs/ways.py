@@ -32,7 +32,7 @@ WAYS = {
             (f'{TRAINING}/experiments/schema.py', 'ExperimentConfig'),
             (f'{TRAINING}/runs/fingerprint.py', 'compute_fingerprint'),
             (f'{TRAINING}/training/trainer.py', 'prepare'),
-            (f'{TRAINING}/training/building.py', 'build_step'),
+            (f'{TRAINING}/training/step/building.py', 'build_step'),
             (f'{CORE}/bundles/deploy_config.py', 'DeployConfig'),
             (f'{TRAINING}/deployment/assembly.py', 'assemble'),
             (f'{CORE}/bundles/bundle.py', 'load_bundle'),

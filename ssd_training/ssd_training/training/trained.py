@@ -20,8 +20,8 @@ from ssd_training.model.quantized_ssd import (
 from ssd_training.model.weights import load_weights
 from ssd_training.runs.checkpoints import read_checkpoint, step_of
 from ssd_training.runs.state import MODEL, restore_weights
-from ssd_training.training.building import build_float_model, build_model
 from ssd_training.training.resuming import check_architecture
+from ssd_training.training.step.building import build_float_model, build_model
 
 
 def load_trained(config: ExperimentConfig, weights_path: Path) -> keras.Model:

@@ -20,12 +20,12 @@ from ssd_training.experiments.schema import ExperimentConfig
 from ssd_training.model.detector import detect
 from ssd_training.model.initial_weights import draw_weights
 from ssd_training.targets.priors import generate_priors
-from ssd_training.training.building import add_quantization, build_float_model, build_step
 from ssd_training.training.distribution import configure_runtime, Distribution, open_distribution
 from ssd_training.training.pretrained import load_pretrained
-from ssd_training.training.schedule import build_schedule, Schedule
-from ssd_training.training.train_step import loading_size_hw, TrainStep
-from ssd_training.training.weight_average import WeightAverage
+from ssd_training.training.step.building import add_quantization, build_float_model, build_step
+from ssd_training.training.step.schedule import build_schedule, Schedule
+from ssd_training.training.step.train_step import loading_size_hw, TrainStep
+from ssd_training.training.step.weight_average import WeightAverage
 
 logger = logging.getLogger(__name__)
 

@@ -21,7 +21,7 @@ from ssd_training.model.serving import Serving
 from ssd_training.quantization.raw_heads import cut_at_heads
 from ssd_training.quantization.step import quantize, QuantizeOptions
 from ssd_training.targets.priors import generate_priors
-from ssd_training.training.building import build_float_model
+from ssd_training.training.step.building import build_float_model
 from tests.training.deploying import enliven, make_build
 
 # Both compute in float32, in another order of sums; outputs are near 1.

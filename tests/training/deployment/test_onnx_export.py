@@ -22,8 +22,8 @@ from ssd_training.model.serving import Serving
 from ssd_training.quantization.raw_heads import reorder_coordinates
 from ssd_training.targets.priors import generate_priors
 from ssd_training.train import CONFIG_ROOT
-from ssd_training.training.building import build_model
 from ssd_training.training.pretrained import load_pretrained
+from ssd_training.training.step.building import build_model
 from tests import reference
 from tests.training.conftest import TINY
 

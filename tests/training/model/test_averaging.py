@@ -5,7 +5,7 @@ import pytest
 
 from ssd_training.model.averaging import fold, mean_of
 from ssd_training.model.pretrained import fill, Pretrained
-from ssd_training.training.building import build_float_model
+from ssd_training.training.step.building import build_float_model
 
 
 @pytest.fixture(scope='module')

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from ssd_training.model.initial_weights import draw_weights
-from ssd_training.training.building import build_float_model
+from ssd_training.training.step.building import build_float_model
 
 
 @pytest.fixture(scope='module')

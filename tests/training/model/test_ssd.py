@@ -9,7 +9,7 @@ from ssd_detector.errors import ConfigError
 from ssd_training.model.backbone import build_backbone
 from ssd_training.model.detector import detect
 from ssd_training.targets.priors import generate_priors
-from ssd_training.training.building import build_model
+from ssd_training.training.step.building import build_model
 
 SMALL = ('input_size=[96, 96]', 'backbone.width_mult=0.35', 'backbone.weights=null')
 

@@ -8,8 +8,8 @@ from ssd_training.errors import WeightsError
 from ssd_training.model.backbone import batch_norm_name
 from ssd_training.model.pretrained import fill, Pretrained
 from ssd_training.model.weights import fetch_imagenet, load_weights, read_archive, save_weights
-from ssd_training.training.building import build_model
 from ssd_training.training.pretrained import load_pretrained
+from ssd_training.training.step.building import build_model
 
 
 def load_archive(model, path):

@@ -36,7 +36,7 @@ from ssd_training.quantization.sensitivity import (
     write_html,
 )
 from ssd_training.targets.priors import generate_priors
-from ssd_training.training.building import build_model
+from ssd_training.training.step.building import build_model
 from tests.training.deploy_config import SIZE_PX
 
 RELEASED = Path(__file__).parents[3] / 'ssd_detector_ros/models/mobilenetv2_ssd_voc'

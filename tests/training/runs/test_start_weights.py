@@ -22,9 +22,9 @@ from ssd_training.runs.layout import WEIGHTS
 from ssd_training.runs.start_weights import COCO_ARCHIVE, find_start, Kind, read_labels
 from ssd_training.runs.state import AVERAGE, MODEL, restore_for_labels
 from ssd_training.targets.priors import generate_priors
-from ssd_training.training.building import build_float_model
 from ssd_training.training.pretrained import load_pretrained
 from ssd_training.training.resuming import check_architecture, check_start
+from ssd_training.training.step.building import build_float_model
 
 # tiny.yaml's labels are red, green, blue.
 OTHERS = 'data.labels=[ball,blue,red,cone]'

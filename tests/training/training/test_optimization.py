@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from ssd_training.experiments.training_schema import EmaSettings, OptimizerSettings
-from ssd_training.training.assignment import assign_all
-from ssd_training.training.loss_scale import all_finite, LossScale
-from ssd_training.training.optimizer import Optimizer
-from ssd_training.training.weight_average import WeightAverage
+from ssd_training.training.step.assignment import assign_all
+from ssd_training.training.step.loss_scale import all_finite, LossScale
+from ssd_training.training.step.optimizer import Optimizer
+from ssd_training.training.step.weight_average import WeightAverage
 
 ADAMW = OptimizerSettings(
     name='adamw', weight_decay=0.5, grad_clip_norm=None, betas=(0.9, 0.999), epsilon=1e-8

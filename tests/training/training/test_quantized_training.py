@@ -44,8 +44,9 @@ from ssd_training.quantization.trained_grids import find_trained_grids
 from ssd_training.runs.fingerprint import compute_fingerprint
 from ssd_training.targets.matching import GroundTruthBatch
 from ssd_training.targets.priors import generate_priors
-from ssd_training.training import building, trainer
+from ssd_training.training import trainer
 from ssd_training.training.pretrained import load_pretrained
+from ssd_training.training.step import building
 from tests import reference
 from tests.training.deploy_config import SIZE_PX
 from tests.training.deploying import make_build

@@ -10,7 +10,7 @@ from ssd_training.experiments.training_schema import (
     StepSettings,
     WarmupSettings,
 )
-from ssd_training.training.schedule import build_schedule
+from ssd_training.training.step.schedule import build_schedule
 
 IN_STEPS = WarmupSettings(start_factor=0.1, steps=10)
 NONE = WarmupSettings(start_factor=1.0, steps=0)

@@ -15,8 +15,8 @@ from ssd_training.evaluation.stages import open_network
 from ssd_training.model.averaging import fold
 from ssd_training.model.weights import load_weights, save_weights
 from ssd_training.training import soup
-from ssd_training.training.building import build_float_model
 from ssd_training.training.soup import choose_greedily, Member, read_member
+from ssd_training.training.step.building import build_float_model
 from tests.training.conftest import TINY
 
 pytestmark = pytest.mark.usefixtures('unoptimized_graphs')

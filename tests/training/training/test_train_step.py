@@ -11,12 +11,13 @@ from ssd_detector.errors import ConfigError
 from ssd_training.model.initial_weights import draw_weights
 from ssd_training.model.ssd import at_size
 from ssd_training.targets.matching import GroundTruthBatch
-from ssd_training.training import building, trainer
-from ssd_training.training.assignment import assign_all
-from ssd_training.training.freezing import plan_phases
-from ssd_training.training.schedule import build_schedule
-from ssd_training.training.train_step import loading_size_hw
-from ssd_training.training.weight_average import WeightAverage
+from ssd_training.training import trainer
+from ssd_training.training.step import building
+from ssd_training.training.step.assignment import assign_all
+from ssd_training.training.step.freezing import plan_phases
+from ssd_training.training.step.schedule import build_schedule
+from ssd_training.training.step.train_step import loading_size_hw
+from ssd_training.training.step.weight_average import WeightAverage
 
 pytestmark = pytest.mark.usefixtures('unoptimized_graphs')
 

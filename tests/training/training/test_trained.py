@@ -9,7 +9,7 @@ from ssd_training.model.detector import detect
 from ssd_training.runs.checkpoints import Checkpoint, Position, write_checkpoint
 from ssd_training.runs.state import AVERAGE, MODEL
 from ssd_training.targets.priors import generate_priors
-from ssd_training.training.building import build_float_model
+from ssd_training.training.step.building import build_float_model
 from ssd_training.training.trained import load_float
 
 pytestmark = pytest.mark.usefixtures('unoptimized_graphs')

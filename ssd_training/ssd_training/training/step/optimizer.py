@@ -14,7 +14,7 @@ import numpy as np
 
 from ssd_training.experiments.training_schema import OptimizerSettings
 from ssd_training.model.ssd import is_of_backbone
-from ssd_training.training.assignment import Updates
+from ssd_training.training.step.assignment import Updates
 
 Tensor = Any
 _SLOTS = {'sgd': ('momentum',), 'adamw': ('first_moment', 'second_moment')}

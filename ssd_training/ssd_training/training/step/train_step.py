@@ -11,13 +11,13 @@ import tensorflow as tf
 from ssd_training.experiments.training_schema import TrainSettings
 from ssd_training.losses.multibox import MultiboxLoss
 from ssd_training.targets.matching import GroundTruthBatch
-from ssd_training.training.assignment import assign_all, select, Updates
-from ssd_training.training.freezing import Phase
-from ssd_training.training.loss_scale import all_finite, LossScale
-from ssd_training.training.objective import Objective, sum_over_replicas
-from ssd_training.training.optimizer import Optimizer
-from ssd_training.training.schedule import Schedule
-from ssd_training.training.weight_average import WeightAverage
+from ssd_training.training.step.assignment import assign_all, select, Updates
+from ssd_training.training.step.freezing import Phase
+from ssd_training.training.step.loss_scale import all_finite, LossScale
+from ssd_training.training.step.objective import Objective, sum_over_replicas
+from ssd_training.training.step.optimizer import Optimizer
+from ssd_training.training.step.schedule import Schedule
+from ssd_training.training.step.weight_average import WeightAverage
 
 Tensor = Any
 Gradients = list[Tensor | None]

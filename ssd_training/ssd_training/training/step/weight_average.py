@@ -8,7 +8,7 @@ import keras
 from keras import ops
 
 from ssd_training.experiments.training_schema import EmaSettings
-from ssd_training.training.assignment import select, Updates
+from ssd_training.training.step.assignment import select, Updates
 
 Tensor = Any
 

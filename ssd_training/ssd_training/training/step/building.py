@@ -7,12 +7,12 @@ from ssd_training.experiments.training_schema import MultiScaleSettings
 from ssd_training.model.quantized_ssd import build_quantized
 from ssd_training.model.ssd import build_ssd
 from ssd_training.targets.priors import priors_per_cell
-from ssd_training.training.freezing import plan_phases
-from ssd_training.training.objective import Objective
-from ssd_training.training.optimizer import Optimizer
-from ssd_training.training.schedule import Schedule
-from ssd_training.training.train_step import TrainStep
-from ssd_training.training.weight_average import WeightAverage
+from ssd_training.training.step.freezing import plan_phases
+from ssd_training.training.step.objective import Objective
+from ssd_training.training.step.optimizer import Optimizer
+from ssd_training.training.step.schedule import Schedule
+from ssd_training.training.step.train_step import TrainStep
+from ssd_training.training.step.weight_average import WeightAverage
 
 
 def build_model(config: ExperimentConfig) -> keras.Model:

@@ -6,7 +6,7 @@ from typing import Any, Literal
 import keras
 from keras import ops
 
-from ssd_training.training.assignment import Updates
+from ssd_training.training.step.assignment import Updates
 
 Tensor = Any
 
