@@ -25,7 +25,7 @@ def printable(text: str) -> str:
         text = f'{text[:_LONGEST]}... ({len(text)} characters)'
     if text.isprintable():
         return text
-    return ''.join(one if one.isprintable() else repr(one)[1:-1] for one in text)
+    return ''.join(char if char.isprintable() else repr(char)[1:-1] for char in text)
 
 
 def quoted(text: str) -> str:
@@ -65,7 +65,7 @@ def printable_json(tree: object) -> str:
     if text.replace('\n', '').isprintable():
         return text
     # Line ends of values are escaped already.
-    return ''.join(one if one.isprintable() or one == '\n' else _escape(one) for one in text)
+    return ''.join(char if char.isprintable() or char == '\n' else _escape(char) for char in text)
 
 
 def _escape(letter: str) -> str:
