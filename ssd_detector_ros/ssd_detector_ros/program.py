@@ -74,10 +74,10 @@ def main() -> int:
         code = run(on_init=end.leave_it_to_rclpy)
     finally:
         end.ignore_the_rest()
-    left = [one for one in all_threads() if one.name.startswith(_MAY_BE_IN_A_LIBRARY)]
-    for one in left:
-        one.join(_LAST_WORK_S)
-    if any(one.is_alive() for one in left):
+    left = [thread for thread in all_threads() if thread.name.startswith(_MAY_BE_IN_A_LIBRARY)]
+    for thread in left:
+        thread.join(_LAST_WORK_S)
+    if any(thread.is_alive() for thread in left):
         # The interpreter would take the thread down amid C++, and that aborts the process.
         sys.stdout.flush()
         sys.stderr.flush()

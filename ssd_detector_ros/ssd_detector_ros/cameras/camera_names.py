@@ -67,7 +67,7 @@ def name_cameras(
     found = [name.topic for name in names]
     findings += [
         f'image topic: {topic} is what several cameras are remapped to; give each its own'
-        for topic in sorted({one for one in found if found.count(one) > 1})
+        for topic in sorted({taken for taken in found if found.count(taken) > 1})
     ]
     if findings:
         raise ConfigError(findings)

@@ -19,7 +19,7 @@ def choose_reliability(offers: Sequence[Offer], *, is_lossy: bool) -> Reliabilit
     :param is_lossy: whether images were lost
     :return: reliable, when images were lost and every publisher offers it
     """
-    if is_lossy and offers and all(one.is_reliable for one in offers):
+    if is_lossy and offers and all(offer.is_reliable for offer in offers):
         return ReliabilityPolicy.RELIABLE
     return ReliabilityPolicy.BEST_EFFORT
 

@@ -26,4 +26,4 @@ RAW = Transport('raw', Image, 'sensor_msgs/msg/Image')
 COMPRESSED = Transport('compressed', CompressedImage, 'sensor_msgs/msg/CompressedImage')
 # Each with the other one.
 OTHERS = {RAW: COMPRESSED, COMPRESSED: RAW}
-TRANSPORTS = {one.name: one for one in OTHERS}
+TRANSPORTS = {transport.name: transport for transport in OTHERS}

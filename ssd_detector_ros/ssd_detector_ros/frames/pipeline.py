@@ -99,7 +99,7 @@ class Pipeline:
     @property
     def qos(self) -> list[QoSProfile]:
         """The QoS of each camera's subscription, with what was overridden."""
-        return [one.qos_profile for one in self._subscriptions]
+        return [subscription.qos_profile for subscription in self._subscriptions]
 
     def ask_for(self, camera: Camera, reliability: ReliabilityPolicy) -> None:
         """

@@ -38,8 +38,8 @@ def judge_silence(
     :return: the verdict
     """
     topic, message_type, other = name.topic, name.transport.message_type, OTHERS[name.transport]
-    shown = ', '.join(f'{one.node_name} ({one.message_type}, {one.qos})' for one in offers)
-    if not offers and other.message_type in [one.message_type for one in others]:
+    shown = ', '.join(f'{offer.node_name} ({offer.message_type}, {offer.qos})' for offer in offers)
+    if not offers and other.message_type in [offer.message_type for offer in others]:
         return Verdict(
             ERROR,
             f'no image yet: nobody publishes {topic}, but {name.other_topic} is published as '
@@ -51,7 +51,7 @@ def judge_silence(
             f'no image yet: nobody publishes {topic}; start the camera, or set image_topic, '
             f'image_topics or a remapping to a topic that exists (ros2 topic list)',
         )
-    if wrong := [one for one in offers if one.message_type != message_type]:
+    if wrong := [offer for offer in offers if offer.message_type != message_type]:
         advice = (
             f'set image_transport to {other.name}'
             if wrong[0].message_type == other.message_type
@@ -63,7 +63,7 @@ def judge_silence(
             f'expected {message_type}; {advice}',
             {'publishers': shown},
         )
-    if misfits := [one for one in offers if one.misfit]:
+    if misfits := [offer for offer in offers if offer.misfit]:
         return Verdict(
             ERROR,
             f'QoS incompatible: {misfits[0].node_name} offers {misfits[0].qos} on {topic} '
@@ -75,7 +75,7 @@ def judge_silence(
         'check that they send, and that this machine hears them (ROS_DOMAIN_ID, ros2 topic hz)'
     )
     if other_users:
-        users = ', '.join(str(one) for one in sorted(other_users))
+        users = ', '.join(str(user) for user in sorted(other_users))
         advice = (
             f'in /dev/shm are images of another user ({users}), which this one ({os.geteuid()}) '
             f'can not get: run both as one user (docker run --user), or both with '

@@ -63,7 +63,7 @@ class ModelSlot:
         node.add_on_set_parameters_callback(self._on_set_parameters)
         if hasattr(node, 'add_pre_set_parameters_callback'):  # Not in Humble.
             node.add_pre_set_parameters_callback(
-                lambda given: [parameters.take_whole_numbers(one) for one in given]
+                lambda given: [parameters.take_whole_numbers(parameter) for parameter in given]
             )
 
     @property

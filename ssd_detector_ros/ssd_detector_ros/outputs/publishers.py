@@ -66,7 +66,7 @@ class CameraOutputs:
 
     def are_read(self) -> bool:
         """Tell whether anybody subscribes to any of the topics."""
-        return any(one.get_subscription_count() > 0 for one in self._publishers)
+        return any(publisher.get_subscription_count() > 0 for publisher in self._publishers)
 
     def candidates_are_read(self) -> bool:
         """Tell whether anybody subscribes to the candidates."""

@@ -67,7 +67,7 @@ def take_whole_numbers(parameter: Parameter) -> Parameter:
     if (given, wanted) == (kinds.INTEGER, kinds.DOUBLE):
         return Parameter(parameter.name, wanted, float(parameter.value))
     if (given, wanted) == (kinds.INTEGER_ARRAY, kinds.DOUBLE_ARRAY):
-        return Parameter(parameter.name, wanted, [float(one) for one in parameter.value])
+        return Parameter(parameter.name, wanted, [float(value) for value in parameter.value])
     return parameter
 
 

@@ -15,7 +15,7 @@ PREFIX = 'qos_overrides.'
 SUBSCRIPTION_POLICIES = (QoSPolicyKind.RELIABILITY, QoSPolicyKind.DURABILITY)
 PUBLISHER_POLICIES = ('history', 'depth', 'reliability')
 _VALUES = {
-    name: [one.name.lower() for one in policy if one.name != 'UNKNOWN']
+    name: [value.name.lower() for value in policy if value.name != 'UNKNOWN']
     for name, policy in (
         ('reliability', ReliabilityPolicy),
         ('durability', DurabilityPolicy),
@@ -67,7 +67,7 @@ class QosOverrides:
         :param image_topics: that the node will subscribe to, absolute, after remapping
         :return: what is wrong
         """
-        policies = [one.name.lower() for one in SUBSCRIPTION_POLICIES]
+        policies = [policy.name.lower() for policy in SUBSCRIPTION_POLICIES]
         wanted = {f'{topic}.subscription': policies for topic in image_topics}
         published: dict[str, Sequence[str]] = {
             name.removesuffix('.reliability'): PUBLISHER_POLICIES

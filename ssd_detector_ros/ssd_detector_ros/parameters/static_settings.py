@@ -56,7 +56,7 @@ class StaticSettings:
         return 1 if self.drop_policy == 'newest' else self.queue_size
 
 
-STATIC_NAMES = tuple(one.name for one in fields(StaticSettings))
+STATIC_NAMES = tuple(setting.name for setting in fields(StaticSettings))
 
 
 def read_static_settings(values: Mapping[str, Any]) -> StaticSettings:

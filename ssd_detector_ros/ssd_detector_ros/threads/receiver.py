@@ -116,4 +116,4 @@ def _wait(
     wait_set.add_guard_condition(waker.handle)
     wait_set.wait(timeout_ns)
     ready = wait_set.get_ready_entities('subscription')
-    return [one for one in subscriptions if one.handle.pointer in ready]
+    return [subscription for subscription in subscriptions if subscription.handle.pointer in ready]

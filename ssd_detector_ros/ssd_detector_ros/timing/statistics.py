@@ -225,5 +225,7 @@ def _percentiles(
     if not frames_ms:
         return {}
     # In one call: each takes 0.1 ms, whatever it computes.
-    columns = np.percentile([[one[name] for name in names] for one in frames_ms], PERCENTILES, 0)
+    columns = np.percentile(
+        [[frame_ms[name] for name in names] for frame_ms in frames_ms], PERCENTILES, 0
+    )
     return {name: tuple(map(float, column)) for name, column in zip(names, columns.T, strict=True)}

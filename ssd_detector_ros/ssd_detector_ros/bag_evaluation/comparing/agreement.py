@@ -101,9 +101,9 @@ def compare_frame(image_id: str, first: Detections, second: Detections) -> Frame
         same = np.array(first.labels)[:, None] == np.array(second.labels)[None]
         overlaps = np.where(same, overlaps, 0)
         while overlaps.max() >= _MIN_IOU:
-            one, other = np.unravel_index(int(overlaps.argmax()), overlaps.shape)
-            common[one] = common_second[other] = True
-            overlaps[one], overlaps[:, other] = 0, 0
+            row, column = np.unravel_index(int(overlaps.argmax()), overlaps.shape)
+            common[row] = common_second[column] = True
+            overlaps[row], overlaps[:, column] = 0, 0
     return FrameAgreement(image_id, first, second, common, common_second)
 
 

@@ -94,8 +94,8 @@ def compare_sides(
         frames,
         sum_up(frames),
         (
-            measure_steadiness([one.first for one in frames], flicker_frames=flicker_frames),
-            measure_steadiness([one.second for one in frames], flicker_frames=flicker_frames),
+            measure_steadiness([frame.first for frame in frames], flicker_frames=flicker_frames),
+            measure_steadiness([frame.second for frame in frames], flicker_frames=flicker_frames),
         ),
         compare_latency(first.frame_ms, second.frame_ms),
         labelled,
@@ -138,8 +138,8 @@ def comparison_tree(comparison: BagComparison) -> dict[str, Any]:
         'steadiness': {'first': asdict(first), 'second': asdict(second)},
         'latency_ms': asdict(comparison.latency) if comparison.latency else None,
         'worst_frames': [
-            {'image_id': one.image_id, 'different_boxes': one.num_different}
-            for one in comparison.worst_frames(12)
+            {'image_id': frame.image_id, 'different_boxes': frame.num_different}
+            for frame in comparison.worst_frames(12)
         ],
         'note': comparison.note,
         'labelled': to_tree(comparison.labelled) if comparison.labelled else None,
@@ -168,13 +168,13 @@ def format_bag_comparison(comparison: BagComparison) -> str:
         'num_lost': 'lost before the last frames',
     }
     for name, text in names.items():
-        first, second = (getattr(one, name) for one in comparison.steadiness)
+        first, second = (getattr(steadiness, name) for steadiness in comparison.steadiness)
         lines.append(f'{text:<34}{first:>9}{second:>9}')
-    if (one := comparison.latency) is not None:
+    if (latency := comparison.latency) is not None:
         lines += [
             '',
-            f'latency, B - A: {one.mean_ms:+.2f} ms a frame, 95 % interval {one.low_ms:+.2f} to '
-            f'{one.high_ms:+.2f}, {one.num_frames} frames',
+            f'latency, B - A: {latency.mean_ms:+.2f} ms a frame, 95 % interval '
+            f'{latency.low_ms:+.2f} to {latency.high_ms:+.2f}, {latency.num_frames} frames',
         ]
     if comparison.labelled is not None:
         lines += ['', format_comparison(comparison.labelled)]

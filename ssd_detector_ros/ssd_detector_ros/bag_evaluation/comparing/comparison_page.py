@@ -38,7 +38,7 @@ def render_bag_comparison(comparison: BagComparison, image_topic: str | None) ->
 
 def _make_pictures(comparison: BagComparison, image_topic: str | None) -> list[ReportPicture]:
     """Read the frames that differ most, where their recordings are still there."""
-    wanted = {one.image_id: one for one in comparison.worst_frames(_NUM_PICTURES)}
+    wanted = {frame.image_id: frame for frame in comparison.worst_frames(_NUM_PICTURES)}
     bags = comparison.first.bags
     pictures: dict[str, ReportPicture] = {}
     for path in bags:
@@ -63,27 +63,27 @@ def _read_pictures(
     for frame in reader.frames():
         if frame.image_id in wanted:
             image_rgb = reader.to_rgb(frame)
-            one = wanted[frame.image_id]
+            agreement = wanted[frame.image_id]
             yield (
                 frame.image_id,
                 ReportPicture(
                     image_id=frame.image_id,
                     caption=(
-                        f'{int((~one.is_common).sum())} only in A, '
-                        f'{int((~one.is_common_second).sum())} only in B'
+                        f'{int((~agreement.is_common).sum())} only in A, '
+                        f'{int((~agreement.is_common_second).sum())} only in B'
                     ),
                     size_wh=(image_rgb.shape[1], image_rgb.shape[0]),
                     data_uri=encode_picture(image_rgb),
-                    boxes=tuple(_mark(one)),
+                    boxes=tuple(_mark(agreement)),
                 ),
             )
 
 
-def _mark(one: FrameAgreement) -> Iterator[MarkedBox]:
+def _mark(agreement: FrameAgreement) -> Iterator[MarkedBox]:
     parts: tuple[tuple[Mark, Detections, list[bool]], ...] = (
-        ('hit', one.first, one.is_common.tolist()),
-        ('missed', one.first, (~one.is_common).tolist()),
-        ('false', one.second, (~one.is_common_second).tolist()),
+        ('hit', agreement.first, agreement.is_common.tolist()),
+        ('missed', agreement.first, (~agreement.is_common).tolist()),
+        ('false', agreement.second, (~agreement.is_common_second).tolist()),
     )
     for mark, found, mask in parts:
         rows = zip(

@@ -72,9 +72,9 @@ def read_side(folder: Path) -> BagSide:
     """
     tree, truth = read_json(folder / RESULT), read_json(folder / GROUND_TRUTH)
     try:
-        labels = [one['name'] for one in truth['categories']]
-        names = {one['id']: one['file_name'] for one in truth['images']}
-        answered = {one['file_name'] for one in truth['images'] if one['is_answered']}
+        labels = [category['name'] for category in truth['categories']]
+        names = {image['id']: image['file_name'] for image in truth['images']}
+        answered = {image['file_name'] for image in truth['images'] if image['is_answered']}
         rows: dict[str, list[Any]] = {name: [] for name in answered}
         for row in read_json(folder / DETECTIONS):
             rows[names[row['image_id']]].append(row)
@@ -86,7 +86,7 @@ def read_side(folder: Path) -> BagSide:
             frame_ms=read_json(folder / TIMES)['frame_ms'],
             result=result,
             matching=read_matches(folder / MATCHES) if result else None,
-            bags=tuple(Path(one['path']) for one in tree['recordings']),
+            bags=tuple(Path(recording['path']) for recording in tree['recordings']),
         )
     except (KeyError, TypeError, IndexError) as error:
         finding = f'{folder}: is no result of this version ({error!r}); run evaluate_bag again'

@@ -53,11 +53,11 @@ def find_max_rate(options: Options, how: Replay, *, trial_s: float) -> list[Tria
     :return: in the order of trying; the highest good rate is the result
     :raises BagError: when there are no frames, or no node answers
     """
-    (one, *_) = open_recordings(options)
-    messages = [frame.message.data for frame in itertools.islice(one.reader.frames(), _MAX_FRAMES)]
+    (bag, *_) = open_recordings(options)
+    messages = [frame.message.data for frame in itertools.islice(bag.reader.frames(), _MAX_FRAMES)]
     if not messages:
-        raise BagError([f'{one.recording.path}: {one.images.name} has no images'])
-    with connect(how, one) as connection:
+        raise BagError([f'{bag.recording.path}: {bag.images.name} has no images'])
+    with connect(how, bag) as connection:
         stamps = itertools.count(1)
 
         def attempt(rate_hz: float) -> Trial:

@@ -80,8 +80,8 @@ class _Watcher:
             class_map=self._class_map,
             is_reliable=offer.reliability == ReliabilityPolicy.RELIABLE,
             is_latched=all(
-                one.qos_profile.durability == DurabilityPolicy.TRANSIENT_LOCAL
-                for one in label_offers
+                publisher.qos_profile.durability == DurabilityPolicy.TRANSIENT_LOCAL
+                for publisher in label_offers
             )
             if label_offers
             else None,
@@ -138,8 +138,8 @@ class _Watcher:
             QoSProfile(depth=100, reliability=reliability),
         )
         is_latched = any(
-            one.qos_profile.durability == DurabilityPolicy.TRANSIENT_LOCAL
-            for one in self._node.get_publishers_info_by_topic(label_topic)
+            publisher.qos_profile.durability == DurabilityPolicy.TRANSIENT_LOCAL
+            for publisher in self._node.get_publishers_info_by_topic(label_topic)
         )
         durability = DurabilityPolicy.TRANSIENT_LOCAL if is_latched else DurabilityPolicy.VOLATILE
         self._node.create_subscription(
@@ -170,4 +170,4 @@ class _Watcher:
         self._arrays.append(to_box_array(message, time.monotonic_ns()))
 
     def _on_labels(self, message: Any) -> None:
-        self._class_map = {str(one.class_id): one.class_name for one in message.class_map}
+        self._class_map = {str(entry.class_id): entry.class_name for entry in message.class_map}

@@ -67,19 +67,19 @@ class Connection:
 
 
 @contextmanager
-def connect(how: Replay, one: Opened) -> Iterator[Connection]:
+def connect(how: Replay, bag: Opened) -> Iterator[Connection]:
     """
     Start the node where none runs, and find it.
 
     :param how: see Replay
-    :param one: the recording that is played
+    :param bag: the recording that is played
     :return: the connection
     :raises BagError: when no node comes
     """
     prepare_transport()
-    is_raw = one.images.type_name == IMAGE
+    is_raw = bag.images.type_name == IMAGE
     node = how.node or NODE
-    own_topic = f'{NAMESPACE}/image' if how.node is None else one.images.name
+    own_topic = f'{NAMESPACE}/image' if how.node is None else bag.images.name
     base = (how.play_topic or own_topic).removesuffix('/compressed')
     parameters = {
         **how.parameters,
@@ -92,7 +92,7 @@ def connect(how: Replay, one: Opened) -> Iterator[Connection]:
         process as started,
         listening(
             image_topic=base if is_raw else f'{base}/compressed',
-            image_type=one.images.type_name,
+            image_type=bag.images.type_name,
             detections=how.detections or f'{node}/detections',
             statistics=f'{node}/statistics',
             has_clock=how.has_clock,
@@ -124,12 +124,12 @@ class Run:
     counts: NodeCounts | None
 
 
-def play(connection: Connection, one: Opened, how: Replay, *, on_frame: OnFrame) -> Run:
+def play(connection: Connection, bag: Opened, how: Replay, *, on_frame: OnFrame) -> Run:
     """
     Play all images of a recording, and wait until each was answered or dropped.
 
     :param connection: to the node
-    :param one: the recording
+    :param bag: the recording
     :param how: see Replay
     :param on_frame: told the frames played and those in all
     :return: what came of it
@@ -139,7 +139,7 @@ def play(connection: Connection, one: Opened, how: Replay, *, on_frame: OnFrame)
     listener.forget()
     published_s: dict[int, float] = {}
     start_s, first_ns = time.monotonic() + _LEAD_S, None
-    for frame in one.reader.frames():
+    for frame in bag.reader.frames():
         connection.check()
         first_ns = frame.time_ns if first_ns is None else first_ns
         due_s = start_s + (frame.time_ns - first_ns) / 1e9 / how.rate
@@ -147,7 +147,7 @@ def play(connection: Connection, one: Opened, how: Replay, *, on_frame: OnFrame)
         published_s[frame.stamp_ns] = listener.play(
             frame.message.data, due_s=due_s, clock_ns=clock_ns
         )
-        on_frame(len(published_s), one.num_images)
+        on_frame(len(published_s), bag.num_images)
     counts = _settle(connection, before, len(published_s))
     arrays = listener.answers
     answer_ms = {

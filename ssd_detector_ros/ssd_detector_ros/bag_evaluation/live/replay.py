@@ -39,7 +39,7 @@ def evaluate_replay(
     """
     start_s = time.monotonic()
     opened = open_recordings(options) * how.loops
-    if any(one.truth for one in opened):
+    if any(bag.truth for bag in opened):
         require_coco()
     settings = leave_thresholds_out(describe_settings(options))
     evaluation = Evaluation(
@@ -50,15 +50,15 @@ def evaluate_replay(
             'rate': how.rate,
             'loops': how.loops,
         },
-        sequences=[_list(one, loop) for loop, one in enumerate(opened)],
+        sequences=[_list(bag, loop) for loop, bag in enumerate(opened)],
         labels=how.labels,
     )
     counts: Counter[str] = Counter()
     answers: list[Answers] = []
     with connect(how, opened[0]) as connection:
         sums = []
-        for one, sequence in zip(opened, evaluation.sequences, strict=True):
-            run = play(connection, one, how, on_frame=on_frame)
+        for bag, sequence in zip(opened, evaluation.sequences, strict=True):
+            run = play(connection, bag, how, on_frame=on_frame)
             classes = ClassReader(how.labels)
             _restore_clock(run, sequence, how)
             found = take_answers(sequence, run.arrays, classes, tolerance_ns=0)
@@ -91,8 +91,8 @@ def _restore_clock(run: Run, sequence: Sequence, how: Replay) -> None:
     ]
 
 
-def _list(one: Opened, index: int) -> Sequence:
-    sequence = list_frames(one.name, one.reader)
+def _list(bag: Opened, index: int) -> Sequence:
+    sequence = list_frames(bag.name, bag.reader)
     if index == 0:
         return sequence
     prefix = f'loop {index + 1}/'
@@ -111,9 +111,9 @@ def describe_sums(sums: list[Sums], evaluation: Evaluation) -> dict[str, object]
     :return: plain values
     """
     drops: Counter[str] = Counter()
-    for one in sums:
-        drops.update(one.drops)
-    answered = sum(one.answered for one in sums)
+    for playing in sums:
+        drops.update(playing.drops)
+    answered = sum(playing.answered for playing in sums)
     seconds = sum(
         (sequence.frames[-1].time_ns - sequence.frames[0].time_ns) / 1e9
         for sequence in evaluation.sequences
@@ -121,9 +121,9 @@ def describe_sums(sums: list[Sums], evaluation: Evaluation) -> dict[str, object]
     )
     rate = float(evaluation.settings['rate'])
     return {
-        'frames_played': sum(one.played for one in sums),
+        'frames_played': sum(playing.played for playing in sums),
         'frames_answered': answered,
         **{f'dropped: {reason}': count for reason, count in sorted(drops.items())},
-        'sums_agree': 'yes' if all(one.agree for one in sums) else 'no',
+        'sums_agree': 'yes' if all(playing.agree for playing in sums) else 'no',
         'throughput_hz': round(answered / seconds * rate, 2) if seconds else 0.0,
     }

@@ -146,10 +146,12 @@ class _Annotations:
         self._names: dict[str, str] = {}
         if topic is None:
             return
-        self._arrays = {one.stamp_ns: one for one in read_box_arrays(recording, topic)}
+        self._arrays = {array.stamp_ns: array for array in read_box_arrays(recording, topic)}
         beside = recording.topics.get(topic.name + DIFFICULT_SUFFIX)
         if beside is not None:
-            self._difficult = {one.stamp_ns: one for one in read_box_arrays(recording, beside)}
+            self._difficult = {
+                array.stamp_ns: array for array in read_box_arrays(recording, beside)
+            }
         self._names = read_label_names(recording, topic)
 
     def are_uncertain(self, frame: Frame, between: tuple[float, float] | None) -> bool:

@@ -64,7 +64,7 @@ def load_image(path: Path) -> NDArray[np.uint8]:
 
 
 def _read_folder(path: Path) -> Iterator[Scene]:
-    files = sorted(one for one in path.rglob('*') if one.suffix.lower() in IMAGE_SUFFIXES)
+    files = sorted(file for file in path.rglob('*') if file.suffix.lower() in IMAGE_SUFFIXES)
     if not files:
         raise BagError([f'{path}: no images ({", ".join(IMAGE_SUFFIXES)})'])
     return (_scene(file, None) for file in files)
@@ -94,7 +94,7 @@ def _read_voc(path: Path, split: str | None) -> Iterator[Scene]:
 def _read_list(folder: Path, split: str) -> list[str]:
     file = folder / f'{split}.txt'
     if not file.is_file():
-        there = ', '.join(sorted(one.stem for one in folder.glob('*.txt'))[:10]) or 'none'
+        there = ', '.join(sorted(path.stem for path in folder.glob('*.txt'))[:10]) or 'none'
         raise BagError([f'{file}: no such list; there are: {there}'])
     lines = file.read_text(encoding='utf-8').splitlines()
     return [line.split()[0] for line in lines if line.strip()]
@@ -123,10 +123,10 @@ def _read_xml(path: Path) -> Objects:
 def _read_coco(path: Path, folder: Path) -> Iterator[Scene]:
     try:
         tree = json.loads(path.read_text(encoding='utf-8'))
-        names = {one['id']: str(one['name']) for one in tree['categories']}
-        by_image: dict[Any, list[Any]] = {one['id']: [] for one in tree['images']}
-        for one in tree['annotations']:
-            by_image[one['image_id']].append(one)
+        names = {category['id']: str(category['name']) for category in tree['categories']}
+        by_image: dict[Any, list[Any]] = {image['id']: [] for image in tree['images']}
+        for annotation in tree['annotations']:
+            by_image[annotation['image_id']].append(annotation)
         scenes = [
             (folder / image['file_name'], _coco_objects(by_image[image['id']], names))
             for image in tree['images']

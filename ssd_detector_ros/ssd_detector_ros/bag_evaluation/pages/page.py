@@ -28,12 +28,12 @@ def render_page(
     :return: HTML; needs no network, nothing beside the file
     """
     times: list[tuple[str, Latency]] = list(evaluation.stage_ms.items())
-    for name, one in (
+    for name, latency in (
         ('image to answer', evaluation.answer_ms),
         ('stamp to answer', evaluation.age_ms),
     ):
-        if one is not None:
-            times.append((name, one))
+        if latency is not None:
+            times.append((name, latency))
     values = {
         'title': evaluation.source['title'],
         **(report_values(evaluation.result, pictures) if evaluation.result else {}),
@@ -63,7 +63,7 @@ def make_pictures(
     """
     if evaluation.analysis is None:
         return []
-    wanted = {one.image_id: one for one in evaluation.analysis.worst_images}
+    wanted = {image.image_id: image for image in evaluation.analysis.worst_images}
     pictures: dict[str, ReportPicture] = {}
     # The loops of a replay, behind the first, have the same pictures.
     for path, sequence in zip(bags, evaluation.sequences, strict=False):
@@ -106,13 +106,13 @@ def _draw_rows(sequence: FrameSequence, answer_times_ms: Sequence[float]) -> lis
     rows = [draw_row('frames a second', times_s, [1.0] * len(times_s), how='rate', end_s=end_s)]
     answered = [frame.image_id in sequence.detections for frame in sequence.frames]
     if not all(answered):
-        dropped = [float(not one) for one in answered]
+        dropped = [float(not is_answered) for is_answered in answered]
         rows.append(draw_row('drops a second', times_s, dropped, how='rate', end_s=end_s))
     if answer_times_ms:
-        late_s = [time for time, one in zip(times_s, answered, strict=True) if one]
+        late_s = [time for time, is_answered in zip(times_s, answered, strict=True) if is_answered]
         rows.append(
             draw_row('image to answer, ms', late_s, answer_times_ms, how='mean', end_s=end_s)
         )
-    found = [float(len(sequence.detections.get(one.image_id, ()))) for one in sequence.frames]
+    found = [float(len(sequence.detections.get(frame.image_id, ()))) for frame in sequence.frames]
     rows.append(draw_row('boxes a frame', times_s, found, how='mean', end_s=end_s))
     return rows

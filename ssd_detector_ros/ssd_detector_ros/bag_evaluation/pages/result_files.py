@@ -83,7 +83,7 @@ def times_tree(evaluation: Evaluation) -> dict[str, Any]:
         'schema_version': SCHEMA_VERSION,
         'created_at': datetime.now(timezone.utc).isoformat(timespec='seconds'),
         'wall_s': round(evaluation.wall_s, 3),
-        'stage_ms': {stage: one.to_tree() for stage, one in evaluation.stage_ms.items()},
+        'stage_ms': {stage: latency.to_tree() for stage, latency in evaluation.stage_ms.items()},
         'streaming': streaming_tree(evaluation) if evaluation.is_streaming_timed else None,
         'frame_ms': {name: round(time, 3) for name, time in evaluation.frame_ms.items()},
         'versions': list_versions(),

@@ -49,12 +49,12 @@ def _list_accuracy(evaluation: Evaluation) -> Iterator[str]:
         yield f'  answered frames   {format_number(evaluation.map_answered, 4)}'
     yield f'mAP at IoU 0.75     {format_number(result.mean_ap_75, 4)}'
     yield f'COCO AP             {format_number(result.coco["ap"], 4)}'
-    if (one := evaluation.streaming) is not None:
+    if (score := evaluation.streaming) is not None:
         yield (
-            f'streaming AP (sAP)  {format_number(one.sap, 4)}   {format_percent(one.ratio)} of '
-            f'{format_number(one.ap, 4)}; {one.num_misses} misses, '
-            f'{format_percent(one.predecessor_share)} of the frames with the output of the frame '
-            f'before, mean lag {format_number(one.mean_lag_frames)} frames'
+            f'streaming AP (sAP)  {format_number(score.sap, 4)}   {format_percent(score.ratio)} '
+            f'of {format_number(score.ap, 4)}; {score.num_misses} misses, '
+            f'{format_percent(score.predecessor_share)} of the frames with the output of the '
+            f'frame before, mean lag {format_number(score.mean_lag_frames)} frames'
         )
         yield f'                    ({evaluation.streaming_of})'
     yield ''
@@ -65,18 +65,18 @@ def _list_classes(result: Result) -> Iterator[str]:
     width = max(map(len, ('class', *result.labels))) + 1
     columns = ('objects', 'AP', 'AP 0.75', 'threshold', 'precision', 'recall')
     yield f'{"class":<{width}}' + ''.join(f'{column:>10}' for column in columns)
-    for one in result.by_class:
-        if not one.num_objects and not one.num_difficult:
+    for figures in result.by_class:
+        if not figures.num_objects and not figures.num_difficult:
             continue
-        best = one.best
+        best = figures.best
         point = (best.score_threshold, best.precision, best.recall) if best else (None,) * 3
         values = [
-            str(one.num_objects),
-            format_number(one.ap, 4),
-            format_number(one.ap_75, 4),
+            str(figures.num_objects),
+            format_number(figures.ap, 4),
+            format_number(figures.ap_75, 4),
             *(format_number(value) for value in point),
         ]
-        yield f'{one.label:<{width}}' + ''.join(f'{value:>10}' for value in values)
+        yield f'{figures.label:<{width}}' + ''.join(f'{value:>10}' for value in values)
 
 
 def _list_times(evaluation: Evaluation) -> Iterator[str]:
@@ -88,8 +88,14 @@ def _list_times(evaluation: Evaluation) -> Iterator[str]:
     if rows:
         columns = ('p50', 'p95', 'p99', 'max', 'jitter')
         yield f'{"ms a frame":<18}' + ''.join(f'{column:>9}' for column in columns)
-    for name, one in rows:
-        values = (one.p50_ms, one.p95_ms, one.p99_ms, one.max_ms, one.jitter_ms)
+    for name, latency in rows:
+        values = (
+            latency.p50_ms,
+            latency.p95_ms,
+            latency.p99_ms,
+            latency.max_ms,
+            latency.jitter_ms,
+        )
         yield f'{name:<18}' + ''.join(f'{value:>9.2f}' for value in values)
     for name, value in evaluation.replay.items():
         if isinstance(value, str | int | float):

@@ -59,17 +59,20 @@ def to_box_array(message: Any, time_ns: int) -> BoxArray:
     :param time_ns: when it came
     :return: its content
     """
-    best = [_best(one.results) for one in message.detections]
+    best = [_best(detection.results) for detection in message.detections]
     return BoxArray(
         stamp_ns=stamp_ns(message.header),
         frame_id=message.header.frame_id,
         time_ns=time_ns,
         boxes_xyxy=np.array(
-            [_corners(one.bbox) for one in message.detections], np.float64
+            [_corners(detection.bbox) for detection in message.detections], np.float64
         ).reshape(-1, 4),
         class_ids=tuple(class_id for class_id, _ in best),
         scores=np.array([score for _, score in best], np.float64),
-        headers=tuple((stamp_ns(one.header), one.header.frame_id) for one in message.detections),
+        headers=tuple(
+            (stamp_ns(detection.header), detection.header.frame_id)
+            for detection in message.detections
+        ),
     )
 
 
@@ -85,8 +88,8 @@ def stamp_ns(header: Any) -> int:
 
 def _best(results: Any) -> tuple[str, float]:
     """Take the hypothesis of the highest score."""
-    found = [_hypothesis(one) for one in results]
-    return max(found, key=lambda one: one[1], default=('', math.nan))
+    found = [_hypothesis(result) for result in results]
+    return max(found, key=lambda hypothesis: hypothesis[1], default=('', math.nan))
 
 
 def _hypothesis(result: Any) -> tuple[str, float]:

@@ -137,7 +137,7 @@ def _register_installed(store: Typestore, name: str) -> bool:
         if prefix and path.is_file():
             types = get_types_from_msg(path.read_text(encoding='utf-8'), name)
             used = set(re.findall(r"'(\w+/msg/\w+)'", repr(types))) - set(types)
-            if not all(_register_installed(store, one) for one in used):
+            if not all(_register_installed(store, type_name) for type_name in used):
                 return False
             store.register(types)
             return True

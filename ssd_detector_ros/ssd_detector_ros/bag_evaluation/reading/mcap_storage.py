@@ -91,7 +91,11 @@ class McapStorage:
         :param topics: names
         :return: the messages
         """
-        wanted = {key: one.topic for key, one in self._channels.items() if one.topic in topics}
+        wanted = {
+            key: channel.topic
+            for key, channel in self._channels.items()
+            if channel.topic in topics
+        }
         # Equal times stay in the order of the file.
         waiting: list[tuple[int, int, int, memoryview]] = []
         num_seen = 0

@@ -48,7 +48,7 @@ def find_files(path: Path) -> Files:
     metadata = path / METADATA
     if metadata.is_file():
         return _read_metadata(metadata)
-    found = tuple(sorted((one for one in path.iterdir() if is_storage(one)), key=_natural))
+    found = tuple(sorted((file for file in path.iterdir() if is_storage(file)), key=_natural))
     if not found:
         raise BagError(
             [

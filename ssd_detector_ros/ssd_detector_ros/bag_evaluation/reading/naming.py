@@ -32,7 +32,7 @@ def find_topic(
     :raises BagError: when it is not there, with the nearest name, or has another type
     """
     names = [name, f'/{name}', name.removeprefix('/')]
-    topic = next((topics[one] for one in names if one in topics), None)
+    topic = next((topics[candidate] for candidate in names if candidate in topics), None)
     if topic is None:
         near = difflib.get_close_matches(name, topics, 1, 0.5)
         hint = f'; did you mean {near[0]}?' if near else ''

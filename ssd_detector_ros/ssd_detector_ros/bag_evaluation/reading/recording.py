@@ -84,7 +84,7 @@ class Recording:
         """
         num_damaged = 0
         streams = [storage.messages(topics) for storage in self._storages]
-        for message in heapq.merge(*streams, key=lambda one: one.time_ns):
+        for message in heapq.merge(*streams, key=lambda stored: stored.time_ns):
             try:
                 data = decompress_message(message.data)
             except ValueError:

@@ -121,4 +121,4 @@ def _latency_ms(evaluation: Evaluation) -> float | None:
         return evaluation.answer_ms.p95_ms
     if not evaluation.stage_ms:
         return None
-    return sum(one.p95_ms for one in evaluation.stage_ms.values())
+    return sum(latency.p95_ms for latency in evaluation.stage_ms.values())

@@ -39,7 +39,7 @@ def evaluate_offline(
     """
     start_s = time.monotonic()
     opened = open_recordings(options)
-    if any(one.truth for one in opened):
+    if any(bag.truth for bag in opened):
         require_coco()
     detector = make_detector()
     evaluation = Evaluation(
@@ -49,11 +49,11 @@ def evaluate_offline(
         sequences=[],
         labels=detector.labels,
     )
-    done, total = 0, sum(one.num_images for one in opened)
-    for one in opened:
+    done, total = 0, sum(bag.num_images for bag in opened)
+    for bag in opened:
         sequence = detect_frames(
-            one.name,
-            one.reader,
+            bag.name,
+            bag.reader,
             detector,
             options.thresholds,
             on_frame=lambda count, before=done: on_frame(before + count, total),  # type: ignore[misc]

@@ -74,13 +74,13 @@ def add_truths(evaluation: Evaluation, opened: list[Opened], options: Options) -
     """
     counts: Counter[str] = Counter()
     num_truths = 0
-    for sequence, one in zip(evaluation.sequences, opened, strict=True):
-        if one.truth is None:
+    for sequence, bag in zip(evaluation.sequences, opened, strict=True):
+        if bag.truth is None:
             counts['frames without ground truth'] += len(sequence.frames)
             continue
         truths = read_truths(
-            one.recording,
-            one.truth,
+            bag.recording,
+            bag.truth,
             sequence.frames,
             labels=evaluation.labels,
             tolerance_ns=options.tolerance_ns,
@@ -92,7 +92,7 @@ def add_truths(evaluation: Evaluation, opened: list[Opened], options: Options) -
         if truths.num_other_classes:
             counts['objects of classes that are not scored'] += truths.num_other_classes
             evaluation.notes.append(
-                f'{one.name}: {truths.num_other_classes} objects are of classes that are not '
+                f'{bag.name}: {truths.num_other_classes} objects are of classes that are not '
                 f'scored ({", ".join(truths.other_classes[:8])}); left out'
             )
     if num_truths and not evaluation.ground_truths:
@@ -113,8 +113,8 @@ def finish_counts(evaluation: Evaluation, opened: list[Opened]) -> None:
     :param opened: its recordings, read to the end
     :raises BagError: when there is no frame at all
     """
-    for sequence, one in zip(evaluation.sequences, opened, strict=True):
-        evaluation.notes[:0] = [*one.recording.problems, *sequence.notes]
+    for sequence, bag in zip(evaluation.sequences, opened, strict=True):
+        evaluation.notes[:0] = [*bag.recording.problems, *sequence.notes]
         for reason, count in sequence.excluded.items():
             name = f'images left out: {reason}'
             evaluation.counts[name] = evaluation.counts.get(name, 0) + count
@@ -124,7 +124,7 @@ def finish_counts(evaluation: Evaluation, opened: list[Opened]) -> None:
         raise BagError(
             [
                 *evaluation.notes,
-                f'{", ".join(str(one.recording.path) for one in opened)}: no frame can be scored '
+                f'{", ".join(str(bag.recording.path) for bag in opened)}: no frame can be scored '
                 f'({reasons or "the topic of images is empty"})',
             ]
         )

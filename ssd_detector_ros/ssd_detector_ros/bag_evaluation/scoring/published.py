@@ -61,9 +61,9 @@ def evaluate_published(options: Options, publisher: Publisher) -> Evaluation:
     """
     start_s = time.monotonic()
     opened = open_recordings(options)
-    if any(one.truth for one in opened):
+    if any(bag.truth for bag in opened):
         require_coco()
-    arrays = [_read(one, publisher.topic) for one in opened]
+    arrays = [_read(bag, publisher.topic) for bag in opened]
     labels = publisher.labels or _find_labels(opened, arrays, publisher)
     evaluation = Evaluation(
         mode='score',
@@ -75,9 +75,9 @@ def evaluate_published(options: Options, publisher: Publisher) -> Evaluation:
     unknown: Counter[str] = Counter()
     counts: Counter[str] = Counter()
     answers = []
-    for one, own in zip(opened, arrays, strict=True):
-        sequence = list_frames(one.name, one.reader)
-        classes = ClassReader(labels, _names(one, publisher), unknown)
+    for bag, own in zip(opened, arrays, strict=True):
+        sequence = list_frames(bag.name, bag.reader)
+        classes = ClassReader(labels, _names(bag, publisher), unknown)
         found = take_answers(sequence, own, classes, tolerance_ns=options.tolerance_ns)
         counts.update(found.counts)
         counts['answers to no frame'] += found.num_unmatched
@@ -121,18 +121,18 @@ def add_arrivals(evaluation: Evaluation, answers: list[Answers]) -> None:
         score_lateness(evaluation, paired)
 
 
-def _read(one: Opened, topic: str) -> list[BoxArray]:
+def _read(bag: Opened, topic: str) -> list[BoxArray]:
     try:
-        found = find_topic(topic, one.recording.topics, (DETECTIONS,), option='detections')
+        found = find_topic(topic, bag.recording.topics, (DETECTIONS,), option='detections')
     except BagError as error:
-        raise BagError(f'{one.recording.path}: {text}' for text in error.findings) from error
-    return list(read_box_arrays(one.recording, found))
+        raise BagError(f'{bag.recording.path}: {text}' for text in error.findings) from error
+    return list(read_box_arrays(bag.recording, found))
 
 
-def _names(one: Opened, publisher: Publisher) -> dict[str, str]:
+def _names(bag: Opened, publisher: Publisher) -> dict[str, str]:
     """Say what numbers and foreign names mean: by the options first, else by what was recorded."""
-    topic = find_topic(publisher.topic, one.recording.topics, (DETECTIONS,), option='detections')
-    names = read_label_names(one.recording, topic)
+    topic = find_topic(publisher.topic, bag.recording.topics, (DETECTIONS,), option='detections')
+    names = read_label_names(bag.recording, topic)
     names |= {str(number): label for number, label in enumerate(publisher.labels, start=1)}
     return names | publisher.class_map
 
@@ -146,23 +146,23 @@ def _find_labels(
     Results of one detector so have one class list, whatever a recording shows.
     """
     published: dict[str, None] = {}
-    for one in opened:
-        published |= dict.fromkeys(_names(one, publisher).values())
+    for bag in opened:
+        published |= dict.fromkeys(_names(bag, publisher).values())
     labels: dict[str, None] = {}
-    for one in opened:
-        if one.truth is not None:
-            names = read_label_names(one.recording, one.truth)
+    for bag in opened:
+        if bag.truth is not None:
+            names = read_label_names(bag.recording, bag.truth)
             used = {
                 names.get(text, text)
-                for array in read_box_arrays(one.recording, one.truth)
+                for array in read_box_arrays(bag.recording, bag.truth)
                 for text in array.class_ids
                 if text
             }
             labels |= dict.fromkeys([*names.values(), *sorted(used)])
     if labels:
         return tuple(published if labels.keys() <= published.keys() else labels)
-    for one, own in zip(opened, arrays, strict=True):
-        names = _names(one, publisher)
+    for bag, own in zip(opened, arrays, strict=True):
+        names = _names(bag, publisher)
         used = {names.get(text, text) for array in own for text in array.class_ids if text}
         labels |= dict.fromkeys([*names.values(), *sorted(used)])
     return tuple(labels)

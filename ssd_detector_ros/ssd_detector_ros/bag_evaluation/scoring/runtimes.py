@@ -24,11 +24,11 @@ def read_runtimes(text: str) -> tuple[float, ...]:
         )
     lines = [line.strip() for line in path.read_text(encoding='utf-8').splitlines()]
     values = [(line, _number(line)) for line in lines if line]
-    if wrong := [line for line, one in values if one is None]:
+    if wrong := [line for line, value_ms in values if value_ms is None]:
         raise BagError([f'{path}: {wrong[0]!r:.60} is no number of ms above 0'])
     if not values:
         raise BagError([f'{path}: holds no number; expected ms, one a line'])
-    return tuple(one for _, one in values if one is not None)
+    return tuple(value_ms for _, value_ms in values if value_ms is not None)
 
 
 def _number(text: str) -> float | None:

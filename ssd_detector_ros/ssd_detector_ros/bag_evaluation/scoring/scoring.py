@@ -88,7 +88,7 @@ class Evaluation:
     @property
     def frame_ms(self) -> dict[str, float]:
         """Image id -> from image to answer; in mode offline, from decoding to boxes."""
-        answered = [one.image_id for one in self.frames if one.image_id in self.detections]
+        answered = [frame.image_id for frame in self.frames if frame.image_id in self.detections]
         times_ms = self.answer_times_ms or [
             sum(stages)
             for sequence in self.sequences
@@ -127,7 +127,9 @@ def score_accuracy(evaluation: Evaluation, *, num_worst_images: int = 12) -> Non
         for frame in evaluation.frames
         if frame.image_id in evaluation.ground_truths
     }
-    found = {name: one for name, one in evaluation.detections.items() if name in truths}
+    found = {
+        name: detections for name, detections in evaluation.detections.items() if name in truths
+    }
     sizes_wh = {frame.image_id: frame.size_wh for frame in evaluation.frames}
     evaluation.ground_truths = truths
     evaluation.analysis = analyse(
@@ -139,7 +141,7 @@ def score_accuracy(evaluation: Evaluation, *, num_worst_images: int = 12) -> Non
     )
     evaluation.result = describe(evaluation.analysis, _origin(evaluation, sizes_wh))
     answered = {name: truths[name] for name in truths if name in found}
-    if answered and any(np.any(~one.is_difficult) for one in answered.values()):
+    if answered and any(np.any(~truth.is_difficult) for truth in answered.values()):
         mean_ap = evaluate_voc(found, answered, labels=evaluation.labels).mean_ap
         evaluation.map_answered = None if np.isnan(mean_ap) else mean_ap
 
@@ -183,8 +185,8 @@ def list_versions() -> dict[str, str]:
 
 def _origin(evaluation: Evaluation, sizes_wh: Mapping[str, tuple[int, int]]) -> Origin:
     truths = evaluation.ground_truths
-    num_difficult = sum(int(one.is_difficult.sum()) for one in truths.values())
-    num_objects = sum(len(one.class_ids) for one in truths.values())
+    num_difficult = sum(int(truth.is_difficult.sum()) for truth in truths.values())
+    num_objects = sum(len(truth.class_ids) for truth in truths.values())
     return Origin(
         title=evaluation.source.get('title', evaluation.mode),
         created_at='',

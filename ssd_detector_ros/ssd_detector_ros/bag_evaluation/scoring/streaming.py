@@ -100,8 +100,8 @@ def pair_outputs(stamps_ns: Sequence[int], outputs: Sequence[Output]) -> NDArray
     :return: (F,) int64, position of the frame whose output counts; -1 where there is none yet
     """
     # Of outputs that arrive at once, the one of the newest frame counts.
-    ordered = sorted(outputs, key=lambda one: (one.arrival_ns, one.source))
-    arrivals = np.array([one.arrival_ns for one in ordered], np.int64)
+    ordered = sorted(outputs, key=lambda output: (output.arrival_ns, output.source))
+    arrivals = np.array([output.arrival_ns for output in ordered], np.int64)
     ends = np.searchsorted(arrivals, np.array(stamps_ns, np.int64), side='right')
     paired = np.full(len(stamps_ns), NONE, np.int64)
     for frame, end in enumerate(ends.tolist()):

@@ -52,7 +52,7 @@ def read_label_names(recording: Recording, topic: Topic) -> dict[str, str]:
     for stored in recording.messages({label_info.name}):
         message = decoder.read(stored)
         if message is not None:
-            names |= {str(one.class_id): str(one.class_name) for one in message.class_map}
+            names |= {str(entry.class_id): str(entry.class_name) for entry in message.class_map}
     return names
 
 
@@ -78,7 +78,7 @@ def read_truths(
     classes = ClassReader(labels, read_label_names(recording, topic))
     arrays = list(read_box_arrays(recording, topic))
     stamps_ns = [frame.stamp_ns for frame in frames]
-    pairs = associate(stamps_ns, [one.stamp_ns for one in arrays], tolerance_ns=tolerance_ns)
+    pairs = associate(stamps_ns, [array.stamp_ns for array in arrays], tolerance_ns=tolerance_ns)
     difficult = _read_difficult(recording, topic)
     ground_truths = {
         frames[frame].image_id: _to_ground_truths(
@@ -86,7 +86,7 @@ def read_truths(
         )
         for frame, index in pairs.pairs
     }
-    num_known = sum(len(one.class_ids) for one in ground_truths.values())
+    num_known = sum(len(truth.class_ids) for truth in ground_truths.values())
     if classes.unknown and not num_known:
         raise BagError(
             [
@@ -108,7 +108,7 @@ def _read_difficult(recording: Recording, topic: Topic) -> dict[int, BoxArray]:
     beside = recording.topics.get(topic.name + DIFFICULT_SUFFIX)
     if beside is None:
         return {}
-    return {one.stamp_ns: one for one in read_box_arrays(recording, beside)}
+    return {array.stamp_ns: array for array in read_box_arrays(recording, beside)}
 
 
 def _to_ground_truths(
