@@ -114,7 +114,7 @@ def _choose(
     model = open_network(network, config)
 
     def score(candidates: 'Sequence[Member]') -> float:
-        name = ' + '.join(one.name for one in candidates)
+        name = ' + '.join(candidate.name for candidate in candidates)
         soup.take_average(network, candidates, config.data.labels)
         (scored,) = score_stages([Stage(name, None, lambda: model)], split, console)
         assert scored.analysis is not None, 'it needs no hardware'

@@ -86,8 +86,8 @@ def run_benchmark(
                 timings += measure(ready, task, num_rounds=options.num_rounds, on_round=on_round)
                 setting = {'num_threads': num_threads, 'batch_size': batch_size}
                 absent += [
-                    {**one.to_json(), **setting, 'reason': reason}
-                    for one, reason in reasons.items()
+                    {**candidate.to_json(), **setting, 'reason': reason}
+                    for candidate, reason in reasons.items()
                 ]
     finally:
         cv2.setNumThreads(opencv_threads)

@@ -206,9 +206,9 @@ def _detect(run: Predict, task: Task) -> list[Detections]:
 def _agree(expected: Sequence[Detections], found: Sequence[Detections]) -> tuple[int, int]:
     """Count the expected detections that were found: same label, IoU of 0.5."""
     num_agreed = 0
-    for one, other in zip(expected, found, strict=True):
-        overlaps = iou_matrix(one.boxes_xyxy, other.boxes_xyxy) >= _MIN_IOU
-        is_same = one.class_ids[:, None] == other.class_ids[None]
+    for wanted, other in zip(expected, found, strict=True):
+        overlaps = iou_matrix(wanted.boxes_xyxy, other.boxes_xyxy) >= _MIN_IOU
+        is_same = wanted.class_ids[:, None] == other.class_ids[None]
         num_agreed += int((overlaps & is_same).any(axis=1).sum())
     return num_agreed, sum(map(len, expected))
 

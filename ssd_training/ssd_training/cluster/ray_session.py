@@ -85,8 +85,8 @@ def ending_on_signals() -> Iterator[None]:
     def end(number: int, _frame: FrameType | None) -> None:
         received.append(number)
         # What is cancelled now gets its time.
-        for one in _SIGNALS:
-            signal.signal(one, signal.SIG_IGN)
+        for signal_number in _SIGNALS:
+            signal.signal(signal_number, signal.SIG_IGN)
         raise SystemExit(128 + number)
 
     before = {number: signal.signal(number, end) for number in _SIGNALS}

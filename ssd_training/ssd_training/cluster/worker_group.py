@@ -161,7 +161,7 @@ def _train_once(
         try:
             addresses = ray.get([worker.find_address.remote() for worker in workers])
             logger.info('workers: %s', ', '.join(addresses))
-            trainings = [one.train.remote(addresses, words, environment) for one in workers]
+            trainings = [worker.train.remote(addresses, words, environment) for worker in workers]
             return _wait_for(ray, trainings)
         except ray.exceptions.RayError as error:
             patience_s = _PATIENCE_AFTER_LOSS_S

@@ -62,8 +62,8 @@ def _register(location: Location, arguments: argparse.Namespace) -> int:
     sources = Sources(arguments.config_root, values, arguments.git_commit, os.environ)
     entries = read_entries(paths or list_experiments(arguments.config_root), sources)
     store = location.open()
-    for one in register(store, entries, dry_run=arguments.dry_run):
-        print(f'{one.entry.key}: {one.note}')
+    for registered in register(store, entries, dry_run=arguments.dry_run):
+        print(f'{registered.entry.key}: {registered.note}')
     print(f'{store.name}: {_count(len(entries))}{_dry(arguments)}')
     return 0
 
@@ -120,8 +120,8 @@ def _run(location: Location, arguments: argparse.Namespace) -> int:
         print(f'{entry.key}: {describe_end(entry)}')
     if not ends:
         print(_NOTHING)
-    for one in claims.store.list_queue(Queue.WAITING):
-        print(f'{one.key}: waits for {", ".join(one.depends_on)}')
+    for waiting in claims.store.list_queue(Queue.WAITING):
+        print(f'{waiting.key}: waits for {", ".join(waiting.depends_on)}')
     return 1 if any(entry.status is Status.FAILED for entry in ends.values()) else 0
 
 

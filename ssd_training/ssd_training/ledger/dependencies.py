@@ -14,9 +14,9 @@ def unblock(store: Store) -> int:
     :return: how many
     """
     waiting = store.list_queue(Queue.WAITING)
-    names = {name for one in waiting for name in one.depends_on}
+    names = {name for entry in waiting for name in entry.depends_on}
     done = {name for name in names if has_succeeded(store, name)}
-    free = [one.key for one in waiting if done.issuperset(one.depends_on)]
+    free = [entry.key for entry in waiting if done.issuperset(entry.depends_on)]
     for key in free:
         change(store, key, lambda entry: dataclasses.replace(entry, is_blocked=False))
     return len(free)

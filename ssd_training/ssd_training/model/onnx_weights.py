@@ -30,7 +30,10 @@ def read_convolutions(path: Path, layer_names: Set[str]) -> Values:
     :raises WeightsError: when a convolution can not be told
     """
     graph = onnx.load(path).graph
-    arrays = {one.name: onnx.numpy_helper.to_array(one) for one in graph.initializer}
+    arrays = {
+        initializer.name: onnx.numpy_helper.to_array(initializer)
+        for initializer in graph.initializer
+    }
     layer_of = {name: name for name in layer_names}
     layer_of |= {batch_norm_name(name): name for name in layer_names}
     values: dict[str, list[NDArray[np.float32]]] = {}
@@ -63,7 +66,7 @@ def _names_in(node: onnx.NodeProto, layer_of: Mapping[str, str]) -> Iterator[str
         for part in tensor.split('/'):
             known = {part, re.sub(r'_\d+$', '', part)} & layer_of.keys()
             # `Conv_1` is a layer, and what Keras makes of a second `Conv`.
-            yield from (layer_of[one] for one in sorted(known, key=len, reverse=True))
+            yield from (layer_of[name] for name in sorted(known, key=len, reverse=True))
 
 
 def _to_keras(kernel: NDArray[np.float32], *, is_depthwise: bool) -> NDArray[np.float32]:

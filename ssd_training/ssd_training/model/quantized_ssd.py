@@ -189,7 +189,9 @@ def _fold(model: keras.Model) -> dict[str, list[NDArray[np.float32]]]:
         kernel, *bias = (array.astype(np.float64) for array in layer.get_weights())
         norm = by_name.get(batch_norm_name(layer.name))
         if norm is not None:
-            gamma, beta, mean, variance = (one.astype(np.float64) for one in norm.get_weights())
+            gamma, beta, mean, variance = (
+                array.astype(np.float64) for array in norm.get_weights()
+            )
             factor = gamma / np.sqrt(variance + norm.epsilon)
             is_depthwise = isinstance(layer, layers.DepthwiseConv2D)
             kernel = kernel * (factor[:, None] if is_depthwise else factor)

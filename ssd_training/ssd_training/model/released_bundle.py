@@ -18,7 +18,7 @@ def find_released_bundle() -> Path:
     :return: its folder
     :raises ConfigError: when no workspace that was sourced has it
     """
-    prefixes = [one for one in os.environ.get(_PREFIXES, '').split(os.pathsep) if one]
+    prefixes = [prefix for prefix in os.environ.get(_PREFIXES, '').split(os.pathsep) if prefix]
     candidates = [Path(prefix, _RELEASED) for prefix in prefixes]
     for candidate in candidates:
         if (candidate / 'manifest.json').is_file():

@@ -76,13 +76,13 @@ def prepare(source: Path, options: Options, *, left_out: Path | None = None) -> 
     findings += [*_list_unread(listing), *_list_outside(listing)]
     decoding = Decoding(options.orientation, max_pixels=options.max_image_pixels)
     pictures = read_pictures(claimed, decoding, findings)
-    annotations = rename([one.annotation for one in pictures], options.names, notes)
+    annotations = rename([picture.annotation for picture in pictures], options.names, notes)
     declared = [options.names.get(label, label) for label in labelled.labels]
     wanted = choose_labels(annotations, declared, options.labels)
-    annotations = [clean(one, wanted, findings) for one in annotations]
+    annotations = [clean(annotation, wanted, findings) for annotation in annotations]
     findings += find_similar_names(annotations)
     counts = count_learnable(annotations)
-    if others := sum(len(one.objects) for one in annotations) - counts.total():
+    if others := sum(len(annotation.objects) for annotation in annotations) - counts.total():
         notes.append(f'{others} objects are difficult (or crowds): neither learnt nor scored')
     _check_not_empty(counts, findings, notes, source)
     labels = [label for label in wanted if counts[label]]
@@ -92,8 +92,8 @@ def prepare(source: Path, options: Options, *, left_out: Path | None = None) -> 
         if label not in labels
     ]
     pictures = [
-        replace(picture, annotation=clean(one, labels, []))
-        for picture, one in zip(pictures, annotations, strict=True)
+        replace(picture, annotation=clean(annotation, labels, []))
+        for picture, annotation in zip(pictures, annotations, strict=True)
     ]
     splits = split_pictures(pictures, listing.root, options, notes)
     findings += _check_splits(splits, labels)
@@ -132,7 +132,7 @@ def _check_not_empty(
         return
     kinds = Counter(finding.kind for finding in findings)
     reasons = [
-        f'{count} x {kind}, such as {next(one for one in findings if one.kind == kind)}'
+        f'{count} x {kind}, such as {next(found for found in findings if found.kind == kind)}'
         for kind, count in kinds.most_common()
     ]
     raise DataError(

@@ -114,7 +114,7 @@ def quantize(build: Build, options: QuantizeOptions) -> dict[str, float]:
         measured |= measure_files(build, config, list(FILE_NAMES.values()), records)
         losses = find_losses(measured, config.eval, options.max_loss)
         if not losses:
-            metrics = {f'{name}/mAP': one.mean_ap for name, one in measured.items()}
+            metrics = {f'{name}/mAP': accuracy.mean_ap for name, accuracy in measured.items()}
             _write_record(build, options, learned, float_nodes=float_nodes, metrics=metrics)
             return metrics
     build.forget_from(INT8_CPU)

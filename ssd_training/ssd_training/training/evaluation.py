@@ -63,7 +63,7 @@ def detect_records(
     :param on_progress: called with images done and images in all
     :return: detections by image id, and times
     """
-    pictures = [Picture(one.image_id, one.size_wh, one.load_image) for one in records]
+    pictures = [Picture(record.image_id, record.size_wh, record.load_image) for record in records]
     return detect_all(model, pictures, make_thresholds(settings.nms), on_progress=on_progress)
 
 

@@ -83,7 +83,9 @@ def _read_checkpoint(origin: str, checkpoint: Checkpoint) -> Pretrained:
 
 def _without_quantizers(values: Values) -> Values:
     """Leave the ranges of activations out: what starts from other weights finds its own."""
-    return {name: one for name, one in values.items() if not name.endswith(quantizer_name(''))}
+    return {
+        name: arrays for name, arrays in values.items() if not name.endswith(quantizer_name(''))
+    }
 
 
 def _by_layer(weights: Arrays) -> Values:

@@ -78,8 +78,8 @@ def take_average(
     :param labels: of the experiment
     :param shares: how much each counts; equally by default
     """
-    values = mean_of([one.values for one in members], shares or [1.0] * len(members))
-    origin = ' + '.join(one.name for one in members)
+    values = mean_of([member.values for member in members], shares or [1.0] * len(members))
+    origin = ' + '.join(member.name for member in members)
     fill(network, Pretrained(origin, values, tuple(labels), is_whole=True), labels)
 
 
@@ -93,7 +93,7 @@ def choose_greedily(
     :param score: of the average of some, higher is better; called once a set
     :return: those chosen, the best alone first, and the score of their average
     """
-    alone = [score([one]) for one in members]
+    alone = [score([member]) for member in members]
     order = sorted(range(len(members)), key=lambda index: -alone[index])
     chosen, best = [members[order[0]]], alone[order[0]]
     for index in order[1:]:
@@ -146,9 +146,9 @@ def read_members(path: Path) -> tuple[str, ...]:
     try:
         record = json.loads(_record_path(path).read_text(encoding='utf-8'))
         return tuple(
-            f'`{Path(one["name"]).name}` ({one["training"] or "training not recorded"}), share '
-            f'{float(one["share"]):.2g}'
-            for one in record
+            f'`{Path(member["name"]).name}` ({member["training"] or "training not recorded"}), '
+            f'share {float(member["share"]):.2g}'
+            for member in record
         )
     except (OSError, ValueError, KeyError, TypeError):
         return ()

@@ -82,6 +82,6 @@ def _fill(model: keras.Model, weights_path: Path, config: ExperimentConfig) -> N
     checkpoint = read_checkpoint(weights_path.parent, step)
     check_architecture(checkpoint, config)
     if not config.train.ema.eval_use_ema:
-        own = {name: one for name, one in checkpoint.arrays.items() if name.startswith(MODEL)}
+        own = {name: array for name, array in checkpoint.arrays.items() if name.startswith(MODEL)}
         checkpoint = dataclasses.replace(checkpoint, arrays=own)
     restore_weights(checkpoint, {f'{MODEL}{weight.path}': weight for weight in model.weights})

@@ -31,7 +31,7 @@ def log_orientations(records: Sequence[Record]) -> None:
 
     :param records: of a split
     """
-    decisions = explain_orientations(one.image for one in records)
+    decisions = explain_orientations(record.image for record in records)
     if 'undecided' in decisions:
         first = records[decisions.index('undecided')].image.name
         count = decisions.count('undecided')

@@ -71,7 +71,10 @@ def read_voc_annotations(
         homes = find_homes([root, root / folder], outside)
         reader = _Reader(root / folder, name, box_base, decoding, homes)
         path = root / folder / f'ImageSets/Main/{name}.txt'
-        read = (reader.read(one, findings) for one in read_list(path, reader.has, homes=homes))
+        read = (
+            reader.read(image_id, findings)
+            for image_id in read_list(path, reader.has, homes=homes)
+        )
         inside = keep_inside(filter(None, read), homes, findings)
         found += [(folder, annotation) for annotation in inside]
     return drop_repeated(_name_apart(found), findings), findings

@@ -116,7 +116,9 @@ class FilesByStem:
         folder = self.folder / parent
         if folder not in self._similar:
             names = reversed(self._list_names(folder))
-            self._similar[folder] = {_spell(os.path.splitext(one)[0]): one for one in names}
+            self._similar[folder] = {
+                _spell(os.path.splitext(file_name)[0]): file_name for file_name in names
+            }
         if other := self._similar[folder].get(_spell(name)):
             return f'; there is {other}: rename it, or convert it to {name}{self.suffixes[0]}'
         return ''

@@ -70,7 +70,7 @@ class Claims:
         for _ in range(_MAX_ROUNDS):
             left_behind = {entry.key: entry for entry in self._left_behind()}
             ready = self.store.list_queue(Queue.READY, _HEAD)
-            ranks = {one.key: one.rank for one in ready}
+            ranks = {queued.key: queued.rank for queued in ready}
             ranks |= {key: entry.rank for key, entry in left_behind.items()}
             for key in sorted(ranks, key=lambda key: ranks[key]):
                 found = left_behind.get(key)
@@ -87,13 +87,13 @@ class Claims:
         :return: the entry, or None
         """
         ready = self.store.list_queue(Queue.READY, 1)
-        candidates = [*self._left_behind(), *self.store.get_many(one.key for one in ready)]
+        candidates = [*self._left_behind(), *self.store.get_many(queued.key for queued in ready)]
         return min(candidates, key=lambda entry: entry.rank, default=None)
 
     def _left_behind(self) -> list[Entry]:
         """Read what is running with a lease that is over."""
         running = self.store.list_queue(Queue.RUNNING)
-        entries = self.store.get_many(one.key for one in running) if running else []
+        entries = self.store.get_many(queued.key for queued in running) if running else []
         return [
             entry
             for entry in entries

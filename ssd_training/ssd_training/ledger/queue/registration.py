@@ -211,7 +211,7 @@ def _sort(store: Store, entries: Sequence[Entry]) -> list[Entry]:
         graph[name] = set(found[-1].depends_on) if found else set()
         unknown |= graph[name] - graph.keys()
         if not found:
-            users = [one.experiment_id for one in entries if name in one.depends_on]
+            users = [entry.experiment_id for entry in entries if name in entry.depends_on]
             findings.append(
                 f'{", ".join(users)}: experiment.depends_on: {name} is neither in {store.name} '
                 f'nor given here; register it as well'
@@ -232,7 +232,7 @@ def _sort(store: Store, entries: Sequence[Entry]) -> list[Entry]:
 
 def _register(store: Store, entry: Entry, *, dry_run: bool) -> Registered:
     others = store.find(entry.experiment_id)
-    known = next((one for one in others if one.key == entry.key), None)
+    known = next((other for other in others if other.key == entry.key), None)
     if known is None:
         if dry_run or store.add(entry):
             return Registered(entry, _describe_new(entry, others))

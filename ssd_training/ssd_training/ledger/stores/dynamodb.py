@@ -231,7 +231,7 @@ def _encode(value: Any) -> dict[str, Any]:
     if isinstance(value, int | float):
         return {'N': repr(value)}
     if isinstance(value, list):
-        return {'L': [_encode(one) for one in value]}
+        return {'L': [_encode(element) for element in value]}
     return {'S': value}
 
 
@@ -248,5 +248,5 @@ def _decode(value: dict[str, Any]) -> Any:
     if kind == 'N':
         return Decimal(content)
     if kind in ('L', 'SS'):
-        return [_decode(one) if kind == 'L' else one for one in content]
+        return [_decode(element) if kind == 'L' else element for element in content]
     return None if kind == 'NULL' else content

@@ -43,7 +43,7 @@ def create_table(client: Any, table: str) -> bool:
             BillingMode='PAY_PER_REQUEST',
         )
     else:
-        indexes = [one['IndexName'] for one in found.get('GlobalSecondaryIndexes', [])]
+        indexes = [existing['IndexName'] for existing in found.get('GlobalSecondaryIndexes', [])]
         if INDEX in indexes:
             return False
         client.update_table(

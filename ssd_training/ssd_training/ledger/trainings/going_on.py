@@ -87,7 +87,7 @@ def read_result(places: Places) -> Result:
     summary = read_json(places.folder / SUMMARY)
     history = read_json(places.folder / METRICS)
     best_step = summary['best_step']
-    epochs = [one['epoch'] for one in history if one['step'] == best_step]
+    epochs = [row['epoch'] for row in history if row['step'] == best_step]
     return Result(
         artifact=places.address,
         best_metric=summary['best_metric'],

@@ -28,14 +28,16 @@ def settle_claims(images: Sequence[LabelledImage], findings: list[Finding]) -> l
 
 
 def _settle(claims: Sequence[LabelledImage], findings: list[Finding]) -> LabelledImage:
-    best = max(_agreement(one) for one in claims)
-    first, *others = [one for one in claims if _agreement(one) == best]
+    best = max(_agreement(claim) for claim in claims)
+    first, *others = [claim for claim in claims if _agreement(claim) == best]
     findings += [
         Finding(
-            'missing file', one.place, f'its picture is missing; {one.path} has others; left out'
+            'missing file',
+            claim.place,
+            f'its picture is missing; {claim.path} has others; left out',
         )
-        for one in claims
-        if _agreement(one) < best
+        for claim in claims
+        if _agreement(claim) < best
     ]
     for other in others:
         if first.split and other.split and first.split != other.split:

@@ -33,10 +33,10 @@ def rename(
     :param notes: gets names that no object has
     :return: the annotations
     """
-    stripped = [_relabel(one, str.strip) for one in annotations]
+    stripped = [_relabel(annotation, str.strip) for annotation in annotations]
     if missing := sorted({*names} - {*_count(stripped)}):
         notes.append(f'--rename: no object is called {", ".join(missing)}')
-    return [_relabel(one, lambda label: names.get(label, label)) for one in stripped]
+    return [_relabel(annotation, lambda label: names.get(label, label)) for annotation in stripped]
 
 
 def choose_labels(
@@ -127,7 +127,7 @@ def _relabel(annotation: Annotation, change: Callable[[str], str]) -> Annotation
 
 
 def _count(annotations: Sequence[Annotation]) -> Counter[str]:
-    return Counter(found.label for one in annotations for found in one.objects)
+    return Counter(found.label for annotation in annotations for found in annotation.objects)
 
 
 def _is_rounding(box_xyxy: Box, cut_xyxy: Box) -> bool:

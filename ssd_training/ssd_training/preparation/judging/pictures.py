@@ -73,7 +73,9 @@ def _read(
     file = ImageFile(image.path, decoding=replace(decoding, size_wh=image.size_wh))
     inspected = inspect_image(file, image.size_wh, room)
     if inspected.image_rgb is None:
-        return None, [replace(one, text=f'{one.text}; left out') for one in inspected.findings]
+        return None, [
+            replace(finding, text=f'{finding.text}; left out') for finding in inspected.findings
+        ]
     height, width = inspected.image_rgb.shape[:2]
     size_wh = image.size_wh or (width, height)
     objects = tuple(_to_px(image, size_wh))

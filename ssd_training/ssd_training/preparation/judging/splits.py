@@ -42,7 +42,7 @@ def split_pictures(
         notes.append('test is that of the source, val a part of its train; --resplit mixes them')
         rest = [picture for picture in pictures if picture.split != 'test']
         new = iter(_choose(rest, root, options, notes))
-        chosen = ['test' if one.split == 'test' else next(new) for one in pictures]
+        chosen = ['test' if picture.split == 'test' else next(new) for picture in pictures]
     else:
         chosen = _choose(pictures, root, options, notes)
     splits: dict[Split, list[Annotation]] = {'train': [], 'val': []}
@@ -67,7 +67,10 @@ def count_learnable(annotations: Iterable[Annotation]) -> Counter[str]:
     :return: label -> its objects
     """
     return Counter(
-        found.label for one in annotations for found in one.objects if not found.is_difficult
+        found.label
+        for annotation in annotations
+        for found in annotation.objects
+        if not found.is_difficult
     )
 
 
@@ -134,7 +137,9 @@ def _fill_empty(
 def _describe_shared(pictures: Sequence[Picture], chosen: Sequence[Split]) -> Iterator[str]:
     """Say which pictures of val show what is learnt."""
     names = [picture.annotation.image.name for picture in pictures]
-    groups = group_scenes([one.scene for one in pictures], [Path(name).stem for name in names])
+    groups = group_scenes(
+        [picture.scene for picture in pictures], [Path(name).stem for name in names]
+    )
     learnt = {group for group, split in zip(groups, chosen, strict=True) if split == 'train'}
     shared = [
         name
@@ -152,14 +157,16 @@ def _choose(
     pictures: Sequence[Picture], root: Path, options: Options, notes: list[str]
 ) -> list[Split]:
     groups = _group(pictures, notes)
-    names = [Path(one.annotation.image.name).relative_to(root).as_posix() for one in pictures]
+    names = [
+        Path(picture.annotation.image.name).relative_to(root).as_posix() for picture in pictures
+    ]
     earlier = options.earlier
     fixed = {index: earlier[name] for index, name in enumerate(names) if name in earlier}
-    labels = [[*count_learnable([one.annotation])] for one in pictures]
+    labels = [[*count_learnable([picture.annotation])] for picture in pictures]
     is_val = split_groups(
         groups, labels, val_share=options.val_share, seed=options.seed, fixed=fixed
     )
-    return ['val' if one else 'train' for one in is_val]
+    return ['val' if goes_to_val else 'train' for goes_to_val in is_val]
 
 
 def _group(pictures: Sequence[Picture], notes: list[str]) -> list[int]:
@@ -172,7 +179,7 @@ def _group(pictures: Sequence[Picture], notes: list[str]) -> list[int]:
         notes.append(f'{several} scenes have several pictures; each scene is in one split')
     for group in sizes.keys() - whole:
         # Neighbours in name are neighbours in time.
-        members = [index for index, one in enumerate(groups) if one == group]
+        members = [index for index, other in enumerate(groups) if other == group]
         members.sort(key=lambda index: stems[index])
         for position, index in enumerate(members):
             groups[index] = members[position * _RUNS // len(members) * len(members) // _RUNS]

@@ -58,7 +58,7 @@ def read_coco_folder(
         objects = _read_objects(path, tree, names, findings)
         found = [*_read_images(listing, path, tree, objects, findings)]
         images += found
-        used = {one.label for image in found for one in image.objects}
+        used = {annotated.label for image in found for annotated in image.objects}
         labels |= {name: None for name in names.values() if name in used}
         unused |= {*names.values()}
     unused -= {*labels}
@@ -76,16 +76,20 @@ def read_coco_folder(
 
 def _read_names(path: Path, tree: Tree) -> dict[str, str]:
     """Read the classes in the order of their numbers; numbers may be texts."""
-    categories = [one for one in tree['categories'] if isinstance(one, dict) and 'id' in one]
+    categories = [
+        category
+        for category in tree['categories']
+        if isinstance(category, dict) and 'id' in category
+    ]
 
     def number(category: Tree) -> tuple[int, str]:
         text = _plain(category['id'])
         return (int(text) if text.isdecimal() and len(text) <= _MOST_DIGITS else 0), text
 
     names: dict[str, str] = {}
-    for one in sorted(categories, key=number):
-        key = _plain(one['id'])
-        name = str(one.get('name') or key).strip() or key
+    for category in sorted(categories, key=number):
+        key = _plain(category['id'])
+        name = str(category.get('name') or key).strip() or key
         if names.setdefault(key, name) != name:
             raise DataError(
                 [f'{path}: categories: {key} is {names[key]} and {name}; give each its own id']
@@ -160,8 +164,8 @@ def _read_objects(
             label = names.get(_plain(_get(found, 'category_id')))
             if label is None:
                 raise ValueError(f'category_id {found["category_id"]} is not in the file')
-            one = AnnotatedObject(label, _read_box(found), bool(found.get('iscrowd')))
-            objects.setdefault(image_id, []).append(one)
+            annotated = AnnotatedObject(label, _read_box(found), bool(found.get('iscrowd')))
+            objects.setdefault(image_id, []).append(annotated)
         except ValueError as error:
             text = f'{error}; left out'
             findings.append(Finding('unreadable annotation', f'{path}: annotation {index}', text))

@@ -173,9 +173,11 @@ def _walk(root: Path, seen: set[Path], homes: Sequence[Path]) -> tuple[list[Path
             continue
         seen.add(real)
         folders[:] = [
-            one for one in folders if not (one.startswith('.') or one in _FOLDERS_WITHOUT_PICTURES)
+            subfolder
+            for subfolder in folders
+            if not (subfolder.startswith('.') or subfolder in _FOLDERS_WITHOUT_PICTURES)
         ]
-        for path in (folder / one for one in names if not one.startswith('.')):
+        for path in (folder / file_name for file_name in names if not file_name.startswith('.')):
             # Of a folder inside links alone lead out.
             is_here = not path.is_symlink() or is_inside(os.path.realpath(path), homes)
             (files if is_here else elsewhere).append(path)

@@ -56,7 +56,7 @@ def read_classes(listing: Listing) -> Classes:
     for path, ours in found.items():
         for number, name in ours.items():
             if names.setdefault(number, name) != name:
-                first = next(one for one, others in found.items() if number in others)
+                first = next(source for source, others in found.items() if number in others)
                 wrong.append(
                     f'{path}: class {number} is {name}, and {names[number]} in {first}; keep the '
                     f'file that the labels were written with'

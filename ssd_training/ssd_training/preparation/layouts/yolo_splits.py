@@ -52,13 +52,13 @@ def _find_pictures(listing: Listing, path: Path, value: str) -> set[Path]:
     """Find what an entry of data.yaml means: a list, or a folder of another machine."""
     parts = [part for part in PurePosixPath(value.replace('\\', '/')).parts if part != '..']
     if value.endswith('.txt'):
-        lists = [one for one in listing.with_suffix('.txt') if one.name == parts[-1]]
+        lists = [listed for listed in listing.with_suffix('.txt') if listed.name == parts[-1]]
         return _read_list(listing, lists[0]) if len(lists) == 1 else set()
     folders = {image.parent for image in listing.images}
     # As much of the end of the path as there is here; a last `images` alone says nothing.
     for length in range(len(parts), min(len(parts), 2) - 1, -1):
         wanted = tuple(parts[-length:])
-        found = {one for one in folders if _is_below(one, wanted, listing.root)}
+        found = {folder for folder in folders if _is_below(folder, wanted, listing.root)}
         if found:
             return {image for image in listing.images if image.parent in found}
     return set()

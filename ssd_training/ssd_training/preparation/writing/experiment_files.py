@@ -133,7 +133,9 @@ def model_name(folder: Path) -> str:
 def _experiment(folder: Path, prepared: Prepared, root: Path) -> dict[str, Any]:
     name, labels = model_name(folder), prepared.labels
     num_train = len(prepared.splits['train'])
-    most = max(len(one.objects) for found in prepared.splits.values() for one in found)
+    most = max(
+        len(annotation.objects) for found in prepared.splits.values() for annotation in found
+    )
     batch_size = min(_BATCH, max(num_train // 4, 1))
     epochs = min(max(-(-_IMAGES_TRAINED // num_train), _EPOCHS[0]), _EPOCHS[1])
     return {

@@ -67,7 +67,9 @@ def _class_table(prepared: Prepared) -> Table:
         table.add_row(Text(label), *(str(count[label]) for count in counts))
     table.add_section()
     table.add_row('pictures', *(str(len(prepared.splits[split])) for split in splits))
-    empty = (sum(not one.objects for one in prepared.splits[split]) for split in splits)
+    empty = (
+        sum(not annotation.objects for annotation in prepared.splits[split]) for split in splits
+    )
     table.add_row('of them without objects', *map(str, empty))
     return table
 

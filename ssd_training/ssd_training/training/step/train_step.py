@@ -129,7 +129,7 @@ class TrainStep:
         if len(self._phases) == 1:
             return
         step = self.num_steps
-        phase = max(i for i, one in enumerate(self._phases) if one.first_step <= step)
+        phase = max(i for i, planned in enumerate(self._phases) if planned.first_step <= step)
         if phase == self._phase:
             return
         self._phase = phase
@@ -228,7 +228,7 @@ class TrainStep:
         gradients = sum_over_replicas(gradients)
         if self._loss_scale is not None:
             gradients = [gradient / scale for gradient in gradients]
-        by_variable = {id(own): one for own, one in zip(trained, gradients, strict=True)}
+        by_variable = {id(own): gradient for own, gradient in zip(trained, gradients, strict=True)}
         assign_all(self.updates([by_variable.get(id(own)) for own in self._optimizer.variables]))
         return MultiboxLoss(*sum_over_replicas(list(loss)))
 
