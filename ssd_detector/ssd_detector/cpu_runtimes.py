@@ -28,7 +28,7 @@ ONNX_RUNTIME, OPENVINO = 'onnxruntime', 'openvino'
 NAMES = {ONNX_RUNTIME: 'ONNX Runtime', OPENVINO: 'OpenVINO'}
 PROGRAM = 'ssd_detector.time_runtimes'
 # Of the program, with the start of both runtimes on a slow and busy machine.
-LONGEST_S = 30
+LONGEST_S = 20
 # ONNX Runtime takes half of OpenVINO's memory, and is loaded anyway.
 _WORTH_SHARE = 0.03
 _RECORD_BYTES = 64 * 1024

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import os
 import socket
 import threading
 
@@ -15,6 +16,7 @@ from ssd_training.runs import storage
 from ssd_training.runs import upload as upload_module
 from ssd_training.runs.checkpoint_source import open_source
 from ssd_training.runs.remote.manifest import sort_names
+from ssd_training.runs.remote.snapshot import take_snapshot
 from ssd_training.runs.upload import Upload
 from tests.training.small_run import make_run, train_to
 
@@ -196,6 +198,24 @@ def test_what_waits_is_what_the_run_folder_held_then(run, store, silent_s3):
     assert b'"step": 30' not in contents['metric_history.json']
     assert contents['checkpoints/last/ckpt-20.npz'].startswith(b'PK')
     upload.call_off()
+
+
+def test_snapshots_that_go_meanwhile_do_not_disturb_the_next_one(run, monkeypatch):
+    first = take_snapshot(run, 1)
+    scan = os.scandir
+
+    def scan_late(path='.'):
+        if not isinstance(path, int) and os.path.basename(path) == '1':
+            # As the thread does that has sent it.
+            first.discard()
+        return scan(path)
+
+    monkeypatch.setattr(os, 'scandir', scan_late)
+
+    second = take_snapshot(run, 2)
+
+    assert [piece.name for piece in second.kept] == [piece.name for piece in first.kept]
+    assert not any('.upload' in piece.name for piece in second.kept + second.shown)
 
 
 def test_what_a_kill_has_left_behind_is_deleted_at_the_next_start(run, store):

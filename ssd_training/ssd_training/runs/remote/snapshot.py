@@ -95,10 +95,13 @@ def forget_snapshots(run: Path) -> None:
 
 
 def _list_names(run: Path) -> Iterator[str]:
-    for path in run.rglob('*'):
-        relative = path.relative_to(run)
-        if path.is_file() and not any(part.startswith('.') for part in relative.parts):
-            yield str(relative)
+    for folder, folders, names in os.walk(run):
+        # Not into the snapshots: the thread that sends them deletes them meanwhile.
+        folders[:] = [name for name in folders if not name.startswith('.')]
+        for name in names:
+            path = Path(folder, name)
+            if not name.startswith('.') and path.is_file():
+                yield str(path.relative_to(run))
 
 
 def _keep(run: Path, name: str, folder: Path) -> Piece:
