@@ -12,6 +12,7 @@ from ssd_detector.backends.tensorrt.cuda import find_gpu
 from ssd_detector.bundles.bundle import load_bundle
 from ssd_detector.bundles.contents import INT8_CPU, INT8_TRT, MODEL, MODEL_FP16
 from ssd_detector.cpu_runtimes import Timings
+from tests.libraries import require_openvino
 from tests.tiny_bundle import write_tiny_bundle
 
 RELEASED = Path(__file__).parents[2] / 'ssd_detector_ros/models/mobilenetv2_ssd_voc'
@@ -63,7 +64,7 @@ def test_an_unknown_choice_is_named(field, value):
 
 @pytest.mark.parametrize('is_exact', [False, True])
 def test_auto_takes_openvino_for_int8_where_it_is_exact_and_faster(monkeypatch, is_exact):
-    pytest.importorskip('openvino', reason='openvino is not installed')
+    require_openvino()
     monkeypatch.setattr(backend_selection, 'multiplies_int8_exactly', lambda: is_exact)
     monkeypatch.setattr(cpu_runtimes, 'multiplies_int8_exactly', lambda: is_exact)
     faster = Timings(median_ms={'onnxruntime': 9.5, 'openvino': 7.1})

@@ -14,12 +14,13 @@ from ssd_detector.bundles.contents import INT8_CPU, MODEL
 from ssd_detector.cpu_runtimes import choose_runtime, decide, Timings
 from ssd_detector.time_runtimes import main
 from tests.core.test_backend_selection import RELEASED
+from tests.libraries import require_openvino
 from tests.tiny_bundle import write_tiny_bundle
 
 
 @pytest.fixture(autouse=True)
 def two_runtimes(tmp_path, monkeypatch):
-    pytest.importorskip('openvino', reason='openvino is not installed')
+    require_openvino()
     monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path / 'cache'))
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from ssd_detector import BackendError, BundleError, ConfigError, Detector, ImageError, Regions
+from tests.libraries import require_openvino
 from tests.tiny_bundle import BOXES_NORMALIZED_XYXY, LABELS, write_tiny_bundle
 
 
@@ -40,7 +41,7 @@ def test_calling_equals_the_three_stages(bundle_path):
 @pytest.mark.parametrize('takes_batches', [False, True])
 def test_a_batch_gives_what_its_images_give_one_by_one(tmp_path, backend, takes_batches):
     if backend == 'openvino':
-        pytest.importorskip('openvino', reason='openvino is not installed')
+        require_openvino()
     path = write_tiny_bundle(tmp_path / 'tiny', takes_batches=takes_batches)
     detector = Detector.from_bundle(path, backend=backend)
     input_images = [detector.preprocess(plain(red=red)) for red in (0, 100, 255)]

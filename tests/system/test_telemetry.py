@@ -6,6 +6,7 @@ from importlib.util import find_spec
 import itertools
 import os
 from pathlib import Path
+import re
 import shutil
 import subprocess
 import sys
@@ -130,6 +131,7 @@ def test_models_load_while_others_import():
             with telemetry.silent_openvino():
                 pass
 
+    present = set(sys.modules)
     before = sys.getswitchinterval()
     sys.setswitchinterval(1e-6)
     try:
@@ -143,7 +145,7 @@ def test_models_load_while_others_import():
                 one.result()
     finally:
         sys.setswitchinterval(before)
-    assert 'openvino_telemetry' not in sys.modules
+    assert {name for name in present ^ set(sys.modules) if name.startswith('openvino')} == set()
 
 
 def imports_in_order(path):
@@ -165,3 +167,14 @@ def test_whatever_imports_onnxruntime_imports_the_core_before_it():
         if found and 'ssd_detector ' not in before:
             late.append(str(path.relative_to(ROOT)))
     assert late == []
+
+
+def test_openvino_is_imported_where_its_reporter_is_hidden_and_nowhere_else():
+    importing = re.compile(r"(?m)^ *(import|from) openvino|(orskip|import_module)\('openvino")
+    found = [
+        str(path.relative_to(ROOT))
+        for folder in (*SOURCES, 'ssd_detector', 'tests')
+        for path in (ROOT / folder).rglob('*.py')
+        if path != Path(__file__) and importing.search(path.read_text(encoding='utf-8'))
+    ]
+    assert found == ['ssd_detector/ssd_detector/backends/openvino.py']

@@ -6,6 +6,7 @@ import pytest
 from ssd_detector.backends.backend import Notice, open_predict, RawOutputs, stack_outputs
 from ssd_detector.backends.onnxruntime import OnnxRuntimeBackend
 from ssd_detector.backends.openvino import OpenVinoBackend
+from tests.libraries import require_openvino
 from tests.tiny_bundle import write_tiny_bundle
 
 
@@ -46,7 +47,7 @@ def test_every_backend_predicts_in_the_same_form(backend, wrap):
 @pytest.mark.parametrize('runtime', [OnnxRuntimeBackend, OpenVinoBackend])
 def test_outputs_stay_when_the_next_image_comes(backend_path, runtime):
     if runtime is OpenVinoBackend:
-        pytest.importorskip('openvino', reason='openvino is not installed')
+        require_openvino()
     backend = runtime(backend_path)
     outputs = backend.run(image(1.0))
     kept = [output.copy() for output in outputs]

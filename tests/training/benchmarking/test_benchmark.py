@@ -10,6 +10,7 @@ from ssd_detector.bundles.bundle import load_bundle
 from ssd_training.benchmark import main
 from ssd_training.benchmarking.candidates import Candidate
 from ssd_training.benchmarking.timing import measure, NUM_WARM_UP, open_all, Task
+from tests.libraries import require_openvino
 from tests.tiny_bundle import SIZE_PX, write_tiny_bundle, write_verifiable_bundle
 
 
@@ -29,7 +30,7 @@ def candidate(name, run):
 
 
 def test_every_runtime_is_timed_or_named_with_the_reason(bundle, capsys):
-    pytest.importorskip('openvino', reason='openvino is not installed')
+    require_openvino()
 
     assert main([str(bundle.path), '--rounds', '3', '--json']) == 0
 
