@@ -9,6 +9,13 @@ from typing import BinaryIO
 
 from ssd_detector.errors import SsdDetectorError
 
+# What files of data sets may have. Labels of one picture, names of classes: the largest known have
+# a tenth of a MiB. XML of nothing but levels takes forty times its size.
+MAX_LABELS_BYTES = 4 * 2**20
+# Ids or names of a split, one a line: some millions.
+MAX_LIST_BYTES = 64 * 2**20
+# Labels of all pictures of a split in one file: LVIS' have 1.1 GiB.
+MAX_SPLIT_BYTES = 2 * 2**30
 _BLOCK_BYTES = 2**20
 _KINDS = (
     (stat.S_ISDIR, 'a folder'),

@@ -1,6 +1,7 @@
 """Recordings that are made: every pixel and box comes back."""
 
 import json
+import os
 
 import cv2
 import numpy as np
@@ -143,14 +144,18 @@ def test_voc_boxes_become_edges_and_difficult_objects_a_topic_of_their_own(tmp_p
     assert '1 images' in capsys.readouterr().out
 
 
-def test_coco_boxes_come_from_corner_and_size(tmp_path):
-    cv2.imwrite(str(tmp_path / 'a.png'), np.zeros((20, 30, 3), np.uint8))
+def write_coco(path, images):
     tree = {
-        'images': [{'id': 7, 'file_name': 'a.png'}],
+        'images': images,
         'categories': [{'id': 3, 'name': 'dog'}],
         'annotations': [{'image_id': 7, 'category_id': 3, 'bbox': [1, 2, 3, 4], 'iscrowd': 0}],
     }
-    (tmp_path / 'coco.json').write_text(json.dumps(tree))
+    path.write_text(json.dumps(tree))
+
+
+def test_coco_boxes_come_from_corner_and_size(tmp_path):
+    cv2.imwrite(str(tmp_path / 'a.png'), np.zeros((20, 30, 3), np.uint8))
+    write_coco(tmp_path / 'coco.json', [{'id': 7, 'file_name': 'a.png'}])
 
     assert main([str(tmp_path / 'coco.json'), '--output', str(tmp_path / 'bag')]) == 0
 
@@ -220,3 +225,87 @@ def test_a_recording_that_is_there_is_not_written_over(tmp_path):
     with pytest.raises(BagError, match='choose another path'):
         write_colored(path)
     assert len(read_images(path)) == 6
+
+
+# A video may have any size: it is read frame by frame.
+@pytest.mark.parametrize(
+    ('place', 'kind'),
+    [
+        *((place, 'pipe') for place in ('image', 'xml', 'list', 'json', 'video')),
+        *((place, 'large') for place in ('image', 'xml', 'list', 'json')),
+    ],
+)
+def test_a_pipe_and_a_file_without_end_are_refused_before_they_are_read(
+    place, kind, tmp_path, capsys
+):
+    voc = write_voc(tmp_path / 'voc')
+    path = {
+        'image': voc / 'JPEGImages/b.png',
+        'xml': voc / 'Annotations/b.xml',
+        'list': voc / 'ImageSets/Main/val.txt',
+        'json': tmp_path / 'coco.json',
+        'video': tmp_path / 'film.mp4',
+    }[place]
+    path.unlink(missing_ok=True)
+    if kind == 'pipe':
+        os.mkfifo(path)
+    else:
+        path.touch()
+        os.truncate(path, 3 * 2**30)
+    source = [str(path)] if place in ('json', 'video') else [str(voc), '--split', 'val']
+
+    assert main([*source, '--output', str(tmp_path / 'bag')]) == 1
+
+    said = capsys.readouterr().err
+    assert str(path) in said
+    assert ('is a pipe' if kind == 'pipe' else 'expected at most') in said
+    assert not (tmp_path / 'bag').exists()
+
+
+@pytest.mark.parametrize('name', ['../secret.png', 'link.png', '/etc/hostname'])
+def test_coco_names_do_not_lead_out_of_the_folder_of_images(name, tmp_path, capsys):
+    folder = tmp_path / 'images'
+    folder.mkdir()
+    cv2.imwrite(str(tmp_path / 'secret.png'), np.zeros((20, 30, 3), np.uint8))
+    (folder / 'link.png').symlink_to(tmp_path / 'secret.png')
+    write_coco(tmp_path / 'coco.json', [{'id': 7, 'file_name': name}])
+
+    arguments = [str(tmp_path / 'coco.json'), '--images', str(folder)]
+    assert main([*arguments, '--output', str(tmp_path / 'bag')]) == 1
+
+    assert f'outside {folder}' in capsys.readouterr().err
+    assert not (tmp_path / 'bag').exists()
+
+
+@pytest.mark.parametrize('bbox', ['[1, 2, 3]', '[1, 2, 1e999, 4]', f'[1, 2, {"9" * 4000}, 4]'])
+def test_coco_boxes_that_are_none_are_refused_in_words(bbox, tmp_path, capsys):
+    cv2.imwrite(str(tmp_path / 'a.png'), np.zeros((20, 30, 3), np.uint8))
+    path = tmp_path / 'coco.json'
+    write_coco(path, [{'id': 7, 'file_name': 'a.png'}])
+    path.write_text(path.read_text().replace('[1, 2, 3, 4]', bbox))
+
+    assert main([str(path), '--output', str(tmp_path / 'bag')]) == 1
+
+    assert f'{path}: ' in (said := capsys.readouterr().err)
+    assert 'Traceback' not in said
+
+
+@pytest.mark.parametrize('value', ['nan', '1e999', '9' * 4000])
+def test_voc_boxes_that_are_none_are_refused_in_words(value, tmp_path, capsys):
+    voc = write_voc(tmp_path / 'voc')
+    xml = voc / 'Annotations/b.xml'
+    xml.write_text(xml.read_text().replace('<xmax>10', f'<xmax>{value}'))
+
+    assert main([str(voc), '--output', str(tmp_path / 'bag')]) == 1
+
+    assert f'{xml}: ' in (said := capsys.readouterr().err)
+    assert len(said) < 1000
+
+
+def test_json_of_nothing_but_levels_is_refused_in_words(tmp_path, capsys):
+    path = tmp_path / 'coco.json'
+    path.write_text('[' * 100_000)
+
+    assert main([str(path), '--output', str(tmp_path / 'bag')]) == 1
+
+    assert f'{path}: no COCO annotations' in capsys.readouterr().err

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from ssd_detector.bundles import contents, folder
+from ssd_detector.files import MAX_LABELS_BYTES, MAX_LIST_BYTES, MAX_SPLIT_BYTES
 from ssd_detector.images.claims import (
     Claim,
     largest_file_bytes,
@@ -16,7 +17,7 @@ from ssd_detector_ros.parameters.declarations import DECLARATIONS
 from ssd_detector_ros.parameters.settings import MAX_LABELS
 from ssd_detector_ros.parameters.static_settings import LONGEST_TEXT, MAX_CAMERAS
 from ssd_detector_ros.requests.services import MOST_REQUESTS
-from ssd_training.data import files
+from ssd_training.data.files import MAX_SIDE_PX
 from ssd_training.prediction.frame_sources import PART_TIMEOUT_S
 from ssd_training.prediction.mjpeg import MAX_PART_BYTES
 
@@ -60,10 +61,10 @@ def test_the_page_has_the_budgets_of_the_code():
         'cameras of a node': f'{MAX_CAMERAS}',
         'any text of a parameter or request': f'{LONGEST_TEXT} characters',
         'snapshots of one run of a node': f'{default("max_snapshots_mb")} MB',
-        'labels of one picture, names of classes': f'{files.MAX_LABELS_BYTES // MIB} MiB',
-        'list of a split': f'{files.MAX_LIST_BYTES // MIB} MiB',
-        'JSON or XML of a whole split': f'{files.MAX_SPLIT_BYTES // MIB} MiB',
-        'side of a picture, as its labels claim': f'{files.MAX_SIDE_PX} px',
+        'labels of one picture, names of classes': f'{MAX_LABELS_BYTES // MIB} MiB',
+        'list of a split': f'{MAX_LIST_BYTES // MIB} MiB',
+        'JSON or XML of a whole split': f'{MAX_SPLIT_BYTES // MIB} MiB',
+        'side of a picture, as its labels claim': f'{MAX_SIDE_PX} px',
         'a part of an MJPEG stream': f'{MAX_PART_BYTES // MIB} MiB, {PART_TIMEOUT_S:g} s',
         'requests of a service that wait': f'{MOST_REQUESTS}',
         'from the first signal to the end': '2 s',

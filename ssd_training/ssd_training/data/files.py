@@ -6,18 +6,11 @@ import os
 from pathlib import Path
 from typing import Any
 
-from ssd_detector.files import FileError, open_file, read_file
+from ssd_detector.files import FileError, MAX_SPLIT_BYTES, open_file, read_file
 from ssd_detector.printable import printable
 from ssd_training.errors import DataError
 from ssd_training.experiments.data_schema import FilesOutside
 
-# Labels of one picture, names of classes: the largest known have a tenth of a MiB. XML of nothing
-# but levels takes forty times its size.
-MAX_LABELS_BYTES = 4 * 2**20
-# Ids or names of a split, one a line: some millions.
-MAX_LIST_BYTES = 64 * 2**20
-# Labels of all pictures of a split in one file: LVIS' have 1.1 GiB.
-MAX_SPLIT_BYTES = 2 * 2**30
 # More is no side of a picture, and beyond numbers of many digits lie errors of all libraries.
 MAX_SIDE_PX = 1_000_000
 

@@ -4,7 +4,8 @@ import codecs
 from collections.abc import Callable
 from pathlib import Path
 
-from ssd_training.data.files import MAX_LABELS_BYTES, read_data_file
+from ssd_detector.files import MAX_LABELS_BYTES
+from ssd_training.data.files import read_data_file
 from ssd_training.errors import DataError
 
 # UTF-32 first: its mark starts with that of UTF-16.

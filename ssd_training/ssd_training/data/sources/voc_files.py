@@ -10,9 +10,10 @@ from typing import Literal
 import unicodedata
 from xml.etree import ElementTree
 
+from ssd_detector.files import MAX_LABELS_BYTES
 from ssd_training.data.annotations.annotations import AnnotatedObject
 from ssd_training.data.annotations.boxes import turn_box
-from ssd_training.data.files import is_inside, MAX_LABELS_BYTES, MAX_SIDE_PX, read_data_file
+from ssd_training.data.files import is_inside, MAX_SIDE_PX, read_data_file
 from ssd_training.data.sources.texts import decode_text
 from ssd_training.errors import DataError
 

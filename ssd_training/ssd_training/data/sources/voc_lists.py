@@ -4,8 +4,9 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 import re
 
+from ssd_detector.files import MAX_LIST_BYTES
 from ssd_detector.images.decoding import IMAGE_SUFFIXES
-from ssd_training.data.files import MAX_LIST_BYTES, read_data_file
+from ssd_training.data.files import read_data_file
 from ssd_training.data.sources.texts import decode_text
 from ssd_training.errors import DataError
 

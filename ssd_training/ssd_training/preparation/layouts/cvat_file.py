@@ -5,9 +5,10 @@ import math
 from pathlib import Path
 from xml.etree import ElementTree
 
+from ssd_detector.files import MAX_SPLIT_BYTES
 from ssd_training.data.annotations.annotations import AnnotatedObject, Finding
 from ssd_training.data.annotations.boxes import turn_box
-from ssd_training.data.files import MAX_SIDE_PX, MAX_SPLIT_BYTES, read_data_file
+from ssd_training.data.files import MAX_SIDE_PX, read_data_file
 from ssd_training.errors import DataError
 from ssd_training.preparation.layouts.labelled import Labelled, LabelledImage, split_of_name
 from ssd_training.preparation.layouts.listing import Listing

@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
-from ssd_detector.files import FileError, open_file
+from ssd_detector.files import FileError, MAX_SPLIT_BYTES, open_file
 from ssd_training.data.annotations.annotations import Finding
-from ssd_training.data.files import MAX_SPLIT_BYTES, read_json, without_place
+from ssd_training.data.files import read_json, without_place
 from ssd_training.data.sources.voc_files import read_voc_file
 from ssd_training.errors import DataError
 from ssd_training.preparation.layouts.coco_folder import is_coco, read_coco_folder

@@ -5,8 +5,9 @@ from dataclasses import replace
 from pathlib import Path
 from urllib.parse import unquote
 
+from ssd_detector.files import MAX_LABELS_BYTES
 from ssd_training.data.annotations.annotations import AnnotatedObject, Finding
-from ssd_training.data.files import MAX_LABELS_BYTES, read_start, without_place
+from ssd_training.data.files import read_start, without_place
 from ssd_training.data.sources.texts import read_text
 from ssd_training.errors import DataError
 from ssd_training.preparation.layouts.labelled import Labelled, LabelledImage, split_of

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
-from ssd_training.data.files import MAX_LIST_BYTES
+from ssd_detector.files import MAX_LIST_BYTES
 from ssd_training.data.sources.texts import read_text
 from ssd_training.errors import DataError
 from ssd_training.preparation.layouts.labelled import Split, split_of_name
