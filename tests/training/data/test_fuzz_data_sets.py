@@ -1,16 +1,12 @@
 """Data sets bent at any place: findings, an error of ours or success, within memory and time."""
 
-from functools import cache
 import json
 import os
 from pathlib import Path
 import tempfile
-from xml.sax.saxutils import escape
 
-import cv2
 from hypothesis import given
 from hypothesis import strategies as st
-import numpy as np
 import pytest
 
 from ssd_detector.bundles.labels import find_label_faults
@@ -24,66 +20,33 @@ from ssd_training.preparation.options import Options
 from ssd_training.preparation.preparing import prepare
 from ssd_training.preparation.writing.experiment_files import write_files
 from ssd_training.preparation.writing.summary import format_summary
-from tests.fuzzing import bent_bytes, bent_tree, fuzzed, Sandbox, texts
+from tests.bent_data_sets import (
+    coco,
+    coco_tree,
+    encoded,
+    Files,
+    NAMES,
+    numbers,
+    picture,
+    voc,
+    with_bent_file,
+    words,
+    write,
+)
+from tests.fuzzing import bent_tree, fuzzed, Sandbox, texts
 from tests.training.conftest import TINY
 
 pytestmark = pytest.mark.fuzz
 # Pictures of more are not decoded here.
 MAX_PIXELS = 1_000_000
 MEMORY_MB, TIMEOUT_S = 300, 10.0
-NAMES = 'abcdef'
 MODULE = 'tests.training.data.test_fuzz_data_sets'
 
-# A file is its bytes, or what it is instead: "pipe", or the place that a link leads to.
-Files = dict[str, bytes | str]
-
-VOC_XML = (
-    '<annotation><filename>{name}.png</filename><size><width>48</width><height>36</height></size>'
-    '<object><name>{label}</name><difficult>0</difficult><bndbox><xmin>{xmin}</xmin>'
-    '<ymin>3</ymin><xmax>30</xmax><ymax>30</ymax></bndbox></object></annotation>'
-)
 CVAT_IMAGE = (
     '<image name="{name}.png" width="48" height="36"><box label="{label}" xtl="{xmin}" ytl="3" '
     'xbr="30" ybr="30" rotation="5"/><polygon label="red" points="1,2;30,4;9,20"/><skeleton '
     'label="red"><points points="3,4"/><points points="20,30"/></skeleton></image>'
 )
-
-
-@cache
-def picture(name: str) -> bytes:
-    """Give a picture like no other."""
-    image = np.random.default_rng(ord(name)).integers(0, 256, (36, 48, 3)).astype(np.uint8)
-    return cv2.imencode('.png', image)[1].tobytes()
-
-
-def coco_tree(names: str = NAMES) -> dict:
-    return {
-        'images': [
-            {'id': n, 'file_name': f'{name}.png', 'width': 48, 'height': 36}
-            for n, name in enumerate(names)
-        ],
-        'annotations': [
-            {'id': n, 'image_id': n, 'category_id': 1, 'bbox': [2, 3, 20, 20], 'iscrowd': 0}
-            for n, _ in enumerate(names)
-        ],
-        'categories': [{'id': 1, 'name': 'red'}, {'id': 2, 'name': 'green'}],
-    }
-
-
-def voc(label: str = 'red', xmin: str = '2', ids: bytes = b'a\nb\nc\nd\n') -> Files:
-    xmls = {
-        f'Annotations/{name}.xml': VOC_XML.format(name=name, label=label, xmin=xmin).encode()
-        for name in NAMES
-    }
-    lists = {'ImageSets/Main/train.txt': ids, 'ImageSets/Main/val.txt': b'e\nf\n'}
-    return xmls | lists | {f'JPEGImages/{name}.png': picture(name) for name in NAMES}
-
-
-def coco(tree: object = None) -> Files:
-    trees = {'train.json': tree or coco_tree('abcd'), 'val.json': coco_tree('ef')}
-    return {name: json.dumps(one).encode() for name, one in trees.items()} | {
-        f'images/{name}.png': picture(name) for name in NAMES
-    }
 
 
 def yolo(labels: bytes = b'0 0.5 0.5 0.4 0.4\n1 .1 .1 .9 .1 .9 .9\n') -> Files:
@@ -96,18 +59,6 @@ def cvat(label: str = 'red', xmin: str = '2') -> Files:
     images = (CVAT_IMAGE.format(name=name, label=label, xmin=xmin) for name in NAMES)
     text = f'<annotations>{"".join(images)}</annotations>'
     return {'annotations.xml': text.encode()} | {f'{name}.png': picture(name) for name in NAMES}
-
-
-def write(files: Files, root: Path) -> None:
-    for name, content in files.items():
-        path = root / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        if content == 'pipe':
-            os.mkfifo(path)
-        elif isinstance(content, str):
-            path.symlink_to(content)
-        else:
-            path.write_bytes(content)
 
 
 def check(files: Files) -> None:
@@ -171,27 +122,6 @@ def checked(sandbox):
 @pytest.fixture(scope='module')
 def prepared(sandbox):
     return lambda files: sandbox.run(('prepare', files))
-
-
-strange = st.sampled_from(['pipe', '/dev/zero', '/etc/hosts', '..', '.', 'a.png', 'nowhere'])
-
-
-@st.composite
-def with_bent_file(draw, *makers) -> Files:
-    """Bend a file of a data set, or put something else in its place."""
-    files = draw(st.sampled_from(makers))()
-    name = draw(st.sampled_from(sorted(files)))
-    content = files[name]
-    assert isinstance(content, bytes)
-    return files | {name: draw(bent_bytes(content) | bent_bytes(content) | strange)}
-
-
-words = texts.map(lambda text: escape(text, {'"': '&quot;'}))
-numbers = st.sampled_from(['-1', '1e309', 'nan', '9' * 4000, '9' * 5000, '', '٣', '1_0', '0x10'])
-
-
-def encoded(text: str) -> bytes:
-    return text.encode('utf-8', 'surrogatepass')
 
 
 def test_good_data_sets_keep_the_rule_and_are_read(checked, prepared):
