@@ -8,6 +8,7 @@ import gc
 from importlib.util import find_spec
 import os
 import random
+import signal
 import warnings
 
 from hypothesis import HealthCheck, settings
@@ -21,6 +22,10 @@ settings.register_profile('thorough', settings.get_profile('suite'), max_example
 # Until the time of `make fuzz` is over, in rounds of so many.
 settings.register_profile('fuzz', settings.get_profile('suite'), max_examples=300)
 settings.load_profile(os.environ.get('HYPOTHESIS_PROFILE', 'suite'))
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # In the background of a shell; what the tests start and interrupt would ignore it, too.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # `make test` sets both; a bare `pytest` in a sourced shell is no different.
 domain_id = int(os.environ.get('ROS_DOMAIN_ID', random.randint(1, 101)))
