@@ -1,6 +1,5 @@
 """What of a cluster needs none: the command line, commands on nodes, SkyPilot's task files."""
 
-import os
 from pathlib import Path
 import signal
 import subprocess
@@ -16,6 +15,7 @@ from ssd_training.cluster.commands_on_nodes import NodeCommand
 from ssd_training.cluster.work_queue import check_reach, Workers
 from ssd_training.errors import RunError
 from ssd_training.ledger.opening import Location
+from tests.patience import wait_for
 
 ROOT = Path(__file__).parents[3]
 
@@ -29,8 +29,7 @@ def nothing_set(monkeypatch):
 
 def read_line(path):
     """Wait for what a process writes."""
-    while not (path.exists() and path.read_text().endswith('\n')):
-        assert os.getppid() > 1
+    wait_for(lambda: path.exists() and path.read_text().endswith('\n'), f'a line in {path}')
     return path.read_text().strip()
 
 
@@ -49,8 +48,10 @@ def test_a_command_gets_sigterm_when_who_started_it_is_killed(tmp_path):
         'NodeCommand(["bash", "-c", sys.argv[1]], {}).wait()'
     )
     with subprocess.Popen([sys.executable, '-c', code, script]) as parent:
-        read_line(tmp_path / 'start')
-        parent.kill()
+        try:
+            read_line(tmp_path / 'start')
+        finally:
+            parent.kill()
     assert read_line(tmp_path / 'end') == 'SIGTERM'
 
 
