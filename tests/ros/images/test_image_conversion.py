@@ -19,7 +19,7 @@ from ssd_detector_ros.images.raw_images import ENCODINGS, to_rgb
 from ssd_detector_ros.images.sample_scale import SampleScale
 from ssd_detector_ros.outputs.messages import to_image
 from tests.image_files import EOI, exif_of, with_exif
-from tests.ros import reference_images as reference
+from tests.ros.images import reference_images as reference
 
 # Where red, green and blue are in a pixel.
 CHANNELS = {

@@ -23,7 +23,7 @@ from tests.ros.processes import detector_command, running
 from tests.ros.talking import peer
 from tests.tiny_bundle import write_tiny_bundle
 
-POLICY = Path(__file__).parents[2] / 'ssd_detector_ros/params/sros2_policy.xml'
+POLICY = Path(__file__).parents[3] / 'ssd_detector_ros/params/sros2_policy.xml'
 NAMESPACE = 'test_hostile'
 # Of the process that tries a bundle.
 TIMEOUT_OF_LOAD_S, MEMORY_MB = 8.0, 512

@@ -20,7 +20,7 @@ def convert(serialized: bytes) -> None:
 
 @pytest.fixture(scope='module')
 def sandbox():
-    one = Sandbox('tests.ros.test_fuzz_messages:convert', memory_mb=200, timeout_s=5.0)
+    one = Sandbox('tests.ros.images.test_fuzz_messages:convert', memory_mb=200, timeout_s=5.0)
     yield one
     one.close()
 
