@@ -62,6 +62,26 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    _add_experiment_arguments(parser)
+    _add_start_arguments(parser)
+    _add_trial_arguments(parser)
+    parser.add_argument('--json', action='store_true', help='the result as JSON on stdout')
+    parser.add_argument('--debug', action='store_true', help='log everything, show tracebacks')
+    parser.add_argument(
+        '--local_rank',
+        type=int,
+        default=0,
+        help='only 0: workers are told apart by TF_CONFIG (runtime.strategy=multi_worker)',
+    )
+    parser.add_argument(
+        'overrides', nargs='*', metavar='key.path=value', help='values that replace those in YAML'
+    )
+    arguments = parser.parse_intermixed_args(argv)
+    _check(parser, arguments)
+    return arguments
+
+
+def _add_experiment_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--experiment_path',
         type=Path,
@@ -80,36 +100,6 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
         help='recorded, and part of the fingerprint (default: $GIT_COMMIT)',
     )
     parser.add_argument('--seed', type=int, help='the same as train.seed=SEED')
-    _add_start_arguments(parser)
-    parser.add_argument(
-        '--print_config', action='store_true', help='show the values and their origin, and stop'
-    )
-    parser.add_argument(
-        '--dry_run', action='store_true', help='build everything, train and write nothing'
-    )
-    parser.add_argument(
-        '--overfit_batch',
-        nargs='?',
-        type=int,
-        const=_OVERFIT_STEPS,
-        metavar='STEPS',
-        help='train on the first batch alone, write nothing, and fail unless its loss halves '
-        f'(default: {_OVERFIT_STEPS} steps)',
-    )
-    parser.add_argument('--json', action='store_true', help='the result as JSON on stdout')
-    parser.add_argument('--debug', action='store_true', help='log everything, show tracebacks')
-    parser.add_argument(
-        '--local_rank',
-        type=int,
-        default=0,
-        help='only 0: workers are told apart by TF_CONFIG (runtime.strategy=multi_worker)',
-    )
-    parser.add_argument(
-        'overrides', nargs='*', metavar='key.path=value', help='values that replace those in YAML'
-    )
-    arguments = parser.parse_intermixed_args(argv)
-    _check(parser, arguments)
-    return arguments
 
 
 def _add_start_arguments(parser: argparse.ArgumentParser) -> None:
@@ -126,6 +116,24 @@ def _add_start_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         '--checkpoint_step', type=int, metavar='N', help='with one of the two: not the newest'
+    )
+
+
+def _add_trial_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        '--print_config', action='store_true', help='show the values and their origin, and stop'
+    )
+    parser.add_argument(
+        '--dry_run', action='store_true', help='build everything, train and write nothing'
+    )
+    parser.add_argument(
+        '--overfit_batch',
+        nargs='?',
+        type=int,
+        const=_OVERFIT_STEPS,
+        metavar='STEPS',
+        help='train on the first batch alone, write nothing, and fail unless its loss halves '
+        f'(default: {_OVERFIT_STEPS} steps)',
     )
 
 

@@ -37,40 +37,55 @@ def judge_silence(
     :param other_users: whose shared memory lies on this machine
     :return: the verdict
     """
-    topic, message_type, other = name.topic, name.transport.message_type, OTHERS[name.transport]
-    shown = ', '.join(f'{offer.node_name} ({offer.message_type}, {offer.qos})' for offer in offers)
-    if not offers and other.message_type in [offer.message_type for offer in others]:
-        return Verdict(
-            ERROR,
-            f'no image yet: nobody publishes {topic}, but {name.other_topic} is published as '
-            f'{other.message_type}; set image_transport to {other.name}',
-        )
     if not offers:
-        return Verdict(
-            WARN,
-            f'no image yet: nobody publishes {topic}; start the camera, or set image_topic, '
-            f'image_topics or a remapping to a topic that exists (ros2 topic list)',
-        )
-    if wrong := [offer for offer in offers if offer.message_type != message_type]:
-        advice = (
-            f'set image_transport to {other.name}'
-            if wrong[0].message_type == other.message_type
-            else 'choose the topic of the images'
-        )
-        return Verdict(
-            ERROR,
-            f'no image yet: {topic} is published as {wrong[0].message_type}, '
-            f'expected {message_type}; {advice}',
-            {'publishers': shown},
-        )
+        return _judge_absence(name, others)
+    shown = ', '.join(f'{offer.node_name} ({offer.message_type}, {offer.qos})' for offer in offers)
+    values = {'publishers': shown}
+    if wrong := [offer for offer in offers if offer.message_type != name.transport.message_type]:
+        return Verdict(ERROR, _say_wrong_type(name, wrong[0]), values)
     if misfits := [offer for offer in offers if offer.misfit]:
+        return Verdict(ERROR, _say_misfit(name.topic, misfits[0]), values)
+    advice = _advise_on_silence(other_users)
+    return Verdict(WARN, f'no image yet: publishers on {name.topic}: {shown}; {advice}', values)
+
+
+def _judge_absence(name: CameraName, others: Sequence[Offer]) -> Verdict:
+    other = OTHERS[name.transport]
+    if other.message_type in [offer.message_type for offer in others]:
         return Verdict(
             ERROR,
-            f'QoS incompatible: {misfits[0].node_name} offers {misfits[0].qos} on {topic} '
-            f'({misfits[0].misfit}); set {reliability_parameter(topic)} to '
-            f'best_effort and .durability to volatile',
-            {'publishers': shown},
+            f'no image yet: nobody publishes {name.topic}, but {name.other_topic} is published '
+            f'as {other.message_type}; set image_transport to {other.name}',
         )
+    return Verdict(
+        WARN,
+        f'no image yet: nobody publishes {name.topic}; start the camera, or set image_topic, '
+        f'image_topics or a remapping to a topic that exists (ros2 topic list)',
+    )
+
+
+def _say_wrong_type(name: CameraName, offer: Offer) -> str:
+    other = OTHERS[name.transport]
+    advice = (
+        f'set image_transport to {other.name}'
+        if offer.message_type == other.message_type
+        else 'choose the topic of the images'
+    )
+    return (
+        f'no image yet: {name.topic} is published as {offer.message_type}, '
+        f'expected {name.transport.message_type}; {advice}'
+    )
+
+
+def _say_misfit(topic: str, offer: Offer) -> str:
+    return (
+        f'QoS incompatible: {offer.node_name} offers {offer.qos} on {topic} '
+        f'({offer.misfit}); set {reliability_parameter(topic)} to '
+        f'best_effort and .durability to volatile'
+    )
+
+
+def _advise_on_silence(other_users: Set[int]) -> str:
     advice = (
         'check that they send, and that this machine hears them (ROS_DOMAIN_ID, ros2 topic hz)'
     )
@@ -81,11 +96,7 @@ def judge_silence(
             f'can not get: run both as one user (docker run --user), or both with '
             f'FASTDDS_BUILTIN_TRANSPORTS=UDPv4'
         )
-    return Verdict(
-        WARN,
-        f'no image yet: publishers on {topic}: {shown}; {advice}',
-        {'publishers': shown},
-    )
+    return advice
 
 
 def judge_images(
