@@ -56,7 +56,7 @@ def voc(label: str = 'red', xmin: str = '2', ids: bytes = b'a\nb\nc\nd\n') -> Fi
 
 def coco(tree: object = None) -> Files:
     trees = {'train.json': tree or coco_tree('abcd'), 'val.json': coco_tree('ef')}
-    return {name: json.dumps(one).encode() for name, one in trees.items()} | {
+    return {name: json.dumps(tree).encode() for name, tree in trees.items()} | {
         f'images/{name}.png': picture(name) for name in NAMES
     }
 

@@ -75,7 +75,7 @@ def looping_model(num_rounds: int = 2**62) -> bytes:
     model = tiny_model()
     means = helper.make_tensor_value_info('in', TensorProto.FLOAT, [1, 3])
     body = helper.make_graph(
-        [helper.make_node('Identity', [one], [f'next_{one}']) for one in ('go_on', 'in')],
+        [helper.make_node('Identity', [name], [f'next_{name}']) for name in ('go_on', 'in')],
         'body',
         [
             helper.make_tensor_value_info('round', TensorProto.INT64, []),

@@ -419,7 +419,8 @@ def quantize_dequantize(values: np.ndarray, scale: float, *, low: int, high: int
     """
     # Python's round takes the even one of two neighbours, as ONNX does.
     levels = [
-        min(max(round(float(np.float32(one) / np.float32(scale))), low), high) for one in values
+        min(max(round(float(np.float32(value) / np.float32(scale))), low), high)
+        for value in values
     ]
     return np.array([np.float32(level) * np.float32(scale) for level in levels], np.float32)
 

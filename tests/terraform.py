@@ -81,17 +81,19 @@ def _blocks(body: tree_sitter.Node) -> list[tree_sitter.Node]:
 
 def _block(node: tree_sitter.Node) -> Block:
     labels = tuple(
-        _text(one).strip('"') for one in node.children if one.type in ('identifier', 'string_lit')
+        _text(child).strip('"')
+        for child in node.children
+        if child.type in ('identifier', 'string_lit')
     )
-    body = next((one for one in node.children if one.type == 'body'), None)
+    body = next((child for child in node.children if child.type == 'body'), None)
     if body is None:
         return Block(labels, {}, ())
     attributes = {}
-    for one in body.named_children:
-        if one.type == 'attribute':
-            name, value = one.named_children[:2]
+    for child in body.named_children:
+        if child.type == 'attribute':
+            name, value = child.named_children[:2]
             attributes[_text(name)] = _value(_text(value))
-    return Block(labels, attributes, tuple(_block(one) for one in _blocks(body)))
+    return Block(labels, attributes, tuple(_block(inner) for inner in _blocks(body)))
 
 
 def _text(node: tree_sitter.Node) -> str:

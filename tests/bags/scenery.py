@@ -22,5 +22,7 @@ def colored_scene(class_index, *, boxes=True, size_wh=SIZE_WH, difficult=False):
 
 def write_colored(path: Path, classes=(0, 1, 2, 0, 1, 2), layout=Layout(), **options) -> Path:  # noqa: B008
     """Write a recording of one colour a frame."""
-    make_recording([colored_scene(one, **options) for one in classes], path, layout)
+    make_recording(
+        [colored_scene(class_index, **options) for class_index in classes], path, layout
+    )
     return path

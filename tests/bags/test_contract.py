@@ -62,8 +62,8 @@ class NoFrameId(Good):
 class ForgetsHeadersOfDetections(Good):
     def message(self, writer, boxes, stamp):
         message = super().message(writer, boxes, stamp)
-        for one in message.detections:
-            one.header = writer.header(Stamp(0, ''))
+        for detection in message.detections:
+            detection.header = writer.header(Stamp(0, ''))
         return message
 
 

@@ -103,8 +103,8 @@ def test_what_is_hardly_seen_is_neither_hit_nor_miss_and_what_is_not_seen_is_gon
 
     assert frames[0].objects.is_difficult.tolist() == [False]
     assert frames[2].objects.labels == ('b',)
-    assert all(one.objects.boxes_xyxy.min() >= 0 for one in frames)
-    assert all(one.objects.boxes_xyxy[:, 2].max() <= 60 for one in frames)
+    assert all(frame.objects.boxes_xyxy.min() >= 0 for frame in frames)
+    assert all(frame.objects.boxes_xyxy[:, 2].max() <= 60 for frame in frames)
 
 
 def test_small_photographs_are_enlarged_with_their_boxes():

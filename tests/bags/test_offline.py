@@ -96,7 +96,7 @@ def test_several_recordings_are_scored_together(colored, bundle, tmp_path):
     result = result_of([colored, other], bundle, tmp_path)
 
     assert result['frames_scored'] == 8
-    assert [one['name'] for one in result['recordings']] == ['colored', 'other']
+    assert [recording['name'] for recording in result['recordings']] == ['colored', 'other']
     page = (tmp_path / 'report.html').read_text()
     assert page.count('aria-label="frames a second over time"') == 2
 

@@ -39,7 +39,7 @@ def bundle(tmp_path_factory):
 
 def replay(bag, bundle, folder, *options):
     arguments = [bag, '--mode', 'replay', '--bundle', bundle, '--output', folder, *options]
-    assert main([str(one) for one in arguments]) == 0
+    assert main([str(argument) for argument in arguments]) == 0
     return json.loads((folder / 'result.json').read_text())
 
 
@@ -155,7 +155,10 @@ def test_a_node_that_sleeps_for_100_ms_loses_streaming_ap_on_a_moving_scene_and_
     camera = VirtualCamera('pan', 200, (240, 100), rate_hz=20, seconds=4)
     make_recording([scene], tmp_path / 'bag', Layout(rate_hz=20), camera=camera)
     recording = Recording(tmp_path / 'bag')
-    truth = {read_header(one.data)[0]: one.data for one in recording.messages({'/ground_truth'})}
+    truth = {
+        read_header(message.data)[0]: message.data
+        for message in recording.messages({'/ground_truth'})
+    }
     (tmp_path / 'labels').write_text('red\n')
 
     def run(delay_s):
@@ -163,7 +166,7 @@ def test_a_node_that_sleeps_for_100_ms_loses_streaming_ap_on_a_moving_scene_and_
             folder = tmp_path / str(delay_s)
             arguments = ['--node', '/late', '--play_topic', '/late/image', '--output', folder]
             arguments += ['--labels', tmp_path / 'labels', tmp_path / 'bag', '--mode', 'replay']
-            assert main([str(one) for one in arguments]) == 0
+            assert main([str(argument) for argument in arguments]) == 0
             return json.loads((folder / 'result.json').read_text())
 
     fast, slow = run(0.0), run(0.1)

@@ -64,7 +64,7 @@ def write_mcap(path, *parts, is_finished=True):
 
 
 def times_of(path):
-    return [one.time_ns for one in Recording(path).messages({'/topic'})]
+    return [message.time_ns for message in Recording(path).messages({'/topic'})]
 
 
 @pytest.mark.parametrize('compression', ['', 'zstd', 'lz4'])
@@ -89,7 +89,7 @@ def test_of_a_chunk_that_was_cut_the_whole_messages_are_read(compression, tmp_pa
 
     recording = Recording(path)
 
-    assert [one.time_ns for one in recording.messages({'/topic'})] == [1, 2, *[3] * 8]
+    assert [message.time_ns for message in recording.messages({'/topic'})] == [1, 2, *[3] * 8]
     assert 'was cut off; 10 whole messages' in recording.problems[0]
 
 
@@ -110,7 +110,7 @@ def test_a_chunk_that_is_damaged_is_told_and_the_others_are_read(tmp_path):
 
     recording = Recording(write_mcap(tmp_path / 'a.mcap', chunk([1]), bytes(damaged), chunk([3])))
 
-    assert [one.time_ns for one in recording.messages({'/topic'})] == [1, 3]
+    assert [message.time_ns for message in recording.messages({'/topic'})] == [1, 3]
     assert 'a chunk is damaged' in recording.problems[0]
 
 
@@ -164,12 +164,12 @@ def test_any_damage_is_a_refusal_or_a_problem_and_never_another_error(
         path.write_bytes(content[:end])
         try:
             recording = Recording(path)
-            for one in recording.topics.values():
-                for stored in recording.messages({one.name}):
+            for topic in recording.topics.values():
+                for stored in recording.messages({topic.name}):
                     read_header(stored.data)
                 with contextlib.suppress(BagError):
-                    decoder = Decoder(one)
-                    for stored in recording.messages({one.name}):
+                    decoder = Decoder(topic)
+                    for stored in recording.messages({topic.name}):
                         decoder.read(stored)
         except BagError as error:
             assert error.findings
@@ -182,7 +182,7 @@ def test_a_damaged_zstd_message_is_left_out_and_told(tmp_path):
 
     recording = Recording(tmp_path / 'bag')
 
-    assert [one.time_ns for one in recording.messages({'/topic'})] == [1]
+    assert [message.time_ns for message in recording.messages({'/topic'})] == [1]
     assert '1 messages are damaged zstd frames' in recording.problems[0]
 
 

@@ -29,8 +29,10 @@ def slow_pairs(stamps, outputs):
     """Ask at the time of each frame which output of another came last (arXiv:2005.10420, 3)."""
     paired = []
     for frame, stamp in enumerate(stamps):
-        there = [one for one in outputs if one.arrival_ns <= stamp and one.source != frame]
-        latest = max(there, key=lambda one: (one.arrival_ns, one.source), default=None)
+        there = [
+            output for output in outputs if output.arrival_ns <= stamp and output.source != frame
+        ]
+        latest = max(there, key=lambda output: (output.arrival_ns, output.source), default=None)
         paired.append(-1 if latest is None else latest.source)
     return paired
 
@@ -73,7 +75,8 @@ def test_streaming_ap_equals_that_of_the_slow_twin(run, scores):
     stamps, outputs = run
     names = [image_of(frame) for frame in range(len(stamps))]
     detections = {
-        image_of(one.source): found_at(one.source, score=scores[one.source]) for one in outputs
+        image_of(output.source): found_at(output.source, score=scores[output.source])
+        for output in outputs
     }
     truths = {name: truth_at(frame) for frame, name in enumerate(names)}
     late = {
@@ -127,7 +130,7 @@ def test_a_slow_detector_loses_where_things_move_and_only_there():
 
 
 def sources_of(stamps, runtime_ms, policy):
-    return [one.source for one in simulate(stamps, lambda frame: runtime_ms, policy)]
+    return [output.source for output in simulate(stamps, lambda frame: runtime_ms, policy)]
 
 
 def test_each_policy_of_the_node_takes_its_frames():
@@ -135,7 +138,7 @@ def test_each_policy_of_the_node_takes_its_frames():
     everything = simulate(stamps, lambda frame: 250.0, FramePolicy('keep_all'))
 
     assert sources_of(stamps, 250.0, FramePolicy('newest')) == [0, 2, 5, 7]
-    assert [one.source for one in everything] == list(range(8))
+    assert [output.source for output in everything] == list(range(8))
     assert everything[-1].arrival_ns == 8 * 250_000_000
     # At 250, 500 and 750 ms the oldest of two that wait is taken.
     assert sources_of(stamps, 250.0, FramePolicy('keep_all', queue_size=2)) == [0, 1, 4, 6, 7]

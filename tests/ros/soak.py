@@ -72,7 +72,7 @@ class Soak:
                 self.num_good += 1
             if self.choice.random() < DISTURBANCE:
                 self._disturb()
-            self.pending = [one for one in self.pending if not self._is_over(one)]
+            self.pending = [future for future in self.pending if not self._is_over(future)]
             next_s += 1 / RATE_HZ
             self.one.spin_until(next_s)
 
@@ -121,7 +121,7 @@ class Soak:
         if not future.done():
             return False
         result = future.result()
-        successes = [one.successful for one in getattr(result, 'results', [])]
+        successes = [outcome.successful for outcome in getattr(result, 'results', [])]
         self.num_refused += not (all(successes) if successes else result.success)
         return True
 

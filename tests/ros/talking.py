@@ -197,7 +197,7 @@ class Peer:
         :return: the message
         """
         return self.wait_for(
-            lambda: next((one for one in self._answers if one.header == header), None),
+            lambda: next((answer for answer in self._answers if answer.header == header), None),
             f'detections of {header.frame_id}',
         )
 
@@ -212,7 +212,7 @@ class Peer:
 
     def answers_to(self, header: Header) -> list[Detection2DArray]:
         """List the messages that arrived for an image so far."""
-        return [one for one in self._answers if one.header == header]
+        return [answer for answer in self._answers if answer.header == header]
 
     def num_answers_to(self, header: Header) -> int:
         """Count the messages that arrived for an image so far."""
@@ -225,12 +225,14 @@ class Peer:
         :param header: of the first image that counts
         :return: the headers of it and of all that came after it
         """
-        headers = [one.header for one in self._answers]
+        headers = [answer.header for answer in self._answers]
         return headers[headers.index(header) :]
 
     def count_answers(self) -> tuple[int, int]:
         """Count all answers, and those to a frame that had one already."""
-        stamps = [(one.header.stamp.sec, one.header.stamp.nanosec) for one in self._answers]
+        stamps = [
+            (answer.header.stamp.sec, answer.header.stamp.nanosec) for answer in self._answers
+        ]
         return len(stamps), len(stamps) - len(set(stamps))
 
     def spin_until(self, end_s: float) -> None:
@@ -286,9 +288,8 @@ class Peer:
 
         def find() -> Any:
             statuses = (status for array in self._diagnostics for status in array.status)
-            return next(
-                (one for one in statuses if one.name.startswith(prefix) and condition(one)), None
-            )
+            ours = (status for status in statuses if status.name.startswith(prefix))
+            return next(filter(condition, ours), None)
 
         return self.wait_for(find, f'a diagnosis of {part}; last: {self._diagnostics[-1:]}')
 
@@ -352,8 +353,10 @@ class Peer:
         :param transitions: as in lifecycle_msgs/Transition
         :return: whether all succeeded
         """
-        requests = (ChangeState.Request(transition=Transition(id=one)) for one in transitions)
-        return all(self.call('change_state', one).success for one in requests)
+        requests = (
+            ChangeState.Request(transition=Transition(id=transition)) for transition in transitions
+        )
+        return all(self.call('change_state', request).success for request in requests)
 
     def state(self) -> str:
         """Ask for the label of the detector's lifecycle state."""

@@ -62,7 +62,7 @@ def test_docker_stops_launch_by_the_signal_that_ends_it_well(name):
     assert re.findall(r'^STOPSIGNAL (\S+)$', (FOLDER / name).read_text(), re.MULTILINE) == [
         'SIGINT'
     ]
-    assert {one['stop_signal'] for one in compose_services().values()} == {'SIGINT'}
+    assert {service['stop_signal'] for service in compose_services().values()} == {'SIGINT'}
     # Launch sends it on only where it does not believe that the terminal did.
     assert 'ros2 launch --noninteractive ' in (FOLDER / 'entrypoint.sh').read_text()
 
@@ -124,7 +124,7 @@ def test_the_compose_file_gives_arguments_of_the_launch_file_and_a_default_to_ea
         for argument in service['command']:
             assert f"'{argument.partition(':=')[0]}'" in launch
     variables = re.findall(r'\$\{[^}]*\}', text)
-    assert variables and all(re.fullmatch(r'\$\{\w+:-[^}]+\}', one) for one in variables)
+    assert variables and all(re.fullmatch(r'\$\{\w+:-[^}]+\}', variable) for variable in variables)
 
 
 def test_compose_itself_takes_the_file():

@@ -58,7 +58,7 @@ def test_array_and_detections_carry_the_header_of_the_image(detector):
     header = detector.send(plain_image(red=255, green=255))
     answer = detector.answer_to(header)
     assert len(answer.detections) == 2
-    assert [one.header for one in answer.detections] == [header, header]
+    assert [detection.header for detection in answer.detections] == [header, header]
 
 
 def test_an_image_without_objects_is_answered_with_an_empty_array(detector):
@@ -115,7 +115,7 @@ def test_class_id_is_the_number_on_demand(detector):
 def test_a_late_joiner_gets_the_labels(detector):
     messages = detector.listen_to_label_info()
     info = detector.wait_for(lambda: messages, 'label_info')[-1]
-    assert [(one.class_id, one.class_name) for one in info.class_map] == [
+    assert [(entry.class_id, entry.class_name) for entry in info.class_map] == [
         (1, 'red'),
         (2, 'green'),
         (3, 'blue'),

@@ -60,7 +60,7 @@ def test_a_frame_without_a_stamp_arrives_without_an_age(node):
     stamped.header.stamp.sec = 1
     for image in (plain_image(), stamped):
         pipeline.on_image(pipeline.cameras[0], image)
-    assert [one.age_ms is None for one in arrivals] == [True, False]
+    assert [arrival.age_ms is None for arrival in arrivals] == [True, False]
 
 
 def test_only_frames_that_are_answered_are_converted(context, tmp_path, monkeypatch):

@@ -32,13 +32,13 @@ def test_a_signal_while_the_interpreter_ends_changes_nothing():
     code = f"""
 class Late:
     def __del__(self, kill=os.kill, pid=os.getpid(), write=os.write):
-        for number in {[int(one) for one in SIGNALS]}:
+        for number in {list(map(int, SIGNALS))}:
             kill(pid, number)
         write(1, b'went on')
 
 late = Late()
 end.leave_it_to_rclpy()
-for number in {[int(one) for one in SIGNALS]}:
+for number in {list(map(int, SIGNALS))}:
     os.kill(os.getpid(), number)
 end.ignore_the_rest()
 """

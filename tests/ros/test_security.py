@@ -77,7 +77,7 @@ def test_the_page_has_the_budgets_of_the_code():
 
 def test_the_page_names_what_only_the_start_sets():
     text = PAGE.read_text()
-    read_only = {name for name, one in DECLARATIONS.items() if one.is_read_only}
+    read_only = {name for name, declaration in DECLARATIONS.items() if declaration.is_read_only}
     assert read_only == {name for name in DECLARATIONS if f' | `{name}`' in text} | {
         'bundle_root',
         'snapshot_root',

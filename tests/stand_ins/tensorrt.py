@@ -143,8 +143,8 @@ class ExecutionContext:
 
     def _run(self):
         session = self._engine.session
-        inputs = {one.name: self._array(one.name) for one in session.get_inputs()}
-        names = [one.name for one in session.get_outputs()]
+        inputs = {tensor.name: self._array(tensor.name) for tensor in session.get_inputs()}
+        names = [tensor.name for tensor in session.get_outputs()]
         for name, value in zip(names, session.run(names, inputs), strict=True):
             self._array(name)[...] = value
 

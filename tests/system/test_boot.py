@@ -177,7 +177,7 @@ def test_the_image_is_logged_in_for_where_it_comes_from(machine):
 
 def test_terraform_sets_what_the_script_reads():
     group = parse(read_files(BOOT.parent)).all('locals')
-    text = next(one.attributes['settings'] for one in group if 'settings' in one.attributes)
+    text = next(block.attributes['settings'] for block in group if 'settings' in block.attributes)
     assert set(re.findall(r'^\s*(\w+) +=', text, re.MULTILINE)) == set(SETTINGS)
     script = BOOT.read_text()
     own = set(re.findall(r'^(\w+)=', script, re.MULTILINE)) | {'_'}

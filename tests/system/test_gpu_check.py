@@ -66,7 +66,7 @@ def test_without_a_gpu_each_part_says_why_and_the_next_has_its_turn(bundle_path,
 
     assert main([*words, '--parts', 'machine', 'ort_cuda', 'scores']) == 1
 
-    verdicts = {name: one['verdict'] for name, one in read(tmp_path / 'out').items()}
+    verdicts = {name: outcome['verdict'] for name, outcome in read(tmp_path / 'out').items()}
     assert list(verdicts) == ['machine', 'ort_cuda', 'scores']
     assert verdicts['machine'].startswith('no NVIDIA GPU is to be seen')
     assert 'CUDAExecutionProvider' in verdicts['ort_cuda']

@@ -28,8 +28,10 @@ def test_contributing_has_a_line_for_every_folder_with_code_and_no_other():
     files = tracked_files()
     folders = {f'{path.parts[0]}/' for path in files if len(path.parts) > 1}
     folders |= {f'{path.parent}/' for path in files if path.suffix == '.py'}
-    folders = {one for one in folders if not one.startswith('.') and one != './'}
-    folders = {one for one in folders if one == 'tests/' or not one.startswith(MIRRORS)}
+    folders = {folder for folder in folders if not folder.startswith('.') and folder != './'}
+    folders = {
+        folder for folder in folders if folder == 'tests/' or not folder.startswith(MIRRORS)
+    }
     text = (ROOT / 'CONTRIBUTING.md').read_text()
     listed = re.findall(r'^\| `([^`]+/)` \|', text, re.MULTILINE)
     assert sorted(listed) == sorted(folders)
@@ -38,6 +40,6 @@ def test_contributing_has_a_line_for_every_folder_with_code_and_no_other():
 def test_tests_lie_as_the_packages_do():
     folders = {path.parent for path in tracked_files() if path.name.startswith('test_')}
     for tests, package in PACKAGES.items():
-        below = [one.relative_to(tests) for one in folders if one.is_relative_to(tests)]
-        missing = [str(one) for one in below if not (ROOT / package / one).is_dir()]
+        below = [folder.relative_to(tests) for folder in folders if folder.is_relative_to(tests)]
+        missing = [str(folder) for folder in below if not (ROOT / package / folder).is_dir()]
         assert missing == [], f'{tests} has folders that {package} has not'

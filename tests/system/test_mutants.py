@@ -57,17 +57,22 @@ def tool(monkeypatch):
 
 def test_each_small_change_is_made_once(tool):
     found = tool.find_mutants('a.py', SOURCE)
-    assert len({one.source for one in found}) == len(found)
+    assert len({mutant.source for mutant in found}) == len(found)
     missing = [
         (function, old, new)
         for function, old, new in CHANGES
-        if not any(one.function == function and old in one.old and new in one.new for one in found)
+        if not any(
+            mutant.function == function and old in mutant.old and new in mutant.new
+            for mutant in found
+        )
     ]
     assert missing == []
     lines = SOURCE.splitlines()
-    for one in found:
-        changed = [a for a, b in zip(lines, one.source.splitlines(), strict=True) if a != b]
-        assert [line.strip() for line in changed] == [one.old] == [lines[one.line - 1].strip()]
+    for mutant in found:
+        changed = [a for a, b in zip(lines, mutant.source.splitlines(), strict=True) if a != b]
+        assert (
+            [line.strip() for line in changed] == [mutant.old] == [lines[mutant.line - 1].strip()]
+        )
 
 
 def test_places_name_sources_and_tests_that_are_there(tool):

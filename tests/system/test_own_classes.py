@@ -99,8 +99,10 @@ def test_pictures_of_every_layout_become_a_node_that_finds_their_objects(layout,
     for picture in unseen:
         picture.write(tmp_path / 'unseen')
     done = run('ssd_training.predict', 'unseen', '--bundle', bundle, '--json', folder=tmp_path)
-    predictions = {one['name']: one for one in map(json.loads, done.stdout.splitlines())}
-    assert {*predictions} == {one.name for one in unseen}
+    predictions = {
+        prediction['name']: prediction for prediction in map(json.loads, done.stdout.splitlines())
+    }
+    assert {*predictions} == {picture.name for picture in unseen}
     assert_node_finds(bundle, unseen, tmp_path)
 
 

@@ -35,7 +35,7 @@ def first_column(title):
 def template(node):
     """Give a text with its placeholders as one character, up to the advice; None for no text."""
     if isinstance(node, ast.JoinedStr):
-        parts = [one.value if isinstance(one, ast.Constant) else '…' for one in node.values]
+        parts = [part.value if isinstance(part, ast.Constant) else '…' for part in node.values]
         text = ''.join(parts)
     elif isinstance(node, ast.Constant) and isinstance(node.value, str):
         text = node.value
@@ -107,7 +107,9 @@ def test_the_architecture_page_is_what_the_code_says(tmp_path):
     assert done.returncode == 0, done.stderr
     page = (tmp_path / 'architecture.md').read_text()
     for package in ('ssd_detector', 'ssd_detector_ros', 'ssd_training'):
-        names = {one.stem for one in (ROOT / package / package).iterdir() if one.suffix == '.py'}
+        names = {
+            path.stem for path in (ROOT / package / package).iterdir() if path.suffix == '.py'
+        }
         missing = [name for name in names - {'__init__'} if f'<{package}.{name}>' not in page]
         assert missing == []
     # Two arrows: both packages import the core, and nobody else.

@@ -138,11 +138,11 @@ def test_models_load_while_others_import():
         with ThreadPoolExecutor() as pool:
             others = [pool.submit(import_things) for _ in range(2)]
             loads = [pool.submit(load) for _ in range(2)]
-            for one in loads:
-                one.exception()
+            for future in loads:
+                future.exception()
             done.set()
-            for one in (*loads, *others):
-                one.result()
+            for future in (*loads, *others):
+                future.result()
     finally:
         sys.setswitchinterval(before)
     assert {name for name in present ^ set(sys.modules) if name.startswith('openvino')} == set()
@@ -162,7 +162,7 @@ def imports_in_order(path):
 def test_whatever_imports_onnxruntime_imports_the_core_before_it():
     late = []
     paths = (path for folder in SOURCES for path in (ROOT / folder).rglob('*.py'))
-    for path in (one for one in paths if 'onnxruntime' in one.read_text(encoding='utf-8')):
+    for path in (path for path in paths if 'onnxruntime' in path.read_text(encoding='utf-8')):
         before, found, _ = (' '.join(imports_in_order(path))).partition('onnxruntime')
         if found and 'ssd_detector ' not in before:
             late.append(str(path.relative_to(ROOT)))

@@ -30,16 +30,20 @@ def module():
 
 
 def nothing_comes_in_from_outside(module: Block) -> bool:
-    words = ' '.join(TEXTS) + ' '.join('_'.join(one.labels) for one in module.blocks)
+    words = ' '.join(TEXTS) + ' '.join('_'.join(block.labels) for block in module.blocks)
     inside = any(True for _ in module.all('ingress')) or any(
-        'key_name' in one.attributes for one in module.all('resource')
+        'key_name' in resource.attributes for resource in module.all('resource')
     )
     return 'ingress' not in words and not inside
 
 
 def machines_reach_out_by_https_only(module: Block) -> bool:
-    rules = [one.attributes for one in module.all('resource') if 'egress' in one.labels[1]]
-    return [(one['ip_protocol'], one['from_port'], one['to_port']) for one in rules] == [
+    rules = [
+        resource.attributes
+        for resource in module.all('resource')
+        if 'egress' in resource.labels[1]
+    ]
+    return [(rule['ip_protocol'], rule['from_port'], rule['to_port']) for rule in rules] == [
         ('tcp', 443, 443)
     ]
 
@@ -118,35 +122,37 @@ def buckets_keep_versions(module: Block) -> bool:
 
 def buckets_are_encrypted(module: Block) -> bool:
     rules = list(module.all('apply_server_side_encryption_by_default'))
-    return [one.attributes.get('sse_algorithm') for one in rules] == ['AES256']
+    return [rule.attributes.get('sse_algorithm') for rule in rules] == ['AES256']
 
 
 def buckets_forget_old_versions(module: Block) -> bool:
     rules = list(module.all('noncurrent_version_expiration'))
-    return [one.attributes.get('noncurrent_days') for one in rules] == [14]
+    return [rule.attributes.get('noncurrent_days') for rule in rules] == [14]
 
 
 def buckets_forget_what_was_never_uploaded_whole(module: Block) -> bool:
     rules = list(module.all('abort_incomplete_multipart_upload'))
-    return [one.attributes.get('days_after_initiation') for one in rules] == [2]
+    return [rule.attributes.get('days_after_initiation') for rule in rules] == [2]
 
 
 def buckets_refuse_plain_http(module: Block) -> bool:
     statement = module.one('data', 'aws_iam_policy_document', 'tls_only').one('statement')
-    condition = list(statement.all('condition'))
+    conditions = list(statement.all('condition'))
     return statement.attributes.get('effect') == 'Deny' and [
-        (one.attributes['variable'], one.attributes['values']) for one in condition
+        (condition.attributes['variable'], condition.attributes['values'])
+        for condition in conditions
     ] == [('aws:SecureTransport', ['false'])]
 
 
 def the_ledger_can_be_brought_back(module: Block) -> bool:
     points = list(module.all('point_in_time_recovery'))
-    return [one.attributes.get('enabled') for one in points] == [True]
+    return [point.attributes.get('enabled') for point in points] == [True]
 
 
 def the_ledger_is_encrypted(module: Block) -> bool:
     table = module.one('resource', 'aws_dynamodb_table')
-    return [one.attributes.get('enabled') for one in table.all('server_side_encryption')] == [True]
+    rules = list(table.all('server_side_encryption'))
+    return [rule.attributes.get('enabled') for rule in rules] == [True]
 
 
 def destroy_keeps_what_was_trained(module: Block) -> bool:
@@ -165,17 +171,23 @@ def a_role_is_for_machines_only(module: Block) -> bool:
 
 def no_action_is_a_pattern(module: Block) -> bool:
     policy = module.one('data', 'aws_iam_policy_document', 'worker')
-    actions = [one.attributes['actions'] for one in policy.all('statement') if one.attributes]
-    actions += [one.attributes['actions'] for one in policy.all('content')]
-    return all(isinstance(one, list) and '*' not in ' '.join(one) for one in actions)
+    actions = [
+        statement.attributes['actions']
+        for statement in policy.all('statement')
+        if statement.attributes
+    ]
+    actions += [content.attributes['actions'] for content in policy.all('content')]
+    return all(isinstance(listed, list) and '*' not in ' '.join(listed) for listed in actions)
 
 
 def each_right_is_for_one_resource(module: Block) -> bool:
     """But for the log-in to ECR, which knows none."""
     policy = module.one('data', 'aws_iam_policy_document', 'worker')
-    rights = [one for one in (*policy.all('statement'), *policy.all('content')) if one.attributes]
-    free = [one for one in rights if one.attributes.get('resources') == ['*']]
-    return [one.attributes['actions'] for one in free] == [['ecr:GetAuthorizationToken']]
+    rights = [
+        right for right in (*policy.all('statement'), *policy.all('content')) if right.attributes
+    ]
+    free = [right for right in rights if right.attributes.get('resources') == ['*']]
+    return [right.attributes['actions'] for right in free] == [['ecr:GetAuthorizationToken']]
 
 
 # A claim, the file, and how its line gets lost: what stands there, what would stand there.
@@ -242,15 +254,19 @@ def test_what_is_promised_is_there_and_its_loss_is_seen(module, holds, file, lin
 
 def unknown_names(block: Block, schema: dict, path: str) -> list[str]:
     """List what the provider does not know, and what it misses."""
-    contents = {one.labels[1]: one.one('content') for one in block.blocks if len(one.labels) == 2}
-    inner = {one.labels[0]: one for one in block.blocks if one.labels[0] not in META} | contents
+    contents = {
+        child.labels[1]: child.one('content') for child in block.blocks if len(child.labels) == 2
+    }
+    inner = {
+        child.labels[0]: child for child in block.blocks if child.labels[0] not in META
+    } | contents
     names = (set(block.attributes) | set(inner)) - META
     findings = [f'{path}.{name}: unknown' for name in sorted(names - set(schema))]
-    needed = {name for name, one in schema.items() if one.get('required')}
+    needed = {name for name, attribute in schema.items() if attribute.get('required')}
     findings += [f'{path}.{name}: missing' for name in sorted(needed - names)]
-    for name, one in inner.items():
+    for name, child in inner.items():
         if name in schema:
-            findings += unknown_names(one, schema[name].get('block', {}), f'{path}.{name}')
+            findings += unknown_names(child, schema[name].get('block', {}), f'{path}.{name}')
     return findings
 
 
@@ -280,19 +296,21 @@ def test_the_provider_knows_every_attribute_and_misses_none(module):
 def test_what_the_provider_does_not_know_is_found(file, old, new, finding):
     assert old in TEXTS[file]
     findings = provider_findings(parse({**TEXTS, file: TEXTS[file].replace(old, new)}))
-    assert any(one.endswith(finding) for one in findings), findings
+    assert any(found.endswith(finding) for found in findings), findings
 
 
 def test_every_reference_leads_somewhere(module):
     text = '\n'.join(TEXTS.values())
-    known = {'.'.join(one.labels[1:]) for one in module.blocks if one.labels[0] == 'resource'}
-    known |= {'.'.join(one.labels) for one in module.blocks if one.labels[0] == 'data'}
-    known |= {f'var.{one.labels[1]}' for one in module.all('variable')}
-    known |= {f'local.{name}' for one in module.all('locals') for name in one.attributes}
+    known = {
+        '.'.join(block.labels[1:]) for block in module.blocks if block.labels[0] == 'resource'
+    }
+    known |= {'.'.join(block.labels) for block in module.blocks if block.labels[0] == 'data'}
+    known |= {f'var.{variable.labels[1]}' for variable in module.all('variable')}
+    known |= {f'local.{name}' for block in module.all('locals') for name in block.attributes}
     used = set(re.findall(r'(?<![\w."])((?:data\.)?(?:aws_|terraform_)\w+\.\w+)', text))
     used |= set(re.findall(r'(?<![\w."-])((?:var|local)\.\w+)', text))
     assert used - known == set()
-    assert {one for one in known if one.startswith(('var.', 'local.'))} - used == set()
+    assert {name for name in known if name.startswith(('var.', 'local.'))} - used == set()
 
 
 def test_every_variable_says_what_it_is_and_is_checked(module):
@@ -302,13 +320,13 @@ def test_every_variable_says_what_it_is_and_is_checked(module):
         checks = list(variable.all('validation'))
         assert checks or attributes['type'] == 'bool', name
         assert all(
-            one.attributes['error_message'].startswith(f'{name}: expected') for one in checks
+            check.attributes['error_message'].startswith(f'{name}: expected') for check in checks
         )
 
 
 def test_every_output_says_what_it_is(module):
     outputs = list(module.all('output'))
-    assert outputs and all(one.attributes['description'].endswith('.') for one in outputs)
+    assert outputs and all(output.attributes['description'].endswith('.') for output in outputs)
 
 
 SECRETS = re.compile(
@@ -323,8 +341,12 @@ def test_no_file_holds_a_secret():
 
 def test_the_example_sets_variables_that_exist(module):
     example = (FOLDER / 'terraform.tfvars.example').read_text()
-    names = {one.labels[1] for one in module.all('variable')}
-    needed = {one.labels[1] for one in module.all('variable') if 'default' not in one.attributes}
+    names = {variable.labels[1] for variable in module.all('variable')}
+    needed = {
+        variable.labels[1]
+        for variable in module.all('variable')
+        if 'default' not in variable.attributes
+    }
     used = set(re.findall(r'^(\w+)\s*=', example, re.MULTILINE))
     assert needed <= used <= names
 
@@ -373,7 +395,11 @@ VALUES = {
 @pytest.mark.slow
 @pytest.mark.parametrize('kind', [0, 1], ids=['good', 'bad'])
 def test_terraform_itself_refuses_wrong_variables_and_says_which(module, tmp_path, kind):
-    checked = {one.labels[1] for one in module.all('variable') if list(one.all('validation'))}
+    checked = {
+        variable.labels[1]
+        for variable in module.all('variable')
+        if list(variable.all('validation'))
+    }
     assert set(VALUES) == checked
     (tmp_path / 'variables.tf').write_text(TEXTS['variables.tf'])
     given = [f'-var={name}={values[kind]}' for name, values in VALUES.items()]

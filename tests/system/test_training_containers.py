@@ -38,7 +38,7 @@ def services():
 
 @pytest.fixture(scope='module')
 def trainings(services):
-    return {name: one for name, one in services.items() if name.startswith('training')}
+    return {name: service for name, service in services.items() if name.startswith('training')}
 
 
 @pytest.mark.parametrize('image', IMAGES)
@@ -175,8 +175,8 @@ def test_a_training_gets_the_signal_and_the_time_for_its_last_upload(trainings):
 def test_no_two_trainings_share_a_gpu(trainings):
     devices = [
         device
-        for one in trainings.values()
-        for device in one.get('deploy', {'resources': {'reservations': {'devices': []}}})[
+        for service in trainings.values()
+        for device in service.get('deploy', {'resources': {'reservations': {'devices': []}}})[
             'resources'
         ]['reservations']['devices']
     ]
@@ -199,7 +199,7 @@ def test_machines_of_the_cloud_mount_what_the_image_reads_and_writes():
 
 
 def test_nobody_else_reaches_a_port(services):
-    ports = [port for one in services.values() for port in one.get('ports', [])]
+    ports = [port for service in services.values() for port in service.get('ports', [])]
     assert ports == ['127.0.0.1:6006:6006']
 
 
@@ -224,8 +224,8 @@ def test_each_variable_of_the_example_is_read_by_somebody():
 
 def test_each_variable_of_the_compose_file_has_a_default_and_a_line_in_the_example():
     used = re.findall(r'\$\{([^}]*)\}', COMPOSE[1].read_text())
-    assert used and all(':-' in one for one in used)
-    assert {one.partition(':-')[0] for one in used} <= set(example()[0])
+    assert used and all(':-' in variable for variable in used)
+    assert {variable.partition(':-')[0] for variable in used} <= set(example()[0])
 
 
 def test_the_example_holds_no_key_and_git_takes_no_env_file():

@@ -91,8 +91,8 @@ def write_training_state(model: keras.Model, config: ExperimentConfig, folder: P
     :param config: of its training
     :param folder: where
     """
-    arrays = {f'{AVERAGE}{one.path}': one.numpy() for one in model.weights}
-    arrays |= {f'{MODEL}{one.path}': np.zeros_like(one.numpy()) for one in model.weights}
+    arrays = {f'{AVERAGE}{weight.path}': weight.numpy() for weight in model.weights}
+    arrays |= {f'{MODEL}{weight.path}': np.zeros_like(weight.numpy()) for weight in model.weights}
     architecture = describe_architecture(config)
     write_checkpoint(folder, Checkpoint(Position(3), architecture, 'f' * 12, '', arrays))
 

@@ -44,7 +44,7 @@ def call(main, *arguments, listener=None) -> Done:
     out, err = io.StringIO(), Heard(listener)
     with redirect_stdout(out), redirect_stderr(err):
         try:
-            code = main([str(one) for one in arguments])
+            code = main([str(argument) for argument in arguments])
         except SystemExit as end:
             code = end.code
     logger.handlers[:], logger.propagate = before[0], before[2]

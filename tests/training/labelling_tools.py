@@ -101,7 +101,7 @@ def _draw_cone(image: NDArray[np.uint8], x: int, y: int, side: int) -> None:
 
 def drawn_boxes(pictures: Sequence[Drawn]) -> dict[str, list]:
     """Give the labels and edges of each picture by its stem."""
-    return {Path(one.name).stem: sorted(one.objects) for one in pictures}
+    return {Path(picture.name).stem: sorted(picture.objects) for picture in pictures}
 
 
 def change_coco(path: Path, change: Callable[[dict], object]) -> None:
@@ -119,11 +119,12 @@ def change_coco(path: Path, change: Callable[[dict], object]) -> None:
 def boxes_of(prepared: Prepared) -> dict[str, list]:
     """Give what was prepared in the form of drawn_boxes."""
     return {
-        Path(one.image.name).stem.rpartition('-')[2]: sorted(
-            (found.label, tuple(round(edge) for edge in found.box_xyxy)) for found in one.objects
+        Path(annotation.image.name).stem.rpartition('-')[2]: sorted(
+            (found.label, tuple(round(edge) for edge in found.box_xyxy))
+            for found in annotation.objects
         )
         for annotations in prepared.splits.values()
-        for one in annotations
+        for annotation in annotations
     }
 
 
@@ -158,7 +159,8 @@ def cvat_voc(root: Path, pictures: Sequence[Drawn]) -> None:
 def label_studio_coco(root: Path, pictures: Sequence[Drawn]) -> None:
     """Label Studio, COCO: result.json, numbers from 0, file names with backslashes."""
     renamed = [
-        Drawn(f'{i:08x}-{one.name}', one.image_rgb, one.objects) for i, one in enumerate(pictures)
+        Drawn(f'{i:08x}-{picture.name}', picture.image_rgb, picture.objects)
+        for i, picture in enumerate(pictures)
     ]
     for picture in renamed:
         picture.write(root / 'images')

@@ -41,8 +41,8 @@ def send(bucket):
         bucket.upload_file(str(path), 'checkpoints', f'{name}/{path.name}')
 
     yield upload
-    for one in bucket.list_objects_v2(Bucket='checkpoints').get('Contents', []):
-        bucket.delete_object(Bucket='checkpoints', Key=one['Key'])
+    for stored in bucket.list_objects_v2(Bucket='checkpoints').get('Contents', []):
+        bucket.delete_object(Bucket='checkpoints', Key=stored['Key'])
 
 
 def steps_in(path):
@@ -85,7 +85,7 @@ def test_checkpoints_stay_where_they_are(events, send, tmp_path):
     other.write_bytes(b'large')
     send(other)
     send(events(0))
-    assert ['tfevents' in one for one in EventCopies('checkpoints', tmp_path).update()] == [True]
+    assert ['tfevents' in name for name in EventCopies('checkpoints', tmp_path).update()] == [True]
 
 
 def test_no_name_leads_out_of_the_folder(bucket, events, send, tmp_path):

@@ -56,9 +56,9 @@ class Rig:
         :return: whether some were
         """
         end_s = time.monotonic() + START_TIMEOUT_S
-        while not any(one.stages for one in self._periods) and time.monotonic() < end_s:
+        while not any(period.stages for period in self._periods) and time.monotonic() < end_s:
             self.run(seconds=1.0, rate_hz=5.0)
-        return any(one.stages for one in self._periods)
+        return any(period.stages for period in self._periods)
 
     def run(self, *, seconds: float, rate_hz: float) -> tuple[float, float]:
         """
@@ -78,12 +78,13 @@ class Rig:
             while (left_s := next_s - time.monotonic()) > 0:
                 self._executor.spin_once(timeout_sec=left_s)
         # The first period began before.
-        busy = [one for one in self._periods[num_before + 1 :] if one.stages]
+        busy = [period for period in self._periods[num_before + 1 :] if period.stages]
         if not busy:
             return 0.0, 0.0
         total = list(busy[0].stages).index('total')
-        rates_hz = [one.processed_rate_hz for one in busy]
-        return float(np.mean(rates_hz)), float(np.median([o.latency_p50_ms[total] for o in busy]))
+        rates_hz = [period.processed_rate_hz for period in busy]
+        totals_ms = [period.latency_p50_ms[total] for period in busy]
+        return float(np.mean(rates_hz)), float(np.median(totals_ms))
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -170,8 +170,8 @@ class Camera:
 
     def print_report(self) -> None:
         """Print the time of each stage, and what the node and DDS add to the core's."""
-        busy = [one for one in self._periods if one.stages]
-        rows_ms = np.array([one.latency_p50_ms for one in busy])
+        busy = [period for period in self._periods if period.stages]
+        rows_ms = np.array([period.latency_p50_ms for period in busy])
         by_stage = dict(zip(busy[0].stages, np.median(rows_ms, axis=0), strict=True))
         print(f'640x480 over DDS: {len(self._trips_ms)} of {len(self._sent_s)} frames answered')
         for stage, p50_ms in by_stage.items():

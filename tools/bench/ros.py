@@ -174,9 +174,10 @@ def print_throughput(rounds: list[Round]) -> None:
     :param rounds: all
     """
     core_hz, node_hz = (
-        np.median([getattr(one, name) for one in rounds]) for name in ('core_hz', 'node_hz')
+        np.median([getattr(measured, name) for measured in rounds])
+        for name in ('core_hz', 'node_hz')
     )
-    ratios = np.array([one.node_hz / one.core_hz for one in rounds])
+    ratios = np.array([measured.node_hz / measured.core_hz for measured in rounds])
     print(
         f'throughput   core {core_hz:.1f} Hz, node {node_hz:.1f} Hz: {np.median(ratios):.1%} '
         f'(median of {len(ratios)} rounds, {ratios.min():.1%} to {ratios.max():.1%})'

@@ -50,7 +50,7 @@ def main(argv: list[str] | None = None) -> int:
     except DemoError as error:
         print(error, file=sys.stderr)
         return 1
-    found = to_detections({name_by_stamp_ns[stamp]: one for stamp, one in answers.items()})
+    found = to_detections({name_by_stamp_ns[stamp]: message for stamp, message in answers.items()})
     draw_all(photographs, found, output)
     print_table(found)
     print(f'Pictures: {output}/*.png\n')
@@ -108,17 +108,17 @@ def to_detections(messages: dict[str, Detection2DArray]) -> dict[str, Detections
     :return: photograph -> the same boxes; class ids number the labels that were found
     """
     labels_by_name = {
-        name: [one.results[0].hypothesis.class_id for one in message.detections]
+        name: [detection.results[0].hypothesis.class_id for detection in message.detections]
         for name, message in messages.items()
     }
     known = sorted({label for labels in labels_by_name.values() for label in labels})
     found = {}
     for name, labels in labels_by_name.items():
-        boxes = [one.bbox for one in messages[name].detections]
+        boxes = [detection.bbox for detection in messages[name].detections]
         centers = [(box.center.position.x, box.center.position.y) for box in boxes]
         sizes_wh = [(box.size_x, box.size_y) for box in boxes]
         boxes_cxcywh = np.hstack([np.reshape(centers, (-1, 2)), np.reshape(sizes_wh, (-1, 2))])
-        scores = [one.results[0].hypothesis.score for one in messages[name].detections]
+        scores = [detection.results[0].hypothesis.score for detection in messages[name].detections]
         found[name] = Detections(
             boxes_xyxy=cxcywh_to_xyxy(boxes_cxcywh.astype(np.float32)),
             scores=np.array(scores, np.float32),

@@ -98,6 +98,8 @@ def read_bag(bag: Path, *, topic: str) -> Iterator[Frame]:
     :return: the frames
     """
     with AnyReader([bag]) as reader:
-        connections = [one for one in reader.connections if one.topic == topic]
+        connections = [
+            connection for connection in reader.connections if connection.topic == topic
+        ]
         for _, stamp_ns, cdr in reader.messages(connections=connections):
             yield Frame(stamp_ns=stamp_ns, cdr=bytes(cdr))

@@ -137,7 +137,9 @@ def read_contracts() -> list[dict[str, list[str]]]:
     """
     settings = tomllib.loads((ROOT / 'pyproject.toml').read_text())
     contracts = settings['tool']['importlinter']['contracts']
-    by_package = {one['containers'][0]: one for one in contracts if 'containers' in one}
+    by_package = {
+        contract['containers'][0]: contract for contract in contracts if 'containers' in contract
+    }
     return [by_package[name] for name in PACKAGES]
 
 
@@ -184,9 +186,10 @@ def check_way(graph: grimp.ImportGraph, title: str, paths: Sequence[str]) -> Non
     """
     modules = [to_module(path) for path in paths]
     for module in modules:
-        others = [one for one in modules if one != module]
+        others = [other for other in modules if other != module]
         if not any(
-            graph.chain_exists(module, one) or graph.chain_exists(one, module) for one in others
+            graph.chain_exists(module, other) or graph.chain_exists(other, module)
+            for other in others
         ):
             raise UntrueError(f'{title}: {module} imports no other stop, and none imports it')
 
@@ -227,7 +230,9 @@ def find_docstring(path: Path, name: str) -> str:
     """
     node: ast.AST = ast.parse(path.read_text())
     for part in name.split('.'):
-        found = [one for one in getattr(node, 'body', []) if getattr(one, 'name', '') == part]
+        found = [
+            child for child in getattr(node, 'body', []) if getattr(child, 'name', '') == part
+        ]
         if not found:
             raise UntrueError(f'{path}: has no {name}; tools/docs/ways.py names it')
         node = found[0]

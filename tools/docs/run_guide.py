@@ -44,7 +44,7 @@ def read_cells(text: str) -> Iterator[tuple[int, str]]:
         if start is None and line.startswith(OPENING):
             start = number + 1
         elif start is not None and line == CLOSING:
-            cell = [one if not one.startswith(':') else '' for one in lines[start:number]]
+            cell = [code if not code.startswith(':') else '' for code in lines[start:number]]
             yield start, '\n'.join(cell)
             start = None
 

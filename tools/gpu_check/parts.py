@@ -43,7 +43,9 @@ def machine(bundle: Bundle, folder: Path) -> Found:
         ]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         found['driver, memory'] = done.stdout.strip()
-    installed = {one.metadata['Name']: one.version for one in distributions()}
+    installed = {
+        distribution.metadata['Name']: distribution.version for distribution in distributions()
+    }
     found |= {name: installed[name] for name in sorted(installed) if name.startswith(_WANTED)}
     return found
 

@@ -110,7 +110,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     :return: 1 when tests fail on the code as it is
     """
     options = _parse(arguments)
-    places = [one for one in read_places() if _is_chosen(one.path, options.files)]
+    places = [place for place in read_places() if _is_chosen(place.path, options.files)]
     if not places:
         print(f'{PLACES}: names no source in {", ".join(options.files)}', file=sys.stderr)
         return 2
@@ -135,11 +135,11 @@ def _score(places: Sequence[Place], options: argparse.Namespace, seconds: float)
     for place in places:
         made = list_mutants(place)
         _show_outdated(place, made)
-        mutants = [one for one in made if one.key not in equivalent]
+        mutants = [mutant for mutant in made if mutant.key not in equivalent]
         counts['equivalent'] += len(made) - len(mutants)
         if options.resume:
-            counts['killed'] += sum(one.digest in known for one in mutants)
-            mutants = [one for one in mutants if one.digest not in known]
+            counts['killed'] += sum(mutant.digest in known for mutant in mutants)
+            mutants = [mutant for mutant in mutants if mutant.digest not in known]
         if not options.all:
             random.Random(options.seed).shuffle(mutants)
         todo[place] = mutants
@@ -155,7 +155,7 @@ def _score(places: Sequence[Place], options: argparse.Namespace, seconds: float)
 
 def _show_outdated(place: Place, made: Sequence[Mutant]) -> None:
     """Show what is listed as making no difference, of lines that are no longer there."""
-    keys = {one.key for one in made}
+    keys = {mutant.key for mutant in made}
     for key in read_equivalent():
         if key[0] == place.path and key not in keys:
             print(f'{EQUIVALENT.name}: no such change of {place.path} any more; remove it')
@@ -206,8 +206,8 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 
 def _is_chosen(path: str, chosen: Sequence[str]) -> bool:
-    places = [Path(one).resolve() for one in chosen]
-    return not places or any((ROOT / path).is_relative_to(one) for one in places)
+    places = [Path(name).resolve() for name in chosen]
+    return not places or any((ROOT / path).is_relative_to(place) for place in places)
 
 
 def _show_scores(scores: dict[str, Counter[str]]) -> None:

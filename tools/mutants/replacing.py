@@ -23,9 +23,9 @@ class Functions:
         assert module.__file__ is not None
         self._path = module.__file__
         self._functions: dict[Place, list[FunctionType]] = {}
-        for one in gc.get_objects():
-            if isinstance(one, FunctionType) and one.__code__.co_filename == self._path:
-                self._functions.setdefault(_place_of(one.__code__), []).append(one)
+        for item in gc.get_objects():
+            if isinstance(item, FunctionType) and item.__code__.co_filename == self._path:
+                self._functions.setdefault(_place_of(item.__code__), []).append(item)
 
     def replace(self, source: str, first_line: int) -> bool:
         """

@@ -66,8 +66,8 @@ def run_mutants(
         return
     limit_s = _PATIENCE * unchanged.wall_s + _PATIENCE_S
     # In what defines functions, anything may have been made of a constant: it is imported anew.
-    in_functions = [one for one in mutants if one.function_line]
-    others = [one for one in mutants if not one.function_line]
+    in_functions = [mutant for mutant in mutants if mutant.function_line]
+    others = [mutant for mutant in mutants if not mutant.function_line]
     receiver, sender = FORK.Pipe(duplex=False)
     with tempfile.TemporaryDirectory(prefix='mutants_') as folder:
         arguments = (sender, subject, in_functions, jobs, limit_s, end_s, Path(folder))

@@ -49,7 +49,7 @@ class _Finder(ast.NodeVisitor):
         self.visit_defaults(node)
         self._names.append(node.name)
         outer_line = self._function_line
-        first = min([node.lineno, *(one.lineno for one in node.decorator_list)])
+        first = min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
         self._function_line = outer_line or first
         for statement in node.body:
             self.visit(statement)

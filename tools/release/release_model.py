@@ -29,7 +29,7 @@ def train(experiment_path: Path, overrides: Sequence[str]) -> str:
     :return: the run folder
     """
     command = ['train', '--experiment_path', str(experiment_path), *overrides]
-    root = dict(one.partition('=')[::2] for one in overrides)['run.root']
+    root = dict(override.partition('=')[::2] for override in overrides)['run.root']
     path = Path(root, json.loads(call([*command, '--dry_run', '--json']))['run'])
     if not path.exists():
         return call(command)

@@ -47,9 +47,9 @@ def pixel_overlap(box_a: tuple, box_b: tuple) -> float:
 def best_object(box: tuple, objects: list, wanted) -> tuple:
     """Return overlap and index of the first object that is wanted and overlaps most."""
     best, best_overlap = None, -math.inf
-    for index, one in enumerate(objects):
-        overlap = pixel_overlap(box, one[0])
-        if wanted(one) and overlap > best_overlap:
+    for index, candidate in enumerate(objects):
+        overlap = pixel_overlap(box, candidate[0])
+        if wanted(candidate) and overlap > best_overlap:
             best, best_overlap = index, overlap
     return best_overlap, best
 
@@ -67,11 +67,11 @@ def mark(images: list, class_id: int, iou_threshold: float) -> list:
         for position, (box, its_class, score) in enumerate(detections)
         if its_class == class_id
     ]
-    ranked.sort(key=lambda one: -one[0])
+    ranked.sort(key=lambda row: -row[0])
     taken, marked = set(), []
     for score, image, position, box in ranked:
         objects = images[image][0]
-        overlap, best = best_object(box, objects, lambda one: one[1] == class_id)
+        overlap, best = best_object(box, objects, lambda candidate: candidate[1] == class_id)
         if best is None or overlap < iou_threshold:
             marked.append((score, 'nothing', image, position, None))
         elif objects[best][2]:
@@ -96,11 +96,11 @@ def integrate(marks: list, num_objects: int, interpolation: str) -> float:
         return math.nan
     hits = misses = 0
     recall, precision = [], []
-    for one in marks:
-        if one == 'ignored':
+    for verdict in marks:
+        if verdict == 'ignored':
             continue
-        hits += one == 'hit'
-        misses += one != 'hit'
+        hits += verdict == 'hit'
+        misses += verdict != 'hit'
         recall.append(hits / num_objects)
         precision.append(hits / (hits + misses))
     if interpolation == '11point':
@@ -116,7 +116,7 @@ def integrate(marks: list, num_objects: int, interpolation: str) -> float:
 
 
 def voc_ap(images: list, class_id: int, iou_threshold: float, interpolation: str) -> float:
-    marks = [one[1] for one in mark(images, class_id, iou_threshold)]
+    marks = [marked[1] for marked in mark(images, class_id, iou_threshold)]
     return integrate(marks, count_objects(images, class_id), interpolation)
 
 
@@ -132,9 +132,9 @@ def mean_ap(images: list, iou_threshold: float, interpolation: str) -> float:
 def judge_all(images: list, iou_threshold: float) -> dict:
     """Return (image, detection) -> (mark, object)."""
     return {
-        (image, position): (one, best)
+        (image, position): (verdict, best)
         for class_id in range(1, NUM_CLASSES + 1)
-        for _, one, image, position, best in mark(images, class_id, iou_threshold)
+        for _, verdict, image, position, best in mark(images, class_id, iou_threshold)
     }
 
 
@@ -143,10 +143,10 @@ def sort_errors(images: list, iou_threshold: float) -> dict:
     marks = judge_all(images, iou_threshold)
     kinds = {k: [] for k in ('classification', 'localization', 'both', 'duplicate', 'background')}
     covered = set()
-    for (image, position), (one, best) in marks.items():
-        if one == 'hit':
+    for (image, position), (verdict, best) in marks.items():
+        if verdict == 'hit':
             covered.add((image, best))
-        if one in ('hit', 'ignored'):
+        if verdict in ('hit', 'ignored'):
             continue
         objects, detections = images[image]
         box, class_id, _ = detections[position]
@@ -158,7 +158,7 @@ def sort_errors(images: list, iou_threshold: float) -> dict:
         elif other_iou >= iou_threshold:
             kinds['classification'].append((image, position, other))
             covered.add((image, other))
-        elif one == 'second':
+        elif verdict == 'second':
             kinds['duplicate'].append((image, position, own))
         elif other_iou >= BACKGROUND_IOU:
             kinds['both'].append((image, position, other))
@@ -167,8 +167,8 @@ def sort_errors(images: list, iou_threshold: float) -> dict:
     missed = [
         (image, index)
         for image, (objects, _) in enumerate(images)
-        for index, one in enumerate(objects)
-        if not one[2] and (image, index) not in covered
+        for index, candidate in enumerate(objects)
+        if not candidate[2] and (image, index) not in covered
     ]
     return kinds | {'missed': missed}
 
@@ -186,8 +186,8 @@ def mend(images: list, kind: str, errors: list, iou_threshold: float) -> list:
         ]
     moved = [(list(objects), list(detections)) for objects, detections in images]
     meeting = {}
-    for (image, position), (one, best) in judge_all(images, iou_threshold).items():
-        if one == 'hit':
+    for (image, position), (verdict, best) in judge_all(images, iou_threshold).items():
+        if verdict == 'hit':
             meeting.setdefault((image, best), []).append(position)
     hits = {key: list(positions) for key, positions in meeting.items()}
     for image, position, best in errors:
@@ -221,7 +221,7 @@ def mean_gain(before: list, after: list, iou_threshold: float, interpolation: st
 
 def remove_detections(images: list, gone: set) -> list:
     return [
-        (objects, [one for p, one in enumerate(detections) if (image, p) not in gone])
+        (objects, [detection for p, detection in enumerate(detections) if (image, p) not in gone])
         for image, (objects, detections) in enumerate(images)
     ]
 
@@ -234,13 +234,13 @@ def confusion(images: list, iou_threshold: float, score_threshold: float) -> lis
     counts = [[0] * (NUM_CLASSES + 1) for _ in range(NUM_CLASSES + 1)]
     marks = judge_all(images, iou_threshold)
     for image, (objects, detections) in enumerate(images):
-        free = {k for k, one in enumerate(objects) if not one[2]}
+        free = {k for k, candidate in enumerate(objects) if not candidate[2]}
         left = []
         for position, (box, class_id, score) in enumerate(detections):
-            one, best = marks[image, position]
-            if score < score_threshold or one == 'ignored':
+            verdict, best = marks[image, position]
+            if score < score_threshold or verdict == 'ignored':
                 continue
-            if one == 'hit':
+            if verdict == 'hit':
                 counts[class_id][class_id] += 1
                 free.remove(best)
             else:
@@ -270,8 +270,8 @@ def ap_of_size(
         for objects, detections in images
     ]
     marks = [
-        'ignored' if one != 'hit' and is_other(images[image][1][position][0]) else one
-        for _, one, image, position, _ in mark(seen, class_id, iou_threshold)
+        'ignored' if verdict != 'hit' and is_other(images[image][1][position][0]) else verdict
+        for _, verdict, image, position, _ in mark(seen, class_id, iou_threshold)
     ]
     return integrate(marks, count_objects(seen, class_id), interpolation)
 
@@ -279,12 +279,12 @@ def ap_of_size(
 def calibration(images: list, iou_threshold: float, num_bins: int) -> list:
     """Return (detections, sum of scores, hits) of each bin of scores."""
     bins = [[0, 0.0, 0] for _ in range(num_bins)]
-    for (image, position), (one, _) in judge_all(images, iou_threshold).items():
-        if one == 'ignored':
+    for (image, position), (verdict, _) in judge_all(images, iou_threshold).items():
+        if verdict == 'ignored':
             continue
         score = images[image][1][position][2]
         place = min(int(score * num_bins), num_bins - 1)
         bins[place][0] += 1
         bins[place][1] += score
-        bins[place][2] += one == 'hit'
+        bins[place][2] += verdict == 'hit'
     return bins

@@ -147,7 +147,7 @@ def test_the_worst_image_has_its_boxes(analysis):
 def test_a_class_has_its_name_counts_and_curve(analysis):
     cat, dog, _ = analysis.classes
 
-    assert [one.label for one in analysis.classes] == list(LABELS)
+    assert [of_class.label for of_class in analysis.classes] == list(LABELS)
     assert (cat.num_objects, cat.num_difficult, cat.num_detections) == (3, 1, 5)
     np.testing.assert_allclose(cat.curve.recall, [1 / 3, 1 / 3, 2 / 3, 2 / 3])
     np.testing.assert_allclose(cat.curve.f1, [0.5, 0.4, 2 / 3, 4 / 7])

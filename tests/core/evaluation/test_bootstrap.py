@@ -46,7 +46,7 @@ def test_the_interval_equals_scoring_copies_of_the_drawn_images(interpolation):
     num_resamples, seed = 40, 3
     for found, truths in random_data_sets(10, seed=10):
         found = [distinct_scores(found, seed=k) for k in range(2)]
-        first, second = (matched(one, truths) for one in found)
+        first, second = (matched(detections, truths) for detections in found)
         result = compare(
             first,
             second,
@@ -61,14 +61,14 @@ def test_the_interval_equals_scoring_copies_of_the_drawn_images(interpolation):
             drawn = rng.integers(len(truths), size=len(truths))
             scores = [
                 reference.mean_ap(
-                    [reference.to_images(one, truths)[k] for k in drawn], 0.5, interpolation
+                    [reference.to_images(detections, truths)[k] for k in drawn], 0.5, interpolation
                 )
-                for one in found
+                for detections in found
             ]
             differences.append(scores[1] - scores[0])
         expected = np.nanquantile(differences, [0.1, 0.9])
         np.testing.assert_allclose([result.low, result.high], expected, rtol=0, atol=1e-12)
-        images = [reference.to_images(one, truths) for one in found]
+        images = [reference.to_images(detections, truths) for detections in found]
         assert result.first == pytest.approx(reference.mean_ap(images[0], 0.5, interpolation))
         assert result.second == pytest.approx(reference.mean_ap(images[1], 0.5, interpolation))
 

@@ -38,15 +38,17 @@ def write_json(path, found, truths):
     ]
     results = [
         row | {'score': score}
-        for image_id, one in found.items()
+        for image_id, detections in found.items()
         for row, score in zip(
-            rows(one.boxes_xyxy, one.class_ids, image_id), one.scores.tolist(), strict=True
+            rows(detections.boxes_xyxy, detections.class_ids, image_id),
+            detections.scores.tolist(),
+            strict=True,
         )
     ]
     tree = {
         'images': [{'id': number} for number in numbers.values()],
         'categories': [{'id': k, 'name': label} for k, label in enumerate(LABELS, start=1)],
-        'annotations': [one | {'id': 1 + k} for k, one in enumerate(objects)],
+        'annotations': [annotation | {'id': 1 + k} for k, annotation in enumerate(objects)],
     }
     (path / 'truths.json').write_text(json.dumps(tree))
     (path / 'found.json').write_text(json.dumps(results))

@@ -53,7 +53,7 @@ def test_openvino_passes(parity):
 
 def change(model, name, values):
     """Replace a constant of a model by what a function makes of it."""
-    constant = next(one for one in model.graph.initializer if one.name == name)
+    constant = next(tensor for tensor in model.graph.initializer if tensor.name == name)
     changed = numpy_helper.from_array(values(numpy_helper.to_array(constant)), name)
     constant.CopyFrom(changed)
 

@@ -51,12 +51,12 @@ addEventListener('load', () => {
 @pytest.fixture(scope='module')
 def analysis():
     for found, truths in random_data_sets(50, seed=4):
-        present = {int(one) for truth in truths.values() for one in truth.class_ids}
+        present = {int(class_id) for truth in truths.values() for class_id in truth.class_ids}
         if present == {1, 2} and len(found) > 2:
             break
     named = {
-        image_id: replace(one, labels=[LABELS[index - 1] for index in one.class_ids])
-        for image_id, one in found.items()
+        image_id: replace(detections, labels=[LABELS[index - 1] for index in detections.class_ids])
+        for image_id, detections in found.items()
     }
     return analyse(named, truths, labels=LABELS)
 
@@ -97,9 +97,9 @@ def seen(page, comparison, tmp_path_factory):
     if chromium is None:
         pytest.skip('Chromium is not installed (apt install chromium)')
     frames = ''.join(
-        f'<iframe style="width: {width}px; height: 900px; border: 0" srcdoc="{html.escape(one)}">'
+        f'<iframe style="width: {width}px; height: 900px; border: 0" srcdoc="{html.escape(text)}">'
         f'</iframe>'
-        for one in (page, render_comparison(comparison))
+        for text in (page, render_comparison(comparison))
         for width in WIDTHS_PX
     )
     folder = tmp_path_factory.mktemp('chromium')
@@ -121,12 +121,12 @@ def seen(page, comparison, tmp_path_factory):
 
 
 def test_a_browser_loads_every_picture(seen, page):
-    assert [one['broken'] for one in seen] == [0] * 4
-    assert [one['images'] for one in seen] == [page.count('<img')] * 2 + [0, 0]
+    assert [frame['broken'] for frame in seen] == [0] * 4
+    assert [frame['images'] for frame in seen] == [page.count('<img')] * 2 + [0, 0]
 
 
 def test_nothing_overflows_on_a_laptop_or_a_telephone(seen):
-    assert [(one['overflow'], one['wide']) for one in seen] == [(0, [])] * 4
+    assert [(frame['overflow'], frame['wide']) for frame in seen] == [(0, [])] * 4
 
 
 def test_the_page_asks_no_network(page):
@@ -185,11 +185,11 @@ def test_another_file_is_refused_by_name(tmp_path, text, message):
 
 
 def test_thinned_curves_keep_their_ends(analysis, result):
-    for one, curve in zip(analysis.classes, result.curves, strict=True):
-        assert len(curve.scores) <= len(one.curve.scores)
-        if len(one.curve.scores):
-            assert curve.recall[-1] == pytest.approx(one.curve.recall[-1], abs=1e-5)
-            assert curve.scores[0] == pytest.approx(one.curve.scores[0], abs=1e-5)
+    for of_class, curve in zip(analysis.classes, result.curves, strict=True):
+        assert len(curve.scores) <= len(of_class.curve.scores)
+        if len(of_class.curve.scores):
+            assert curve.recall[-1] == pytest.approx(of_class.curve.recall[-1], abs=1e-5)
+            assert curve.scores[0] == pytest.approx(of_class.curve.scores[0], abs=1e-5)
 
 
 def test_the_matrix_shows_every_count_once(result):
@@ -200,9 +200,10 @@ def test_the_matrix_shows_every_count_once(result):
 
 def test_the_summary_names_the_weakest_class_and_the_largest_loss(result):
     by_class = [
-        replace(one, ap=ap) for one, ap in zip(result.by_class, (0.9, 0.2, None), strict=True)
+        replace(of_class, ap=ap)
+        for of_class, ap in zip(result.by_class, (0.9, 0.2, None), strict=True)
     ]
-    errors = [replace(one, ap_lost=0.1 * i) for i, one in enumerate(result.errors)]
+    errors = [replace(error, ap_lost=0.1 * i) for i, error in enumerate(result.errors)]
     sentences = summarize(replace(result, by_class=tuple(by_class), errors=tuple(errors)))
 
     assert sentences[0] == 'Weakest classes: dog 20.0 %, cat 90.0 %; best: cat 90.0 %.'

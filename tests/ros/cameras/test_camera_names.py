@@ -31,7 +31,7 @@ def names(node, *topics, transport='raw'):
 
 
 def test_names_follow_namespace_and_remapping_and_outputs_follow_what_was_given(node):
-    assert [(one.topic, one.prefix) for one in names(node, 'front', '/rear/image')] == [
+    assert [(camera.topic, camera.prefix) for camera in names(node, 'front', '/rear/image')] == [
         ('/cam/front', '~/front'),
         ('/rear/image', '~/rear/image'),
     ]
@@ -46,10 +46,11 @@ def test_names_are_those_that_rcl_subscribes_to_and_swapped_ones_are_swapped(nod
     ]
     found = names(node, 'left', 'right', 'front', 'jpeg', transport=transport)
     subscribed = [
-        node.create_subscription(message_type, one.given, print, 1).topic_name for one in found
+        node.create_subscription(message_type, camera.given, print, 1).topic_name
+        for camera in found
     ]
-    assert subscribed == [one.topic for one in found]
-    assert [one.removesuffix(suffix) for one in subscribed[:3]] == [
+    assert subscribed == [camera.topic for camera in found]
+    assert [topic.removesuffix(suffix) for topic in subscribed[:3]] == [
         '/robot/right',
         '/robot/left',
         '/cam/front',
@@ -60,7 +61,7 @@ def test_names_are_those_that_rcl_subscribes_to_and_swapped_ones_are_swapped(nod
         *('left', 'right', 'front', 'jpeg'),
         transport={'raw': 'compressed', 'compressed': 'raw'}[transport],
     )
-    assert [one.other_topic for one in found] == [one.topic for one in others]
+    assert [camera.other_topic for camera in found] == [camera.topic for camera in others]
 
 
 def test_a_rule_for_the_compressed_topic_goes_before_one_for_the_raw_one(node):

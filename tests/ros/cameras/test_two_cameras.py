@@ -34,8 +34,8 @@ def detector(folder):
     # As a robot's launch file gives parameters to all of its nodes.
     common = {'robot_name': 'r1', 'max_rate_hz': 0}
     command = detector_command(NAMESPACE, bundle=bundle, image_topics=[*CAMERAS], **common)
-    for one, other in (CAMERAS, CAMERAS[::-1]):
-        command += ['-r', f'{one}:={other}']
+    for given, other in (CAMERAS, CAMERAS[::-1]):
+        command += ['-r', f'{given}:={other}']
     with running(command, folder / 'log'), peer(NAMESPACE, is_reader=False) as one:
         for camera in CAMERAS:
             one.hear(f'{camera}/detections')
@@ -60,7 +60,10 @@ def test_swapped_cameras_are_answered_and_named_as_they_are_heard(detector):
         return all(any(map(labels, messages)) for messages in answers.values())
 
     detector.wait_for(arrived, 'boxes of both cameras')
-    found = {camera: {tuple(labels(one)) for one in answers[camera]} - {()} for camera in CAMERAS}
+    found = {
+        camera: {tuple(labels(message)) for message in answers[camera]} - {()}
+        for camera in CAMERAS
+    }
     # Outputs are called as was given, images come from where that is remapped to.
     assert found == {CAMERAS[0]: {('green',)}, CAMERAS[1]: {('red',)}}
     heard = [f'/{NAMESPACE}/{camera}' for camera in CAMERAS[::-1]]
@@ -134,4 +137,4 @@ def test_equal_stamps_of_two_cameras_or_of_one_are_snapshots_of_their_own(detect
     listed = (target / 'ImageSets/Main/snapshots.txt').read_text().split()
     first, second = (f'{NAMESPACE}-{name}_77000000000' for name in ('head_left', 'head-left'))
     assert listed == [first, second, f'{first}_2']
-    assert {one.stem for one in (target / 'Annotations').iterdir()} == set(listed)
+    assert {path.stem for path in (target / 'Annotations').iterdir()} == set(listed)

@@ -65,13 +65,13 @@ def test_images_are_asked_for_again_once_some_were_lost(watching, camera):
     assert watching.asked == []
     camera.note_lost(1)
     watching.watch.judge()
-    assert [one.name for one in watching.asked] == ['RELIABLE']
+    assert [policy.name for policy in watching.asked] == ['RELIABLE']
 
 
 def test_images_of_another_user_are_logged_once_and_said_each_time(watching):
     watching.offers, watching.users = [offer()], {12345}
     verdicts = [watching.watch.judge() for _ in range(3)]
-    assert all('12345' in one.message for one in verdicts)
+    assert all('12345' in verdict.message for verdict in verdicts)
     assert watching.warnings == [verdicts[0].message]
 
 
@@ -101,7 +101,7 @@ def test_an_error_is_shown_for_five_seconds(watching, camera, passed_s, level):
 )
 def test_images_that_come_by_the_other_transport_are_told(transport, others, level, words):
     name = CameraName('i', '/i', 'o', '/o', '~', transport)
-    offers = [Offer('/camera', one, '', '') for one in others]
+    offers = [Offer('/camera', message_type, '', '') for message_type in others]
     verdict = camera_watch.judge_silence(name, [], others=offers)
     assert (verdict.level, words in verdict.message) == (level, True)
 

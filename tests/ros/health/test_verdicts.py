@@ -29,7 +29,7 @@ def offer(name, *, is_reliable):
 def test_reliability_is_asked_for_where_all_offer_it_and_images_were_lost(
     are_reliable, is_lossy, chosen
 ):
-    offers = [offer('/camera', is_reliable=one) for one in are_reliable]
+    offers = [offer('/camera', is_reliable=is_reliable) for is_reliable in are_reliable]
     assert choose_reliability(offers, is_lossy=is_lossy) == chosen
 
 

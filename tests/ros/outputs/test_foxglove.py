@@ -77,7 +77,7 @@ def test_a_box_is_a_closed_line_with_a_text_at_the_stamp_of_the_image(store):
     again = store.deserialize_cdr(store.serialize_cdr(message, name), name)
     (line,), (text,) = again.points, again.texts
     assert (line.type, line.timestamp, text.timestamp) == (2, time, time)
-    assert [(one.x, one.y) for one in line.points] == [(1, 2), (30, 2), (30, 40), (1, 40)]
+    assert [(point.x, point.y) for point in line.points] == [(1, 2), (30, 2), (30, 40), (1, 40)]
     assert (text.text, text.position.x, text.position.y) == ('cat 0.88', 1.0, 2.0)
 
 

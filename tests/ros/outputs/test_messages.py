@@ -30,12 +30,13 @@ def test_boxes_scores_and_labels_survive_serialization(found):
     message = to_detection_array(found, HEADER, 'label')
     message = deserialize_message(serialize_message(message), Detection2DArray)
     assert len(message.detections) == len(found)
-    for index, one in enumerate(message.detections):
-        center, size_wh = one.bbox.center.position, (one.bbox.size_x, one.bbox.size_y)
+    for index, detection in enumerate(message.detections):
+        box = detection.bbox
+        center, size_wh = box.center.position, (box.size_x, box.size_y)
         x1, y1, x2, y2 = found.boxes_xyxy[index].astype(float)
         assert (center.x, center.y) == ((x1 + x2) / 2, (y1 + y2) / 2)
         assert size_wh == (x2 - x1, y2 - y1)
-        (result,) = one.results
+        (result,) = detection.results
         assert result.hypothesis.score == found.scores[index]
         assert result.hypothesis.class_id == found.labels[index]
 
@@ -44,7 +45,7 @@ def test_boxes_scores_and_labels_survive_serialization(found):
 def test_every_header_is_that_of_the_image(found):
     message = to_detection_array(found, HEADER, 'label')
     assert message.header == HEADER
-    assert all(one.header == HEADER for one in message.detections)
+    assert all(detection.header == HEADER for detection in message.detections)
 
 
 def test_class_id_is_the_number_in_format_index():
@@ -64,7 +65,7 @@ def test_no_detections_are_an_empty_message():
 
 def test_label_info_counts_from_1():
     message = to_label_info(('cat', 'dog'), np.float32(0.25), HEADER)
-    assert [(one.class_id, one.class_name) for one in message.class_map] == [
+    assert [(entry.class_id, entry.class_name) for entry in message.class_map] == [
         (1, 'cat'),
         (2, 'dog'),
     ]

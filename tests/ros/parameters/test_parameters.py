@@ -99,8 +99,8 @@ def test_a_choice_that_there_is_not_is_told_and_leaves_the_rest_to_be_checked(de
 
 def test_only_the_newest_frame_waits_unless_frames_wait_in_order():
     assert [
-        StaticSettings(drop_policy=one, queue_size=7).capacity
-        for one in ('newest', 'max_age', 'keep_all')
+        StaticSettings(drop_policy=policy, queue_size=7).capacity
+        for policy in ('newest', 'max_age', 'keep_all')
     ] == [1, 7, 7]
 
 
@@ -234,7 +234,8 @@ def test_parameters_of_others_have_no_choices():
 def test_a_folder_is_relative_absolute_or_below_a_home(monkeypatch):
     monkeypatch.setenv('HOME', '/home/me')
     assert parameters.bundle_path('a') == Path.cwd() / 'a'
-    assert [str(parameters.folder_path(one)) for one in ('/a', '~/a')] == ['/a', '/home/me/a']
+    folders = [str(parameters.folder_path(path)) for path in ('/a', '~/a')]
+    assert folders == ['/a', '/home/me/a']
     with pytest.raises(ConfigError, match='~nobody-9/a: there is no such home'):
         parameters.folder_path('~nobody-9/a')
 

@@ -91,7 +91,9 @@ class FakeNode:
 
     def get_parameters_by_prefix(self, prefix):
         assert prefix == 'qos_overrides'
-        return dict.fromkeys(f'/node/detections.publisher.{one}' for one in PUBLISHER_POLICIES)
+        return dict.fromkeys(
+            f'/node/detections.publisher.{policy}' for policy in PUBLISHER_POLICIES
+        )
 
     def get_logger(self):
         return SimpleNamespace(warning=self.warnings.append)
@@ -112,15 +114,15 @@ class FakeNode:
 def test_an_override_is_compared_with_the_topics_and_policies_that_there_are(name, warning, fault):
     node = FakeNode(name)
     faults = QosOverrides(node).check_topics(['/image'])
-    assert [warning in one for one in node.warnings] == [True] * bool(warning)
-    assert [fault in one for one in faults] == [True] * bool(fault)
+    assert [warning in told for told in node.warnings] == [True] * bool(warning)
+    assert [fault in told for told in faults] == [True] * bool(fault)
 
 
 def test_each_override_is_compared():
     names = ('/clock.subscription.depth', '/image.subscription.reliability', '/x', '/y')
     node = FakeNode(*names)
     assert QosOverrides(node).check_topics(['/image']) == []
-    assert [one.partition(':')[0] for one in node.warnings] == [
+    assert [warning.partition(':')[0] for warning in node.warnings] == [
         'parameter qos_overrides./x',
         'parameter qos_overrides./y',
     ]

@@ -181,7 +181,7 @@ def test_a_thousand_requests_at_once_are_all_answered(node):
         )
         node.wait_for(client.service_is_ready, name)
         futures += [client.call_async(request) for _ in range(500)]
-    node.wait_for(lambda: all(one.done() for one in futures), 'a thousand answers')
+    node.wait_for(lambda: all(future.done() for future in futures), 'a thousand answers')
     assert len(node.ask(plain_image(red=255)).detections) == 1
 
 
@@ -248,7 +248,7 @@ def test_the_first_signal_ends_a_node_whose_request_loads_for_ever(bundle, tmp_p
 
 def children(process):
     """Look for the processes whose parent it is."""
-    pids = [int(one.name) for one in Path('/proc').glob('[0-9]*')]
+    pids = [int(path.name) for path in Path('/proc').glob('[0-9]*')]
     return [pid for pid in pids if parent_of(pid) == process.pid]
 
 

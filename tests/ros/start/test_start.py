@@ -214,7 +214,7 @@ def test_the_parameters_of_the_jetson_are_known(tmp_path):
 
 
 def children_of(pid):
-    return [int(one) for one in Path(f'/proc/{pid}/task/{pid}/children').read_text().split()]
+    return [int(word) for word in Path(f'/proc/{pid}/task/{pid}/children').read_text().split()]
 
 
 def profile_of_child(pid):

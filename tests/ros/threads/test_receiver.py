@@ -64,8 +64,8 @@ def answers(node, context, trigger):
     executor = SingleThreadedExecutor(context=context)
     listener, heard = rclpy.create_node('listener', context=context), []
     listener.create_subscription(Detection2DArray, 'ssd_detector/detections', heard.append, 10)
-    for one in (node, listener):
-        executor.add_node(one)
+    for participant in (node, listener):
+        executor.add_node(participant)
 
     def spin():
         trigger()
@@ -137,7 +137,7 @@ def test_an_exception_of_a_callback_is_told_and_ends_the_thread(context, camera)
     node, subscription = listening(context, lambda _: fail(ZeroDivisionError('of a test')))
     taking = receiver.Receiver(context, [subscription], on_failure=failures.append)
     send_until_it_ends(camera, taking._thread)
-    assert [type(one) for one in failures] == [ZeroDivisionError]
+    assert [type(failure) for failure in failures] == [ZeroDivisionError]
     taking.stop()
     node.destroy_node()
 

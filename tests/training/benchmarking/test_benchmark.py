@@ -127,5 +127,5 @@ def test_one_that_fails_does_not_end_the_others():
         np.zeros((1, 2, 2, 3), np.float32),
     )
 
-    assert [one.runtime for one, _ in ready] == ['b']
+    assert [opened.runtime for opened, _ in ready] == ['b']
     assert list(absent.values()) == ['first line second']

@@ -161,7 +161,7 @@ def test_a_task_starts_the_worker_of_the_queue_on_a_spot_machine(monkeypatch, ca
     assert 'DATA_ROOT' not in task['envs'] and 'file_mounts' not in task
     words = task['run'].replace('\\\n', ' ').split()
     assert words[-3:] == ['registry.example/ssd_training:1', 'ssd_training.ledger', 'run']
-    assert [words[i + 1] for i, one in enumerate(words) if one == '--env'] == list(task['envs'])
+    assert [words[i + 1] for i, word in enumerate(words) if word == '--env'] == list(task['envs'])
 
 
 def test_a_task_is_recovered_when_it_was_interrupted_and_not_when_experiments_failed(capsys):
@@ -201,4 +201,5 @@ def test_skypilot_itself_takes_the_task(tmp_path, capsys, monkeypatch):
     path = tmp_path / 'task.yaml'
     path.write_text(yaml.safe_dump(task_of(capsys, '--table_name', 'ledger')))
     resources = sky.Task.from_yaml(str(path)).resources
-    assert [one.job_recovery['recover_on_exit_codes'] for one in resources] == [[143]] * 3
+    codes = [resource.job_recovery['recover_on_exit_codes'] for resource in resources]
+    assert codes == [[143]] * 3

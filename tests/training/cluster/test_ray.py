@@ -76,7 +76,8 @@ def trainings():
         except OSError:
             continue
         if 'ssd_training.train' in words or 'ssd_training.ledger' in words:
-            name = dict(one.partition('=')[::2] for one in variables).get('SSD_WORKER_NAME', '')
+            environment = dict(variable.partition('=')[::2] for variable in variables)
+            name = environment.get('SSD_WORKER_NAME', '')
             if name.startswith('ray-'):
                 found.setdefault(name, []).append(int(path.name))
     return found
@@ -89,8 +90,8 @@ def test_the_queue_is_worked_on_by_all_nodes(cluster, tmp_path):
     with command(cluster, 'queue', '--workers', '2', '--ledger', str(path)) as process:
         assert process.wait(900) == 0
     entries = entries_in(path)
-    assert [one['status'] for one in entries] == ['success'] * 2
-    assert len({one['experiment_id'] + one['fingerprint'] for one in entries}) == 2
+    assert [entry['status'] for entry in entries] == ['success'] * 2
+    assert len({entry['experiment_id'] + entry['fingerprint'] for entry in entries}) == 2
 
 
 def test_an_experiment_of_a_node_that_is_lost_goes_on_elsewhere_from_its_last_upload(
@@ -104,7 +105,7 @@ def test_an_experiment_of_a_node_that_is_lost_goes_on_elsewhere_from_its_last_up
                 pytest.fail(f'ended with {process.wait(1)}')
         (name,) = trainings()
         start = name.removeprefix('ray-')
-        node = next(one for one in cluster.worker_nodes if one.node_id.startswith(start))
+        node = next(node for node in cluster.worker_nodes if node.node_id.startswith(start))
         number = int(node._ray_params.env_vars['RUNS_ROOT'][-1])
         # As when its machine loses power: nothing of it can save or say a word.
         lost = trainings()[name]
@@ -138,7 +139,7 @@ def test_a_signal_has_the_trainings_save_and_give_their_experiments_back(
 
 def names_in(bucket, prefix):
     found = bucket.list_objects_v2(Bucket='checkpoints', Prefix=f'{prefix}/')
-    return [one['Key'] for one in found.get('Contents', [])]
+    return [stored['Key'] for stored in found.get('Contents', [])]
 
 
 def test_one_training_runs_on_two_nodes(cluster, tmp_path):

@@ -108,7 +108,9 @@ def test_a_box_that_is_no_number_is_never_learnt(at, tmp_path):
     root = write_coco(tmp_path, annotations=[annotate(0, 3, box)])
     with pytest.raises(DataError, match='degenerate box'):
         read(root)
-    assert not any(len(one.ground_truths.class_ids) for one in read(root, invalid_boxes='repair'))
+    assert not any(
+        len(record.ground_truths.class_ids) for record in read(root, invalid_boxes='repair')
+    )
 
 
 @pytest.mark.parametrize('attributes', [None, [], {'rotation': None}, {'rotation': 180.0}, {}])

@@ -138,7 +138,7 @@ def test_contrast_and_saturation_take_every_factor_alike(key, spread):
 
     images = draw(lambda seed: distort_colors(image_of(image), settings, seed).image_rgb)
 
-    factors = [spread(one[0, 0]) / spread(image[0, 0]) for one in images]
+    factors = [spread(drawn[0, 0]) / spread(image[0, 0]) for drawn in images]
     assert_uniform(factors, 0.5, 1.5)
 
 
@@ -204,7 +204,7 @@ def test_the_parts_of_a_mosaic_are_zoomed_each_in_its_own_way(mosaics):
     ratios = np.log(sizes[..., 0] * sizes[..., 1])
     # Not nought: where the four meet makes some larger and others smaller.
     assert np.corrcoef(ratios.T)[~np.eye(4, dtype=bool)].max() < 0.5
-    assert np.mean([len(set(np.round(one, 3))) for one in ratios]) > 3.5
+    assert np.mean([len(set(np.round(of_mosaic, 3))) for of_mosaic in ratios]) > 3.5
 
 
 def test_a_mosaic_meets_anywhere_in_its_range_in_x_and_y():

@@ -125,8 +125,8 @@ def prepared(sandbox):
 
 
 def test_good_data_sets_keep_the_rule_and_are_read(checked, prepared):
-    assert [checked(one) for one in (voc(), coco())] == ['', '']
-    assert [prepared(one) for one in (voc(), yolo(), cvat())] == ['', '', '']
+    assert [checked(files) for files in (voc(), coco())] == ['', '']
+    assert [prepared(files) for files in (voc(), yolo(), cvat())] == ['', '', '']
 
 
 @fuzzed
@@ -164,7 +164,7 @@ def test_any_columns_of_yolo(prepared, lines):
 @fuzzed
 @given(st.sampled_from([voc, cvat]), words, numbers | words)
 def test_any_text_in_xml(checked, prepared, make, label, xmin):
-    label, xmin = (one.encode('utf-8', 'replace').decode() for one in (label, xmin))
+    label, xmin = (text.encode('utf-8', 'replace').decode() for text in (label, xmin))
     files = make(label=label, xmin=xmin)
     prepared(files)
     if make is voc:

@@ -14,12 +14,14 @@ def generate(split='train', num_images=12, seed=0, labels=SHAPES):
 def test_equal_seeds_give_equal_images_and_objects_and_others_do_not():
     first, second, other = generate(), generate(), generate(seed=1)
 
-    for one, same in zip(first, second, strict=True):
-        np.testing.assert_array_equal(one.load_image(), same.load_image())
-        np.testing.assert_array_equal(one.ground_truths.boxes_xyxy, same.ground_truths.boxes_xyxy)
+    for record, same in zip(first, second, strict=True):
+        np.testing.assert_array_equal(record.load_image(), same.load_image())
+        np.testing.assert_array_equal(
+            record.ground_truths.boxes_xyxy, same.ground_truths.boxes_xyxy
+        )
     assert any(
-        not np.array_equal(one.load_image(), different.load_image())
-        for one, different in zip(first, other, strict=True)
+        not np.array_equal(record.load_image(), different.load_image())
+        for record, different in zip(first, other, strict=True)
     )
 
 
@@ -34,8 +36,8 @@ def test_no_image_is_in_both_splits_not_even_under_another_name():
 def test_more_images_begin_with_those_of_fewer():
     few, many = generate(num_images=3), generate(num_images=6)
 
-    for one, same in zip(few, many[:3], strict=True):
-        np.testing.assert_array_equal(one.load_image(), same.load_image())
+    for record, same in zip(few, many[:3], strict=True):
+        np.testing.assert_array_equal(record.load_image(), same.load_image())
 
 
 @pytest.mark.parametrize('label', SHAPES)

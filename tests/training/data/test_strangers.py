@@ -100,9 +100,9 @@ def check(load, root, *overrides):
 def test_what_is_no_file_of_a_picture_is_a_finding(load, voc, name, change, words):
     change(voc / name)
     allowed = check(load, voc, 'data.files_outside_root=allow')
-    assert any(name in one and words in one for one in allowed)
+    assert any(name in finding and words in finding for finding in allowed)
     # The device lies outside.
-    assert any(name in one for one in check(load, voc))
+    assert any(name in finding for finding in check(load, voc))
 
 
 @any_odd
@@ -142,12 +142,12 @@ def test_what_is_no_file_is_left_out_when_a_folder_is_prepared(
     out = tmp_path / 'out'
     assert main(['prepare', str(root), '--layout', 'yolo', '--out', str(out)]) == 0
     findings = json.loads((out / 'findings.json').read_text())['findings']
-    said = [one['text'] for one in findings if name in one['place']]
+    said = [finding['text'] for finding in findings if name in finding['place']]
     if change is be_device:
         assert said == [f'is a link that leads out of {root}; left out; {TAKES_ALL}']
     else:
         # Files of other layouts are not what this folder is about.
-        assert any(words in one for one in said) == (not name.startswith('more'))
+        assert any(words in text for text in said) == (not name.startswith('more'))
 
 
 @any_odd
@@ -190,12 +190,12 @@ def test_a_side_of_4000_digits_is_no_annotation(load, voc):
     xml = (voc / 'Annotations/b.xml').read_text()
     for digits, words in (('9' * 4000, "<width> is '9999"), ('9' * 9, 'at most 1000000')):
         (voc / 'Annotations/b.xml').write_text(xml.replace('>120<', f'>{digits}<'))
-        assert any(words in one for one in check(load, voc))
+        assert any(words in finding for finding in check(load, voc))
 
 
 def test_a_picture_that_claims_more_than_the_key_allows_is_not_decoded(load, voc):
     words = 'claims 120x90 pixels; expected at most 10799'
-    assert any(words in one for one in check(load, voc, 'data.max_image_pixels=10799'))
+    assert any(words in finding for finding in check(load, voc, 'data.max_image_pixels=10799'))
     assert check(load, voc, 'data.max_image_pixels=10800') == check(load, voc)
 
 
@@ -226,16 +226,23 @@ def secret(tmp_path):
 
 
 def read_names(load, root, *overrides):
-    return [one.image.name for one in read_split(settings_of(load, root, *overrides), 'train')]
+    return [
+        record.image.name for record in read_split(settings_of(load, root, *overrides), 'train')
+    ]
 
 
 def assert_outside(load, root, name):
     """See that neither check nor training reads the file, and that the key lets them."""
     words = ('leads out of the data set, to', 'data.files_outside_root=allow')
-    assert any(name in one and all(map(one.__contains__, words)) for one in check(load, root))
+    assert any(
+        name in finding and all(map(finding.__contains__, words)) for finding in check(load, root)
+    )
     with pytest.raises(DataError, match='leads out of the data set'):
         read_names(load, root)
-    assert any(name in one for one in read_names(load, root, 'data.files_outside_root=allow'))
+    assert any(
+        name in image_name
+        for image_name in read_names(load, root, 'data.files_outside_root=allow')
+    )
 
 
 def test_ids_of_voc_do_not_lead_out_of_the_data_set(load, voc, secret):
@@ -307,7 +314,7 @@ def test_prepare_leaves_out_what_links_put_elsewhere(load, tmp_path, capsys, is_
     capsys.readouterr()
     main(['check', *experiment, '--json'])
     result = json.loads(capsys.readouterr().out)
-    assert sum(one['images'] for one in result['splits'].values()) == 6
+    assert sum(split['images'] for split in result['splits'].values()) == 6
 
 
 @pytest.mark.parametrize('annotations', [True, 7, 'text', {'a': 1}])
@@ -351,7 +358,7 @@ def test_prepare_writes_names_of_strangers_harmless(coco, capsys, tmp_path, harm
 
     written = (tmp_path / 'out/findings.json').read_text()
     assert all(map(str.isprintable, (capsys.readouterr().out + written).split('\n')))
-    assert any(harmful in one['place'] for one in json.loads(written)['findings'])
+    assert any(harmful in finding['place'] for finding in json.loads(written)['findings'])
 
 
 def test_the_log_of_a_command_shows_names_of_strangers_harmless(monkeypatch, capsys):

@@ -196,8 +196,8 @@ def test_a_dynamic_batch_goes_all_the_way_and_gives_what_single_images_give(trai
         detector = Detector.from_bundle(build.bundle_path, model=name, backend='onnxruntime')
         images = [image(seed) for seed in range(3)]
         assert detector.takes_batches
-        for (boxes, scores), one in zip(detector.infer_batch(images), images, strict=True):
-            alone_boxes, alone_scores = detector.infer(one)
+        for (boxes, scores), single in zip(detector.infer_batch(images), images, strict=True):
+            alone_boxes, alone_scores = detector.infer(single)
             np.testing.assert_allclose(boxes, alone_boxes, atol=1e-5)
             np.testing.assert_allclose(scores, alone_scores, atol=1e-5)
 
@@ -264,7 +264,7 @@ def test_calibration_images_go_through_the_cores_own_preprocessing(built, traine
 
     calibration = calibrate(built.path / 'model.onnx', trained.config, options)
 
-    expected = [preprocess(one.load(), SIZE_PX) for one in calibration.sources]
+    expected = [preprocess(source.load(), SIZE_PX) for source in calibration.sources]
     np.testing.assert_array_equal(calibration.inputs, expected)
 
 
@@ -397,7 +397,7 @@ def raw(built, trained, tmp_path_factory):
 
 def run_raw_heads(folder):
     session = onnxruntime.InferenceSession(folder / 'model.onnx')
-    names = [one.name for one in session.get_outputs()]
+    names = [output.name for output in session.get_outputs()]
     outputs = session.run(names, {'input_image': image()})
     return dict(zip(names, outputs, strict=True))
 
@@ -541,7 +541,7 @@ def test_the_chain_scores_every_file_of_a_build(
     (tmp_path / 'status.json').write_text('{"status": "success"}')
     code = evaluate(['--chain', str(built.bundle_path), '--checkpoint', str(tmp_path), '--json'])
 
-    stages = {one['stage']: one for one in json.loads(capsys.readouterr().out)['stages']}
+    stages = {stage['stage']: stage for stage in json.loads(capsys.readouterr().out)['stages']}
     assert code == 0
     for name in ('checkpoint', 'SavedModel', 'ONNX', 'FP16', 'INT8 CPU', 'INT8 TRT'):
         assert stages[name]['metrics']['origin']['source']['kind'] == name

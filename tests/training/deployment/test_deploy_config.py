@@ -74,7 +74,9 @@ def findings_of(load, changes):
 
 @pytest.mark.parametrize('key_path', REJECTED)
 def test_a_key_that_is_none_here_says_what_to_do(load, key_path):
-    findings = [one for one in findings_of(load, {key_path: 1}) if 'no key here; ' in one]
+    findings = [
+        finding for finding in findings_of(load, {key_path: 1}) if 'no key here; ' in finding
+    ]
 
     assert any(REJECTED[key_path] in finding for finding in findings)
     assert key_path.startswith(findings[0].partition(': ')[2].partition(': no key')[0])
@@ -83,7 +85,7 @@ def test_a_key_that_is_none_here_says_what_to_do(load, key_path):
 def test_everything_wrong_is_said_at_once(load):
     findings = findings_of(load, {'engine_path': 'x', 'deploy.onnx_path': 'y', 'modell_name': 'z'})
 
-    assert ['no key here' in one for one in findings] == [True, True, False]
+    assert ['no key here' in finding for finding in findings] == [True, True, False]
     assert 'did you mean model_name?' in findings[2]
 
 

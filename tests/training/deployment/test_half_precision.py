@@ -44,7 +44,7 @@ def test_numbers_are_rounded_once_and_read_back_at_boxes_and_scores(model, built
 def test_the_file_is_half_as_large(built):
     # By its weights: of so small a network names and nodes are half the file.
     size, half = (
-        sum(numpy_helper.to_array(one).nbytes for one in onnx.load(path).graph.initializer)
+        sum(numpy_helper.to_array(tensor).nbytes for tensor in onnx.load(path).graph.initializer)
         for path in (built.path / 'model.onnx', built.path / 'model_fp16.onnx')
     )
 
@@ -74,7 +74,7 @@ def test_a_file_that_gives_other_boxes_is_refused(built):
 def test_a_weight_beyond_float16_is_named(built, tmp_path):
     model = onnx.load(built.path / 'model.onnx')
     kernel = next(node.input[1] for node in model.graph.node if node.op_type == 'Conv')
-    tensor = next(one for one in model.graph.initializer if one.name == kernel)
+    tensor = next(tensor for tensor in model.graph.initializer if tensor.name == kernel)
     array = numpy_helper.to_array(tensor).copy()
     array.flat[0] = 1e5
     tensor.CopyFrom(numpy_helper.from_array(array, kernel))

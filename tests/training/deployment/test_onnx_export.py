@@ -220,6 +220,8 @@ def test_coordinates_are_reordered_with_their_biases(tmp_path):
 
     reorder_coordinates(model, 'boxes')
 
-    arrays = {one.name: onnx.numpy_helper.to_array(one) for one in model.graph.initializer}
+    arrays = {
+        tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in model.graph.initializer
+    }
     np.testing.assert_array_equal(arrays['bias'], [1, 0, 3, 2, 5, 4, 7, 6])
     np.testing.assert_array_equal(arrays['kernel'][:, 0, 0, 0], 10 * arrays['bias'])

@@ -81,7 +81,7 @@ def test_a_bundle_is_scored_with_class_names(evaluate, bundle):
     metrics = json.loads(out)['stages'][0]['metrics']
     assert code == 0
     assert 0 <= metrics['mean_ap'] <= 1
-    assert [one['label'] for one in metrics['by_class']] == ['red', 'green', 'blue']
+    assert [of_class['label'] for of_class in metrics['by_class']] == ['red', 'green', 'blue']
     assert list(metrics['origin']['speed_ms']) == [
         'decode',
         'preprocess',
@@ -176,7 +176,7 @@ def test_int8_for_tensorrt_is_compared_with_the_float_model(bundle, tiny_config)
 
 
 def test_a_stage_after_an_absent_one_is_compared_with_the_one_before(bundle, tiny_config):
-    stages = {one.name: one for one in chain_stages(load_bundle(bundle), tiny_config)}
+    stages = {stage.name: stage for stage in chain_stages(load_bundle(bundle), tiny_config)}
 
     assert find_before(stages['ONNX'], stages, {'checkpoint'}) == 'checkpoint'
     assert find_before(stages['ONNX'], stages, {'checkpoint', 'SavedModel'}) == 'SavedModel'
@@ -216,7 +216,7 @@ def test_perfect_detections_in_a_coco_file_score_1(evaluate, perfect, tmp_path):
     assert metrics['mean_ap'] == pytest.approx(1)
     assert metrics['mean_ap_75'] == pytest.approx(1)
     assert not any(error['count'] for error in metrics['errors'])
-    assert {one['best']['f1'] for one in metrics['by_class'] if one['best']} == {1.0}
+    assert {best['f1'] for of_class in metrics['by_class'] if (best := of_class['best'])} == {1.0}
     # Nothing of the detections was left out or suppressed here.
     assert set(metrics['origin']['settings']) == {'interpolation', 'iou_threshold'}
 

@@ -110,7 +110,7 @@ def test_the_release_differs_from_its_recipe_in_data_and_length_alone():
         CONFIG_ROOT / 'experiments/exp005_release.yaml', CONFIG_ROOT, environment={}
     )
 
-    recipe, release = (flatten(dataclasses.asdict(one)) for one in (recipe, release))
+    recipe, release = (flatten(dataclasses.asdict(config)) for config in (recipe, release))
     keys = recipe.keys() | release.keys()
     differing = {key for key in keys if recipe.get(key) != release.get(key)}
     assert {key for key in differing if not key.startswith('experiment.')} == {
@@ -199,7 +199,7 @@ def test_values_on_the_command_line_are_yaml():
     ],
 )
 def test_labels_that_deploying_would_refuse_are_refused_when_they_are_read(labels, finding):
-    assert any(re.search(finding, one) for one in findings_of(f'data.labels={labels}'))
+    assert any(re.search(finding, found) for found in findings_of(f'data.labels={labels}'))
 
 
 def test_values_of_variables_are_yaml(tmp_path):

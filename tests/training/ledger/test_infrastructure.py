@@ -101,7 +101,7 @@ def test_the_table_is_the_one_that_the_ledger_makes(account, store):
     (index,) = made['GlobalSecondaryIndexes']
     block = table.one('global_secondary_index').attributes
     for part, attributes in ((made, table.attributes), (index, block)):
-        keys = [one['AttributeName'] for one in part['KeySchema']]
+        keys = [key['AttributeName'] for key in part['KeySchema']]
         assert keys == [attributes['hash_key'], attributes['range_key']]
     assert block['name'] == index['IndexName']
     assert index['Projection'] == {
@@ -109,10 +109,12 @@ def test_the_table_is_the_one_that_the_ledger_makes(account, store):
         'NonKeyAttributes': block['non_key_attributes'],
     }
     attributes = {
-        one['AttributeName']: one['AttributeType'] for one in made['AttributeDefinitions']
+        attribute['AttributeName']: attribute['AttributeType']
+        for attribute in made['AttributeDefinitions']
     }
     assert attributes == {
-        one.attributes['name']: one.attributes['type'] for one in table.all('attribute')
+        attribute.attributes['name']: attribute.attributes['type']
+        for attribute in table.all('attribute')
     }
     assert table.attributes['billing_mode'] == made['BillingModeSummary']['BillingMode']
 
@@ -156,7 +158,7 @@ def test_without_one_of_them_the_work_ends_with_a_sentence(
 ):
     import s3fs
 
-    account.be_worker(monkeypatch, [one for one in rights() if one != left_out])
+    account.be_worker(monkeypatch, [right for right in rights() if right != left_out])
     s3fs.S3FileSystem.clear_instance_cache()
     with pytest.raises((LedgerError, RunError)):
         work(store, tmp_path)

@@ -87,8 +87,8 @@ def read_attempts(logs: list[Path]) -> dict[str, list[Attempt]]:
                 current.first_step = int(found[1])
             elif current and (found := UPLOADED.search(line)):
                 current.uploaded.append(int(found[1]))
-    for one in attempts.values():
-        one.sort(key=lambda attempt: attempt.token)
+    for of_experiment in attempts.values():
+        of_experiment.sort(key=lambda attempt: attempt.token)
     return attempts
 
 

@@ -70,7 +70,7 @@ def test_behind_a_dependency_that_failed_for_good_nothing_starts(store, claims):
         return 1
 
     assert trained_by(claims, fail) == ['first']
-    assert [one.key.experiment_id for one in store.list_queue(Queue.WAITING)] == ['second']
+    assert [queued.key.experiment_id for queued in store.list_queue(Queue.WAITING)] == ['second']
 
 
 def test_the_recipe_registered_last_is_the_one_that_others_wait_for(store, claims):

@@ -66,15 +66,16 @@ def test_nothing_of_the_queue_changes_the_fingerprint():
 
 def test_experiments_are_registered_once_dependencies_first(store):
     entries = read_all(('b', 'experiment.depends_on=[a]'), ('a',))
-    assert [one.entry.experiment_id for one in register(store, entries)] == ['a', 'b']
-    assert [one.note for one in register(store, entries)] == ['unchanged', 'unchanged']
+    new, again = register(store, entries), register(store, entries)
+    assert [registered.entry.experiment_id for registered in new] == ['a', 'b']
+    assert [registered.note for registered in again] == ['unchanged', 'unchanged']
     assert len(store.list_entries()) == 2
     first, second = store.find('a')[0], store.find('b')[0]
     assert first.rank < second.rank
 
 
 def test_a_dry_run_tells_and_changes_nothing(store):
-    notes = [one.note for one in register(store, read(), dry_run=True)]
+    notes = [registered.note for registered in register(store, read(), dry_run=True)]
     assert notes == ['new']
     assert store.list_entries() == []
 

@@ -74,11 +74,11 @@ def test_queues_are_sorted_by_priority_and_then_by_registration(store):
     store.add(make_entry('again', 11, status=Status.FAILED, failed_attempts=2, priority=9))
     store.add(make_entry('over', 12, status=Status.FAILED, failed_attempts=3))
 
-    ready = [one.key.experiment_id for one in store.list_queue(Queue.READY)]
+    ready = [queued.key.experiment_id for queued in store.list_queue(Queue.READY)]
     assert ready == ['again', 'exp1', 'exp3', 'exp4', 'exp0', 'exp2']
-    assert [one.key.experiment_id for one in store.list_queue(Queue.READY, 2)] == ready[:2]
-    assert [one.depends_on for one in store.list_queue(Queue.WAITING)] == [('exp0', 'exp1')]
-    assert [one.key.experiment_id for one in store.list_queue(Queue.RUNNING)] == ['busy']
+    assert [queued.key.experiment_id for queued in store.list_queue(Queue.READY, 2)] == ready[:2]
+    assert [queued.depends_on for queued in store.list_queue(Queue.WAITING)] == [('exp0', 'exp1')]
+    assert [queued.key.experiment_id for queued in store.list_queue(Queue.RUNNING)] == ['busy']
 
 
 def test_the_recipes_of_an_experiment_are_found_the_newest_last(store):

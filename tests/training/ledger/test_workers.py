@@ -25,7 +25,7 @@ def register_some(store, count, **values):
 
 
 def count(lines, event):
-    return Counter(name for one, name, *_ in lines if one == event)
+    return Counter(name for kind, name, *_ in lines if kind == event)
 
 
 def test_of_several_workers_each_experiment_is_trained_by_one(store, location, tmp_path):

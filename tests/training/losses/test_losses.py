@@ -75,7 +75,7 @@ def test_class_losses_and_their_gradients_equal_the_slow_reference(kind, drawn, 
         return slow_class_loss(kind, [float(value) for value in row], class_id, smoothing)
 
     losses, gradients = with_gradients(fast, rows)
-    np.testing.assert_allclose(losses[0], [slow(*one) for one in drawn], rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(losses[0], [slow(*pair) for pair in drawn], rtol=1e-4, atol=1e-5)
     # Float32 against float64 differences.
     expected = [
         numeric_gradient(lambda row, class_id=class_id: slow(row, class_id), row)
@@ -108,16 +108,18 @@ def ciou_of(wanted, box):
 def test_losses_of_overlap_and_their_gradients_equal_the_slow_reference(fast, slow_of, pairs):
     # On an edge that both share there is no derivative.
     boxes = np.array([box for box, _ in pairs]) + np.array([0.013, 0.017, 0.019, 0.023])
-    wanted = np.array([one for _, one in pairs])
-    slow = [slow_of(tuple(one), box) for one, box in zip(wanted, boxes, strict=True)]
+    wanted = np.array([target for _, target in pairs])
+    slow = [slow_of(tuple(target), box) for target, box in zip(wanted, boxes, strict=True)]
 
     values, gradients = with_gradients(lambda moved: fast(moved, np.float32(wanted)), boxes)
 
-    expected = [one(box) for one, box in zip(slow, boxes, strict=True)]
+    expected = [loss_of(box) for loss_of, box in zip(slow, boxes, strict=True)]
     np.testing.assert_allclose(values, expected, rtol=1e-4, atol=1e-5)
-    for one, box, target, gradient in zip(slow, boxes, wanted, gradients, strict=True):
+    for loss_of, box, target, gradient in zip(slow, boxes, wanted, gradients, strict=True):
         if np.abs(box - target).min() > 1e-3:
-            np.testing.assert_allclose(gradient, numeric_gradient(one, box), rtol=1e-2, atol=1e-3)
+            np.testing.assert_allclose(
+                gradient, numeric_gradient(loss_of, box), rtol=1e-2, atol=1e-3
+            )
 
 
 @pytest.mark.parametrize('loss', [giou_losses, ciou_losses])

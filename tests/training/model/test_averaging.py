@@ -25,13 +25,14 @@ def networks(tiny_config):
 
 def outputs(network):
     image = np.random.default_rng(1).random((1, 96, 96, 3), np.float32)
-    return [np.asarray(one) for one in network(image, training=False)]
+    return [np.asarray(output) for output in network(image, training=False)]
 
 
 def test_folding_changes_the_variables_and_not_the_outputs(networks):
     network, twin = networks
-    norm = next(one for one in network.weights if one.name == 'gamma')
-    assert np.abs(norm - next(one for one in twin.weights if one.path == norm.path)).max() > 0.1
+    norm = next(weight for weight in network.weights if weight.name == 'gamma')
+    counterpart = next(weight for weight in twin.weights if weight.path == norm.path)
+    assert np.abs(norm - counterpart).max() > 0.1
     # float32 rounds differently by some units in the last place a layer.
     for received, expected in zip(outputs(twin), outputs(network), strict=True):
         np.testing.assert_allclose(

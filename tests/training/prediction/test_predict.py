@@ -57,7 +57,7 @@ def write_video(path, colors):
 
 
 def labels(row):
-    return [one['label'] for one in row['detections']]
+    return [detection['label'] for detection in row['detections']]
 
 
 def test_a_picture_gives_boxes_in_its_pixels_and_an_annotated_copy(predict, tmp_path):
@@ -190,7 +190,9 @@ def test_parts_are_found_with_and_without_a_length(predict, boundary):
 
 
 def test_a_part_that_is_no_picture_is_named_and_the_stream_goes_on(predict):
-    parts = [mjpeg_part(one) for one in (jpeg(RED), b'nothing', jpeg(BLUE)[:200], jpeg(BLUE))]
+    parts = [
+        mjpeg_part(content) for content in (jpeg(RED), b'nothing', jpeg(BLUE)[:200], jpeg(BLUE))
+    ]
     with mjpeg_server(parts) as url:
         code, rows, error = predict(url)
 

@@ -44,7 +44,8 @@ def test_a_name_that_is_no_text_is_left_out(source, pictures, tmp_path, capsys):
     (source / 'IMG 0000.xml').rename(source / os.fsdecode(b'\xfcbel.xml'))
     assert main(['prepare', str(source), '--out', str(tmp_path / 'out'), '--json']) == 0
     found = json.loads(capsys.readouterr().out)['findings']
-    assert sum(one['text'] == 'the name is not UTF-8: rename it; left out' for one in found) == 2
+    texts = [finding['text'] for finding in found]
+    assert texts.count('the name is not UTF-8: rename it; left out') == 2
 
 
 @pytest.mark.parametrize('layout', [labelimg, yolo])
@@ -95,13 +96,14 @@ def test_shapes_of_cvat_are_the_boxes_around_them(source, pictures):
 @pytest.mark.parametrize('layout', ['coco', 'voc'])
 def test_boxes_that_cvat_turned_are_turned_in_other_formats_too(layout, source, pictures):
     box, turned = (50, 100, 150, 120), (90, 60, 110, 160)
-    drawn = [dataclasses.replace(one, objects=[('ball', box)]) for one in pictures]
+    drawn = [dataclasses.replace(picture, objects=[('ball', box)]) for picture in pictures]
     if layout == 'coco':
         label_studio_coco(source, drawn)
         change_coco(
             source / 'result.json',
             lambda tree: [
-                one.update(attributes={'rotation': 270.0}) for one in tree['annotations']
+                annotation.update(attributes={'rotation': 270.0})
+                for annotation in tree['annotations']
             ],
         )
     else:
@@ -125,7 +127,9 @@ def test_voc_may_have_another_root(source, pictures):
 
 
 def test_masks_of_cvat_are_no_pictures(source, pictures):
-    drawn = [dataclasses.replace(one, name=f'{Path(one.name).stem}.png') for one in pictures]
+    drawn = [
+        dataclasses.replace(picture, name=f'{Path(picture.name).stem}.png') for picture in pictures
+    ]
     cvat_voc(source, drawn)
     for picture in drawn:
         picture.write(source / 'SegmentationClass')
@@ -147,7 +151,7 @@ def test_photographs_of_phones_are_to_be_converted(source, pictures):
     labelimg(source, pictures)
     (source / 'IMG 0000.jpg').rename(source / 'IMG 0000.HEIC')
     (source / 'IMG 0001.JPG').write_bytes(b'\0\0\0\x24ftypheic' + bytes(300))
-    texts = {one.place: one.text for one in prepare(source, Options()).findings}
+    texts = {finding.place: finding.text for finding in prepare(source, Options()).findings}
     assert texts[f'{source}/IMG 0000.HEIC'] == '.HEIC is not read; make it JPEG'
     assert 'it is HEIC, whatever its name: make it JPEG' in texts[f'{source}/IMG 0001.JPG']
     for path in source.iterdir():

@@ -42,22 +42,25 @@ def labelled(tmp_path, pictures):
 
 def _boxes(annotations):
     return {
-        Path(one.image.name).name.rpartition('-')[2]: sorted(
-            (found.label, tuple(round(edge) for edge in found.box_xyxy)) for found in one.objects
+        Path(annotation.image.name).name.rpartition('-')[2]: sorted(
+            (found.label, tuple(round(edge) for edge in found.box_xyxy))
+            for found in annotation.objects
         )
-        for one in annotations
+        for annotation in annotations
     }
 
 
 def _everything(prepared):
-    return [one for annotations in prepared.splits.values() for one in annotations]
+    return [annotation for annotations in prepared.splits.values() for annotation in annotations]
 
 
 @pytest.mark.parametrize('layout', LAYOUTS)
 def test_every_layout_gives_the_boxes_that_were_drawn(layout, tmp_path, pictures):
     LAYOUTS[layout](tmp_path / 'source', pictures)
     prepared = prepare(tmp_path / 'source', Options())
-    assert _boxes(_everything(prepared)) == {one.name: sorted(one.objects) for one in pictures}
+    assert _boxes(_everything(prepared)) == {
+        picture.name: sorted(picture.objects) for picture in pictures
+    }
     assert list(prepared.labels) == list(LABELS)
     assert {*count_kinds(prepared)} <= {'rare class'}
 
@@ -82,9 +85,10 @@ def test_one_xml_of_cvat_gives_boxes_and_polygons(tmp_path, pictures):
 def test_the_split_of_the_source_stays(tmp_path, pictures):
     roboflow_coco(tmp_path / 'source', pictures)
     prepared = prepare(tmp_path / 'source', Options())
-    assert [Path(one.image.name).parent.name for one in prepared.splits['val']] == ['valid'] * 3
+    folders = [Path(annotation.image.name).parent.name for annotation in prepared.splits['val']]
+    assert folders == ['valid'] * 3
     again = prepare(tmp_path / 'source', Options(keeps_split=False))
-    assert {Path(one.image.name).parent.name for one in again.splits['train']} == {
+    assert {Path(annotation.image.name).parent.name for annotation in again.splits['train']} == {
         'train',
         'valid',
     }
@@ -93,11 +97,12 @@ def test_the_split_of_the_source_stays(tmp_path, pictures):
 def test_lists_of_voc_are_the_split(tmp_path, pictures):
     LAYOUTS['cvat_voc'](tmp_path / 'source', pictures)
     main_folder = tmp_path / 'source/ImageSets/Main'
-    stems = [Path(one.name).stem for one in pictures]
+    stems = [Path(picture.name).stem for picture in pictures]
     (main_folder / 'train.txt').write_text('\n'.join(stems[:8]))
     (main_folder / 'val.txt').write_text('\r\n'.join(stems[8:]))
     prepared = prepare(tmp_path / 'source', Options())
-    assert sorted(Path(one.image.name).stem for one in prepared.splits['val']) == stems[8:]
+    newest = sorted(Path(annotation.image.name).stem for annotation in prepared.splits['val'])
+    assert newest == stems[8:]
 
 
 def test_a_broken_picture_a_copy_and_files_without_partner_are_named(labelled, pictures):
@@ -162,7 +167,9 @@ def test_classes_are_chosen_and_renamed(labelled):
     assert count_kinds(prepare(labelled, Options()))['similar names'] == 1
     prepared = prepare(labelled, Options(names={'Ball': 'ball'}, labels=('ball',)))
     assert list(prepared.labels) == ['ball']
-    assert {found.label for one in _everything(prepared) for found in one.objects} == {'ball'}
+    assert {
+        found.label for annotation in _everything(prepared) for found in annotation.objects
+    } == {'ball'}
     with pytest.raises(
         DataError, match=r'--labels: Bal: no object of that name; there are .*ball'
     ):
@@ -187,8 +194,10 @@ def test_numbers_and_names_of_other_programs_are_understood(tmp_path, pictures):
     tree['annotations'].append({'image_id': 99, 'category_id': 1, 'bbox': [1, 2, 3, 4]})
     path.write_text(json.dumps(tree))
     prepared = prepare(tmp_path / 'source', Options())
-    assert _boxes(_everything(prepared)) == {one.name: sorted(one.objects) for one in pictures}
-    assert [str(one) for one in prepared.findings if 'image_id 99' in one.text]
+    assert _boxes(_everything(prepared)) == {
+        picture.name: sorted(picture.objects) for picture in pictures
+    }
+    assert [str(finding) for finding in prepared.findings if 'image_id 99' in finding.text]
 
 
 def test_what_is_no_data_set_is_refused_in_a_sentence(tmp_path, pictures):
@@ -229,21 +238,21 @@ def test_boxes_in_shares_of_the_picture_in_coco_are_told(tmp_path, pictures):
 
 def test_copies_of_one_scene_are_in_one_split(tmp_path, pictures):
     copies = [
-        Drawn(f'{Path(one.name).stem}_jpg.rf.{number:032x}.jpg', image, one.objects)
-        for number, one in enumerate(pictures)
+        Drawn(f'{Path(picture.name).stem}_jpg.rf.{number:032x}.jpg', image, picture.objects)
+        for number, picture in enumerate(pictures)
         for image in (
-            one.image_rgb,
-            cv2.convertScaleAbs(one.image_rgb, alpha=1.0, beta=number + 9),
+            picture.image_rgb,
+            cv2.convertScaleAbs(picture.image_rgb, alpha=1.0, beta=number + 9),
         )
     ]
     copies = [
-        dataclasses.replace(one, name=one.name.replace('.rf.', f'.rf.{index}'))
-        for index, one in enumerate(copies)
+        dataclasses.replace(picture, name=picture.name.replace('.rf.', f'.rf.{index}'))
+        for index, picture in enumerate(copies)
     ]
     labelimg(tmp_path / 'source', copies)
     prepared = prepare(tmp_path / 'source', Options())
     scenes = [
-        {Path(one.image.name).name.partition('.rf.')[0] for one in annotations}
+        {Path(annotation.image.name).name.partition('.rf.')[0] for annotation in annotations}
         for annotations in prepared.splits.values()
     ]
     assert len(_everything(prepared)) == 24
@@ -251,7 +260,7 @@ def test_copies_of_one_scene_are_in_one_split(tmp_path, pictures):
 
 
 def test_reencoded_and_resized_copies_are_one_scene_and_photographs_are_not():
-    grounds = [one.image_rgb for one in draw(30, seed=3)]
+    grounds = [picture.image_rgb for picture in draw(30, seed=3)]
     small = cv2.resize(grounds[0], (160, 120), interpolation=cv2.INTER_AREA)
     coded = cv2.imdecode(cv2.imencode('.jpg', grounds[0], [cv2.IMWRITE_JPEG_QUALITY, 40])[1], 1)
     hashes = [hash_scene(image) for image in (*grounds, small, coded)]
@@ -279,7 +288,9 @@ def test_a_camera_that_stands_still_is_split_in_runs(tmp_path):
     labelimg(tmp_path / 'source', frames)
     prepared = prepare(tmp_path / 'source', Options())
     assert any('look alike' in note for note in prepared.notes)
-    numbers = sorted(int(Path(one.image.name).stem[-3:]) for one in prepared.splits['val'])
+    numbers = sorted(
+        int(Path(annotation.image.name).stem[-3:]) for annotation in prepared.splits['val']
+    )
     assert len(numbers) == 4
     assert all(number ^ 1 in numbers for number in numbers)
 
@@ -338,12 +349,12 @@ def test_more_pictures_leave_the_others_in_their_split(labelled, tmp_path, capsy
     out = labelled / 'out'
     arguments = ['prepare', str(labelled), '--out', str(out)]
     assert main(arguments) == 0
-    before = {one['file_name'] for one in json.loads((out / 'val.json').read_text())['images']}
+    before = {image['file_name'] for image in json.loads((out / 'val.json').read_text())['images']}
     labelimg(labelled / 'more', draw(12, seed=9))
     assert main(arguments) == 1
     assert '--overwrite prepares it again' in capsys.readouterr().err
     assert main([*arguments, '--overwrite']) == 0
-    after = {one['file_name'] for one in json.loads((out / 'val.json').read_text())['images']}
+    after = {image['file_name'] for image in json.loads((out / 'val.json').read_text())['images']}
     assert before < after
     assert {name for name in after - before if 'more' not in name} == set()
 
@@ -363,12 +374,16 @@ def test_a_turned_photograph_is_read_as_it_was_labelled(tmp_path, pictures, caps
     prepared = prepare(tmp_path / 'photos', Options())
     assert len(_everything(prepared)) == len(pictures)
     assert [
-        one.place[-12:] for one in prepared.findings if one.kind == 'undecided orientation'
+        finding.place[-12:]
+        for finding in prepared.findings
+        if finding.kind == 'undecided orientation'
     ] == [pictures[4].name]
-    for one in _everything(prepared):
-        if one.image.name.endswith((pictures[0].name, pictures[4].name)):
-            picture = next(drawn for drawn in pictures if one.image.name.endswith(drawn.name))
-            difference = np.abs(one.image.load().astype(int) - picture.image_rgb)
+    for annotation in _everything(prepared):
+        if annotation.image.name.endswith((pictures[0].name, pictures[4].name)):
+            picture = next(
+                drawn for drawn in pictures if annotation.image.name.endswith(drawn.name)
+            )
+            difference = np.abs(annotation.image.load().astype(int) - picture.image_rgb)
             assert difference.mean() < 8
     out = ['prepare', str(tmp_path / 'photos'), '--out', str(tmp_path / 'out')]
     assert main([*out, '--exif_orientation', 'stored']) == 0
@@ -386,5 +401,5 @@ def test_json_has_every_finding(labelled, tmp_path, capsys):
     (labelled / 'IMG 0004.xml').unlink()
     assert main(['prepare', str(labelled), '--out', str(tmp_path / 'out'), '--json']) == 0
     tree = json.loads(capsys.readouterr().out)
-    assert [one['kind'] for one in tree['findings'] if 'IMG 0004' in one['place']]
+    assert [finding['kind'] for finding in tree['findings'] if 'IMG 0004' in finding['place']]
     assert tree == json.loads((tmp_path / 'out/findings.json').read_text())

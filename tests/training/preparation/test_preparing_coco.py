@@ -28,8 +28,8 @@ def test_numbers_with_a_point_are_ids(source, pictures):
     label_studio_coco(source, pictures)
 
     def change(tree):
-        for one in (*tree['images'], *tree['categories']):
-            one['id'] = float(one['id'])
+        for entry in (*tree['images'], *tree['categories']):
+            entry['id'] = float(entry['id'])
 
     change_coco(source / 'result.json', change)
     assert boxes_of(prepare(source, Options())) == drawn_boxes(pictures)
@@ -56,7 +56,9 @@ def test_a_file_for_each_class_and_equal_files_are_joined(source, pictures):
     shutil.copy(source / 'result.json', source / 'again.json')
     assert boxes_of(prepare(source, Options())) == drawn_boxes(pictures)
     for name, number in (('result', 0), ('again', 1)):
-        ours = [one for one in tree['annotations'] if one['category_id'] == number]
+        ours = [
+            annotation for annotation in tree['annotations'] if annotation['category_id'] == number
+        ]
         (source / f'{name}.json').write_text(json.dumps(tree | {'annotations': ours}))
     prepared = prepare(source, Options())
     assert boxes_of(prepared) == drawn_boxes(pictures)
@@ -69,7 +71,9 @@ def test_two_attempts_at_one_picture_are_not_mixed(source, pictures):
     change_coco(source / 'second.json', lambda tree: tree['annotations'][0]['bbox'].reverse())
     prepared = prepare(source, Options())
     assert boxes_of(prepared) == drawn_boxes(pictures)
-    assert [one.text for one in prepared.findings if one.kind == 'duplicate image'] == [
+    assert [
+        finding.text for finding in prepared.findings if finding.kind == 'duplicate image'
+    ] == [
         f'has other labels in {source}/second.json: images\\00000000-IMG 0000.jpg than in '
         f'{source}/result.json: images\\00000000-IMG 0000.jpg; these are taken'
     ]
@@ -88,14 +92,16 @@ def test_a_picture_in_both_splits_is_in_one(source, pictures):
 def test_names_are_looked_for_near_the_file_that_has_them(source, pictures):
     """FiftyOne: data/ and labels.json in each split, and both count from 0."""
     for split, part in (('train', pictures[:9]), ('val', pictures[9:])):
-        renamed = [dataclasses.replace(one, name=f'{i:06}.png') for i, one in enumerate(part)]
+        renamed = [
+            dataclasses.replace(picture, name=f'{i:06}.png') for i, picture in enumerate(part)
+        ]
         label_studio_coco(source / split, renamed)
         (source / split / 'images').rename(source / split / 'data')
         change_coco(
             source / split / 'result.json',
             lambda tree: [
-                one.update(file_name=one['file_name'].removeprefix('images\\'))
-                for one in tree['images']
+                image.update(file_name=image['file_name'].removeprefix('images\\'))
+                for image in tree['images']
             ],
         )
     prepared = prepare(source, Options())
@@ -105,8 +111,8 @@ def test_names_are_looked_for_near_the_file_that_has_them(source, pictures):
 def test_folders_of_another_machine_tell_pictures_of_one_name_apart(source, pictures):
     label_studio_coco(source, pictures)
     names = {
-        f'images\\{index:08x}-{one.name}': f'cam{index % 2}/{index // 2}.png'
-        for index, one in enumerate(pictures)
+        f'images\\{index:08x}-{picture.name}': f'cam{index % 2}/{index // 2}.png'
+        for index, picture in enumerate(pictures)
     }
     for old, new in names.items():
         (source / new).parent.mkdir(exist_ok=True)
@@ -114,19 +120,19 @@ def test_folders_of_another_machine_tell_pictures_of_one_name_apart(source, pict
     change_coco(
         source / 'result.json',
         lambda tree: [
-            one.update(file_name=f'D:\\photos\\{names[one["file_name"]]}')
-            for one in tree['images']
+            image.update(file_name=f'D:\\photos\\{names[image["file_name"]]}')
+            for image in tree['images']
         ],
     )
     prepared = prepare(source, Options())
     assert not count_kinds(prepared)['missing file']
     found = {
-        Path(one.image.name).relative_to(source).as_posix(): [*one.objects]
+        Path(annotation.image.name).relative_to(source).as_posix(): [*annotation.objects]
         for annotations in prepared.splits.values()
-        for one in annotations
+        for annotation in annotations
     }
     assert {name: len(objects) for name, objects in found.items()} == {
-        new: len(one.objects) for new, one in zip(names.values(), pictures, strict=True)
+        new: len(picture.objects) for new, picture in zip(names.values(), pictures, strict=True)
     }
 
 
@@ -170,7 +176,7 @@ def test_crowds_are_no_objects_to_learn(source, pictures):
     assert notes == ['1 objects are difficult (or crowds): neither learnt nor scored']
     change_coco(
         source / 'result.json',
-        lambda tree: [one.update(iscrowd=1) for one in tree['annotations']],
+        lambda tree: [annotation.update(iscrowd=1) for annotation in tree['annotations']],
     )
     with pytest.raises(DataError, match=r'nothing to train on\n\d+ objects are difficult'):
         prepare(source, Options())

@@ -34,9 +34,9 @@ def test_labels_that_number_classes_may_have_no_objects(source, pictures):
     (source / 'data.yaml').unlink()
     prepared = prepare(source, Options(labels=(*LABELS, 'robot')))
     assert prepared.labels == [*LABELS]
-    assert [one.text for one in prepared.findings if one.kind == 'class without objects'] == [
-        'robot: no object to learn; left out'
-    ]
+    assert [
+        finding.text for finding in prepared.findings if finding.kind == 'class without objects'
+    ] == ['robot: no object to learn; left out']
 
 
 @pytest.mark.parametrize(
@@ -92,7 +92,7 @@ def test_a_number_without_a_name_shifts_no_other(name, text, source, pictures):
 
 
 def test_poses_and_label_files_of_other_systems_give_the_boxes(source, pictures):
-    yolo(source, [dataclasses.replace(one, name=f'é{one.name}') for one in pictures])
+    yolo(source, [dataclasses.replace(picture, name=f'é{picture.name}') for picture in pictures])
     (source / 'data.yaml').write_text('kpt_shape: [2, 3]\nnames: [ball, traffic cone]')
     for path in (source / 'labels/train').iterdir():
         lines = [f'{line} 0.1 0.1 2 0.9 0.9 2' for line in path.read_text().splitlines()]
@@ -106,7 +106,7 @@ def test_pixels_and_commas_in_label_files_are_called_so(source, pictures):
     yolo(source, pictures)
     path = source / 'labels/train/IMG 0000.txt'
     path.write_text('0 100 100 50 50\n0 0,5 0,5 0,1 0,1\n')
-    texts = [one.text for one in prepare(source, Options()).findings]
+    texts = [finding.text for finding in prepare(source, Options()).findings]
     assert [text for text in texts if 'between 0 and 1, not pixels' in text]
     assert [text for text in texts if 'expected a point, not a comma' in text]
 
@@ -125,7 +125,7 @@ def test_data_yaml_and_lists_of_darknet_are_the_split(kind, source, pictures):
     else:
         (source / 'data.yaml').write_text(f'{names}train: ../images/day\nval: C:\\images\\night')
     prepared = prepare(source, Options())
-    assert {Path(one.image.name).stem for one in prepared.splits['val']} == {
+    assert {Path(annotation.image.name).stem for annotation in prepared.splits['val']} == {
         *drawn_boxes(pictures[9:])
     }
     same = f'{names}train: images\nval: images'
@@ -170,7 +170,7 @@ def test_folders_of_a_split_are_known_by_a_word(folders, source, pictures):
         for kind in ('images', 'labels'):
             (source / kind / 'train').rename(source / kind / folder)
     prepared = prepare(source, Options())
-    assert {Path(one.image.name).stem for one in prepared.splits['val']} == {
+    assert {Path(annotation.image.name).stem for annotation in prepared.splits['val']} == {
         *drawn_boxes(pictures[9:])
     }
 
@@ -179,7 +179,7 @@ def test_a_test_split_is_not_trained_on(source, pictures):
     yolo(source, pictures[:9])
     yolo(source / 'test', pictures[9:])
     prepared = prepare(source, Options())
-    assert {Path(one.image.name).stem for one in prepared.splits['test']} == {
+    assert {Path(annotation.image.name).stem for annotation in prepared.splits['test']} == {
         *drawn_boxes(pictures[9:])
     }
     assert prepared.splits['val']

@@ -68,7 +68,7 @@ def files(float_path, ranges):
 
 
 def constants(model):
-    return {one.name: numpy_helper.to_array(one) for one in model.graph.initializer}
+    return {tensor.name: numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
 
 
 def quantizers(model):
@@ -177,7 +177,7 @@ def test_nothing_parts_a_conv_from_its_relu6_in_the_tensorrt_file(files):
     followers = [takers[node.output[0]] for node in nodes if node.op_type == 'Conv']
 
     assert ['Clip'] in followers
-    assert not any('QuantizeLinear' in one and 'Clip' in one for one in followers)
+    assert not any('QuantizeLinear' in op_types and 'Clip' in op_types for op_types in followers)
 
 
 @pytest.mark.parametrize('target', ['cpu', 'trt'])
@@ -357,17 +357,17 @@ def test_the_sample_holds_rare_classes_too():
 
     sample = sample_balanced(records, 8, seed=0)
 
-    names = [one.image_id for one in sample]
+    names = [record.image_id for record in sample]
     assert sum(name.startswith('rare') for name in names) == 4
     assert len(set(names)) == 8
-    assert names == [one.image_id for one in sample_balanced(records, 8, seed=0)]
-    assert names != [one.image_id for one in sample_balanced(records, 8, seed=1)]
+    assert names == [record.image_id for record in sample_balanced(records, 8, seed=0)]
+    assert names != [record.image_id for record in sample_balanced(records, 8, seed=1)]
 
 
 def test_the_sample_ends_where_there_are_no_more_images():
     records = [record('a', [1, 2]), record('b', [1]), record('empty', [])]
 
-    assert {one.image_id for one in sample_balanced(records, 9, seed=0)} == {'a', 'b'}
+    assert {record.image_id for record in sample_balanced(records, 9, seed=0)} == {'a', 'b'}
 
 
 def test_images_that_are_tested_with_are_not_calibrated_with(tmp_path):

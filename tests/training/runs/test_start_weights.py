@@ -49,8 +49,8 @@ def run(load, source, tmp_path_factory):
     folder = RunFolder.create(config, 'f' * 12, {})
     with folder.running():
         save_weights(source, folder.path / WEIGHTS)
-        arrays = {MODEL + one.path: np.array(one.value) for one in source.weights}
-        arrays |= {AVERAGE + one.path: np.array(one.value) + 1 for one in source.weights}
+        arrays = {MODEL + weight.path: np.array(weight.value) for weight in source.weights}
+        arrays |= {AVERAGE + weight.path: np.array(weight.value) + 1 for weight in source.weights}
         architecture = json.loads(json.dumps(describe_architecture(config)))
         write_checkpoint(folder.last, Checkpoint(Position(7), architecture, 'f' * 12, '', arrays))
     return folder.path
@@ -246,7 +246,7 @@ def test_a_start_counts_by_content_wherever_it_lies(run, load, tmp_path):
 
     assert fingerprint(run) == fingerprint(tmp_path / 'copy.weights.h5')
     assert fingerprint('released') == fingerprint(tmp_path / 'bundle')
-    assert len({fingerprint(one) for one in (run, 'released', 'imagenet', 'null')}) == 4
+    assert len({fingerprint(weights) for weights in (run, 'released', 'imagenet', 'null')}) == 4
 
 
 def test_released_is_found_in_an_installed_workspace_or_the_error_names_the_places(
@@ -301,7 +301,7 @@ def test_run_from_other_labels_gives_the_rows_of_the_average(run, source, other,
     caplog.set_level('INFO')
     model, fresh = other
     model.set_weights(fresh)
-    variables = {MODEL + one.path: one for one in model.weights}
+    variables = {MODEL + weight.path: weight for weight in model.weights}
     checkpoint = read_checkpoint(run / 'checkpoints/last', 7)
 
     restore_for_labels(checkpoint, variables, ['ball', 'blue', 'red', 'cone'])

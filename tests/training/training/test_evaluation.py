@@ -59,8 +59,10 @@ def test_what_is_not_there_is_not_kept_as_padding(records, tiny_config):
     run = detect_with(oracle(records), records, tiny_config)
     found = list(run.detections.values())
 
-    assert [len(one) for one in found] == [len(r.ground_truths.class_ids) for r in records]
-    assert all(np.all(one.scores > 0) for one in found)
+    assert [len(detections) for detections in found] == [
+        len(r.ground_truths.class_ids) for r in records
+    ]
+    assert all(np.all(detections.scores > 0) for detections in found)
 
 
 def test_training_names_classes_and_scores_as_everywhere(records, tiny_config):
@@ -78,9 +80,9 @@ def test_training_names_classes_and_scores_as_everywhere(records, tiny_config):
     # Nothing is called COCO's that is not the mean of its ten thresholds.
     assert values == {
         'val/voc_ap_50/mAP': analysis.voc.mean_ap,
-        **{f'val/voc_ap_50/AP/{one.label}': one.ap for one in analysis.classes},
+        **{f'val/voc_ap_50/AP/{of_class.label}': of_class.ap for of_class in analysis.classes},
     }
-    assert [one.label for one in analysis.classes] == list(LABELS)
+    assert [of_class.label for of_class in analysis.classes] == list(LABELS)
     assert 0 < analysis.voc.mean_ap < 1
 
 

@@ -201,7 +201,7 @@ def test_the_metrics_of_each_epoch_are_written_and_each_interval_is_evaluated_on
 def test_the_checkpoint_of_an_epoch_goes_on_with_the_next_one(unbroken):
     positions = [read_checkpoint(unbroken.last, step).position for step in (4, 6)]
 
-    assert [(one.step, one.epochs_done) for one in positions] == [(4, 2), (6, 3)]
+    assert [(position.step, position.epochs_done) for position in positions] == [(4, 2), (6, 3)]
 
 
 def test_the_step_is_compiled_once_over_all_epochs(training, unbroken):
@@ -448,8 +448,8 @@ def test_a_checkpoint_is_exported_with_the_averaged_weights_as_a_run_is(training
         for path in (checkpoint, unbroken.path / 'weights/final_weights.weights.h5')
     ]
 
-    for one, other in zip(*(model.weights for model in models), strict=True):
-        np.testing.assert_array_equal(one, other, err_msg=one.path)
+    for weight, other in zip(*(model.weights for model in models), strict=True):
+        np.testing.assert_array_equal(weight, other, err_msg=weight.path)
     with pytest.raises(CheckpointError, match='another architecture: data.labels: is'):
         labels = dataclasses.replace(training.config.data, labels=('red',))
         load_float(dataclasses.replace(training.config, data=labels), checkpoint)
@@ -516,7 +516,7 @@ def started(request, training, unbroken, tmp_path):
 @pytest.mark.filterwarnings('ignore:unclosed file:ResourceWarning')
 def test_a_signal_before_the_first_step_says_so_and_damages_nothing(started):
     config, start, path = started
-    before = {one: one.read_bytes() for one in path.rglob('*.npz')}
+    before = {file: file.read_bytes() for file in path.rglob('*.npz')}
 
     def terminate():
         while read_status(path) != Status.RUNNING.value:
@@ -530,7 +530,7 @@ def test_a_signal_before_the_first_step_says_so_and_damages_nothing(started):
     assert caught.value.exit_code == 128 + signal.SIGTERM
     assert status_of(path.parent)['status'] == 'failed'
     assert status_of(path.parent)['reason'] == 'SIGTERM before the first step: nothing was trained'
-    assert {one: one.read_bytes() for one in path.rglob('*.npz')} == before
+    assert {file: file.read_bytes() for file in path.rglob('*.npz')} == before
     if not start.resume:
         # Nothing is in the way of another start.
         RunFolder.create(config, FINGERPRINT, {})

@@ -109,10 +109,10 @@ def test_gradients_below_the_limit_are_not_stretched(model):
     free = Optimizer(SGD, model)
     gradients = gradients_for(free, 0)
 
-    for one, other in zip(
+    for update, other in zip(
         clipped.updates(gradients, 0.1), free.updates(gradients, 0.1), strict=True
     ):
-        np.testing.assert_array_equal(one[1], other[1])
+        np.testing.assert_array_equal(update[1], other[1])
 
 
 def test_the_average_follows_the_weights_and_batch_norm_statistics(model):

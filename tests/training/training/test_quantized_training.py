@@ -120,7 +120,7 @@ def run_unoptimized(path, image):
     options = onnxruntime.SessionOptions()
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     session = onnxruntime.InferenceSession(model.SerializeToString(), options)
-    names = [one.name for one in session.get_outputs()]
+    names = [output.name for output in session.get_outputs()]
     outputs = dict(zip(names, session.run(None, {'input_image': image[None]}), strict=True))
     box, cls = (next(n for n in concatenated if kind in n) for kind in ('box', 'cls'))
     return outputs[box], outputs[cls], outputs['boxes'], outputs['scores']
@@ -142,7 +142,7 @@ def test_onnx_runtime_gives_the_bits_that_training_saw(folder, trained, images, 
 def scales(path):
     """Give name of a quantized tensor -> scale, and all zero points, of an INT8 file."""
     graph = onnx.load(path).graph
-    values = {one.name: numpy_helper.to_array(one) for one in graph.initializer}
+    values = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
     found, zero_points = {}, []
     for node in graph.node:
         if node.op_type == 'QuantizeLinear':
@@ -198,14 +198,14 @@ def test_what_saw_nothing_and_what_was_not_exported_are_errors(folder, config, f
 
 
 def test_folding_batch_norm_changes_nothing(float_model, twin, images):
-    assert not any(isinstance(one, keras.layers.BatchNormalization) for one in twin.layers)
+    assert not any(isinstance(layer, keras.layers.BatchNormalization) for layer in twin.layers)
     for found, expected in zip(twin(images[:1]), float_model(images[:1]), strict=True):
         # Biases of the twin are rounded, to steps of 1e-4 and less.
         np.testing.assert_allclose(found, expected, atol=2e-3)
 
 
 def test_the_exported_network_has_the_kernels_that_were_trained(twin, trained):
-    for layer in (one for one in trained['cpu'].layers if is_quantized(one)):
+    for layer in (layer for layer in trained['cpu'].layers if is_quantized(layer)):
         np.testing.assert_array_equal(twin.get_layer(layer.name).kernel, layer.kernel)
 
 
@@ -300,10 +300,12 @@ def test_a_step_trains_what_a_run_left_and_observes_ranges(load, float_model, tm
     expected = build_quantized(float_model, training.config.quantization)
     kernel = expected.get_layer('block_5_expand').kernel
     np.testing.assert_array_equal(training.model.get_layer('block_5_expand').kernel, kernel)
-    before = {name: np.array(one.value) for name, one in step.state.items()}
+    before = {name: np.array(variable.value) for name, variable in step.state.items()}
     step(*batch)
 
-    changed = {n for n, one in step.state.items() if (np.array(one.value) != before[n]).any()}
+    changed = {
+        n for n, variable in step.state.items() if (np.array(variable.value) != before[n]).any()
+    }
     assert 'model/block_3_depthwise/kernel' in changed
     assert 'model/block_3_depthwise/bias' in changed
     assert 'model/block_3_depthwise_quantizer/largest' in changed
@@ -338,7 +340,7 @@ def test_what_quantization_does_not_go_with_is_named(load, override, finding):
     with pytest.raises(ConfigError) as error:
         load('tiny', *QUANTIZED, override)
 
-    assert any(finding in one for one in error.value.findings)
+    assert any(finding in found for found in error.value.findings)
 
 
 def test_a_recipe_without_quantization_keeps_its_fingerprint_and_architecture(load, config):

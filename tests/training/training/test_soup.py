@@ -48,12 +48,12 @@ def test_the_best_comes_first_and_only_those_join_that_do_not_harm():
     seen = []
 
     def score(members):
-        names = ''.join(one.name for one in members)
+        names = ''.join(member.name for member in members)
         seen.append(names)
         return (alone | together)[names]
 
     chosen, value = choose_greedily(members_worth(alone), score)
-    assert ([one.name for one in chosen], value) == (['b', 'a', 'd'], 0.8)
+    assert ([member.name for member in chosen], value) == (['b', 'a', 'd'], 0.8)
     assert len(seen) == len(set(seen)), 'each set is scored once'
 
 

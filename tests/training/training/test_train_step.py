@@ -194,8 +194,8 @@ def test_a_network_at_another_size_is_the_one_that_is_built_for_it(load):
     resized = at_size(model, 75)
 
     assert {id(weight) for weight in resized.weights} == {id(weight) for weight in model.weights}
-    for one, twin in zip(resized(images), expected(images), strict=True):
-        np.testing.assert_array_equal(one, twin)
+    for output, twin in zip(resized(images), expected(images), strict=True):
+        np.testing.assert_array_equal(output, twin)
 
 
 UNFREEZE = (

@@ -121,4 +121,4 @@ def test_the_larger_token_comes_first_then_the_later_upload():
 
     found = sort_names([*reversed(newest_first), 'other.json', '.partial'])
 
-    assert [one.text for one in found] == newest_first
+    assert [manifest_name.text for manifest_name in found] == newest_first
