@@ -1,6 +1,7 @@
 """Average precision of a model on a split, in pixels of the original images."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 from ssd_detector.backends.backend import Predict
 from ssd_detector.evaluation.analysis import analyse, Analysis
@@ -22,6 +23,8 @@ __all__ = [
     'evaluate_split',
     'score_run',
 ]
+
+_Verdict = TypeVar('_Verdict', VocResult, Analysis)
 
 
 def evaluate_split(
@@ -80,14 +83,7 @@ def score_run(
     :return: AP by label and its mean
     :raises EvaluationError: with everything that can't be scored
     """
-    return evaluate_voc(
-        run.detections,
-        {record.image_id: record.ground_truths for record in records},
-        labels=labels,
-        iou_threshold=settings.iou_threshold,
-        interpolation=settings.interpolation,
-        sizes_wh={record.image_id: record.size_wh for record in records},
-    )
+    return _judge(evaluate_voc, run, records, settings, labels)
 
 
 def analyse_records(
@@ -103,7 +99,17 @@ def analyse_records(
     :return: see Analysis
     :raises EvaluationError: with everything that can't be scored
     """
-    return analyse(
+    return _judge(analyse, run, records, settings, labels)
+
+
+def _judge(
+    judge: Callable[..., _Verdict],
+    run: DetectionRun,
+    records: Sequence[Record],
+    settings: EvalSettings,
+    labels: Sequence[str],
+) -> _Verdict:
+    return judge(
         run.detections,
         {record.image_id: record.ground_truths for record in records},
         labels=labels,

@@ -4,7 +4,7 @@ The queue and distributed trainings on Ray clusters whose nodes are processes of
 Each node has folders of its own, so that what goes on elsewhere goes on from what was uploaded.
 """
 
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 import json
 import os
 from pathlib import Path
@@ -94,15 +94,28 @@ def test_the_queue_is_worked_on_by_all_nodes(cluster, tmp_path):
     assert len({entry['experiment_id'] + entry['fingerprint'] for entry in entries}) == 2
 
 
+@contextmanager
+def training_of(bucket, cluster, path, *, num_epochs):
+    """Register an experiment and start a worker; go on once a checkpoint of it is uploaded."""
+    length = (f'train.epochs={num_epochs}', f'train.eval_every={num_epochs}')
+    ledger(path, 'register', *EXPERIMENT, *CHANGES, *length)
+    with command(cluster, 'queue', '--workers', '1', '--ledger', str(path)) as process:
+        while not any('/manifests/' in name for name in names_in(bucket, path.parent.name)):
+            with suppress(subprocess.TimeoutExpired):
+                pytest.fail(f'ended with {process.wait(1)}')
+        yield process
+
+
+def names_in(bucket, prefix):
+    found = bucket.list_objects_v2(Bucket='checkpoints', Prefix=f'{prefix}/')
+    return [stored['Key'] for stored in found.get('Contents', [])]
+
+
 def test_an_experiment_of_a_node_that_is_lost_goes_on_elsewhere_from_its_last_upload(
     bucket, cluster, tmp_path
 ):
     path = tmp_path / 'ledger.db'
-    ledger(path, 'register', *EXPERIMENT, *CHANGES, 'train.epochs=6', 'train.eval_every=6')
-    with command(cluster, 'queue', '--workers', '1', '--ledger', str(path)) as process:
-        while not any('/manifests/' in name for name in names_in(bucket, tmp_path.name)):
-            with suppress(subprocess.TimeoutExpired):
-                pytest.fail(f'ended with {process.wait(1)}')
+    with training_of(bucket, cluster, path, num_epochs=6) as process:
         (name,) = trainings()
         start = name.removeprefix('ray-')
         node = next(node for node in cluster.worker_nodes if node.node_id.startswith(start))
@@ -126,20 +139,11 @@ def test_a_signal_has_the_trainings_save_and_give_their_experiments_back(
     bucket, cluster, tmp_path
 ):
     path = tmp_path / 'ledger.db'
-    ledger(path, 'register', *EXPERIMENT, *CHANGES, 'train.epochs=200', 'train.eval_every=200')
-    with command(cluster, 'queue', '--workers', '1', '--ledger', str(path)) as process:
-        while not any('/manifests/' in name for name in names_in(bucket, tmp_path.name)):
-            with suppress(subprocess.TimeoutExpired):
-                pytest.fail(f'ended with {process.wait(1)}')
+    with training_of(bucket, cluster, path, num_epochs=200) as process:
         process.send_signal(signal.SIGINT)
         assert process.wait(200) == 130
     (entry,) = entries_in(path)
     assert entry['status'] == 'pending' and entry['total_steps'] >= 4
-
-
-def names_in(bucket, prefix):
-    found = bucket.list_objects_v2(Bucket='checkpoints', Prefix=f'{prefix}/')
-    return [stored['Key'] for stored in found.get('Contents', [])]
 
 
 def test_one_training_runs_on_two_nodes(cluster, tmp_path):
