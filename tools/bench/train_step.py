@@ -20,7 +20,7 @@ import tensorflow as tf
 from ssd_training.experiments.merge import load_experiment
 from ssd_training.experiments.schema import ExperimentConfig
 from ssd_training.losses.multibox import count_positives, loss_divisor, multibox_loss
-from ssd_training.targets.matching import assign_targets, GroundTruthBatch
+from ssd_training.targets.prior_matching import assign_targets, GroundTruthBatch
 from ssd_training.targets.priors import generate_priors
 from ssd_training.train import CONFIG_ROOT
 from ssd_training.training.step.building import build_float_model, build_step

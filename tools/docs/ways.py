@@ -51,7 +51,7 @@ WAYS = {
             (f'{TRAINING}/data/datasets.py', 'read_split'),
             (f'{TRAINING}/data/batches/pipeline.py', 'training_batches'),
             (f'{TRAINING}/data/augmentation/augmentation.py', 'augment'),
-            (f'{TRAINING}/targets/matching.py', 'assign_targets'),
+            (f'{TRAINING}/targets/prior_matching.py', 'assign_targets'),
             (f'{TRAINING}/targets/box_coding.py', 'encode_boxes'),
             (f'{TRAINING}/losses/multibox.py', 'multibox_loss'),
             (f'{TRAINING}/training/evaluation.py', 'evaluate_split'),

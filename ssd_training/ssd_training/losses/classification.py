@@ -5,7 +5,7 @@ from typing import Any
 from keras import ops
 
 from ssd_training.experiments.loss_schema import ClassificationLossSettings
-from ssd_training.targets.matching import BACKGROUND
+from ssd_training.targets.prior_matching import BACKGROUND
 
 Tensor = Any
 

@@ -11,7 +11,7 @@ from ssd_training.losses.classification import classification_losses
 from ssd_training.losses.mining import select_hard_negatives
 from ssd_training.losses.regression import regression_losses
 from ssd_training.targets.box_coding import Variances
-from ssd_training.targets.matching import BACKGROUND, Targets
+from ssd_training.targets.prior_matching import BACKGROUND, Targets
 
 Tensor = Any
 

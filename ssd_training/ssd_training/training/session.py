@@ -26,7 +26,7 @@ from ssd_training.runs.resume import find_to_resume, list_kept_steps
 from ssd_training.runs.signals import StopRequest
 from ssd_training.runs.spot_notice import watch_spot_notices
 from ssd_training.runs.upload import Upload
-from ssd_training.targets.matching import GroundTruthBatch
+from ssd_training.targets.prior_matching import GroundTruthBatch
 from ssd_training.training.distribution import find_worker_index
 from ssd_training.training.loop import run
 from ssd_training.training.resuming import check_architecture, check_start, go_on, take_over

@@ -8,7 +8,7 @@ from typing import Any
 
 from ssd_training.errors import RunError
 from ssd_training.runs.checkpoints import Position
-from ssd_training.targets.matching import GroundTruthBatch
+from ssd_training.targets.prior_matching import GroundTruthBatch
 from ssd_training.training.progress import Display, StepReport, Stopwatch
 from ssd_training.training.tensorboard import EventWriter
 from ssd_training.training.trainer import Training

@@ -19,7 +19,7 @@ from ssd_training.experiments.loss_schema import (
 )
 from ssd_training.losses.mining import select_hard_negatives
 from ssd_training.losses.multibox import count_positives, loss_divisor, multibox_loss
-from ssd_training.targets.matching import Targets
+from ssd_training.targets.prior_matching import Targets
 from tests import reference
 from tests.strategies import TIED_SCORES
 

@@ -42,7 +42,7 @@ from ssd_training.quantization.int8_files import FILE_NAMES, quantize_model
 from ssd_training.quantization.step import quantize, QuantizeOptions
 from ssd_training.quantization.trained_grids import find_trained_grids
 from ssd_training.runs.fingerprint import compute_fingerprint
-from ssd_training.targets.matching import GroundTruthBatch
+from ssd_training.targets.prior_matching import GroundTruthBatch
 from ssd_training.targets.priors import generate_priors
 from ssd_training.training import trainer
 from ssd_training.training.pretrained import load_pretrained

@@ -10,7 +10,7 @@ import tensorflow as tf
 from ssd_detector.errors import ConfigError
 from ssd_training.model.initial_weights import draw_weights
 from ssd_training.model.ssd import at_size
-from ssd_training.targets.matching import GroundTruthBatch
+from ssd_training.targets.prior_matching import GroundTruthBatch
 from ssd_training.training import trainer
 from ssd_training.training.step import building
 from ssd_training.training.step.assignment import assign_all

@@ -10,7 +10,7 @@ import pytest
 from ssd_training.data.batches.pipeline import training_batches
 from ssd_training.data.datasets import read_split
 from ssd_training.runs.state import read_state
-from ssd_training.targets.matching import GroundTruthBatch
+from ssd_training.targets.prior_matching import GroundTruthBatch
 from ssd_training.training import trainer
 from tests.training.shapes_voc import write_image, write_shapes_voc
 

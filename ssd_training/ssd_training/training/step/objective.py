@@ -14,7 +14,7 @@ from ssd_training.losses.multibox import (
     MultiboxLoss,
 )
 from ssd_training.model.ssd import at_size
-from ssd_training.targets.matching import assign_targets, GroundTruthBatch
+from ssd_training.targets.prior_matching import assign_targets, GroundTruthBatch
 from ssd_training.targets.priors import generate_priors
 
 Tensor = Any

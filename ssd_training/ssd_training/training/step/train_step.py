@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from ssd_training.experiments.training_schema import TrainSettings
 from ssd_training.losses.multibox import MultiboxLoss
-from ssd_training.targets.matching import GroundTruthBatch
+from ssd_training.targets.prior_matching import GroundTruthBatch
 from ssd_training.training.step.assignment import assign_all, select, Updates
 from ssd_training.training.step.freezing import Phase
 from ssd_training.training.step.loss_scale import all_finite, LossScale

@@ -10,7 +10,7 @@ import pytest
 
 from ssd_detector.boxes import xyxy_to_cxcywh
 from ssd_training.experiments.loss_schema import MatcherSettings
-from ssd_training.targets.matching import assign_targets, GroundTruthBatch, match_priors
+from ssd_training.targets.prior_matching import assign_targets, GroundTruthBatch, match_priors
 from ssd_training.targets.priors import generate_priors
 from tests import reference
 from tests.strategies import boxes_xyxy
