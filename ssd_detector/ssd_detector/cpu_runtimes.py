@@ -98,7 +98,7 @@ def choose_runtime(bundle: Bundle, path: Path, *, num_threads: int) -> Choice:
         num_threads=num_threads,
         num_cores=len(os.sched_getaffinity(0)),
     )
-    record = _record_path(bundle, path, num_threads)
+    record = _record_path(bundle, path, key)
     timings = _recall(record, key)
     if timings is None:
         timings = _run_program(bundle, path, num_threads)
@@ -138,9 +138,11 @@ def _installed_versions() -> dict[str, str]:
     return found
 
 
-def _record_path(bundle: Bundle, path: Path, num_threads: int) -> Path | None:
+def _record_path(bundle: Bundle, path: Path, key: _Key) -> Path | None:
+    """Name a record of its own for each content: bundles of one name may take turns."""
     folder = cache_folder('runtimes', bundle.manifest.name)
-    return folder and folder / f'{path.stem}_{num_threads}_threads.json'
+    name = f'{path.stem}_{key.model_sha256[:12]}_{key.num_threads}_threads.json'
+    return folder and folder / name
 
 
 def _recall(record: Path | None, key: _Key) -> Timings | None:

@@ -133,10 +133,26 @@ def test_another_number_of_threads_is_measured_apart(bundle, tmp_path, monkeypat
     choose(bundle, num_threads=1)
     choose(bundle, num_threads=2)
 
+    digest = bundle.manifest.files[MODEL].sha256[:12]
     assert [path.name for path in records(tmp_path)] == [
-        'model_1_threads.json',
-        'model_2_threads.json',
+        f'model_{digest}_1_threads.json',
+        f'model_{digest}_2_threads.json',
     ]
+
+
+def test_bundles_of_one_name_that_take_turns_are_measured_once_each(bundle, tmp_path, monkeypatch):
+    other = load_bundle(write_tiny_bundle(tmp_path / 'other', takes_batches=True))
+    measured = []
+
+    def measure(bundle, path, num_threads):
+        measured.append(bundle.path)
+        return Timings(median_ms={'openvino': 1.0})
+
+    monkeypatch.setattr(cpu_runtimes, '_run_program', measure)
+    for one_of_them in (bundle, other, bundle, other):
+        choose(one_of_them)
+
+    assert measured == [bundle.path, other.path]
 
 
 @pytest.mark.parametrize(
