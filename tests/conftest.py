@@ -32,6 +32,8 @@ domain_id = int(os.environ.get('ROS_DOMAIN_ID', random.randint(1, 101)))
 # Files run side by side, in workers called gw0, gw1, ...: they must not hear each other.
 worker_index = int(os.environ.get('PYTEST_XDIST_WORKER', 'gw0').removeprefix('gw'))
 os.environ['ROS_DOMAIN_ID'] = str((domain_id + worker_index - 1) % 101 + 1)
+# It takes seconds for each model of a test; those of test_cpu_runtimes allow it.
+os.environ.setdefault('SSD_MEASURE_RUNTIMES', '0')
 # Without it a wrong type in a message field crashes or arrives as garbage.
 os.environ.setdefault('ROS_PYTHON_CHECK_FIELDS', '1')
 

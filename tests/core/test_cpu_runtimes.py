@@ -22,6 +22,7 @@ from tests.tiny_bundle import write_tiny_bundle
 def two_runtimes(tmp_path, monkeypatch):
     require_openvino()
     monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path / 'cache'))
+    monkeypatch.delenv(cpu_runtimes.MEASURE_VARIABLE, raising=False)
 
 
 @pytest.fixture
@@ -123,6 +124,19 @@ def test_a_record_holds_for_this_file_this_machine_and_these_threads(
     monkeypatch.setattr(cpu_runtimes, '_run_program', lambda *_: None)
 
     assert choose(bundle).runtime == 'onnxruntime'
+
+
+def test_who_forbids_it_gets_onnx_runtime_unless_something_is_remembered(bundle, monkeypatch):
+    monkeypatch.setenv('SSD_MEASURE_RUNTIMES', '0')
+    monkeypatch.setattr(cpu_runtimes, 'PROGRAM', 'there_is_no_such_program')
+    choice = choose(bundle)
+    monkeypatch.setattr(
+        cpu_runtimes, '_recall', lambda *_: Timings(median_ms={'openvino': 1.0})
+    )
+
+    assert choice.runtime == 'onnxruntime'
+    assert choice.reason == 'which runtime is faster was not measured (SSD_MEASURE_RUNTIMES=0)'
+    assert choose(bundle).runtime == 'openvino'
 
 
 def test_another_number_of_threads_is_measured_apart(bundle, tmp_path, monkeypatch):

@@ -128,9 +128,8 @@ def detector_command(namespace: str = '', **parameters: object) -> list[str | Pa
     :return: program and arguments
     """
     program = Path(get_package_prefix('ssd_detector_ros'), 'lib/ssd_detector_ros/detector')
-    # The bundles of a test lie in folders of their own; to measure runtimes takes seconds for each.
-    defaults = {'bundle_root': '/', 'snapshot_root': '/', 'backend': 'onnxruntime'}
-    parameters = defaults | parameters
+    # The bundles of a test lie in folders of their own.
+    parameters = {'bundle_root': '/', 'snapshot_root': '/'} | parameters
     command: list[str | Path] = [program, '--ros-args', '-r', f'__ns:=/{namespace}']
     for name, value in parameters.items():
         command += ['-p', f'{name}:={value}']

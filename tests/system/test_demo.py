@@ -6,9 +6,11 @@ import shutil
 import subprocess
 import sys
 
+import numpy as np
 import pytest
-import yaml
 
+from ssd_detector import Detections
+from ssd_detector.config import load_yaml
 from tests.patience import patience_s
 
 ROOT = Path(__file__).parents[2]
@@ -19,9 +21,9 @@ pytestmark = pytest.mark.skipif(
 )
 
 
-def run_demo(output, *, script=ROOT / 'tools/demo/demo.py'):
+def run_demo(output):
     return subprocess.run(
-        [sys.executable, script, '--output', output],
+        [sys.executable, ROOT / 'tools/demo/demo.py', '--output', output],
         capture_output=True,
         text=True,
         timeout=patience_s(120),
@@ -37,12 +39,30 @@ def test_the_demo_finds_what_is_expected_and_draws_it(tmp_path):
     assert 'person in astronaut: found' in done.stdout
 
 
-def test_the_demo_fails_when_an_object_is_not_found(tmp_path):
-    copy = tmp_path / 'demo'
-    shutil.copytree(ROOT / 'tools/demo', copy)
-    expectations = yaml.safe_load((copy / 'expectations.yaml').read_text())
-    expectations['chelsea']['box_xyxy'] = [400, 0, 451, 50]
-    (copy / 'expectations.yaml').write_text(yaml.safe_dump(expectations))
-    done = run_demo(tmp_path / 'out', script=copy / 'demo.py')
-    assert done.returncode == 1
-    assert 'cat in chelsea: MISSING' in done.stdout
+@pytest.mark.parametrize(
+    ('part', 'value'), [('box_xyxy', [400, 0, 451, 50]), ('label', 'dog'), ('score', 0.4)]
+)
+def test_the_demo_fails_when_an_object_is_not_found(monkeypatch, capsys, part, value):
+    monkeypatch.syspath_prepend(ROOT / 'tools/demo')
+    import demo
+
+    expectations = load_yaml(demo.EXPECTATIONS)
+    found = {name: {'score': 0.9} | expected for name, expected in expectations.items()}
+    assert demo.judge({name: detected(**one) for name, one in found.items()}) == 0
+    found['chelsea'][part] = value
+    capsys.readouterr()
+
+    assert demo.judge({name: detected(**one) for name, one in found.items()}) == 1
+
+    said = capsys.readouterr().out
+    assert 'cat in chelsea: MISSING' in said
+    assert said.count('MISSING') == 1
+
+
+def detected(*, label, box_xyxy, score):
+    return Detections(
+        boxes_xyxy=np.array([box_xyxy], np.float32),
+        scores=np.array([score], np.float32),
+        class_ids=np.array([1]),
+        labels=[label],
+    )
