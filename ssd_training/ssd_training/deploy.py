@@ -12,6 +12,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from ssd_training.deployment.arguments import (
+    add_card_notes,
     add_checkpoint,
     add_converter,
     add_engine,
@@ -36,7 +37,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv,
         'deploy',
         __doc__ or '',
-        arguments=(add_checkpoint, add_converter, add_quantization, add_parity_images, add_engine),
+        arguments=(
+            add_checkpoint,
+            add_converter,
+            add_quantization,
+            add_parity_images,
+            add_card_notes,
+            add_engine,
+        ),
         action=_deploy,
     )
 
@@ -44,6 +52,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _deploy(arguments: argparse.Namespace, build: 'Build') -> None:
     from ssd_training.deployment.after_bundle import after_bundle
     from ssd_training.deployment.assembly import assemble
+    from ssd_training.deployment.build import CARD_NOTES
+    from ssd_training.deployment.model_card import read_card_notes
     from ssd_training.deployment.steps import convert, export, read_parity_images, validate
     from ssd_training.deployment.trained_model import find_trained_model
     from ssd_training.quantization.step import quantize
@@ -51,7 +61,10 @@ def _deploy(arguments: argparse.Namespace, build: 'Build') -> None:
     trained = find_trained_model(
         arguments.checkpoint, build.deploy, arguments.config_root, os.environ
     )
+    # Before the work of minutes.
+    notes = read_card_notes(arguments.card_notes) if arguments.card_notes else ''
     export(trained, build)
+    (build.path / CARD_NOTES).write_text(notes, encoding='utf-8')
     convert(build, arguments.converter)
     quantize(build, read_options(arguments))
     validate(build, read_parity_images(arguments.parity_images))

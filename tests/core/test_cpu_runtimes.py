@@ -130,9 +130,7 @@ def test_who_forbids_it_gets_onnx_runtime_unless_something_is_remembered(bundle,
     monkeypatch.setenv('SSD_MEASURE_RUNTIMES', '0')
     monkeypatch.setattr(cpu_runtimes, 'PROGRAM', 'there_is_no_such_program')
     choice = choose(bundle)
-    monkeypatch.setattr(
-        cpu_runtimes, '_recall', lambda *_: Timings(median_ms={'openvino': 1.0})
-    )
+    monkeypatch.setattr(cpu_runtimes, '_recall', lambda *_: Timings(median_ms={'openvino': 1.0}))
 
     assert choice.runtime == 'onnxruntime'
     assert choice.reason == 'which runtime is faster was not measured (SSD_MEASURE_RUNTIMES=0)'

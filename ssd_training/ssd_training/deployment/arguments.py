@@ -105,6 +105,20 @@ def add_checkpoint(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_card_notes(parser: argparse.ArgumentParser) -> None:
+    """
+    Let a command take what the model card can't know.
+
+    :param parser: of the command
+    """
+    parser.add_argument(
+        '--card_notes',
+        type=Path,
+        metavar='FILE',
+        help='Markdown that the model card gets before its licence, such as use, limits, failures',
+    )
+
+
 def add_quantization(parser: argparse.ArgumentParser) -> None:
     """
     Let a command take how to quantize.

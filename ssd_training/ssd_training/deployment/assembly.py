@@ -25,7 +25,13 @@ from ssd_detector.bundles.contents import (
     PRIORS,
 )
 from ssd_detector.errors import BundleError
-from ssd_training.deployment.build import Build, INT8_FILES, TRAINED_MODEL, VALIDATION
+from ssd_training.deployment.build import (
+    Build,
+    CARD_NOTES,
+    INT8_FILES,
+    TRAINED_MODEL,
+    VALIDATION,
+)
 from ssd_training.deployment.model_card import write_model_card
 from ssd_training.deployment.trained_model import read_trained_model
 
@@ -43,6 +49,7 @@ def assemble(build: Build) -> Bundle:
     trained = read_trained_model(build.file(TRAINED_MODEL))
     config = trained.config
     metrics = {**trained.metrics, **_measured(build)}
+    notes = build.path / CARD_NOTES
     contents: dict[str, Path | str] = {
         MODEL: build.file(MODEL),
         PRIORS: build.file(PRIORS),
@@ -54,6 +61,7 @@ def assemble(build: Build) -> Bundle:
             training_run=trained.training_run,
             metrics=metrics,
             members=trained.members,
+            notes=notes.read_text(encoding='utf-8') if notes.exists() else '',
         ),
     }
     contents |= {

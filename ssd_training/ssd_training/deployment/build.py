@@ -21,10 +21,12 @@ from ssd_training.errors import ExportError
 SAVED_MODEL = 'saved_model'
 TRAINED_MODEL = 'source.json'
 VALIDATION = 'validation.json'
+# What the model card gets besides.
+CARD_NOTES = 'card_notes.md'
 INT8_FILES = (INT8_CPU, INT8_TRT)
 # In the order in which they are made; a step makes those behind its own invalid.
 _MADE = (
-    *(SAVED_MODEL, PRIORS, TRAINED_MODEL),
+    *(SAVED_MODEL, PRIORS, TRAINED_MODEL, CARD_NOTES),
     *(MODEL, MODEL_FP16),
     *(PARITY, VALIDATION),
     *(*INT8_FILES, CALIBRATION),

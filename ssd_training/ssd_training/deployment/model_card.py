@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ssd_detector.errors import ConfigError
+from ssd_detector.files import read_file
 from ssd_training.experiments.data_schema import DataSettings
 from ssd_training.experiments.schema import ExperimentConfig
 from ssd_training.runs.start_weights import COCO_ARCHIVE, IMAGENET, RELEASED
@@ -15,6 +17,8 @@ _VOC = (
     'PASCAL VOC photographs come from Flickr and belong to their owners; they are not part of '
     'this bundle. Use them for research and evaluation within the Flickr terms.'
 )
+# A bundle's card may have twice as much.
+_MAX_NOTES_BYTES = 2**19
 _VOC_FOLDERS = ('VOCdevkit', 'VOC2007', 'VOC2012')
 _COCO_DETECTOR = (
     'ssdlite_mobilenet_v2_coco_2018_05_09: backbone, extra levels and heads, trained on COCO'
@@ -48,6 +52,22 @@ _KNOWN = {
 }
 
 
+def read_card_notes(path: Path) -> str:
+    """
+    Read what a person adds to the card.
+
+    :param path: Markdown, UTF-8
+    :return: the text
+    :raises ConfigError: when it can not be read, or takes more room than a card has
+    """
+    try:
+        return read_file(path, limit_bytes=_MAX_NOTES_BYTES).decode('utf-8')
+    except OSError as error:
+        raise ConfigError([f'--card_notes: {path}: can not be read ({error.strerror})']) from error
+    except UnicodeDecodeError as error:
+        raise ConfigError([f'--card_notes: {path}: is not UTF-8 ({error})']) from error
+
+
 def write_model_card(
     name: str,
     config: ExperimentConfig,
@@ -55,6 +75,7 @@ def write_model_card(
     training_run: str,
     metrics: Mapping[str, float],
     members: Sequence[str] = (),
+    notes: str = '',
 ) -> str:
     """
     Write the card as Markdown.
@@ -64,6 +85,7 @@ def write_model_card(
     :param training_run: name of the run folder
     :param metrics: tag -> value
     :param members: the trainings that the weights are the mean of, a phrase each
+    :param notes: more sections, before the licence
     :return: the text
     """
     origin = _find_origin(config.backbone.weights)
@@ -80,6 +102,7 @@ def write_model_card(
         _describe_training(config, training_run, members),
         '## Result',
         _describe_metrics(config, metrics),
+        *filter(None, [notes.strip()]),
         '## Licence',
         f'{origin.licence} {_describe_photographs(data)}',
     ]

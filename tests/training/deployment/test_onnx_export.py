@@ -10,10 +10,11 @@ import yaml
 
 from ssd_detector.backends.onnxruntime import OnnxRuntimeBackend
 from ssd_detector.bundles.bundle import load_bundle
-from ssd_detector.errors import ConfigError
+from ssd_detector.errors import ConfigError, SsdDetectorError
 from ssd_detector.preprocess import preprocess
 from ssd_training.deployment.build import Build
 from ssd_training.deployment.conversion import export_onnx
+from ssd_training.deployment.model_card import read_card_notes, write_model_card
 from ssd_training.deployment.steps import export_bundle
 from ssd_training.deployment.trained_model import load_deploy_config, read_trained_model
 from ssd_training.deployment.validation import compare, keras_runner
@@ -134,12 +135,35 @@ def test_a_bundle_holds_what_was_trained_and_loads(built, small):
 
 
 def test_a_card_of_a_model_that_started_from_coco_says_so(load):
-    from ssd_training.deployment.model_card import write_model_card
-
     card = write_model_card('m', load('exp002_ssdlite'), training_run='run', metrics={})
 
     assert '**COCO-pretrained**' in card
     assert 'Flickr' in card
+
+
+def test_what_a_person_adds_stands_before_the_licence(load, tmp_path):
+    path = tmp_path / 'notes.md'
+    path.write_text('## Limits\n\nNot at night.\n')
+    notes = read_card_notes(path)
+
+    card = write_model_card(
+        'm', load('exp002_ssdlite'), training_run='run', metrics={}, notes=notes
+    )
+
+    assert '\n\n## Limits\n\nNot at night.\n\n## Licence\n\n' in card
+
+
+@pytest.mark.parametrize(
+    ('content', 'said'),
+    [(None, 'can not be read'), (b'\xff', 'is not UTF-8'), (b'x' * 2**20, 'expected at most')],
+)
+def test_notes_that_can_not_be_read_are_refused_in_words(tmp_path, content, said):
+    path = tmp_path / 'notes.md'
+    if content is not None:
+        path.write_bytes(content)
+
+    with pytest.raises(SsdDetectorError, match=f'{path}: .*{said}'):
+        read_card_notes(path)
 
 
 @pytest.mark.parametrize(
@@ -153,8 +177,6 @@ def test_a_card_of_a_model_that_started_from_coco_says_so(load):
     ],
 )
 def test_a_card_speaks_of_the_users_data_and_start(load, weights, texts):
-    from ssd_training.deployment.model_card import write_model_card
-
     config = load('tiny', f'backbone.weights={weights}', 'data.root=/home/me/cones')
     card = write_model_card('m', config, training_run='run', metrics={})
 
@@ -169,8 +191,6 @@ def test_a_card_speaks_of_the_users_data_and_start(load, weights, texts):
 
 
 def test_a_card_tells_what_each_file_reaches(load):
-    from ssd_training.deployment.model_card import write_model_card
-
     metrics = {'val/voc_ap_50/mAP': 0.5, 'model_int8_cpu.onnx/mAP': 0.4321}
     card = write_model_card('m', load('exp002_ssdlite'), training_run='run', metrics=metrics)
 
