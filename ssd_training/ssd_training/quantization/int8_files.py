@@ -18,6 +18,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 import onnx
+from onnx import numpy_helper
 from onnxruntime.quantization import QuantFormat, quantize_static, QuantType
 
 from ssd_training.deployment.float_nodes import find_float_nodes
@@ -75,15 +76,18 @@ _RECIPES: dict[Target, _Recipe] = {
 @dataclass(frozen=True, eq=False)
 class TensorGrids:
     """
-    What decides on scales and zero points.
+    What decides on scales, zero points and biases.
 
     :param ranges: name of an activation -> what its levels lie between
     :param kernel_steps: name of a kernel -> (C,) float32, from training; the steps of other
         kernels follow from their largest weights
+    :param bias_shifts: name of a Conv -> (C,) float32, taken off its bias where it becomes INT8;
+        from measure_bias_shifts
     """
 
     ranges: Mapping[str, Range]
     kernel_steps: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
+    bias_shifts: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
 
 
 def quantize_model(
@@ -108,6 +112,7 @@ def quantize_model(
     _check_names(model, float_nodes, model_path)
     # onnxslim did what ONNX Runtime's pre-processing would do; without this it warns of that.
     onnx.helper.set_model_props(model, {'onnx.quant.pre_process': 'onnxruntime.quant'})
+    _correct_biases(model.graph, grids.bias_shifts, float_nodes)
     recipe = _RECIPES[target]
     overrides = {name: [recipe.quantize_range(found)] for name, found in grids.ranges.items()}
     overrides |= {
@@ -138,6 +143,28 @@ def _check_names(model: onnx.ModelProto, float_nodes: Collection[str], path: Pat
         findings.append(f'{path}: has no node {", ".join(unknown)} to keep in float')
     if findings:
         raise ExportError(findings)
+
+
+def _correct_biases(
+    graph: onnx.GraphProto,
+    shifts: Mapping[str, NDArray[np.float32]],
+    float_nodes: Collection[str],
+) -> None:
+    """Give layers biases of their own: those that are equal share a constant."""
+    constants = {tensor.name: tensor for tensor in graph.initializer}
+    corrected = [
+        node for node in graph.node if node.name in shifts and node.name not in float_nodes
+    ]
+    for layer in corrected:
+        bias = numpy_helper.to_array(constants[layer.input[2]]) if len(layer.input) > 2 else 0.0
+        name = f'{layer.name}_corrected_bias'
+        values = (bias - shifts[layer.name]).astype(np.float32)
+        graph.initializer.append(numpy_helper.from_array(values, name))
+        del layer.input[2:]
+        layer.input.append(name)
+    used = {name for node in graph.node for name in node.input}
+    for name in constants.keys() - used:
+        graph.initializer.remove(constants[name])
 
 
 def _quantize_channel(step: np.float32) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from ssd_training.errors import DataError, ExportError
 from ssd_training.experiments.schema import ExperimentConfig
 from ssd_training.model.quantized_ssd import CPU_GRIDS, Grids, TENSORRT_GRIDS
 from ssd_training.quantization.accuracy import draw_measured, find_losses, measure_files
+from ssd_training.quantization.bias_correction import measure_bias_shifts
 from ssd_training.quantization.calibration import measure_ranges, Method
 from ssd_training.quantization.int8_files import (
     CALIBRATED_OPS,
@@ -145,7 +146,7 @@ def calibrate(
     model_path: Path, config: ExperimentConfig, options: QuantizeOptions
 ) -> LearnedGrids:
     """
-    Choose images, read them with the core's own preprocessing, find the ranges.
+    Choose images, read them with the core's own preprocessing, find ranges and bias shifts.
 
     :param model_path: the float32 ONNX file
     :param config: the experiment
@@ -158,7 +159,9 @@ def calibrate(
     inputs = [preprocess(image, size_px) for image in load_images(sources)]
     ranges = measure_ranges(model_path, inputs, method=options.method, op_types=CALIBRATED_OPS)
     logger.info('calibrated with %d images, %s', len(sources), options.method)
-    return LearnedGrids(sources, inputs, dict.fromkeys(FILE_NAMES, TensorGrids(ranges)))
+    shifts = measure_bias_shifts(model_path, TensorGrids(ranges), inputs)
+    grids = TensorGrids(ranges, bias_shifts=shifts)
+    return LearnedGrids(sources, inputs, dict.fromkeys(FILE_NAMES, grids))
 
 
 def _read_training(build: Build, trained: TrainedModel) -> LearnedGrids:
@@ -231,6 +234,7 @@ def _write_record(
         'max_loss': options.max_loss,
         'num_evaluated': options.num_evaluated,
         'float_layers': list(float_nodes),
+        'num_corrected_biases': len(learned.grids['trt'].bias_shifts),
         'metrics': metrics,
         'ranges': {
             name: asdict(found) for name, found in sorted(learned.grids['trt'].ranges.items())
