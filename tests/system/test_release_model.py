@@ -35,6 +35,7 @@ def test_members_are_trained_averaged_and_deployed_and_the_finished_ones_kept(
     bundle = load_bundle(first.stdout.splitlines()[-1])
     card = (bundle.path / 'MODEL_CARD.md').read_text()
     assert 'the mean of the weights of 2 trainings' in card
+    assert '## Known failures' in card
     assert 'seed 11), share 0.5' in card and 'seed 23), share 0.5' in card
 
     again = release(tmp_path, *arguments)

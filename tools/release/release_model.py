@@ -16,6 +16,7 @@ import tempfile
 
 # Members of other order and rate: their mean is better than either, and no slower.
 MEMBERS = ('train.seed=11 scheduler.base_lr=0.00006', 'train.seed=23 scheduler.base_lr=0.0001')
+NOTES = Path(__file__).with_name('card_notes.md')
 # Of scikit-image; may be given away with the bundle.
 PHOTOGRAPHS = ('astronaut.png', 'chelsea.png', 'coffee.png', 'motorcycle_left.png')
 
@@ -55,7 +56,8 @@ def deploy(deploy_config: Path, weights: Path, bundle: Path, arguments: Sequence
         for name in PHOTOGRAPHS:
             shutil.copy(Path(skimage.__file__).parent / 'data' / name, folder)
         command = ['deploy', '--deploy_config', str(deploy_config), '--checkpoint', str(weights)]
-        command += ['--output_dir', str(bundle), '--parity_images', folder, *arguments]
+        command += ['--output_dir', str(bundle), '--parity_images', folder]
+        command += ['--card_notes', str(NOTES), *arguments]
         return call(command).splitlines()[-1]
 
 

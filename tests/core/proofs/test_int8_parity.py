@@ -40,8 +40,8 @@ def test_the_released_files_pass_however_they_are_rounded(parity, name, optimiza
     result = verify(backend, parity)
 
     assert result.is_good, str(result)
-    # Twice 4.008 px, by which the ways to round differ on this network, is just above 8.
-    assert result.tolerance == Tolerance(pytest.approx(8.0, abs=0.05), 0.2)
+    # Twice 5.198 px, by which the ways to round differ on this network.
+    assert result.tolerance == Tolerance(pytest.approx(10.4, abs=0.05), 0.2)
 
 
 @pytest.mark.skipif(not multiplies_int8_exactly(), reason='this CPU has no VNNI')
@@ -95,14 +95,15 @@ def test_a_damaged_file_is_refused(parity, tmp_path, name, damage):
     assert str(result).startswith('FAIL')
 
 
-def test_the_float_file_is_farther_away_than_roundings(parity):
+def test_the_float_file_is_no_farther_away_than_another_way_to_round(parity):
+    """Without the correction of biases it was."""
     changes = [
         verify(OnnxRuntimeBackend(RELEASED / name, graph_optimization=way), parity).score_change
         for name in (INT8_CPU, INT8_TRT)
         for way in ('all', 'off')
     ]
 
-    assert verify(OnnxRuntimeBackend(RELEASED / 'model.onnx'), parity).score_change > max(changes)
+    assert verify(OnnxRuntimeBackend(RELEASED / 'model.onnx'), parity).score_change < max(changes)
 
 
 def test_confident_priors_are_kept():

@@ -37,6 +37,7 @@ from ssd_training.quantization.sensitivity import (
 )
 from ssd_training.targets.priors import generate_priors
 from ssd_training.training.step.building import build_model
+from tests.core.proofs.test_int8_parity import forget_a_bias
 from tests.training.deploy_config import SIZE_PX
 
 RELEASED = Path(__file__).parents[3] / 'ssd_detector_ros/models/mobilenetv2_ssd_voc'
@@ -443,8 +444,8 @@ def test_the_table_says_where_nothing_was_timed():
     )
 
 
-def test_the_other_way_to_round_passes_on_whatever_images_a_bundle_has():
-    """On drawn images boxes of the released files move by 10.6 px, more than on photographs."""
+def test_the_other_way_to_round_passes_on_whatever_images_a_bundle_has(tmp_path):
+    """On drawn images boxes of the released files move by 7.0 px, more than on photographs."""
     paths = [RELEASED / name for name in (INT8_CPU, INT8_TRT)]
     run = OnnxRuntimeBackend(RELEASED / 'model.onnx').run_batch
     images = [draw_image(300, seed) for seed in range(4)]
@@ -456,7 +457,8 @@ def test_the_other_way_to_round_passes_on_whatever_images_a_bundle_has():
             backend = OnnxRuntimeBackend(path, graph_optimization=optimization)
             result = verify_backend(backend, parity, precision='INT8', path=RELEASED)
             assert result.is_good, str(result)
-    float32 = verify_backend(
-        OnnxRuntimeBackend(RELEASED / 'model.onnx'), parity, precision='INT8', path=RELEASED
-    )
-    assert not float32.is_good
+    model = onnx.load(RELEASED / INT8_CPU)
+    forget_a_bias(model)
+    onnx.save(model, tmp_path / INT8_CPU)
+    damaged = OnnxRuntimeBackend(tmp_path / INT8_CPU)
+    assert not verify_backend(damaged, parity, precision='INT8', path=RELEASED).is_good
