@@ -48,6 +48,12 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     add('--storage', choices=('mcap', 'sqlite3'), default='mcap', help='(mcap)')
     add('--compression', choices=('none', 'message', 'file'), default='none', help='zstd (none)')
     add('--labels', type=Path, metavar='FILE', help='classes 1, 2, ..., one a line (by name)')
+    add(
+        '--files_outside_root',
+        choices=('error', 'allow'),
+        default='error',
+        help='of files that links or names put outside of the source (error)',
+    )
     group = parser.add_argument_group('moving scenes')
     add = group.add_argument
     add('--virtual_camera', choices=('pan', 'zoom', 'shake'), help='moves over each image')
@@ -63,7 +69,12 @@ def _make(arguments: argparse.Namespace) -> None:
     from ssd_detector_ros.bag_evaluation.making.virtual_camera import VirtualCamera
     from ssd_detector_ros.bag_evaluation.scoring.labels import read_labels
 
-    scenes = open_source(arguments.source, split=arguments.split, images=arguments.images)
+    scenes = open_source(
+        arguments.source,
+        split=arguments.split,
+        images=arguments.images,
+        outside=arguments.files_outside_root,
+    )
     names = ('image_topic', 'transport', 'storage', 'compression', 'rate_hz', 'frame_id')
     layout = Layout(
         **{name: getattr(arguments, name) for name in names},

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from ssd_detector_ros.bag_evaluation.errors import BagError
+from ssd_detector_ros.bag_evaluation.making import sources
 from ssd_detector_ros.bag_evaluation.making.making import Layout, make_recording
 from ssd_detector_ros.bag_evaluation.making.scenes import Objects, Scene
 from ssd_detector_ros.bag_evaluation.making.virtual_camera import film, MOTIONS, VirtualCamera
@@ -262,19 +263,72 @@ def test_a_pipe_and_a_file_without_end_are_refused_before_they_are_read(
     assert not (tmp_path / 'bag').exists()
 
 
-@pytest.mark.parametrize('name', ['../secret.png', 'link.png', '/etc/hostname'])
+def test_frames_of_a_video_are_counted_in_pixels_before_they_are_decoded(
+    tmp_path, monkeypatch, capsys
+):
+    path = tmp_path / 'film.avi'
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*'MJPG'), 10, (64, 48))
+    writer.write(np.zeros((48, 64, 3), np.uint8))
+    writer.release()
+    monkeypatch.setattr(sources, 'MAX_IMAGE_PIXELS', 64 * 48 - 1)
+    assert main([str(path), '--output', str(tmp_path / 'bag')]) == 1
+    assert 'film.avi: claims 64x48 pixels; expected at most 3071' in capsys.readouterr().err
+    monkeypatch.setattr(sources, 'MAX_IMAGE_PIXELS', 64 * 48)
+    assert main([str(path), '--output', str(tmp_path / 'bag')]) == 0
+
+
+def assert_outside(capsys, arguments, bag):
+    """See that a file elsewhere is neither read nor skipped, and that the option takes it."""
+    arguments = [*map(str, arguments), '--output', str(bag)]
+    assert main(arguments) == 1
+    said = capsys.readouterr().err
+    assert 'leads out of' in said
+    assert '--files_outside_root allow' in said
+    assert not bag.exists()
+
+    assert main([*arguments, '--files_outside_root', 'allow']) == 0
+    assert read_images(bag)
+
+
+@pytest.mark.parametrize('name', ['../secret.png', 'link.png', 'absolute'])
 def test_coco_names_do_not_lead_out_of_the_folder_of_images(name, tmp_path, capsys):
     folder = tmp_path / 'images'
     folder.mkdir()
-    cv2.imwrite(str(tmp_path / 'secret.png'), np.zeros((20, 30, 3), np.uint8))
-    (folder / 'link.png').symlink_to(tmp_path / 'secret.png')
+    secret = tmp_path / 'secret.png'
+    cv2.imwrite(str(secret), np.zeros((20, 30, 3), np.uint8))
+    (folder / 'link.png').symlink_to(secret)
+    name = str(secret) if name == 'absolute' else name
     write_coco(tmp_path / 'coco.json', [{'id': 7, 'file_name': name}])
+    assert_outside(capsys, [tmp_path / 'coco.json', '--images', folder], tmp_path / 'bag')
 
-    arguments = [str(tmp_path / 'coco.json'), '--images', str(folder)]
-    assert main([*arguments, '--output', str(tmp_path / 'bag')]) == 1
 
-    assert f'outside {folder}' in capsys.readouterr().err
-    assert not (tmp_path / 'bag').exists()
+@pytest.mark.parametrize(
+    'place', ['JPEGImages/b.png', 'Annotations/b.xml', 'ImageSets/Main/val.txt']
+)
+@pytest.mark.parametrize('of', ['file', 'folder'])
+def test_links_of_voc_do_not_lead_out_of_it(place, of, tmp_path, capsys):
+    voc = write_voc(tmp_path / 'voc')
+    linked = voc / place if of == 'file' else (voc / place).parent
+    linked.rename(tmp_path / 'private')
+    linked.symlink_to(tmp_path / 'private')
+    assert_outside(capsys, [voc, '--split', 'val'], tmp_path / 'bag')
+
+
+def test_links_of_a_folder_of_images_do_not_lead_out_of_it(tmp_path, capsys):
+    folder = tmp_path / 'images'
+    folder.mkdir()
+    cv2.imwrite(str(tmp_path / 'secret.png'), np.zeros((20, 30, 3), np.uint8))
+    (folder / 'a.png').symlink_to(tmp_path / 'secret.png')
+    assert_outside(capsys, [folder], tmp_path / 'bag')
+
+
+def test_a_link_to_a_data_set_and_links_within_it_are_followed(tmp_path):
+    voc = write_voc(tmp_path / 'voc')
+    (voc / 'JPEGImages/b.png').rename(voc / 'moved.png')
+    (voc / 'JPEGImages/b.png').symlink_to(voc / 'moved.png')
+    link = tmp_path / 'link'
+    link.symlink_to(voc)
+    assert main([str(link), '--split', 'val', '--output', str(tmp_path / 'bag')]) == 0
 
 
 @pytest.mark.parametrize('bbox', ['[1, 2, 3]', '[1, 2, 1e999, 4]', f'[1, 2, {"9" * 4000}, 4]'])

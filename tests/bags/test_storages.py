@@ -4,63 +4,22 @@ import contextlib
 from pathlib import Path
 import shutil
 import sqlite3
-import struct
 import subprocess
 import sys
 import tempfile
 
 from hypothesis import given
 from hypothesis import strategies as st
-import lz4.frame
 import pytest
 
 from ssd_detector_ros.bag_evaluation.errors import BagError
 from ssd_detector_ros.bag_evaluation.making.bag_writing import BagWriter, Stamp
 from ssd_detector_ros.bag_evaluation.making.making import Layout
-from ssd_detector_ros.bag_evaluation.reading.compression import decompress_chunk, zstd
+from ssd_detector_ros.bag_evaluation.reading.compression import decompress_chunk
 from ssd_detector_ros.bag_evaluation.reading.decoding import Decoder, read_header
-from ssd_detector_ros.bag_evaluation.reading.mcap_records import (
-    CHANNEL,
-    CHUNK,
-    MAGIC,
-    MESSAGE,
-    SCHEMA,
-)
 from ssd_detector_ros.bag_evaluation.reading.recording import Recording
+from tests.bags.mcap_bytes import chunk, message, PACKERS, write_mcap
 from tests.bags.scenery import write_colored
-
-PACKERS = {'': bytes, 'zstd': zstd.compress, 'lz4': lz4.frame.compress}
-FOOTER, HEADER = 0x02, 0x01
-
-
-def record(opcode, content):
-    return struct.pack('<BQ', opcode, len(content)) + content
-
-
-def text(value):
-    return struct.pack('<I', len(value)) + value.encode()
-
-
-def message(time_ns, data=b'\0\1\0\0'):
-    return record(MESSAGE, struct.pack('<HIQQ', 1, 0, time_ns, time_ns) + data)
-
-
-def chunk(times_ns, compression=''):
-    records = b''.join(message(time_ns) for time_ns in times_ns)
-    head = struct.pack('<QQQI', min(times_ns), max(times_ns), len(records), 0)
-    packed = PACKERS[compression](records)
-    return record(CHUNK, head + text(compression) + struct.pack('<Q', len(packed)) + packed)
-
-
-def write_mcap(path, *parts, is_finished=True):
-    schema = struct.pack('<H', 1) + text('std_msgs/Empty') + text('ros2msg') + text('')
-    channel = struct.pack('<HH', 1, 1) + text('/topic') + text('cdr') + text('')
-    content = MAGIC + record(HEADER, text('') + text('test'))
-    content += record(SCHEMA, schema) + record(CHANNEL, channel) + b''.join(parts)
-    if is_finished:
-        content += record(FOOTER, bytes(20)) + MAGIC
-    path.write_bytes(content)
-    return path
 
 
 def times_of(path):

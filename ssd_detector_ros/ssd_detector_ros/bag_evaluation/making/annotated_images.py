@@ -1,6 +1,7 @@
 """Images with annotations that recordings are made of: VOC folders and COCO files of strangers."""
 
 from collections.abc import Callable, Iterator
+import itertools
 import json
 import os
 from pathlib import Path
@@ -13,7 +14,11 @@ from numpy.typing import NDArray
 from ssd_detector.files import MAX_LABELS_BYTES, MAX_LIST_BYTES, MAX_SPLIT_BYTES, read_file
 from ssd_detector.images.decoding import IMAGE_SUFFIXES
 from ssd_detector_ros.bag_evaluation.errors import BagError
-from ssd_detector_ros.bag_evaluation.making.image_files import make_scene
+from ssd_detector_ros.bag_evaluation.making.image_files import (
+    check_inside,
+    FilesOutside,
+    make_scene,
+)
 from ssd_detector_ros.bag_evaluation.making.scenes import Objects, Scene
 
 _EDGES = ('xmin', 'ymin', 'xmax', 'ymax')
@@ -31,19 +36,22 @@ _MISFITS = (
 Content = TypeVar('Content')
 
 
-def read_voc(path: Path, split: str | None) -> Iterator[Scene]:
+def read_voc(path: Path, split: str | None, outside: FilesOutside = 'error') -> Iterator[Scene]:
     """
     Read a folder of PASCAL VOC.
 
     :param path: with JPEGImages, Annotations and ImageSets/Main
     :param split: a list, such as val; None takes every annotated image
+    :param outside: whether files elsewhere are read, too
     :return: the images in order
-    :raises BagError: with everything that is missing; later, with an annotation that is none
+    :raises BagError: with everything that is missing or elsewhere; later, with an annotation that
+        is none
     """
     annotations = path / 'Annotations'
     if split is None:
         names = sorted(file.stem for file in annotations.glob('*.xml'))
     else:
+        check_inside([path / 'ImageSets' / 'Main' / f'{split}.txt'], path, outside)
         names = _read_list(path / 'ImageSets' / 'Main', split)
     files = {
         file.stem: file
@@ -53,17 +61,20 @@ def read_voc(path: Path, split: str | None) -> Iterator[Scene]:
     findings = [f'{annotations}/{name}.xml: no image of it' for name in names if name not in files]
     if findings or not names:
         raise BagError(findings[:_SHOWN] or [f'{annotations}: no *.xml'])
+    read = ((annotations / f'{name}.xml', files[name]) for name in names)
+    check_inside(itertools.chain.from_iterable(read), path, outside)
     return (
         make_scene(files[name], _read_xml(annotations / f'{name}.xml'), name) for name in names
     )
 
 
-def read_coco(path: Path, folder: Path) -> Iterator[Scene]:
+def read_coco(path: Path, folder: Path, outside: FilesOutside = 'error') -> Iterator[Scene]:
     """
     Read annotations of COCO.
 
     :param path: the JSON file
-    :param folder: of the images; files elsewhere are refused
+    :param folder: of the images
+    :param outside: whether files elsewhere are read, too
     :return: the images in order
     :raises BagError: with everything that is missing or elsewhere, or why it is none of COCO
     """
@@ -89,14 +100,7 @@ def read_coco(path: Path, folder: Path) -> Iterator[Scene]:
                 f'{missing[0] if missing else "-"}; name their folder: --images DIR'
             ]
         )
-    home = Path(os.path.realpath(folder))
-    outside = [file for file, _ in scenes if not Path(os.path.realpath(file)).is_relative_to(home)]
-    if outside:
-        raise BagError(
-            f'{path}: {file} is outside {folder}; expected images in it; name their folder: '
-            f'--images DIR'
-            for file in outside[:_SHOWN]
-        )
+    check_inside((file for file, _ in scenes), folder, outside)
     return (make_scene(file, objects) for file, objects in scenes)
 
 

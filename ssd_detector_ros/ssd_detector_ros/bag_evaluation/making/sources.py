@@ -7,35 +7,47 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from ssd_detector.images.claims import Claim, MAX_IMAGE_PIXELS
 from ssd_detector.images.decoding import IMAGE_SUFFIXES
 from ssd_detector_ros.bag_evaluation.errors import BagError
 from ssd_detector_ros.bag_evaluation.making.annotated_images import read_coco, read_voc
-from ssd_detector_ros.bag_evaluation.making.image_files import make_scene
+from ssd_detector_ros.bag_evaluation.making.image_files import (
+    check_inside,
+    FilesOutside,
+    make_scene,
+)
 from ssd_detector_ros.bag_evaluation.making.scenes import Scene
 
 _VIDEO_SUFFIXES = ('.mp4', '.avi', '.mkv', '.mov', '.webm', '.m4v', '.mjpeg')
 
 
-def open_source(path: Path, *, split: str | None, images: Path | None) -> Iterator[Scene]:
+def open_source(
+    path: Path,
+    *,
+    split: str | None = None,
+    images: Path | None = None,
+    outside: FilesOutside = 'error',
+) -> Iterator[Scene]:
     """
     Find out what a path is, and read it image by image.
 
     :param path: VOC folder, COCO file `*.json`, folder of images, or a video
     :param split: list of a VOC folder, such as val; None takes every annotated image
     :param images: folder of the images of a COCO file; None looks beside the file
+    :param outside: whether files that links or names put outside of the source are read, too
     :return: the images in order
     :raises BagError: with everything that is missing or wrong
     """
     if not path.exists():
         raise BagError([f'{path}: no such file or folder; expected images, VOC, COCO or a video'])
     if path.is_dir() and (path / 'Annotations').is_dir():
-        return read_voc(path, split)
+        return read_voc(path, split, outside)
     if split is not None:
         raise BagError([f'{path}: --split needs a VOC folder (Annotations, ImageSets/Main)'])
     if path.is_dir():
-        return _read_folder(path)
+        return _read_folder(path, outside)
     if path.suffix.lower() == '.json':
-        return read_coco(path, images or path.parent)
+        return read_coco(path, images or path.parent, outside)
     if path.suffix.lower() in _VIDEO_SUFFIXES:
         return _read_video(path)
     raise BagError(
@@ -46,10 +58,11 @@ def open_source(path: Path, *, split: str | None, images: Path | None) -> Iterat
     )
 
 
-def _read_folder(path: Path) -> Iterator[Scene]:
+def _read_folder(path: Path, outside: FilesOutside) -> Iterator[Scene]:
     files = sorted(file for file in path.rglob('*') if file.suffix.lower() in IMAGE_SUFFIXES)
     if not files:
         raise BagError([f'{path}: no images ({", ".join(IMAGE_SUFFIXES)})'])
+    check_inside(files, path, outside)
     return (make_scene(file, None) for file in files)
 
 
@@ -61,6 +74,10 @@ def _read_video(path: Path) -> Iterator[Scene]:
     capture = cv2.VideoCapture(str(path))
     if not capture.isOpened():
         raise BagError([f'{path}: can not be opened as a video; convert it to H.264 in .mp4'])
+    sides = (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT)
+    claim = Claim(*(int(capture.get(side)) for side in sides))
+    if excess := claim.find_excess(MAX_IMAGE_PIXELS):
+        raise BagError([f'{path}: {excess}'])
     return _list_frames(capture, path)
 
 

@@ -16,6 +16,8 @@ else:
 # No CDR message begins so: its first byte is 0.
 _ZSTD_START = b'\x28\xb5\x2f\xfd'
 _STEP_BYTES = 1 << 16
+# A message, or a chunk of them: raw images of 100 million pixels have 300 MB.
+MAX_MESSAGE_BYTES = 512 * 2**20
 
 
 def decompress_message(data: bytes) -> bytes:
@@ -26,14 +28,18 @@ def decompress_message(data: bytes) -> bytes:
 
     :param data: as stored
     :return: serialized message
-    :raises ValueError: when the frame is damaged
+    :raises ValueError: when the frame is damaged, or too large
     """
     if not data.startswith(_ZSTD_START):
         return data
+    decompressor = zstd.ZstdDecompressor()
     try:
-        return bytes(zstd.decompress(data))
+        content = bytes(decompressor.decompress(data, max_length=MAX_MESSAGE_BYTES))
     except zstd.ZstdError as error:
         raise ValueError(f'a zstd frame that can not be decompressed ({error})') from error
+    if not decompressor.eof:
+        raise ValueError(f'a zstd frame that is cut, or of more than {MAX_MESSAGE_BYTES} bytes')
+    return content
 
 
 def decompress_chunk(data: bytes, compression: str) -> bytes:
@@ -43,7 +49,7 @@ def decompress_chunk(data: bytes, compression: str) -> bytes:
     :param data: as stored; may end too early
     :param compression: zstd, lz4 or empty
     :return: its records
-    :raises ValueError: when the compression is unknown, or nothing can be decompressed
+    :raises ValueError: when the compression is unknown, nothing can be decompressed, or too much
     """
     if not compression:
         return data
@@ -54,14 +60,19 @@ def decompress_chunk(data: bytes, compression: str) -> bytes:
     )
     # In steps: what comes before a damaged place is given out.
     parts: list[bytes] = []
+    left_bytes = MAX_MESSAGE_BYTES
     try:
         for start in range(0, len(data), _STEP_BYTES):
-            if decompressor.eof:
+            if decompressor.eof or not left_bytes:
                 break
-            parts.append(decompressor.decompress(data[start : start + _STEP_BYTES]))
+            step = data[start : start + _STEP_BYTES]
+            parts.append(decompressor.decompress(step, max_length=left_bytes))
+            left_bytes -= len(parts[-1])
     except (zstd.ZstdError, RuntimeError):
         if not parts:
             raise ValueError(f'{compression} data that can not be decompressed') from None
+    if not left_bytes:
+        raise ValueError(f'{compression} data of more than {MAX_MESSAGE_BYTES} bytes')
     return b''.join(parts)
 
 

@@ -8,6 +8,7 @@ import re
 import struct
 from typing import Any
 
+from rosbags.interfaces import Nodetype
 from rosbags.typesys import get_types_from_idl, get_types_from_msg, get_typestore, Stores
 from rosbags.typesys.store import Typestore
 
@@ -21,9 +22,14 @@ _IDL_HEAD = re.compile(r'^=+\nIDL: \S+\n', re.MULTILINE)
 _IDL_EXTRAS = re.compile(
     r'^#include[^\n]*$|@verbatim\s*\((?:[^()"]|"(?:[^"\\]|\\.)*")*\)', re.MULTILINE
 )
+# A name is looked for in folders, and written into programs.
+_TYPE_NAME = re.compile(r'[A-Za-z]\w{0,99}/(msg|srv|action)/[A-Za-z]\w{0,99}', re.ASCII)
 # Of a message whose first field is a std_msgs/Header: behind the four bytes of the encapsulation.
 _STAMP_OFFSET = 4
 _NUM_HEADER_BYTES = 16
+# rosbags writes a line of Python for each element of a fixed array that is no number, and runs it.
+_MAX_DEFINITION_LENGTH = 1_000_000
+MAX_WRITTEN_OUT = 2_000
 
 
 class Decoder:
@@ -78,6 +84,8 @@ class Decoder:
 
 def _find_types(topic: Topic) -> Iterator[Typestore]:
     """Find the definition of a type: in the recording, here, and on the system."""
+    if not _TYPE_NAME.fullmatch(topic.type_name):
+        return
     if topic.definition and (
         store := _parse(topic.type_name, topic.definition, topic.definition_format)
     ):
@@ -111,6 +119,8 @@ def read_header(data: bytes) -> tuple[int, str] | None:
 def _parse(type_name: str, definition: str, definition_format: str) -> Typestore | None:
     """Take the recording's definition; None where rosbags can not parse it."""
     store = get_typestore(Stores.EMPTY)
+    if len(definition) > _MAX_DEFINITION_LENGTH:
+        return None
     try:
         if definition_format == 'ros2idl':
             types: dict[str, Any] = {}
@@ -119,12 +129,28 @@ def _parse(type_name: str, definition: str, definition_format: str) -> Typestore
                     types |= get_types_from_idl(_IDL_EXTRAS.sub('', text))
         else:
             types = get_types_from_msg(definition, type_name)
+        if _count_written_out(types) > MAX_WRITTEN_OUT:
+            return None
         store.register(types)
         store.get_msgdef(type_name)
     # A parser of texts from elsewhere: the errors are its own and those of what it calls.
     except Exception:  # noqa: BLE001
         return None
     return store
+
+
+def _count_written_out(types: dict[str, Any]) -> int:
+    """Count elements of fixed arrays of texts and messages, in arrays of these as well."""
+
+    def count(fields: Any) -> int:
+        return sum(
+            description[1][1]
+            for _, description in fields
+            if description[0] == Nodetype.ARRAY
+            and (description[1][0][0] == Nodetype.NAME or description[1][0][1][0] == 'string')
+        )
+
+    return sum(count(fields) for _, fields in types.values())
 
 
 def _register_installed(store: Typestore, name: str) -> bool:

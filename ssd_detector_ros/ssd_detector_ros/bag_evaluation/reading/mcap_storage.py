@@ -8,7 +8,10 @@ import struct
 from typing import BinaryIO
 
 from ssd_detector_ros.bag_evaluation.errors import BagError
-from ssd_detector_ros.bag_evaluation.reading.compression import decompress_chunk
+from ssd_detector_ros.bag_evaluation.reading.compression import (
+    decompress_chunk,
+    MAX_MESSAGE_BYTES,
+)
 from ssd_detector_ros.bag_evaluation.reading.mcap_records import (
     CHANNEL,
     Channel,
@@ -36,6 +39,8 @@ from ssd_detector_ros.bag_evaluation.reading.recordings import (
 )
 
 _HEAD_BYTES = 64
+# Others, such as attachments, are skipped.
+_READ = (CHUNK, MESSAGE, SCHEMA, CHANNEL, STATISTICS)
 
 
 class McapStorage:
@@ -124,7 +129,12 @@ class McapStorage:
         for place in list_records(file, size):
             if place.opcode == FOOTER:
                 return place.is_whole
-            if place.opcode in (CHUNK, MESSAGE):
+            if place.opcode in _READ and place.size > MAX_MESSAGE_BYTES:
+                self._add_problem(
+                    f'{self._path}: a record has {place.size} bytes; expected at most '
+                    f'{MAX_MESSAGE_BYTES}; left out'
+                )
+            elif place.opcode in (CHUNK, MESSAGE):
                 self._note_part(file, place)
             elif place.is_whole and place.opcode in (SCHEMA, CHANNEL, STATISTICS):
                 self._note(place.opcode, memoryview(_read(file, place.offset, place.size)))

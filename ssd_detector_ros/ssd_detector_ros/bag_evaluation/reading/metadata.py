@@ -2,12 +2,15 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+import os
 from pathlib import Path
 import re
 from typing import Any
 
 import yaml
 
+from ssd_detector.files import FileError, read_file
+from ssd_detector.yaml_tree import MAX_YAML_BYTES, parse_yaml
 from ssd_detector_ros.bag_evaluation.errors import BagError
 
 METADATA = 'metadata.yaml'
@@ -82,11 +85,12 @@ def _refuse_others(path: Path) -> None:
 
 def _read_metadata(path: Path) -> Files:
     try:
-        tree = yaml.safe_load(path.read_text(encoding='utf-8'))
+        content = read_file(path, limit_bytes=MAX_YAML_BYTES)
+        tree = parse_yaml(content.decode('utf-8'))
         information: Mapping[str, Any] = tree['rosbag2_bagfile_information']
         names = [str(name) for name in information['relative_file_paths']]
-    except (OSError, ValueError, yaml.YAMLError, KeyError, TypeError) as error:
-        reason = str(error).splitlines()[0]
+    except (OSError, FileError, ValueError, yaml.YAMLError, KeyError, TypeError) as error:
+        reason = ' '.join(str(error).split())[:200]
         raise BagError(
             [
                 f'{path}: can not be read as the metadata of a recording ({reason}); remove the '
@@ -95,9 +99,11 @@ def _read_metadata(path: Path) -> Files:
         ) from error
     found, missing = [], []
     for name in names:
-        # Old versions put the name of the folder before it.
-        places = [path.parent / name, path.parent / Path(name).name]
-        there = next((place for place in places if place.is_file()), None)
+        # Old versions put the name of the folder before it. What leads out of the folder is a
+        # name like any other: a stranger's recording could name any of yours.
+        places = [path.parent / name] if _is_below(name) else []
+        places.append(path.parent / Path(name).name)
+        there = next((place for place in places if os.path.isfile(place)), None)
         if there is None:
             missing.append(name)
         else:
@@ -118,10 +124,15 @@ def _read_metadata(path: Path) -> Files:
     )
 
 
+def _is_below(name: str) -> bool:
+    return not Path(name).is_absolute() and '..' not in Path(name).parts
+
+
 def _list_serializations(information: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    for entry in information.get('topics_with_message_count') or []:
-        topic = entry.get('topic_metadata', {})
-        if topic.get('name') and topic.get('serialization_format'):
+    entries = information.get('topics_with_message_count')
+    for entry in entries if isinstance(entries, list) else ():
+        topic = entry.get('topic_metadata') if isinstance(entry, dict) else None
+        if isinstance(topic, dict) and topic.get('name') and topic.get('serialization_format'):
             yield str(topic['name']), str(topic['serialization_format'])
 
 

@@ -3,9 +3,12 @@
 from collections.abc import Collection, Iterator
 from contextlib import closing
 from pathlib import Path
+import re
 import sqlite3
+import sys
 
 from ssd_detector_ros.bag_evaluation.errors import BagError
+from ssd_detector_ros.bag_evaluation.reading.compression import MAX_MESSAGE_BYTES
 from ssd_detector_ros.bag_evaluation.reading.recordings import (
     CDR,
     complete_type_name,
@@ -14,6 +17,7 @@ from ssd_detector_ros.bag_evaluation.reading.recordings import (
 )
 
 # sqlite3 gives values of any type where a page is damaged.
+_VIRTUAL = re.compile(r'\s*create\s+virtual', re.IGNORECASE)
 _DAMAGE = (sqlite3.Error, TypeError, ValueError)
 
 
@@ -30,6 +34,7 @@ class SqliteStorage:
         self._problems: list[str] = []
         try:
             with closing(_connect(path)) as connection:
+                _refuse_views(connection)
                 self._topics = dict(_read_topics(connection))
                 self._counts = self._count(connection)
         except _DAMAGE as error:
@@ -126,4 +131,16 @@ def _connect(path: Path) -> sqlite3.Connection:
     option = 'mode=ro' if log.is_file() and log.stat().st_size else 'immutable=1'
     connection = sqlite3.connect(f'{path.absolute().as_uri()}?{option}', uri=True)
     connection.text_factory = lambda content: content.decode(errors='replace')
+    # A schema is a program: what it says is not run, and no value is larger than a message.
+    connection.execute('PRAGMA trusted_schema = OFF')
+    if sys.version_info >= (3, 11):
+        connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, MAX_MESSAGE_BYTES)
     return connection
+
+
+def _refuse_views(connection: sqlite3.Connection) -> None:
+    """Refuse tables that are programs: a view can go on for ever, a column too."""
+    for name, kind, text in connection.execute('SELECT name, type, sql FROM sqlite_master'):
+        is_computed = kind == 'table' and 'generated' in str(text).lower()
+        if kind in ('view', 'trigger') or is_computed or _VIRTUAL.match(str(text)):
+            raise ValueError(f'{name} is computed; expected tables that hold what was recorded')

@@ -8,6 +8,8 @@ from pathlib import Path
 import yaml
 
 from ssd_detector.bundles.labels import find_label_faults
+from ssd_detector.files import FileError, MAX_LABELS_BYTES, read_file
+from ssd_detector.yaml_tree import MAX_YAML_BYTES, parse_yaml
 from ssd_detector_ros.bag_evaluation.errors import BagError
 
 
@@ -51,8 +53,8 @@ def read_labels(path: Path) -> tuple[str, ...]:
     :raises BagError: when it can't be read, or holds what no list may hold
     """
     try:
-        lines = path.read_text(encoding='utf-8').splitlines()
-    except (OSError, ValueError) as error:
+        lines = read_file(path, limit_bytes=MAX_LABELS_BYTES).decode('utf-8').splitlines()
+    except (OSError, FileError, ValueError) as error:
         raise BagError(
             [f'{path}: can not be read ({error}); expected one label a line']
         ) from error
@@ -73,8 +75,8 @@ def read_class_map(path: Path) -> dict[str, str]:
     :raises BagError: when it can't be read or is no such file
     """
     try:
-        tree = yaml.safe_load(path.read_text(encoding='utf-8'))
-    except (OSError, ValueError, yaml.YAMLError) as error:
+        tree = parse_yaml(read_file(path, limit_bytes=MAX_YAML_BYTES).decode('utf-8'))
+    except (OSError, FileError, ValueError, yaml.YAMLError) as error:
         raise BagError([f'{path}: can not be read as YAML ({error})']) from error
     if not isinstance(tree, dict) or not tree:
         raise BagError([f'{path}: expected lines such as `0: person` or `car: vehicle`'])
