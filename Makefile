@@ -4,7 +4,7 @@ SHELL := bash
 # One target after the other: they share install/ and, on small machines, two cores.
 .NOTPARALLEL:
 .PHONY: help install dev build lint format test test-unit test-integration test-slow test-all test-cov
-.PHONY: gpu-check mutants fuzz demo demo-experiments docs notebooks lock release-model bench bench-eval bench-ledger bench-ros soak clean
+.PHONY: gpu-check mutants fuzz demo demo-experiments docs notebooks lock release-model bench bench-eval bench-ledger bench-ros bench-attacks soak clean
 
 # colcon's setup files read unset variables, so no `-u` above.
 SOURCED = source install/setup.bash &&
@@ -121,6 +121,9 @@ bench-ledger: build  ## how the ledger of experiments grows, in both stores
 bench-ros: build  ## throughput and latency of the node, as ratios to the core
 	@$(SOURCED) $(OWN_DOMAIN) python tools/bench/ros.py --model model_int8_cpu.onnx
 	@$(SOURCED) $(OWN_DOMAIN) python tools/bench/ros.py --model model.onnx
+
+bench-attacks: build  ## frames answered, memory and end of the node under each attack
+	@$(SOURCED) $(OWN_DOMAIN) python -m tests.ros.attacks
 
 clean:  ## remove what was built, but not .venv
 	@rm -rf build install log demo_out .venv/stamps/workspace

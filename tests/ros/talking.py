@@ -90,8 +90,12 @@ class Peer:
 
     def wait_until_active(self) -> None:
         """Wait until images reach the node and its detections reach us."""
-        self.wait_for(self._parameters.services_are_ready, 'the parameter services')
+        self.wait_for_services()
         self.establish(plain_image())
+
+    def wait_for_services(self) -> None:
+        """Wait until requests reach the node."""
+        self.wait_for(self._parameters.services_are_ready, 'the parameter services')
 
     def establish(self, message: Any, *, topic: str = 'image', age_s: float | None = None) -> None:
         """

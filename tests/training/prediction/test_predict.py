@@ -8,7 +8,6 @@ import itertools
 import json
 import os
 from pathlib import Path
-import struct
 import threading
 
 import cv2
@@ -21,6 +20,7 @@ from ssd_training.model.released_bundle import find_released_bundle
 from ssd_training.predict import main
 from ssd_training.prediction.mjpeg import MAX_PART_BYTES, read_parts
 from ssd_training.progress import count_progress
+from tests.picture_bombs import bmp_of
 from tests.tiny_bundle import write_tiny_bundle
 
 RED, GREEN, BLUE = (255, 0, 0), (0, 255, 0), (0, 0, 255)
@@ -264,16 +264,6 @@ def pictures(tmp_path):
     return folder
 
 
-def huge_bmp():
-    """Claim 30000x30000 pixels of 8 bits in 1078 bytes."""
-    head = struct.pack('<2sIHHI', b'BM', 1078, 0, 0, 1078)
-    return (
-        head
-        + struct.pack('<IiiHHIIiiII', 40, 30000, 30000, 1, 8, 0, 0, 0, 0, 256, 0)
-        + bytes(1024)
-    )
-
-
 def wide(suffix, width_px):
     content = cv2.imencode('.png', np.zeros((4, width_px, 3), np.uint8))[1].tobytes()
     return lambda folder: (folder / f'b{suffix}').write_bytes(content)
@@ -285,7 +275,10 @@ def wide(suffix, width_px):
         (lambda folder: os.mkfifo(folder / 'b.png'), 'is a pipe'),
         (lambda folder: (folder / 'b.png').symlink_to('/dev/zero'), 'is a device'),
         (lambda folder: (folder / 'b.png').symlink_to('b.png'), 'Too many levels'),
-        (lambda folder: (folder / 'b.bmp').write_bytes(huge_bmp()), 'claims 30000x30000 pixels'),
+        (
+            lambda folder: (folder / 'b.bmp').write_bytes(bmp_of(30_000, 30_000)),
+            'claims 30000x30000 pixels',
+        ),
         (wide('.webp', 17000), 'b.webp: a copy of 17000x4 pixels can not be written as .webp'),
         (wide('.jpg', 70000), 'b.jpg: a copy of 70000x4 pixels can not be written as .jpg'),
     ],
