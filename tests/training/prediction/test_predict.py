@@ -9,6 +9,7 @@ import json
 import os
 from pathlib import Path
 import threading
+import time
 
 import cv2
 import numpy as np
@@ -237,12 +238,13 @@ def test_a_part_that_never_comes_to_an_end_has_a_deadline():
 
 
 class Slow:
-    """Gives a byte at a time, and never stops."""
+    """Gives a byte each millisecond, and never stops: not as many as a part may have in time."""
 
     def __init__(self, start):
         self._start = list(start)
 
     def read1(self, num_bytes=-1):
+        time.sleep(0.001)
         return bytes([self._start.pop(0)]) if self._start else b'x'
 
 
