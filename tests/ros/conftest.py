@@ -45,3 +45,14 @@ def pytest_runtest_makereport(item, call):
 def bundle(tmp_path_factory):
     """Give the tiny bundle; a number for a name, for nothing on the way may take it for one."""
     return write_tiny_bundle(tmp_path_factory.mktemp('bundles') / '2024')
+
+
+@pytest.fixture
+def context():
+    """Give a context of rclpy of the test's own."""
+    import rclpy
+
+    context = rclpy.Context()
+    rclpy.init(args=[], context=context)
+    yield context
+    context.try_shutdown()

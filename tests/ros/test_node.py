@@ -91,22 +91,6 @@ def test_parameters_show_what_the_bundle_recommends(detector):
     assert detector.get_parameter('max_detections').integer_value == 20
 
 
-@pytest.mark.parametrize(
-    ('name', 'value', 'reason'),
-    [
-        ('bundle', '/elsewhere', 'cleanup'),
-        ('class_id_format', 'number', 'label, index'),
-        ('class_thresholds', ['purple=0.5'], 'red, green, blue'),
-        ('class_thresholds', ['red'], 'label=threshold'),
-        ('max_detections', 0, 'max_detections'),
-    ],
-)
-def test_a_value_that_can_not_apply_is_rejected_with_a_reason(detector, name, value, reason):
-    result = detector.set_parameter(name, value)
-    assert not result.successful
-    assert reason in result.reason
-
-
 def test_class_id_is_the_number_on_demand(detector):
     assert detector.set_parameter('class_id_format', 'index').successful
     assert class_ids(detector.ask(plain_image(green=255))) == ['2']

@@ -21,14 +21,6 @@ SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FA
 
 
 @pytest.fixture
-def context():
-    context = rclpy.Context()
-    rclpy.init(args=[], context=context)
-    yield context
-    context.try_shutdown()
-
-
-@pytest.fixture
 def node(context, tmp_path):
     bundle = Parameter('bundle', value=str(write_tiny_bundle(tmp_path / 'tiny')))
     node = DetectorNode(context=context, parameter_overrides=[bundle])

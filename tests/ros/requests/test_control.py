@@ -103,6 +103,11 @@ def test_frames_above_the_highest_rate_are_dropped(detector):
 @pytest.mark.parametrize(
     ('name', 'value', 'reason'),
     [
+        ('bundle', '/elsewhere', 'cleanup'),
+        ('class_id_format', 'number', 'label, index'),
+        ('class_thresholds', ['purple=0.5'], 'red, green, blue'),
+        ('class_thresholds', ['red'], 'label=threshold'),
+        ('max_detections', 0, 'max_detections'),
         ('allowed_classes', ['purple'], 'red, green, blue'),
         ('region_of_interest', [0.0, 0.0, 1.0], 'expected 4'),
         ('region_of_interest', [0.5, 0.0, 0.5, 1.0], 'x1 < x2'),

@@ -22,14 +22,6 @@ from tests.tiny_bundle import write_tiny_bundle
 
 
 @pytest.fixture
-def context():
-    context = rclpy.Context()
-    rclpy.init(args=[], context=context)
-    yield context
-    context.try_shutdown()
-
-
-@pytest.fixture
 def camera(context):
     """Give a function that publishes an image, and says whether nobody subscribes."""
     node = rclpy.create_node('camera', context=context)
