@@ -1,11 +1,15 @@
 """A valid bundle whose answers are known: how red, green and blue an image is, at fixed places."""
 
 from datetime import datetime, timezone
+from functools import cache
+import math
 from pathlib import Path
+import time
 
 import numpy as np
 import onnx
 from onnx import helper, numpy_helper, TensorProto
+import onnxruntime
 
 from ssd_detector.bundles.bundle import write_bundle
 from ssd_detector.proofs.parity import Parity, Tolerance
@@ -17,7 +21,7 @@ SIZE_PX = 32
 BOXES_NORMALIZED_XYXY = np.array(
     [[0.125, 0.25, 0.5, 0.75], [0.5, 0.0, 1.0, 0.5], [-0.25, 0.5, 0.25, 1.25]], np.float32
 )
-# Side of the matrices that a slow model multiplies: some milliseconds on one core.
+# Side of the matrices that a slow model multiplies.
 _DELAY_SIDE = 512
 DEPLOY_YAML = """\
 model_name: tiny
@@ -32,7 +36,7 @@ def write_tiny_bundle(
     *,
     deploy_yaml: str = DEPLOY_YAML,
     labels: tuple[str, ...] = LABELS,
-    num_delays: int = 0,
+    delay_ms: float = 0.0,
     takes_batches: bool = False,
 ) -> Path:
     """
@@ -41,12 +45,13 @@ def write_tiny_bundle(
     :param folder: where; its name is free
     :param deploy_yaml: the deploy config's text
     :param labels: three names
-    :param num_delays: makes the model slower, by some milliseconds each
+    :param delay_ms: of each inference, on one core of this machine that does nothing else
     :param takes_batches: leaves the first dimension of its input free
     :return: the folder
     """
     scratch = folder.parent / f'{folder.name}_parts'
     scratch.mkdir(parents=True)
+    num_delays = math.ceil(delay_ms / product_ms()) if delay_ms else 0
     model = tiny_model(num_delays=num_delays, takes_batches=takes_batches)
     onnx.save(model, scratch / 'model.onnx')
     starts, ends = BOXES_NORMALIZED_XYXY[:, :2], BOXES_NORMALIZED_XYXY[:, 2:]
@@ -166,6 +171,23 @@ def tiny_model(
     )
     opset = helper.make_opsetid('', 17)
     return helper.make_model(graph, opset_imports=[opset], ir_version=8)
+
+
+@cache
+def product_ms() -> float:
+    """Measure a multiplication of large matrices on one core: from one to ten milliseconds."""
+    num_products = 4
+    content = tiny_model(num_delays=num_products).SerializeToString()
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    session = onnxruntime.InferenceSession(content, options, providers=['CPUExecutionProvider'])
+    image = {'input_image': np.zeros((1, SIZE_PX, SIZE_PX, 3), np.float32)}
+    laps_s = []
+    for _ in range(5):
+        start_s = time.perf_counter()
+        session.run(None, image)
+        laps_s.append(time.perf_counter() - start_s)
+    return 1e3 * min(laps_s) / num_products
 
 
 def _delay_nodes(num_delays: int) -> list[onnx.NodeProto]:

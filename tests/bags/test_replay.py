@@ -76,7 +76,7 @@ def test_compressed_images_play_in_loops_under_simulated_time(bundle, tmp_path):
 
 @pytest.mark.slow
 def test_a_node_that_is_too_slow_drops_frames_and_loses_streaming_ap(tmp_path):
-    slow = write_tiny_bundle(tmp_path / 'slow', num_delays=40)
+    slow = write_tiny_bundle(tmp_path / 'slow', delay_ms=200)
     bag = write_colored(tmp_path / 'bag', [0] * 60, Layout(rate_hz=60))
 
     result = replay(bag, slow, tmp_path / 'out')

@@ -61,7 +61,7 @@ def test_only_frames_that_are_answered_are_converted(context, tmp_path, monkeypa
         'ssd_detector_ros.node.make_converter',
         lambda *_, **__: lambda message, scale: [converted.append(message), to_rgb(message)][1],
     )
-    bundle = Parameter('bundle', value=str(write_tiny_bundle(tmp_path / 'b', num_delays=10)))
+    bundle = Parameter('bundle', value=str(write_tiny_bundle(tmp_path / 'b', delay_ms=40)))
     node = DetectorNode(context=context, parameter_overrides=[bundle])
     assert node.start()
     for _ in range(20):

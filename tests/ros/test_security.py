@@ -34,7 +34,10 @@ def default(name):
 def test_the_page_has_the_budgets_of_the_code():
     rows = [
         [cell.strip() for cell in line.strip('|').split('|')]
-        for line in PAGE.read_text().partition('## Budgets')[2].splitlines()
+        for line in PAGE.read_text()
+        .partition('\n## Budgets\n')[2]
+        .partition('\n## ')[0]
+        .splitlines()
         if line.startswith('| ') and '---' not in line
     ]
     said = {what: most for what, most, _ in rows[1:]}

@@ -14,7 +14,7 @@ from tests.tiny_bundle import write_tiny_bundle
 @pytest.fixture(scope='module')
 def slow_bundle(tmp_path_factory):
     """Give a bundle whose inference takes some 30 ms or more."""
-    return write_tiny_bundle(tmp_path_factory.mktemp('bundles') / 'slow', num_delays=10)
+    return write_tiny_bundle(tmp_path_factory.mktemp('bundles') / 'slow', delay_ms=40)
 
 
 def labels(answer):
@@ -67,7 +67,7 @@ def test_cameras_take_turns_and_a_slow_detector_says_so(slow_bundle, tmp_path):
 def batch_bundle(tmp_path_factory):
     """Give a slow bundle that takes any number of images at once."""
     folder = tmp_path_factory.mktemp('bundles') / 'batch'
-    return write_tiny_bundle(folder, num_delays=10, takes_batches=True)
+    return write_tiny_bundle(folder, delay_ms=40, takes_batches=True)
 
 
 def frames_per_inference(status):

@@ -15,7 +15,7 @@ from tests.tiny_bundle import write_tiny_bundle
 @pytest.fixture(scope='module')
 def slow_bundle(tmp_path_factory):
     """Give a bundle that takes a second or so to load, most of it in ONNX Runtime."""
-    return write_tiny_bundle(tmp_path_factory.mktemp('bundles') / 'slow', num_delays=500)
+    return write_tiny_bundle(tmp_path_factory.mktemp('bundles') / 'slow', delay_ms=2000)
 
 
 def load(one, path):
