@@ -48,15 +48,20 @@ def test_cameras_take_turns_and_a_slow_detector_says_so(slow_bundle, tmp_path):
     with running(command, tmp_path / 'log'), peer('test_turns') as one:
         for topic in topics:
             one.wait_for(one.publisher(topic).get_subscription_count, topic)
-        # One camera sends three times as often; all are served alike.
-        one.wait_for(
-            lambda: (
-                [one.send(plain_image(), topic=topic) for topic in ('left', 'left', *topics)]
-                and sum(one.latest_statistics().camera_processed) >= 30
-            ),
-            '30 processed frames',
-        )
-        counts = one.latest_statistics().camera_processed
+        # One camera sends three times as often; all are served alike once all are heard.
+        before: list[int] = []
+
+        def send_and_count():
+            for topic in ('left', 'left', *topics):
+                one.send(plain_image(), topic=topic)
+            counts = list(one.latest_statistics().camera_processed)
+            if not before and counts and min(counts) > 0:
+                before.extend(counts)
+            return bool(before) and sum(counts) - sum(before) >= 30
+
+        one.wait_for(send_and_count, '30 frames processed once all cameras are heard')
+        latest = one.latest_statistics().camera_processed
+        counts = [count - earlier for count, earlier in zip(latest, before, strict=True)]
         assert max(counts) < 1.5 * min(counts)
         speed = one.diagnosis('speed', lambda status: 'slower than the camera' in status.message)
         assert 'max_rate_hz' in speed.message and 'INT8' in speed.message

@@ -286,7 +286,7 @@ def test_a_model_without_the_classes_that_the_user_names_is_refused(detector, fo
 
 
 def test_the_node_answers_while_a_frame_is_processed_and_a_model_loaded(detector, folder):
-    slow = write_tiny_bundle(folder / 'slow', delay_ms=1500)
+    slow = write_tiny_bundle(folder / 'slow', delay_ms=patience_s(1500))
     assert detector.call('load_model', LoadModel.Request(bundle=str(slow))).success
     before = detector.statistics().frames_processed
     header = detector.send(plain_image(red=255))
