@@ -1,5 +1,7 @@
 """Publishers: the overlay costs nothing while nobody looks."""
 
+import itertools
+
 import numpy as np
 import pytest
 import rclpy
@@ -12,15 +14,15 @@ from ssd_detector_ros.outputs import publishers as outputs
 from ssd_detector_ros.threads.polled_group import PolledGroup
 from tests.patience import wait_for
 
+NUMBERS = itertools.count()
+
 
 @pytest.fixture
-def node():
-    context = rclpy.Context()
-    rclpy.init(args=[], context=context)
-    node = LifecycleNode('test_outputs', context=context)
+def node(context):
+    # The graph may still hold a node of another test, and asks the first of a name.
+    node = LifecycleNode(f'test_outputs_{next(NUMBERS)}', context=context)
     yield node
     node.destroy_node()
-    context.try_shutdown()
 
 
 def test_nothing_is_drawn_while_nobody_subscribes_to_the_overlay(node, monkeypatch):
@@ -58,20 +60,22 @@ def test_a_reader_of_any_topic_counts(monkeypatch, index):
 
 def test_destroy_takes_the_topics_away(node):
     def topics():
-        found = node.get_publisher_names_and_types_by_node('test_outputs', '/')
+        name = node.get_name()
+        found = node.get_publisher_names_and_types_by_node(name, '/')
         # Those of every node, such as /rosout, may be told of at any time.
-        return {name for name, _ in found if name.startswith('/test_outputs/')}
+        return {topic for topic, _ in found if topic.startswith(f'/{name}/')}
 
     def spin():
         """Let the graph be told of changes, in its own time."""
         rclpy.spin_once(node, executor=executor, timeout_sec=0.02)
 
     executor = SingleThreadedExecutor(context=node.context)
-    # The graph may still hold what the node of another test, of the same name, published.
-    before = {'/test_outputs/transition_event'}
+    before = {f'/{node.get_name()}/transition_event'}
     wait_for(lambda: topics() == before, 'the topics of a node without cameras', pause=spin)
     publishers = outputs.CameraOutputs(node, '~', PolledGroup())
-    wait_for(lambda: '/test_outputs/detections' in topics() - before, 'detections', pause=spin)
+    wait_for(
+        lambda: f'/{node.get_name()}/detections' in topics() - before, 'detections', pause=spin
+    )
     publishers.destroy()
     wait_for(lambda: topics() == before, 'the topics to go', pause=spin)
 

@@ -105,9 +105,10 @@ def test_a_service_that_does_not_answer_is_logged_once(caplog, address):
 def test_a_notice_of_any_form_counts_and_is_shown_on_one_line(service, text):
     service.items['spot/instance-action'] = text
 
-    with stop_on_signals() as stop, watch_spot_notices(stop, variables(service)):
+    with stop_on_signals() as stop:
         stop.defer()
-        wait_until(lambda: stop.signal is not None)
+        with watch_spot_notices(stop, variables(service)):
+            wait_until(lambda: stop.signal is not None)
 
     assert stop.reason.startswith('spot interruption notice (')
     assert stop.reason.isprintable() and len(stop.reason) < 150
