@@ -1,8 +1,10 @@
 """What a model gives has one form, whatever runs it."""
 
 import numpy as np
+import onnxruntime
 import pytest
 
+from ssd_detector.backends import onnxruntime as own
 from ssd_detector.backends.backend import Notice, open_predict, RawOutputs, stack_outputs
 from ssd_detector.backends.onnxruntime import OnnxRuntimeBackend
 from ssd_detector.backends.openvino import OpenVinoBackend
@@ -67,3 +69,20 @@ def test_stacked_outputs_are_those_of_the_images_in_order(backend):
         np.testing.assert_array_equal(boxes[index], expected.boxes_normalized_xyxy)
         np.testing.assert_array_equal(scores[index], expected.scores)
     assert isinstance(stack_outputs(alone), RawOutputs)
+
+
+@pytest.mark.parametrize('is_exact', [True, False], ids=['with VNNI', 'without'])
+def test_the_slow_way_of_int8_is_taken_only_where_the_fast_one_saturates(
+    is_exact, backend_path, monkeypatch
+):
+    entries = {}
+
+    class Options(onnxruntime.SessionOptions):
+        def add_session_config_entry(self, key, value):
+            entries[key] = value
+            super().add_session_config_entry(key, value)
+
+    monkeypatch.setattr(own.onnxruntime, 'SessionOptions', Options)
+    monkeypatch.setattr(own, 'multiplies_int8_exactly', lambda: is_exact)
+    OnnxRuntimeBackend(backend_path)
+    assert ('session.x64quantprecision' in entries) == (not is_exact)
