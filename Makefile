@@ -40,7 +40,7 @@ format: build  ## let ruff format the sources
 # one worker ends minutes before the other.
 # A worker that crashes ends the run: another one in its place has xdist wait for ever at the end.
 PYTEST = $(TEST_ENVIRONMENT) python -m pytest
-ON_TWO_CORES = -p xdist -n 2 --max-worker-restart=0 --dist loadfile --no-loadscope-reorder -m 'not slow'
+ON_TWO_CORES = -p xdist -n 3 --max-worker-restart=0 --dist loadfile --no-loadscope-reorder -m 'not slow'
 LONGEST_FIRST = tests/training tests/system tests/ros tests/bags tests/core
 test: build  ## every test that needs neither a GPU nor the training data
 	@$(SOURCED) $(PYTEST) $(ON_TWO_CORES) $(LONGEST_FIRST)

@@ -6,13 +6,13 @@ import ssd_detector  # noqa: F401
 # isort: split
 import gc
 from importlib.util import find_spec
-import itertools
 import os
 import random
 import signal
 import warnings
 
 from hypothesis import HealthCheck, settings
+import pytest
 
 # On a busy machine a slow example says nothing about the code: speed is measured by `make bench`.
 settings.register_profile(
@@ -45,10 +45,6 @@ if find_spec('rosidl_generator_py') is not None:
         import rosidl_generator_py  # noqa: F401
 
 
-# Tests of nodes in processes of their own.
-WAITING = ('tests/ros/', 'tests/bags/')
-
-
 def pytest_collection_finish():
     """Modules and tests stay to the end: garbage is looked for among what comes after them."""
     gc.collect()
@@ -56,23 +52,15 @@ def pytest_collection_finish():
 
 
 def pytest_collection_modifyitems(items):
-    """Mark what hypothesis draws examples for, and choose an order for several workers."""
+    """Mark what hypothesis draws examples for."""
     for item in items:
         if getattr(getattr(item, 'obj', None), 'is_hypothesis_test', False):
             item.add_marker('property')
-    if 'PYTEST_XDIST_WORKER' in os.environ:
-        items[:] = alternate(items)
 
 
-def alternate(items):
-    """
-    Take a file that waits for messages behind each that computes, as long as there are both.
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """Let the tests that wait for messages be one worker's: the others compute meanwhile."""
+    from tests.sharing import WaitingApart
 
-    Two that compute share the cores, two that wait leave them idle.
-    """
-    files: dict[bool, dict[str, list]] = {True: {}, False: {}}
-    for item in items:
-        waits = item.nodeid.startswith(WAITING)
-        files[waits].setdefault(item.nodeid.partition('::')[0], []).append(item)
-    pairs = itertools.zip_longest(files[False].values(), files[True].values(), fillvalue=())
-    return [item for pair in pairs for file in pair for item in file]
+    return WaitingApart(config, log)
