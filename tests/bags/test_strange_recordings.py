@@ -90,6 +90,18 @@ def test_tables_that_are_programs_are_not_run(change, tmp_path):
         Recording(bag)
 
 
+def test_a_time_that_is_none_ends_what_is_read_in_words(tmp_path):
+    bag = write_colored(tmp_path / 'bag', (0,), Layout(storage='sqlite3'))
+    (path,) = bag.glob('*.db3')
+    connection = sqlite3.connect(path)
+    connection.executescript('UPDATE messages SET timestamp = 9e999')
+    connection.close()
+    recording = Recording(bag)
+
+    assert list(recording.messages(recording.topics)) == []
+    assert 'damaged after 0 messages' in ' '.join(recording.problems)
+
+
 def test_a_few_lines_of_metadata_that_mean_many_values_are_refused(tmp_path):
     bag = write_colored(tmp_path / 'bag', (0,))
     lines = ['a0: &a0 [x, x, x, x, x, x, x, x, x, x]']

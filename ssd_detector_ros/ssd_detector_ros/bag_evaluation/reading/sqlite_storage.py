@@ -18,7 +18,7 @@ from ssd_detector_ros.bag_evaluation.reading.recordings import (
 
 # sqlite3 gives values of any type where a page is damaged.
 _VIRTUAL = re.compile(r'\s*create\s+virtual', re.IGNORECASE)
-_DAMAGE = (sqlite3.Error, TypeError, ValueError)
+_DAMAGE = (sqlite3.Error, ArithmeticError, TypeError, ValueError)
 
 
 class SqliteStorage:
