@@ -4,7 +4,10 @@
 set -eo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 venv=$(realpath "$1")
-work=$(mktemp -d)
+# Below the prefix, whose place names are relative to where a cache of compilations can use them.
+work=$venv/build_vision_msgs
+rm -rf "$work"
+mkdir "$work"
 trap 'rm -rf "$work"' EXIT
 
 source "$venv/setup.bash"
