@@ -5,6 +5,7 @@ from rclpy.qos import QoSProfile
 from vision_msgs.msg import Detection2DArray
 
 from ssd_msgs.srv import LoadModel
+from tests.patience import patience_s
 from tests.ros.made_images import broken, compressed_image, plain_image
 from tests.ros.processes import detector_command, running
 from tests.ros.talking import peer
@@ -42,9 +43,11 @@ def test_compressed_images_of_several_remapped_cameras_are_answered_each_apart(b
         assert list(one.statistics().cameras) == [front, '/rear/image/compressed']
 
 
-def test_cameras_take_turns_and_a_slow_detector_says_so(slow_bundle, tmp_path):
+def test_cameras_take_turns_and_a_slow_detector_says_so(tmp_path):
+    # So slow that frames of all cameras wait, however busy the sender of these is.
+    slow = write_tiny_bundle(tmp_path / 'slow', delay_ms=patience_s(120))
     topics = ['left', 'middle', 'right']
-    command = detector_command('test_turns', bundle=slow_bundle, image_topics=topics)
+    command = detector_command('test_turns', bundle=slow, image_topics=topics)
     with running(command, tmp_path / 'log'), peer('test_turns') as one:
         for topic in topics:
             one.wait_for(one.publisher(topic).get_subscription_count, topic)
@@ -57,12 +60,12 @@ def test_cameras_take_turns_and_a_slow_detector_says_so(slow_bundle, tmp_path):
             counts = list(one.latest_statistics().camera_processed)
             if not before and counts and min(counts) > 0:
                 before.extend(counts)
-            return bool(before) and sum(counts) - sum(before) >= 30
+            return bool(before) and sum(counts) - sum(before) >= 24
 
-        one.wait_for(send_and_count, '30 frames processed once all cameras are heard')
+        one.wait_for(send_and_count, '24 frames processed once all cameras are heard')
         latest = one.latest_statistics().camera_processed
         counts = [count - earlier for count, earlier in zip(latest, before, strict=True)]
-        assert max(counts) < 1.5 * min(counts)
+        assert max(counts) - min(counts) <= 3
         speed = one.diagnosis('speed', lambda status: 'slower than the camera' in status.message)
         assert 'max_rate_hz' in speed.message and 'INT8' in speed.message
         assert 'superseded' in one.latest_statistics().drop_reasons
