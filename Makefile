@@ -38,6 +38,7 @@ format: build  ## let ruff format the sources
 
 # A file runs in one worker: its tests share what they start. The longest files come first, else
 # one worker ends minutes before the other.
+# One of three waits for nodes most of the time (tests/sharing.py): two cores are busy then.
 # A worker that crashes ends the run: another one in its place has xdist wait for ever at the end.
 PYTEST = $(TEST_ENVIRONMENT) python -m pytest
 ON_TWO_CORES = -p xdist -n 3 --max-worker-restart=0 --dist loadfile --no-loadscope-reorder -m 'not slow'
