@@ -41,16 +41,16 @@ format: build  ## let ruff format the sources
 # One of three waits for nodes most of the time (tests/sharing.py): two cores are busy then.
 # A worker that crashes ends the run: another one in its place has xdist wait for ever at the end.
 PYTEST = $(TEST_ENVIRONMENT) python -m pytest
-ON_TWO_CORES = -p xdist -n 3 --max-worker-restart=0 --dist loadfile --no-loadscope-reorder -m 'not slow'
+SHARED = -p xdist --max-worker-restart=0 --dist loadfile --no-loadscope-reorder -m 'not slow'
 LONGEST_FIRST = tests/training tests/system tests/ros tests/bags tests/core
 test: build  ## every test that needs neither a GPU nor the training data
-	@$(SOURCED) $(PYTEST) $(ON_TWO_CORES) $(LONGEST_FIRST)
+	@$(SOURCED) $(PYTEST) -n 3 $(SHARED) $(LONGEST_FIRST)
 
 test-unit: build  ## of these, the core and the training
-	@$(SOURCED) $(PYTEST) $(ON_TWO_CORES) tests/training tests/core
+	@$(SOURCED) $(PYTEST) -n 2 $(SHARED) tests/training tests/core
 
 test-integration: build  ## of these, the node, recordings, and what goes across packages
-	@$(SOURCED) $(PYTEST) $(ON_TWO_CORES) tests/system tests/ros tests/bags
+	@$(SOURCED) $(PYTEST) -n 3 $(SHARED) tests/system tests/ros tests/bags
 
 test-slow: build  ## tests that take minutes or need the training data
 	@$(SOURCED) $(PYTEST) -m slow
@@ -59,7 +59,7 @@ test-slow: build  ## tests that take minutes or need the training data
 test-all: test test-slow  ## both
 
 test-cov: build  ## test, and which lines its own process runs: log/coverage/index.html
-	@$(SOURCED) COVERAGE_FILE=log/.coverage $(PYTEST) $(ON_TWO_CORES) $(LONGEST_FIRST) -p pytest_cov $(addprefix --cov=,$(PACKAGES)) \
+	@$(SOURCED) COVERAGE_FILE=log/.coverage $(PYTEST) -n 3 $(SHARED) $(LONGEST_FIRST) -p pytest_cov $(addprefix --cov=,$(PACKAGES)) \
 		--cov-report=term:skip-covered --cov-report=html:log/coverage
 
 # MUTANTS='--all --resume ssd_training', for one.
