@@ -56,6 +56,8 @@ class _Child:
     def finish(self) -> Result:
         has_ended, wall_s = not self.process.is_alive(), time.monotonic() - self.start_s
         kill_group(self.process.pid)
+        # On a busy machine it may not have come to lead its group yet.
+        self.process.kill()
         self.process.join()
         output = self.folder / 'output'
         text = output.read_text(errors='replace') if output.exists() else ''
@@ -144,5 +146,5 @@ def kill_group(pid: int | None) -> None:
     try:
         os.killpg(pid, signal.SIGKILL)
     except ProcessLookupError:
-        # It has ended and left nothing behind.
+        # It has ended and left nothing behind, or has not begun.
         return
