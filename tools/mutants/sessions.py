@@ -85,6 +85,7 @@ def run_mutants(
             session.join()
         finally:
             kill_group(session.pid)
+            session.kill()
             session.join()
     for mutant in others:
         if time.monotonic() < end_s:
