@@ -301,7 +301,10 @@ def test_the_node_answers_while_a_frame_is_processed_and_a_model_loaded(detector
     assert labels(detector.answer_to(header)) == {'red'}
     detector.wait_for(future.done, 'the model')
     assert future.result().success
-    assert detector.statistics().frames_processed > before
+    detector.wait_for(
+        lambda: detector.latest_statistics().frames_processed > before,
+        'the frame to be counted: what was counted before it may arrive late',
+    )
 
 
 def test_what_param_dump_writes_loads_back(detector, folder):

@@ -260,7 +260,7 @@ def test_paused_simulation_time_holds_nothing_up(bundle, tmp_path):
         one.wait_until_active()
         assert one.diagnosis('speed', lambda status: 'has come on /clock' in status.message)
         assert one.ask(plain_image()).detections == []
-        assert one.statistics().frames_processed > 0
+        one.wait_for(lambda: one.latest_statistics().frames_processed, 'the frame to be counted')
 
 
 def test_qos_of_the_images_can_be_overridden(bundle, tmp_path):
