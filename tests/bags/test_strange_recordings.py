@@ -76,8 +76,11 @@ def test_a_record_that_is_as_large_as_the_disk_is_left_out(tmp_path):
         'ALTER TABLE messages RENAME TO old; CREATE TABLE messages (id, topic_id, timestamp, '
         'data GENERATED ALWAYS AS (zeroblob(900000000))); '
         'INSERT INTO messages SELECT id, topic_id, timestamp FROM old',
+        'ALTER TABLE messages RENAME TO old; CREATE TABLE messages (id, topic_id, timestamp, '
+        'data AS (zeroblob(9000))); '
+        'INSERT INTO messages SELECT id, topic_id, timestamp FROM old',
     ],
-    ids=['view', 'column'],
+    ids=['view', 'column', 'column in short'],
 )
 def test_tables_that_are_programs_are_not_run(change, tmp_path):
     bag = write_colored(tmp_path / 'bag', (0,), Layout(storage='sqlite3'))

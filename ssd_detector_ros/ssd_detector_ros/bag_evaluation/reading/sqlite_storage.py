@@ -16,8 +16,10 @@ from ssd_detector_ros.bag_evaluation.reading.recordings import (
     Topic,
 )
 
-# sqlite3 gives values of any type where a page is damaged.
 _VIRTUAL = re.compile(r'\s*create\s+virtual', re.IGNORECASE)
+# Of PRAGMA table_xinfo: columns that are computed when they are read, and when they are written.
+_COMPUTED = (2, 3)
+# sqlite3 gives values of any type where a page is damaged.
 _DAMAGE = (sqlite3.Error, ArithmeticError, TypeError, ValueError)
 
 
@@ -141,6 +143,7 @@ def _connect(path: Path) -> sqlite3.Connection:
 def _refuse_views(connection: sqlite3.Connection) -> None:
     """Refuse tables that are programs: a view can go on for ever, a column too."""
     for name, kind, text in connection.execute('SELECT name, type, sql FROM sqlite_master'):
-        is_computed = kind == 'table' and 'generated' in str(text).lower()
+        columns = connection.execute('SELECT hidden FROM pragma_table_xinfo(?)', (name,))
+        is_computed = any(hidden in _COMPUTED for (hidden,) in columns)
         if kind in ('view', 'trigger') or is_computed or _VIRTUAL.match(str(text)):
             raise ValueError(f'{name} is computed; expected tables that hold what was recorded')
