@@ -55,6 +55,13 @@ def test_a_message_that_unpacks_to_more_than_it_may_have_is_left_out(low_limit, 
     assert '1 messages are damaged zstd frames' in ' '.join(recording.problems)
 
 
+def test_a_file_that_would_fill_the_disk_is_not_unpacked(tmp_path, monkeypatch):
+    bag = write_colored(tmp_path / 'bag', (0,), Layout(compression='file'))
+    monkeypatch.setattr(compression, 'LEFT_FREE_BYTES', 2**60)
+    with pytest.raises(BagError, match='can not be decompressed into .* would be left there'):
+        Recording(bag)
+
+
 def test_a_record_that_is_as_large_as_the_disk_is_left_out(tmp_path):
     path = write_mcap(tmp_path / 'a.mcap', chunk([1]), is_finished=False)
     size = path.stat().st_size

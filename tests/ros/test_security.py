@@ -13,7 +13,7 @@ from ssd_detector.images.claims import (
 from ssd_detector.regions import MAX_CORNERS, MAX_POLYGONS
 from ssd_detector.yaml_tree import MAX_YAML_DEPTH, MAX_YAML_NODES
 from ssd_detector_ros import program
-from ssd_detector_ros.bag_evaluation.reading.compression import MAX_MESSAGE_BYTES
+from ssd_detector_ros.bag_evaluation.reading.compression import LEFT_FREE_BYTES, MAX_MESSAGE_BYTES
 from ssd_detector_ros.bag_evaluation.reading.decoding import MAX_WRITTEN_OUT
 from ssd_detector_ros.parameters.declarations import DECLARATIONS
 from ssd_detector_ros.parameters.settings import MAX_LABELS
@@ -70,6 +70,9 @@ def test_the_page_has_the_budgets_of_the_code():
         'list of a split': f'{MAX_LIST_BYTES // MIB} MiB',
         'JSON or XML of a whole split': f'{MAX_SPLIT_BYTES // MIB} MiB',
         'message of a recording, or chunk, unpacked': f'{MAX_MESSAGE_BYTES // MIB} MiB',
+        'what a recording compressed as a file leaves free on the disk': (
+            f'{LEFT_FREE_BYTES // 2**30} GiB at least'
+        ),
         'texts and messages in fixed arrays of one message definition': f'{MAX_WRITTEN_OUT}',
         'side of a picture, as its labels claim': f'{MAX_SIDE_PX} px',
         'a part of an MJPEG stream': f'{MAX_PART_BYTES // MIB} MiB, {PART_TIMEOUT_S:g} s',

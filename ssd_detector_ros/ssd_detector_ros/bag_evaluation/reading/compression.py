@@ -18,6 +18,8 @@ _ZSTD_START = b'\x28\xb5\x2f\xfd'
 _STEP_BYTES = 1 << 16
 # A message, or a chunk of them: raw images of 100 million pixels have 300 MB.
 MAX_MESSAGE_BYTES = 512 * 2**20
+# On the disk that a whole file is unpacked to: a small one can fill any.
+LEFT_FREE_BYTES = 2**30
 
 
 def decompress_message(data: bytes) -> bytes:
@@ -88,7 +90,10 @@ def decompress_file(path: Path, folder: Path) -> Path:
     target = folder / path.stem
     try:
         with zstd.open(path) as source, target.open('wb') as sink:
-            shutil.copyfileobj(source, sink, _STEP_BYTES)
+            while block := source.read(_STEP_BYTES):
+                sink.write(block)
+                if shutil.disk_usage(folder).free < LEFT_FREE_BYTES:
+                    raise OSError(f'less than {LEFT_FREE_BYTES} bytes would be left there')
     except EOFError:
         # What was decompressed so far is read like any file that was cut off.
         return target
