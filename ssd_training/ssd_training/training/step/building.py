@@ -92,6 +92,7 @@ def build_step(
             matcher=config.matcher,
             loss=config.loss,
             sampler=config.sampler,
+            folds=config.quantization is None and any(phase.freeze_bn for phase in phases),
         )
         for size_px in input_sizes_px(config.train.multi_scale, config.input_size[0])
     }

@@ -13,6 +13,7 @@ from ssd_training.losses.multibox import (
     multibox_loss,
     MultiboxLoss,
 )
+from ssd_training.model.folded_ssd import fold_statistics
 from ssd_training.model.ssd import at_size
 from ssd_training.targets.prior_matching import assign_targets, GroundTruthBatch
 from ssd_training.targets.priors import generate_priors
@@ -30,6 +31,8 @@ class Objective:
     :param matcher: the section `matcher`
     :param loss: the section `loss`
     :param sampler: the section `sampler`
+    :param folds: whether a network that observes nothing is computed with folded statistics, which
+        is faster
     """
 
     def __init__(
@@ -41,10 +44,12 @@ class Objective:
         matcher: MatcherSettings,
         loss: LossSettings,
         sampler: SamplerSettings,
+        folds: bool,
     ) -> None:
         self._size_hw = (size_px, size_px)
         is_own_size = model.input_shape[1:3] == self._size_hw
         self._model = model if is_own_size else at_size(model, size_px)
+        self._folded = fold_statistics(self._model) if folds else self._model
         self._priors_cxcywh = generate_priors(priors, self._size_hw)
         self._variances = priors.variances
         self._matcher = matcher
@@ -71,7 +76,8 @@ class Objective:
         )
         if images.shape[1:3] != self._size_hw:
             images = tf.image.resize(images, self._size_hw, method='bilinear')
-        offsets, logits = self._model(images, training=observes)
+        model = self._model if observes else self._folded
+        offsets, logits = model(images, training=observes)
         num_positives, num_images = sum_over_replicas(
             [count_positives(targets), tf.cast(tf.shape(images)[0], tf.float32)]
         )

@@ -1,0 +1,93 @@
+"""The network with BatchNorm in its convolutions computes, and learns, what the network does."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from ssd_training.model.folded_ssd import fold_statistics, FoldedConvolution
+from ssd_training.model.ssd import at_size
+from ssd_training.training.step.building import build_float_model
+
+SMALL = ('input_size=[96, 96]', 'backbone.width_mult=0.35', 'backbone.weights=null')
+
+
+@pytest.fixture(scope='module', params=['exp001_baseline', 'exp002_ssdlite'])
+def config(request, load):
+    return load(request.param, *SMALL, 'backbone.freeze_until=block_1')
+
+
+def model_with_statistics(config, layer_policy):
+    """Build a network whose BatchNorms do something, on images that are no constant."""
+    model = build_float_model(config, layer_policy=layer_policy)
+    rng = np.random.default_rng(3)
+    for weight in model.weights:
+        if weight.path.endswith(('gamma', 'variance')):
+            weight.assign(rng.uniform(0.5, 1.5, weight.shape))
+        elif weight.path.endswith(('beta', 'mean')):
+            weight.assign(rng.uniform(-0.5, 0.5, weight.shape))
+    return model
+
+
+def images_of(size_px):
+    return np.random.default_rng(4).uniform(size=(2, size_px, size_px, 3)).astype(np.float32)
+
+
+def learn(network, variables, images):
+    with tf.GradientTape() as tape:
+        offsets, logits = network(images, training=False)
+        loss = tf.reduce_mean(offsets**2) + tf.reduce_mean(logits**2)
+    gradients = tape.gradient(loss, [variable.value for variable in variables])
+    return {
+        'offsets': offsets.numpy(),
+        'logits': logits.numpy(),
+        **{own.path: grad.numpy() for own, grad in zip(variables, gradients, strict=True)},
+    }
+
+
+def relative_errors(actual, expected):
+    """Compare by norms: single numbers may cancel to nothing."""
+    return {
+        name: np.linalg.norm(actual[name] - value) / np.linalg.norm(value)
+        for name, value in expected.items()
+    }
+
+
+@pytest.mark.parametrize('size_px', [96, 75])
+def test_outputs_and_gradients_are_those_of_the_network(config, size_px):
+    model = model_with_statistics(config, 'float64')
+    network = model if size_px == 96 else at_size(model, size_px)
+    images, trained = images_of(size_px), model.trainable_variables
+
+    expected = learn(network, trained, images)
+    actual = learn(fold_statistics(network), trained, images)
+
+    # The heads' rows are joined in float32.
+    errors = relative_errors(actual, expected)
+    assert max(errors.values()) < 1e-5, max(errors, key=errors.get)
+    assert len(expected) == len(trained) + 2 > 100
+
+
+def test_every_batch_norm_is_part_of_a_convolution(config):
+    folded = fold_statistics(model_with_statistics(config, 'float32'))
+
+    kinds = [type(layer) for layer in folded.layers]
+    assert keras.layers.BatchNormalization not in kinds
+    assert kinds.count(FoldedConvolution) > 40
+
+
+@pytest.mark.parametrize('layer_policy', ['mixed_float16', 'mixed_bfloat16'])
+def test_in_16_bits_it_is_no_further_from_the_truth_than_the_network(config, layer_policy):
+    exact = model_with_statistics(config, 'float32')
+    mixed = model_with_statistics(config, layer_policy)
+    mixed.set_weights(exact.get_weights())
+    images = images_of(96)
+
+    truth = [output.numpy() for output in exact(images, training=False)]
+    plain = [output.numpy() for output in mixed(images, training=False)]
+    folded = [output.numpy() for output in fold_statistics(mixed)(images, training=False)]
+
+    for expected, one, other in zip(truth, plain, folded, strict=True):
+        assert other.dtype == np.float32
+        # Both round at random; folding rounds once less.
+        assert np.linalg.norm(other - expected) < 1.5 * np.linalg.norm(one - expected)
