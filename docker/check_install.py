@@ -73,7 +73,11 @@ def check(image: Image, processor: str) -> list[str]:
     platforms.append(f'manylinux2014_{processor}')
     pip = [sys.executable, '-m', 'pip', '--disable-pip-version-check', 'install', '--dry-run']
     pip += ['--quiet', '--ignore-installed', '--only-binary', ':all:', '--target', 'none']
-    pip += ['--python-version', image.python, *(f'--platform={one}' for one in platforms)]
+    pip += [
+        '--python-version',
+        image.python,
+        *(f'--platform={platform}' for platform in platforms),
+    ]
     with tempfile.NamedTemporaryFile(suffix='.json') as report:
         command = [*pip, '--report', report.name, '-r', str(FOLDER / requirements)]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -81,7 +85,7 @@ def check(image: Image, processor: str) -> list[str]:
             lines = [line for line in done.stderr.splitlines() if line.startswith('ERROR')]
             return lines or [done.stderr]
         found = json.loads(Path(report.name).read_text(encoding='utf-8'))['install']
-    names = {re.sub('[_.]', '-', one['metadata']['name'].lower()) for one in found}
+    names = {re.sub('[_.]', '-', package['metadata']['name'].lower()) for package in found}
     pinned = set(re.findall(r'^([a-z0-9-]+)==', (FOLDER / requirements).read_text(), re.MULTILINE))
     by_apt = {name for package, name in BY_APT.items() if package in text}
     return [f'{requirements} lacks {name}' for name in sorted(names - pinned - by_apt)]

@@ -38,7 +38,9 @@ nb_execution_timeout = 600
 nb_merge_streams = True
 
 # Read, not imported: the reference needs neither TensorFlow nor ROS.
-autoapi_dirs = [f'../{one}/{one}' for one in ('ssd_detector', 'ssd_training', 'ssd_detector_ros')]
+autoapi_dirs = [
+    f'../{package}/{package}' for package in ('ssd_detector', 'ssd_training', 'ssd_detector_ros')
+]
 autoapi_options = ['members', 'show-inheritance']
 autoapi_template_dir = '_templates/autoapi'
 autoapi_member_order = 'bysource'

@@ -111,11 +111,13 @@ def play(args: Any) -> None:
     with ros_node() as node, Reader(Path(args.bag_path)) as reader:
         rename = dict(pair.split(':=', 1) for pair in args.remap)
         connections = [
-            one for one in reader.connections if not args.topics or one.topic in args.topics
+            connection
+            for connection in reader.connections
+            if not args.topics or connection.topic in args.topics
         ]
         publishers = {}
-        for one in connections:
-            offered = one.ext.offered_qos_profiles
+        for connection in connections:
+            offered = connection.ext.offered_qos_profiles
             latched = bool(offered) and offered[0].durability == QosDurability.TRANSIENT_LOCAL
             best_effort = bool(offered) and offered[0].reliability == QosReliability.BEST_EFFORT
             profile = QoSProfile(
@@ -127,13 +129,17 @@ def play(args: Any) -> None:
                 if latched
                 else DurabilityPolicy.VOLATILE,
             )
-            publishers[one.id] = node.create_publisher(
-                get_message(one.msgtype), rename.get(one.topic, one.topic), profile
+            publishers[connection.id] = node.create_publisher(
+                get_message(connection.msgtype),
+                rename.get(connection.topic, connection.topic),
+                profile,
             )
         if args.wait:
             wait_for(
                 node,
-                lambda: all(one.get_subscription_count() for one in publishers.values()),
+                lambda: all(
+                    publisher.get_subscription_count() for publisher in publishers.values()
+                ),
                 args.wait,
             )
         settle(node, args.delay)
@@ -157,8 +163,8 @@ def info(args: Any) -> None:
             f'Duration:          {reader.duration / 1e9:.3f}s\n'
             f'Messages:          {reader.message_count}\nTopic information:'
         )
-        for one in reader.connections:
+        for connection in reader.connections:
             print(
-                f'  Topic: {one.topic} | Type: {one.msgtype} | Count: {one.msgcount} | '
-                f'Serialization Format: cdr'
+                f'  Topic: {connection.topic} | Type: {connection.msgtype} | '
+                f'Count: {connection.msgcount} | Serialization Format: cdr'
             )

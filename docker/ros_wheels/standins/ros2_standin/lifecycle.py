@@ -43,17 +43,18 @@ def available(node: Node, name: str) -> list[Any]:
 
 def lifecycle_list(args: Any) -> None:
     with ros_node() as node:
-        for one in available(node, require_node(node, args.node_name)):
+        for choice in available(node, require_node(node, args.node_name)):
             print(
-                f'- {one.transition.label} [{one.transition.id}]\n'
-                f'\tStart: {one.start_state.label}\n\tGoal: {one.goal_state.label}'
+                f'- {choice.transition.label} [{choice.transition.id}]\n'
+                f'\tStart: {choice.start_state.label}\n\tGoal: {choice.goal_state.label}'
             )
 
 
 def lifecycle_set(args: Any) -> None:
     with ros_node() as node:
         name = require_node(node, args.node_name)
-        ids = {one.transition.label: one.transition.id for one in available(node, name)}
+        choices = [choice.transition for choice in available(node, name)]
+        ids = {transition.label: transition.id for transition in choices}
         if args.transition not in ids and args.transition not in map(str, ids.values()):
             raise Failure(
                 'Unknown transition requested, available ones are:\n'

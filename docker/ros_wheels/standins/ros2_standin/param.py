@@ -49,7 +49,10 @@ def param_list(args: Any) -> None:
         for name in [args.node_name] if args.node_name else node_names(node):
             found = param_names(node, parameters(node, name))
             print(
-                '\n'.join(([] if args.node_name else [f'{name}:']) + [f'  {one}' for one in found])
+                '\n'.join(
+                    ([] if args.node_name else [f'{name}:'])
+                    + [f'  {parameter}' for parameter in found]
+                )
             )
 
 

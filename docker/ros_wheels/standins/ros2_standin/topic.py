@@ -42,9 +42,9 @@ def qos(node: Node, topic: str, args: Any) -> QoSProfile:
         offered = [
             info.qos_profile for info in node.get_publishers_info_by_topic(full_name(topic))
         ]
-        if any(one.reliability == ReliabilityPolicy.BEST_EFFORT for one in offered):
+        if any(qos.reliability == ReliabilityPolicy.BEST_EFFORT for qos in offered):
             profile.reliability = ReliabilityPolicy.BEST_EFFORT
-        if offered and all(one.durability == DurabilityPolicy.TRANSIENT_LOCAL for one in offered):
+        if offered and all(qos.durability == DurabilityPolicy.TRANSIENT_LOCAL for qos in offered):
             profile.durability = DurabilityPolicy.TRANSIENT_LOCAL
     if args.qos_reliability:
         profile.reliability = ReliabilityPolicy.get_from_short_key(args.qos_reliability)
