@@ -24,8 +24,10 @@ class Good:
 
     class_ids = ('dog', 'cat')
     scores = (0.9, 0.5)
-    delay_ms = 20.0
     has_labels = True
+
+    def delay_ms(self, index):
+        return 20.0
 
     def boxes(self, index):
         """Give the boxes of a frame; every third has none."""
@@ -120,7 +122,13 @@ class NoLabels(Good):
 
 
 class Late(Good):
-    delay_ms = 1500.0
+    def delay_ms(self, index):
+        return 1500.0
+
+
+class EverLater(Good):
+    def delay_ms(self, index):
+        return 100.0 * index
 
 
 def write(path, detector):
@@ -136,7 +144,7 @@ def write(path, detector):
             for _ in range(detector.answers(index)):
                 boxes = [tuple(map(float, box)) for box in detector.boxes(index)]
                 message = detector.message(writer, boxes, detector.stamp(index, stamp))
-                time_ns = stamp.time_ns + round(detector.delay_ms * 1e6)
+                time_ns = stamp.time_ns + round(detector.delay_ms(index) * 1e6)
                 writer.write(TOPIC, DETECTIONS, time_ns, message)
     return path
 
@@ -176,6 +184,7 @@ def test_a_good_detector_keeps_every_line(tmp_path, capsys):
         (Percent, {'scores'}, 'scores go from 50 to 90'),
         (NoLabels, {'label_info'}, 'no LabelInfo beside the detections'),
         (Late, {'age'}, 'p95: 1500.0 ms; at most 1000 ms'),
+        (EverLater, {'age', 'rate'}, 'p95: 1330.0 ms; at most 1000 ms'),
     ],
 )
 def test_a_detector_that_is_broken_on_purpose_fails_the_right_line(detector, lines, why, tmp_path):

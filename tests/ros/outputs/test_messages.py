@@ -14,7 +14,7 @@ from vision_msgs.msg import Detection2DArray
 
 from ssd_detector import Detections
 from ssd_detector_ros.outputs.messages import to_detection_array, to_label_info, to_statistics
-from ssd_detector_ros.timing.statistics import STAGES, Statistics
+from ssd_detector_ros.timing.statistics import MILESTONES, STAGES, Statistics
 from tests import strategies
 
 HEADER = Header(stamp=Time(sec=12, nanosec=34), frame_id='camera')
@@ -80,6 +80,22 @@ def test_statistics_list_stages_and_reasons_in_one_order():
     assert list(message.stages) == list(STAGES)
     assert list(message.latency_p50_ms) == [0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0]
     assert (message.drop_reasons, list(message.drop_counts)) == (['superseded'], [1])
+
+
+def test_statistics_name_each_percentile_rightly():
+    statistics = Statistics()
+    for number in range(101):
+        times_ms = {stage: number * (2.0 + index) for index, stage in enumerate(STAGES)}
+        ages_ms = {name: number * (3.0 + index) for index, name in enumerate(MILESTONES)}
+        statistics.count_processed(times_ms, ages_ms=ages_ms)
+    message = to_statistics(statistics.end_period(), HEADER, ['/image'])
+    for percentile in (50, 95, 99):
+        latencies_ms = getattr(message, f'latency_p{percentile}_ms')
+        assert list(latencies_ms) == pytest.approx([percentile * (2 + i) for i in range(7)])
+        ages_ms = getattr(message, f'age_p{percentile}_ms')
+        assert list(ages_ms) == pytest.approx(
+            [percentile * (3 + i) for i in range(len(MILESTONES))]
+        )
 
 
 def test_statistics_without_frames_hold_no_latencies():

@@ -142,19 +142,19 @@ def test_contrast_and_saturation_take_every_factor_alike(key, spread):
     assert_uniform(factors, 0.5, 1.5)
 
 
+def chroma_of(pixels):
+    """Give colours as I + jQ: luma changes nothing, saturation the length, hue the angle."""
+    return pixels @ np.array([0.596, -0.274, -0.322]) + 1j * pixels @ [0.211, -0.523, 0.312]
+
+
 def angles_of(pixels):
-    """Give hues as shares of the circle, where luma and saturation change nothing."""
-    in_phase = pixels @ [0.596, -0.274, -0.322]
-    quadrature = pixels @ [0.211, -0.523, 0.312]
-    return np.arctan2(quadrature, in_phase) / (2 * np.pi)
+    """Give hues as shares of the circle."""
+    return np.angle(chroma_of(pixels)) / (2 * np.pi)
 
 
-def test_each_change_of_colour_comes_whether_or_not_the_others_do():
-    """All are told from two pixels: means, differences and angles of hue."""
+def draw_colors(settings):
+    """Tell brightness, contrast, saturation and hue of images of two pixels."""
     image = np.array([[[0.55, 0.5, 0.45], [0.45, 0.5, 0.5]]], np.float32)
-    settings = PhotometricSettings(
-        probability=0.5, brightness=0.1, contrast=(0.8, 0.9), saturation=(0.4, 0.5), hue=0.05
-    )
     luma = np.array([0.299, 0.587, 0.114])
 
     images = draw(lambda seed: distort_colors(image_of(image), settings, seed).image_rgb)[:, 0]
@@ -164,16 +164,33 @@ def test_each_change_of_colour_comes_whether_or_not_the_others_do():
     contrast = (difference @ luma) / ((before[0] - before[1]) @ luma)
     means = (images.mean(axis=1) - before.mean(axis=0)) @ luma
     turned = angles_of(difference) - angles_of(before[0] - before[1])
-    chroma = np.linalg.norm(difference - (difference @ luma)[:, None], axis=1)
-    chroma0 = np.linalg.norm((before[0] - before[1]) - (before[0] - before[1]) @ luma)
+    saturation = np.abs(chroma_of(difference) / chroma_of(before[0] - before[1])) / contrast
+    return means, contrast, saturation, turned
+
+
+def test_each_change_of_colour_comes_whether_or_not_the_others_do():
+    settings = PhotometricSettings(
+        probability=0.5, brightness=0.1, contrast=(0.8, 0.9), saturation=(0.4, 0.5), hue=0.05
+    )
+
+    means, contrast, saturation, turned = draw_colors(settings)
+
     uses = [
         np.abs(means) > 1e-4,
         np.abs(contrast - 1) > 1e-2,
-        chroma / chroma0 / contrast < 0.7,
+        saturation < 0.7,
         np.abs(turned) > 1e-4,
     ]
     assert np.mean(uses, axis=1) == pytest.approx([0.5] * 4, abs=LIMIT / 2)
     assert_independent(*uses)
+
+
+def test_how_much_each_colour_changes_says_nothing_of_the_others():
+    settings = PhotometricSettings(
+        probability=1.0, brightness=0.1, contrast=(0.5, 0.9), saturation=(0.4, 0.8), hue=0.05
+    )
+
+    assert_independent(*draw_colors(settings))
 
 
 @pytest.fixture(scope='module')

@@ -393,6 +393,19 @@ def test_a_link_to_an_image_that_is_tested_with_is_that_image(tmp_path):
     assert [source.name for source in found] == [str(folder / 'train.jpg')]
 
 
+def test_an_image_that_is_tested_with_through_a_link_is_that_image(tmp_path):
+    folder, split = tmp_path / 'calibration', tmp_path / 'split'
+    folder.mkdir()
+    split.mkdir()
+    (folder / 'val.jpg').touch()
+    (folder / 'train.jpg').touch()
+    (split / 'renamed.jpg').symlink_to(folder / 'val.jpg')
+
+    found = find_images(folder, 9, 0, excluded=[str(split / 'renamed.jpg')])
+
+    assert [source.name for source in found] == [str(folder / 'train.jpg')]
+
+
 def test_images_of_a_folder_are_drawn_by_the_seed_and_not_the_first_ones(tmp_path):
     for number in range(40):
         (tmp_path / f'{number:02d}.jpg').touch()
