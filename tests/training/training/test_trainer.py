@@ -12,6 +12,7 @@ from ssd_training.data.datasets import read_split
 from ssd_training.runs.state import read_state
 from ssd_training.targets.prior_matching import GroundTruthBatch
 from ssd_training.training import trainer
+from tests.training.conftest import UNCHANGED
 from tests.training.shapes_voc import write_image, write_shapes_voc
 
 pytestmark = pytest.mark.usefixtures('unoptimized_graphs')
@@ -67,6 +68,16 @@ def test_val_images_that_can_not_be_read_are_known_before_the_first_epoch(load, 
     assert name not in [record.image_id for record in training.val_records]
     assert f'{name}.jpg: can not be read as an image' in caplog.text
     assert 'left out, 1 in all' in caplog.text
+
+
+def test_a_training_sees_its_images_as_the_section_augmentation_says(load):
+    green = '{probability: 1.0, max_ratio: 4.0, fill_rgb: [0.0, 1.0, 0.0]}'
+    training = trainer.prepare(load('tiny', *SMALL, *UNCHANGED, f'augmentation.expand={green}'))
+
+    images, *_ = next(iter(trainer.make_batches(training)))
+
+    shares = np.mean(np.all(images == np.float32([0, 1, 0]), axis=-1), axis=(1, 2))
+    assert np.all(shares > 0) and shares.mean() > 0.3
 
 
 @pytest.mark.parametrize(
