@@ -15,7 +15,8 @@ class Parser(argparse.ArgumentParser):
     Some were written with dashes once, and a shell's history keeps them.
     """
 
-    # Every way to parse leads here, and so do the parsers of subcommands.
+    # Every way to parse leads to one of these two, and so do the parsers of subcommands; both meet
+    # before Python 3.13, and what is spelled stays as it is.
     def parse_known_args(  # type: ignore[override]
         self, args: Sequence[str] | None = None, namespace: Any = None
     ) -> tuple[Any, list[str]]:
@@ -26,10 +27,24 @@ class Parser(argparse.ArgumentParser):
         :param namespace: to fill
         :return: the namespace, and what is not known
         """
+        return super().parse_known_args(self._spell_all(args), namespace)
+
+    def parse_known_intermixed_args(  # type: ignore[override]
+        self, args: Sequence[str] | None = None, namespace: Any = None
+    ) -> tuple[Any, list[str]]:
+        """
+        Parse what is known, options between positional arguments.
+
+        :param args: the arguments; those of the process by default
+        :param namespace: to fill
+        :return: the namespace, and what is not known
+        """
+        return super().parse_known_intermixed_args(self._spell_all(args), namespace)
+
+    def _spell_all(self, args: Sequence[str] | None) -> list[str]:
         given = list(sys.argv[1:] if args is None else args)
         end = given.index('--') if '--' in given else len(given)
-        spelled = [self._spell(argument) for argument in given[:end]]
-        return super().parse_known_args(spelled + given[end:], namespace)
+        return [self._spell(argument) for argument in given[:end]] + given[end:]
 
     def _spell(self, argument: str) -> str:
         name, equals, value = argument.partition('=')

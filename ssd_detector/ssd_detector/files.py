@@ -51,6 +51,21 @@ def read_file(path: Path, *, limit_bytes: int, homes: Sequence[Path] = ()) -> by
     return bytes(content)
 
 
+def is_folder(path: Path) -> bool:
+    """
+    Tell whether there is a folder; from Python 3.14 on Path.is_dir takes a refusal for no.
+
+    :param path: a link is followed
+    :return: false where nothing is, or something else
+    :raises OSError: when that may not be known
+    """
+    try:
+        return stat.S_ISDIR(path.stat().st_mode)
+    # A path with a zero byte is a ValueError, and none of the system's.
+    except (FileNotFoundError, NotADirectoryError, ValueError):
+        return False
+
+
 def cache_folder(*parts: str) -> Path | None:
     """
     Name a folder for what can be had again: engines, what was measured.

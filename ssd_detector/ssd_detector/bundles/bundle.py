@@ -13,7 +13,7 @@ from ssd_detector.bundles.contents import MANIFEST, Manifest, MODEL
 from ssd_detector.bundles.deploy_config import DeployConfig
 from ssd_detector.bundles.folder import BundleFolder
 from ssd_detector.errors import BundleError
-from ssd_detector.files import FileError
+from ssd_detector.files import FileError, is_folder
 from ssd_detector.postprocess import Thresholds
 
 AUTO = 'auto'
@@ -74,7 +74,7 @@ def load_bundle(path: str | Path) -> Bundle:
 
 
 def _load_folder(path: Path) -> Bundle:
-    if not path.is_dir():
+    if not is_folder(path):
         raise BundleError([f'{path}: no such bundle folder; check the path'])
     folder = BundleFolder(path)
     manifest = folder.read_manifest()
