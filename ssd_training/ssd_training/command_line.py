@@ -4,10 +4,12 @@ import argparse
 from collections.abc import Callable
 import logging
 from pathlib import Path
+import platform
 import sys
 
 from ssd_detector import command_line
 from ssd_detector.printable import LineFormatter
+from ssd_training.errors import MissingPackageError
 from ssd_training.quiet import quiet_tensorflow
 
 # Where the component files of experiments lie.
@@ -43,4 +45,27 @@ def run_command(action: Callable[[], int | None]) -> int:
     handler.setFormatter(LineFormatter('%(message)s'))
     logging.basicConfig(level=logging.WARNING, handlers=[handler])
     logging.getLogger('ssd_training').setLevel(logging.INFO)
-    return command_line.run_command(action)
+    return command_line.run_command(lambda: with_tensorflow(action))
+
+
+def with_tensorflow(action: Callable[[], int | None]) -> int | None:
+    """
+    Do what may need TensorFlow.
+
+    :param action: does the work; may give an exit code
+    :return: what the action gives
+    :raises MissingPackageError: when it needs TensorFlow, and that is not installed
+    """
+    try:
+        return action()
+    except ModuleNotFoundError as error:
+        if (error.name or '').partition('.')[0] != 'tensorflow':
+            raise
+        raise MissingPackageError(
+            [
+                f'TensorFlow: this command needs it, and Python {platform.python_version()} here '
+                f"has none; `pip install tensorflow-cpu` ('tensorflow[and-cuda]' for a GPU), with "
+                f'--pre or an older Python where pip finds no release. The detector and its node '
+                f'do without'
+            ]
+        ) from error

@@ -13,7 +13,8 @@ The errors of the training package.
     ├── LedgerError     a ledger of experiments that can't be read or written
     │   ├── NotClaimableError   an experiment that somebody else has, or that is over
     │   └── LeaseLostError      a claim that somebody else has taken over
-    └── ExportError     a model that was exported and is not what was trained
+    ├── ExportError     a model that was exported and is not what was trained
+    └── MissingPackageError   TensorFlow, which the command needs, is not installed
 """
 
 from ssd_detector.errors import FindingsError
@@ -77,3 +78,7 @@ class LeaseLostError(LedgerError):
 
 class ExportError(FindingsError):
     """A model that was exported and is not what was trained."""
+
+
+class MissingPackageError(FindingsError):
+    """TensorFlow, which the command needs, is not installed."""

@@ -16,7 +16,7 @@ from typing import Any, TYPE_CHECKING
 
 from ssd_detector.command_line import Parser, run_command
 from ssd_detector.errors import SsdDetectorError
-from ssd_training.command_line import CONFIG_ROOT
+from ssd_training.command_line import CONFIG_ROOT, with_tensorflow
 from ssd_training.quiet import quiet_tensorflow
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = _parse(argv)
     if not arguments.debug:
         quiet_tensorflow()
-    return run_command(lambda: _run(arguments))
+    return run_command(lambda: with_tensorflow(lambda: _run(arguments)))
 
 
 def _run(arguments: argparse.Namespace) -> None:
