@@ -89,8 +89,28 @@ class NormalizationSettings:
 
 
 @dataclass(frozen=True)
+class DistillationSettings:
+    """
+    The section `loss.distillation`: another network teaches this one.
+
+    :param teacher: a trained network of these layers, priors and classes: a run folder, a file
+        *.weights.h5 or ckpt-<step>.npz, a bundle, or released
+    :param share: of the loss that is the teacher's; the rest is that of the objects
+    """
+
+    __pydantic_config__ = STRICT
+
+    teacher: Annotated[str, Field(min_length=1)]
+    share: Annotated[float, Field(gt=0, le=1)]
+
+
+@dataclass(frozen=True)
 class LossSettings:
-    """The section `loss`."""
+    """
+    The section `loss`.
+
+    :param distillation: null learns from the objects alone
+    """
 
     __pydantic_config__ = STRICT
 
@@ -98,6 +118,7 @@ class LossSettings:
     regression: RegressionLossSettings
     weights: LossWeights
     normalization: NormalizationSettings
+    distillation: DistillationSettings | None = None
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,7 @@ from ssd_training.runs.layout import (
 )
 from ssd_training.runs.remote.download import download_run, list_uploads
 from ssd_training.runs.remote.manifest import ManifestName
-from ssd_training.runs.start_weights import find_start, hash_start
+from ssd_training.runs.start_weights import find_start, hash_start, START, TEACHER
 from ssd_training.runs.storage import Folder, open_folder
 
 LAST = 'last'
@@ -177,11 +177,20 @@ def _others(root: Path, config: Mapping[str, Any]) -> list[str]:
 
 
 def _list_weights(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[str]:
-    """Compare what two experiments start from: by content, as the fingerprint does."""
-    names = [tree.get('backbone', {}).get('weights') for tree in (found, wanted)]
-    if _identify(names[0]) == _identify(names[1]):
-        return []
-    return [f'backbone.weights: is {names[0]}, this experiment has {names[1]}']
+    """Compare what two experiments start and learn from: by content, as the fingerprint does."""
+    differences = []
+    for key in (START, TEACHER):
+        names = [_look_up(tree, key) for tree in (found, wanted)]
+        if _identify(names[0]) != _identify(names[1]):
+            differences.append(f'{key}: is {names[0]}, this experiment has {names[1]}')
+    return differences
+
+
+def _look_up(tree: Mapping[str, Any], key: str) -> str | None:
+    value: Any = tree
+    for part in key.split('.'):
+        value = (value or {}).get(part)
+    return value
 
 
 def _identify(weights: str | None) -> str | None:

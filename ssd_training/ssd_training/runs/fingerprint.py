@@ -10,7 +10,7 @@ from typing import Any
 
 from ssd_detector.images.claims import MAX_IMAGE_PIXELS
 from ssd_training.experiments.schema import ExperimentConfig, SCHEMA_VERSION
-from ssd_training.runs.start_weights import find_start, hash_start
+from ssd_training.runs.start_weights import find_start, hash_start, TEACHER
 
 _LENGTH = 12
 # Names and places, what is written and where it runs: the same recipe elsewhere is the same one.
@@ -28,6 +28,7 @@ _LEFT_OUT = (
     ('data', 'prefetch_batches'),
     ('data', 'tfrecords'),
     ('backbone', 'weights'),
+    ('loss', 'distillation', 'teacher'),
 )
 _ADDED_TO_DATA = {
     'voc_box_base': 1,
@@ -50,7 +51,7 @@ def compute_fingerprint(config: ExperimentConfig, *, git_commit: str | None = No
 
 def hash_experiment(config: ExperimentConfig, *, git_commit: str | None = None) -> str:
     """
-    Hash an experiment; the weights that it starts from count by content, not by path.
+    Hash an experiment; weights that it starts or learns from count by content, not by path.
 
     :param config: the experiment
     :param git_commit: enters the hash when given
@@ -60,6 +61,9 @@ def hash_experiment(config: ExperimentConfig, *, git_commit: str | None = None) 
     tree = select_recipe(dataclasses.asdict(config))
     tree['_schema_version'] = SCHEMA_VERSION
     tree['_weights'] = hash_start(find_start(config.backbone.weights))
+    if config.loss.distillation is not None:
+        teacher = find_start(config.loss.distillation.teacher, key=TEACHER)
+        tree['_teacher'] = hash_start(teacher, key=TEACHER)
     tree['_git_commit'] = git_commit
     canonical = json.dumps(tree, sort_keys=True, separators=(',', ':'))
     return hashlib.sha256(canonical.encode()).hexdigest()
@@ -76,11 +80,14 @@ def select_recipe(tree: Mapping[str, Any]) -> dict[str, Any]:
     for *parents, key in _LEFT_OUT:
         section = recipe
         for parent in parents:
-            section = section.get(parent, {})
+            section = section.get(parent) or {}
         section.pop(key, None)
     # Recipes from before these keys existed keep their fingerprint.
     if recipe.get('quantization') is None:
         recipe.pop('quantization', None)
+    loss = recipe.get('loss', {})
+    if loss.get('distillation') is None:
+        loss.pop('distillation', None)
     data = recipe.get('data', {})
     for key, default in _ADDED_TO_DATA.items():
         if data.get(key) == default:

@@ -1,4 +1,4 @@
-"""What `backbone.weights` names: its kind, its files, the labels of its class rows."""
+"""What `backbone.weights` and its like name: kind, files, the labels of the class rows."""
 
 from dataclasses import dataclass
 from enum import Enum
@@ -16,6 +16,9 @@ from ssd_training.runs.files import read_json
 from ssd_training.runs.finished_run import finished_weights
 from ssd_training.runs.layout import CONFIG, WEIGHTS
 
+# Keys of a configuration that name weights.
+START = 'backbone.weights'
+TEACHER = 'loss.distillation.teacher'
 IMAGENET = 'imagenet'
 RELEASED = 'released'
 # An archive of known class rows, which may lie without the description beside it.
@@ -50,12 +53,13 @@ class Start:
     path: Path = Path()
 
 
-def find_start(weights: str | None) -> Start | None:
+def find_start(weights: str | None, *, key: str = START) -> Start | None:
     """
     Find what a configuration names.
 
     :param weights: imagenet, released, an .npz archive, a file *.weights.h5 or ckpt-<step>.npz, a
         run folder, a bundle, or None for random weights
+    :param key: of the configuration, for messages
     :return: the file that is read, or the bundle; None for nothing
     :raises WeightsError: when there is none, or a run has not ended well
     """
@@ -64,21 +68,22 @@ def find_start(weights: str | None) -> Start | None:
     if weights == IMAGENET:
         return Start(Kind.IMAGENET)
     if weights == RELEASED:
-        return Start(Kind.BUNDLE, _find_released())
+        return Start(Kind.BUNDLE, _find_released(key))
     path = Path(weights)
     if path.is_dir():
-        return _find_in_folder(path)
+        return _find_in_folder(path, key)
     if (step := step_of(path.name)) is not None:
         return Start(Kind.CHECKPOINT, path.with_name(file_name(step)))
     kind = Kind.SAVED if path.name.endswith(WEIGHTS_SUFFIX) else Kind.ARCHIVE
     return Start(kind, path)
 
 
-def hash_start(start: Start | None) -> str | None:
+def hash_start(start: Start | None, *, key: str = START) -> str | None:
     """
     Hash what a training starts from: by content, wherever it lies.
 
     :param start: from find_start
+    :param key: of the configuration, for messages
     :return: text for the fingerprint; None for nothing
     :raises WeightsError: when it can not be read
     """
@@ -97,9 +102,9 @@ def hash_start(start: Start | None) -> str | None:
     except OSError as error:
         raise WeightsError(
             [
-                f'backbone.weights: {error.filename}: can not be read ({error.strerror}); give '
-                f'backbone.weights=released (the detector of this repository), another file, '
-                f'imagenet or null, or set SSD_WEIGHTS_DIR'
+                f'{key}: {error.filename}: can not be read ({error.strerror}); give '
+                f'{key}=released (the detector of this repository), another file'
+                + (', imagenet or null, or set SSD_WEIGHTS_DIR' if key == START else '')
             ]
         ) from error
     return digest.hexdigest()
@@ -120,25 +125,25 @@ def read_labels(start: Start) -> tuple[str, ...] | None:
     return described
 
 
-def _find_released() -> Path:
+def _find_released(key: str) -> Path:
     try:
         return find_released_bundle()
     except ConfigError as error:
         raise WeightsError(
             [
-                f'backbone.weights: released: {finding}; name its folder (backbone.weights=FOLDER)'
+                f'{key}: released: {finding}; name its folder ({key}=FOLDER)'
                 for finding in error.findings
             ]
         ) from error
 
 
-def _find_in_folder(folder: Path) -> Start:
+def _find_in_folder(folder: Path, key: str) -> Start:
     if (folder / MANIFEST).is_file():
         return Start(Kind.BUNDLE, folder)
     if not (folder / CONFIG).is_file():
         raise WeightsError(
             [
-                f'backbone.weights: {folder}: is neither a run folder (no {CONFIG}) nor a bundle '
+                f'{key}: {folder}: is neither a run folder (no {CONFIG}) nor a bundle '
                 f'(no {MANIFEST}); name one of them, or a file'
             ]
         )
@@ -147,7 +152,7 @@ def _find_in_folder(folder: Path) -> Start:
     except RunError as error:
         raise WeightsError(
             [
-                f'backbone.weights: {finding}; or name one of its checkpoints '
+                f'{key}: {finding}; or name one of its checkpoints '
                 f'(checkpoints/last/ckpt-<step>.npz)'
                 for finding in error.findings
             ]

@@ -19,6 +19,7 @@ from ssd_training.runs.checkpoints import Arrays, Checkpoint, read_checkpoint, s
 from ssd_training.runs.start_weights import find_start, Kind, read_labels, Start
 from ssd_training.runs.state import average_weights
 
+_DETECTORS = 'a run folder, *.weights.h5, ckpt-<step>.npz, a bundle, or released'
 # As Keras keeps them; what quantizers have beside is found anew.
 _VARIABLES = ('kernel', 'bias', 'gamma', 'beta', 'moving_mean', 'moving_variance')
 
@@ -44,6 +45,33 @@ def load_pretrained(model: keras.Model, config: ExperimentConfig) -> None:
             f'{key}: false, and {pretrained.origin} has no statistics of BatchNorm, from which a '
             f'training with them could start; set it to true'
             for key in trained_statistics
+        )
+    fill(model, pretrained, config.data.labels)
+
+
+def load_detector(model: keras.Model, name: str, config: ExperimentConfig, *, key: str) -> None:
+    """
+    Fill a network with a trained one of the same layers and classes.
+
+    :param model: from build_ssd; changed
+    :param name: what backbone.weights takes, if it is a detector
+    :param config: the experiment that the network is of
+    :param key: where it is named, for messages
+    :raises WeightsError: when it can not be read, or is of other classes or another network
+    :raises CheckpointError: when it is a checkpoint that can not be read
+    :raises BundleError: when it is a bundle that is damaged
+    """
+    start = find_start(name, key=key)
+    if start is None or start.kind in (Kind.IMAGENET, Kind.ARCHIVE):
+        raise WeightsError([f'{key}: {name}: is no trained detector; give {_DETECTORS}'])
+    layer_names = {layer.name for layer in model.layers if layer.weights}
+    pretrained = read_pretrained(start, config.backbone.width_mult, layer_names)
+    if pretrained.labels is not None and pretrained.labels != config.data.labels:
+        raise WeightsError(
+            [
+                f'{key}: {name}: its classes are {", ".join(pretrained.labels)}; the experiment '
+                f'has {", ".join(config.data.labels)}; name a detector of these'
+            ]
         )
     fill(model, pretrained, config.data.labels)
 

@@ -7,17 +7,14 @@ from pathlib import Path
 
 import keras
 
-from ssd_training.errors import RunError, WeightsError
+from ssd_training.errors import RunError
 from ssd_training.experiments.model_schema import WEIGHTS_SUFFIX
 from ssd_training.experiments.schema import ExperimentConfig
 from ssd_training.model.averaging import fold, mean_of
 from ssd_training.model.pretrained import fill, Pretrained, Values
 from ssd_training.runs.files import write_json
 from ssd_training.runs.finished_run import read_config
-from ssd_training.runs.start_weights import find_start, Kind
-from ssd_training.training.pretrained import read_pretrained
-
-_DETECTORS = 'a run folder, *.weights.h5, ckpt-<step>.npz, a bundle, or released'
+from ssd_training.training.pretrained import load_detector
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,19 +44,7 @@ def read_member(name: str, network: keras.Model, config: ExperimentConfig) -> Me
     :raises CheckpointError: when it is a checkpoint that can not be read
     :raises BundleError: when it is a bundle that is damaged
     """
-    start = find_start(name)
-    if start is None or start.kind in (Kind.IMAGENET, Kind.ARCHIVE):
-        raise WeightsError([f'{name}: is no trained detector; give {_DETECTORS}'])
-    layer_names = {layer.name for layer in network.layers if layer.weights}
-    pretrained = read_pretrained(start, config.backbone.width_mult, layer_names)
-    if pretrained.labels is not None and pretrained.labels != config.data.labels:
-        raise WeightsError(
-            [
-                f'{name}: its classes are {", ".join(pretrained.labels)}; the experiment has '
-                f'{", ".join(config.data.labels)}; networks of other classes have no mean'
-            ]
-        )
-    fill(network, pretrained, config.data.labels)
+    load_detector(network, name, config, key='RUN')
     return Member(name, fold(network), describe_training(Path(name)))
 
 

@@ -26,6 +26,7 @@ from ssd_training.training.step.building import add_quantization, build_float_mo
 from ssd_training.training.step.schedule import build_schedule, Schedule
 from ssd_training.training.step.train_step import loading_size_hw, TrainStep
 from ssd_training.training.step.weight_average import WeightAverage
+from ssd_training.training.teacher import load_teacher
 
 logger = logging.getLogger(__name__)
 
@@ -115,6 +116,7 @@ def prepare(config: ExperimentConfig) -> Training:
             steps_per_epoch=order.steps_per_epoch,
             schedule=schedule,
             average=average,
+            teacher=load_teacher(config),
         )
     return Training(
         config=config,

@@ -64,6 +64,7 @@ def build_step(
     steps_per_epoch: int,
     schedule: Schedule,
     average: WeightAverage | None,
+    teacher: keras.Model | None = None,
 ) -> TrainStep:
     """
     Build the step of an experiment; in the scope of the strategy that runs it.
@@ -73,6 +74,7 @@ def build_step(
     :param steps_per_epoch: batches
     :param schedule: of the learning rate, in steps
     :param average: updated with the weights, or None
+    :param teacher: from load_teacher, or None
     :return: the step, nothing compiled yet
     """
     phases = plan_phases(
@@ -92,6 +94,7 @@ def build_step(
             matcher=config.matcher,
             loss=config.loss,
             sampler=config.sampler,
+            teacher=teacher,
             folds=config.quantization is None and any(phase.freeze_bn for phase in phases),
         )
         for size_px in input_sizes_px(config.train.multi_scale, config.input_size[0])

@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from ssd_training.experiments.loss_schema import LossSettings, MatcherSettings, SamplerSettings
 from ssd_training.experiments.model_schema import PriorsSettings
+from ssd_training.losses.distillation import distil, Outputs
 from ssd_training.losses.multibox import (
     count_positives,
     loss_divisor,
@@ -31,6 +32,7 @@ class Objective:
     :param matcher: the section `matcher`
     :param loss: the section `loss`
     :param sampler: the section `sampler`
+    :param teacher: of the same layers, where loss.distillation wants one
     :param folds: whether a network that observes nothing is computed with folded statistics, which
         is faster
     """
@@ -44,12 +46,13 @@ class Objective:
         matcher: MatcherSettings,
         loss: LossSettings,
         sampler: SamplerSettings,
+        teacher: keras.Model | None = None,
         folds: bool,
     ) -> None:
         self._size_hw = (size_px, size_px)
-        is_own_size = model.input_shape[1:3] == self._size_hw
-        self._model = model if is_own_size else at_size(model, size_px)
+        self._model = self._at_size(model)
         self._folded = fold_statistics(self._model) if folds else self._model
+        self._teacher = None if teacher is None else fold_statistics(self._at_size(teacher))
         self._priors_cxcywh = generate_priors(priors, self._size_hw)
         self._variances = priors.variances
         self._matcher = matcher
@@ -77,20 +80,35 @@ class Objective:
         if images.shape[1:3] != self._size_hw:
             images = tf.image.resize(images, self._size_hw, method='bilinear')
         model = self._model if observes else self._folded
-        offsets, logits = model(images, training=observes)
+        outputs = Outputs(*model(images, training=observes))
         num_positives, num_images = sum_over_replicas(
             [count_positives(targets), tf.cast(tf.shape(images)[0], tf.float32)]
         )
-        return multibox_loss(
-            offsets,
-            logits,
+        divisor = loss_divisor(self._loss, num_positives, num_images)
+        own_loss = multibox_loss(
+            *outputs,
             targets,
             loss=self._loss,
             sampler=self._sampler,
             priors_cxcywh=self._priors_cxcywh,
             variances=self._variances,
-            divisor=loss_divisor(self._loss, num_positives, num_images),
+            divisor=divisor,
         )
+        if self._teacher is None:
+            return own_loss
+        return distil(
+            own_loss,
+            outputs,
+            Outputs(*self._teacher(images, training=False)),
+            loss=self._loss,
+            priors_cxcywh=self._priors_cxcywh,
+            variances=self._variances,
+            divisor=divisor,
+        )
+
+    def _at_size(self, model: keras.Model) -> keras.Model:
+        is_own_size = model.input_shape[1:3] == self._size_hw
+        return model if is_own_size else at_size(model, self._size_hw[0])
 
 
 def sum_over_replicas(values: list[Tensor]) -> list[Tensor]:

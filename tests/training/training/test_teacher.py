@@ -1,0 +1,111 @@
+"""A training that learns from another network."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from ssd_training.errors import WeightsError
+from ssd_training.model.weights import save_weights
+from ssd_training.runs.fingerprint import compute_fingerprint
+from ssd_training.targets.prior_matching import GroundTruthBatch
+from ssd_training.training import trainer
+from ssd_training.training.step.building import build_float_model
+from ssd_training.training.teacher import load_teacher
+
+pytestmark = pytest.mark.usefixtures('unoptimized_graphs')
+
+SMALL = ('input_size=[64, 64]', 'backbone.freeze_bn=true', 'train.ema.enabled=false')
+
+
+def taught_by(path, share=1.0):
+    return f'loss.distillation={{teacher: {path}, share: {share}}}'
+
+
+@pytest.fixture(scope='module')
+def teacher_path(load, tmp_path_factory):
+    """Write a network that says something else than one that starts anew."""
+    network = build_float_model(load('tiny', *SMALL))
+    rng = np.random.default_rng(5)
+    for layer in network.layers:
+        if layer.name.startswith('head_') and layer.name.endswith(('_box', '_cls')):
+            layer.bias.assign(rng.normal(size=layer.bias.shape))
+    path = tmp_path_factory.mktemp('teacher') / 'teacher.weights.h5'
+    save_weights(network, path)
+    return path
+
+
+def test_the_teacher_alone_is_learnt_where_it_has_the_whole_share(load, teacher_path):
+    """Its outputs are neared, whatever objects there are; the state is as ever."""
+    config = load(
+        *('tiny', *SMALL, taught_by(teacher_path)),
+        *('scheduler.base_lr=0.05', 'scheduler.warmup.steps=1'),
+    )
+    training = trainer.prepare(config)
+    teacher = load_teacher(config)
+    images = tf.random.stateless_uniform((4, 64, 64, 3), (1, 2))
+    nothing = GroundTruthBatch(
+        np.zeros((4, 1, 4), np.float32), np.zeros((4, 1), np.int32), np.zeros((4, 1), bool)
+    )
+
+    losses = [float(training.step(images, nothing).total) for _ in range(12)]
+
+    assert losses[-1] < 0.7 * losses[0]
+    distances = [
+        np.abs(own - wanted).mean()
+        for own, wanted in zip(training.model(images), teacher(images), strict=True)
+    ]
+    assert distances[1] < np.abs(teacher(images)[1]).mean()
+    assert sum(name.startswith('model/') for name in training.step.state) == len(
+        training.model.weights
+    )
+
+
+def test_a_teacher_that_is_the_student_teaches_nothing(load, teacher_path):
+    config = load('tiny', *SMALL, taught_by(teacher_path), f'backbone.weights={teacher_path}')
+    training = trainer.prepare(config)
+    images = tf.random.stateless_uniform((4, 64, 64, 3), (3, 4))
+    boxes = np.tile(np.array([0.2, 0.2, 0.7, 0.7], np.float32), (4, 1, 1))
+    objects = GroundTruthBatch(boxes, np.ones((4, 1), np.int32), np.zeros((4, 1), bool))
+
+    loss = training.step(images, objects)
+
+    assert loss.num_positives > 0
+    assert float(loss.total) == pytest.approx(0, abs=1e-4)
+
+
+def test_a_teacher_counts_by_content_and_none_changes_no_recipe(load, teacher_path, tmp_path):
+    copy = shutil.copy(teacher_path, tmp_path / 'copy.weights.h5')
+    other = tmp_path / 'other.weights.h5'
+    other.write_bytes(teacher_path.read_bytes() + b' ')
+    prints = [
+        compute_fingerprint(load('tiny', taught_by(path))) for path in (teacher_path, copy, other)
+    ]
+
+    assert prints[0] == prints[1] != prints[2]
+    plain = compute_fingerprint(load('tiny'))
+    assert plain == compute_fingerprint(load('tiny', 'loss.distillation=null')) != prints[0]
+
+
+@pytest.mark.parametrize(
+    ('name', 'problem'),
+    [
+        ('imagenet', 'imagenet: is no trained detector; give a run folder'),
+        ('nowhere.weights.h5', 'nowhere.weights.h5'),
+    ],
+)
+def test_what_can_not_teach_is_refused_by_its_key(name, problem, load):
+    config = load('tiny', *SMALL, taught_by(name))
+    with pytest.raises(WeightsError) as error:
+        load_teacher(config)
+    assert problem in str(error.value)
+    if name != 'nowhere.weights.h5':
+        assert str(error.value).startswith('loss.distillation.teacher: ')
+
+
+def test_a_folder_that_is_no_run_can_not_teach(load, tmp_path):
+    (tmp_path / 'notes.json').write_text(json.dumps({}))
+    with pytest.raises(WeightsError, match='loss.distillation.teacher: .*is neither a run folder'):
+        load_teacher(load('tiny', *SMALL, taught_by(tmp_path)))
