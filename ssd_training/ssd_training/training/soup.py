@@ -99,9 +99,11 @@ def describe_training(path: Path) -> str:
         config = read_config(path)
     except RunError:
         return ''
+    taught = config.loss.distillation
     return (
         f'{config.train.epochs} epochs on {config.data.title} {config.data.train_split}, learning '
         f'rate {config.scheduler.base_lr:g}, seed {config.train.seed}'
+        + (f', taught by {Path(taught.teacher).name}' if taught else '')
     )
 
 
