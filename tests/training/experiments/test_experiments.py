@@ -102,7 +102,7 @@ def test_a_shipped_experiment_augments_as_ssd_does_but_for_what_it_says(name, ch
     assert {key: attrgetter(key)(config.augmentation) for key in expected} == expected
 
 
-def test_the_release_differs_from_its_recipe_in_data_and_length_alone():
+def test_the_release_differs_from_exp002_in_data_length_and_what_trains():
     recipe, _ = load_experiment(
         CONFIG_ROOT / 'experiments/exp002_ssdlite.yaml', CONFIG_ROOT, environment={}
     )
@@ -114,8 +114,10 @@ def test_the_release_differs_from_its_recipe_in_data_and_length_alone():
     keys = recipe.keys() | release.keys()
     differing = {key for key in keys if recipe.get(key) != release.get(key)}
     assert {key for key in differing if not key.startswith('experiment.')} == {
+        'backbone.freeze_until',
         'data.train_split',
         'data.val_split',
+        'scheduler.base_lr',
         'train.epochs',
         'train.eval_every',
     }
