@@ -1,5 +1,5 @@
 """
-What a training step costs: matching and loss beside the network, float32 beside bfloat16.
+What a training step costs: matching and loss, a teacher, 16 bits, BatchNorm that trains.
 
 Random images with a few objects each; the variants run in turn within one loop, so that other
 load on the machine meets all of them alike.
@@ -25,9 +25,18 @@ from ssd_training.targets.priors import generate_priors
 from ssd_training.train import CONFIG_ROOT
 from ssd_training.training.step.building import build_float_model, build_step
 from ssd_training.training.step.schedule import build_schedule
+from ssd_training.training.teacher import load_teacher
 
 OBJECTS_PER_IMAGE = 3
-BFLOAT16 = ('train.amp.enabled=true', 'train.amp.policy=mixed_bfloat16')
+VARIANTS = {
+    'bfloat16': ('train.amp.enabled=true', 'train.amp.policy=mixed_bfloat16'),
+    'nothing frozen': ('backbone.freeze_until=null',),
+    'and a teacher': (
+        'backbone.freeze_until=null',
+        'loss.distillation={teacher: released, share: 0.5}',
+    ),
+    'BatchNorm trains': ('backbone.freeze_until=null', 'backbone.freeze_bn=false'),
+}
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -46,10 +55,13 @@ def main(argv: list[str] | None = None) -> int:
     batch = make_batch(config)
     variants = {
         'step, float32': make_step(config, batch),
-        'step, bfloat16': make_step(
-            load(arguments.experiment, f'train.batch_size={arguments.batch_size}', *BFLOAT16),
-            batch,
-        ),
+        **{
+            f'step, {name}': make_step(
+                load(arguments.experiment, f'train.batch_size={arguments.batch_size}', *changes),
+                batch,
+            )
+            for name, changes in VARIANTS.items()
+        },
         'matching and loss': make_loss(config, batch),
     }
     durations_s = measure(list(variants.values()), num_steps=arguments.steps)
@@ -61,7 +73,7 @@ def main(argv: list[str] | None = None) -> int:
     for name, median_s in medians_s.items():
         share = median_s / medians_s['step, float32']
         rate = arguments.batch_size / median_s
-        print(f'{name:<18} {1000 * median_s:8.1f} ms {rate:8.1f} images/s {share:6.2f}')
+        print(f'{name:<22} {1000 * median_s:8.1f} ms {rate:8.1f} images/s {share:6.2f}')
     return 0
 
 
@@ -115,7 +127,14 @@ def make_step(
     keras.utils.set_random_seed(0)
     model = build_float_model(config, layer_policy=config.train.amp.layer_policy)
     schedule = build_schedule(config.scheduler, steps_per_epoch=1000, epochs=3)
-    step = build_step(config, model, steps_per_epoch=1000, schedule=schedule, average=None)
+    step = build_step(
+        config,
+        model,
+        steps_per_epoch=1000,
+        schedule=schedule,
+        average=None,
+        teacher=load_teacher(config),
+    )
     return lambda: float(step(*batch).total)
 
 
