@@ -76,19 +76,23 @@ find_mode() {
   fi
 }
 
-# ROS has wheels for Python 3.11 to 3.14, TensorFlow for one less.
+# ROS has wheels for Python 3.11 to 3.14, TensorFlow for one less. One that both take comes first, so
+# that `demo` and `all` have one environment.
 find_python() {
-  local candidate newest=14 purpose='the ROS wheels exist for these'
+  local candidate newest purpose='the ROS wheels exist for these' allowed=(13 14)
   if [ "$group" != demo ]; then
-    newest=13 purpose='TensorFlow and the ROS wheels exist for these; make install and make demo take 3.14, too'
+    allowed=(13)
+    purpose='TensorFlow and the ROS wheels exist for these; make install and make demo take 3.14, too'
   fi
-  for candidate in ${PYTHON:-python3 python3.13 python3.12 python3.11 python3.14}; do
-    if "$candidate" -c "import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, $newest))" 2>/dev/null
-    then
-      # The one that environments are made of, also when one of them is active.
-      "$candidate" -c 'import sys; print(getattr(sys, "_base_executable", sys.executable))'
-      return
-    fi
+  for newest in "${allowed[@]}"; do
+    for candidate in ${PYTHON:-python3 python3.13 python3.12 python3.11 python3.14}; do
+      if "$candidate" -c "import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, $newest))" 2>/dev/null
+      then
+        # The one that environments are made of, also when one of them is active.
+        "$candidate" -c 'import sys; print(getattr(sys, "_base_executable", sys.executable))'
+        return
+      fi
+    done
   done
   fail "Python 3.11 to 3.$newest is needed ($purpose); found" \
     "$(command -v "${PYTHON:-python3}" && "${PYTHON:-python3}" --version || echo nothing);" \

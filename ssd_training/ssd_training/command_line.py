@@ -59,7 +59,7 @@ def with_tensorflow(action: Callable[[], int | None]) -> int | None:
     try:
         return action()
     except ModuleNotFoundError as error:
-        if (error.name or '').partition('.')[0] != 'tensorflow':
+        if (error.name or '').partition('.')[0] not in ('tensorflow', 'keras'):
             raise
         raise MissingPackageError(
             [

@@ -1,11 +1,12 @@
 """Files of strangers: what is no regular file, too large or elsewhere is not read."""
 
 import os
+from pathlib import Path
 import socket
 
 import pytest
 
-from ssd_detector.files import FileError, read_file
+from ssd_detector.files import FileError, is_folder, read_file
 
 
 @pytest.fixture
@@ -76,3 +77,15 @@ def test_what_is_not_there_or_can_not_be_is_an_error(folder):
         read_file(folder / 'a', limit_bytes=4)
     with pytest.raises(FileError, match='no file can have this name'):
         read_file(folder / 'a\0b', limit_bytes=4)
+
+
+def test_a_folder_is_told_from_what_may_not_be_known(tmp_path, monkeypatch):
+    """Path.is_dir does so only before Python 3.14."""
+    (tmp_path / 'file').touch()
+    monkeypatch.setattr(Path, 'is_dir', lambda _path: pytest.fail('it swallows refusals'))
+
+    assert is_folder(tmp_path)
+    assert not any(map(is_folder, (tmp_path / 'file', tmp_path / 'nothing', Path('a\0b'))))
+    assert not is_folder(tmp_path / 'file' / 'below')
+    with pytest.raises(OSError, match='File name too long'):
+        is_folder(tmp_path / ('x' * 300))

@@ -36,7 +36,7 @@ def test_teachers_and_students_are_trained_averaged_and_deployed_and_the_finishe
     card = (bundle.path / 'MODEL_CARD.md').read_text()
     assert 'the mean of the weights of 5 trainings' in card
     assert '## Known failures' in card
-    assert 'seed 12, taught by teacher.weights.h5), share 0.2' in card
+    assert 'seed 12, 0.7 taught by teacher.weights.h5), share 0.2' in card
 
     again = release(tmp_path, *arguments)
 

@@ -31,6 +31,7 @@ OBJECTS_PER_IMAGE = 3
 VARIANTS = {
     'bfloat16': ('train.amp.enabled=true', 'train.amp.policy=mixed_bfloat16'),
     'nothing frozen': ('backbone.freeze_until=null',),
+    # Its network is that of exp002_ssdlite.
     'and a teacher': (
         'backbone.freeze_until=null',
         'loss.distillation={teacher: released, share: 0.5}',
@@ -61,6 +62,7 @@ def main(argv: list[str] | None = None) -> int:
                 batch,
             )
             for name, changes in VARIANTS.items()
+            if name != 'and a teacher' or arguments.experiment == 'exp002_ssdlite'
         },
         'matching and loss': make_loss(config, batch),
     }

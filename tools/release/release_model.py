@@ -55,7 +55,8 @@ def average(experiment_path: Path, runs: Sequence[str], path: Path) -> None:
     :param path: of the weights
     """
     record = path.with_name(path.name.replace('.weights.h5', '.members.json'))
-    if record.exists() and [own['name'] for own in json.loads(record.read_text())] == list(runs):
+    has_both = record.exists() and path.exists()
+    if has_both and [own['name'] for own in json.loads(record.read_text())] == list(runs):
         print(f'{path}: is finished', file=sys.stderr)
         return
     experiment = ['--experiment_path', str(experiment_path)]
@@ -127,9 +128,8 @@ def main() -> None:
     average(experiment_path, runs, teacher)
     for seed, share, epochs in STUDENTS:
         taught = json.dumps({'teacher': str(teacher), 'share': share})
-        overrides = [*common, seed, f'loss.distillation={taught}']
-        if not arguments.epochs:
-            overrides.append(f'train.epochs={epochs}')
+        # What is asked for on the command line counts.
+        overrides = [f'train.epochs={epochs}', *common, seed, f'loss.distillation={taught}']
         runs.append(train(experiment_path, overrides))
     average(experiment_path, runs, mean)
     evaluated = ['--num_evaluated', arguments.num_evaluated] if arguments.num_evaluated else []

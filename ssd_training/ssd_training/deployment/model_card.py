@@ -119,7 +119,17 @@ def _describe_training(config: ExperimentConfig, training_run: str, members: Seq
     return (
         f'Run `{training_run}`: {config.train.epochs} epochs on {config.data.title} '
         f'`{config.data.train_split}`, {settings}, learning rate {config.scheduler.base_lr:g}, '
-        f'seed {config.train.seed}.'
+        f'seed {config.train.seed}.{_describe_teacher(config)}'
+    )
+
+
+def _describe_teacher(config: ExperimentConfig) -> str:
+    if config.loss.distillation is None:
+        return ''
+    teacher, share = Path(config.loss.distillation.teacher).name, config.loss.distillation.share
+    return (
+        f' It learnt from `{teacher}`, too ({share:g} of the loss); what that was trained on, and '
+        f'its licence, stand where it comes from.'
     )
 
 

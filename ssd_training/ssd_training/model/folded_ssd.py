@@ -67,7 +67,7 @@ class FoldedConvolution(layers.Layer):
         convolution, norm = self._convolution, self._normalization
         features = tf.cast(features, convolution.compute_dtype)
         factor = norm.gamma.value * tf.math.rsqrt(norm.moving_variance.value + norm.epsilon)
-        bias = tf.cast(norm.beta.value - norm.moving_mean.value * factor, features.dtype)
+        bias = norm.beta.value - norm.moving_mean.value * factor
         kernel, padding = convolution.kernel.value, convolution.padding.upper()
         if isinstance(convolution, layers.DepthwiseConv2D):
             kernel = tf.cast(kernel * factor[:, None], features.dtype)
@@ -110,11 +110,15 @@ def _convolve_points(features: Tensor, kernel: Tensor) -> Any:
 
 @tf.custom_gradient
 def _add_bias(features: Tensor, bias: Tensor) -> Any:
-    """Add a bias, whose gradient is a product: fused with others as BiasAddGrad it is slow."""
+    """
+    Add a float32 bias, whose gradient is a product: fused with others as BiasAddGrad it is slow.
+
+    It is a sum over all pixels of a batch, for which 16 bits are too few.
+    """
 
     def differentiate(upstream: Tensor) -> tuple[Tensor, Tensor]:
-        rows = tf.reshape(upstream, (-1, bias.shape[0]))
-        ones = tf.ones((1, tf.shape(rows)[0]), rows.dtype)
+        rows = tf.cast(tf.reshape(upstream, (-1, bias.shape[0])), bias.dtype)
+        ones = tf.ones((1, tf.shape(rows)[0]), bias.dtype)
         return upstream, tf.reshape(tf.matmul(ones, rows), bias.shape)
 
-    return tf.nn.bias_add(features, bias), differentiate
+    return tf.nn.bias_add(features, tf.cast(bias, features.dtype)), differentiate

@@ -14,11 +14,13 @@ from ssd_training.experiments.schema import ExperimentConfig
 from ssd_training.model.onnx_weights import read_convolutions
 from ssd_training.model.pretrained import fill, is_folded, Pretrained, Values
 from ssd_training.model.quantized_ssd import quantizer_name
+from ssd_training.model.ssd import is_class_head
 from ssd_training.model.weights import fetch_imagenet, read_archive, read_saved
 from ssd_training.runs.checkpoints import Arrays, Checkpoint, read_checkpoint, step_of
 from ssd_training.runs.start_weights import find_start, Kind, read_labels, Start
 from ssd_training.runs.state import average_weights
 
+_ROWS = 'the experiment needs its own data.labels, in their order'
 _DETECTORS = 'a run folder, *.weights.h5, ckpt-<step>.npz, a bundle, or released'
 # As Keras keeps them; what quantizers have beside is found anew.
 _VARIABLES = ('kernel', 'bias', 'gamma', 'beta', 'moving_mean', 'moving_variance')
@@ -73,7 +75,20 @@ def load_detector(model: keras.Model, name: str, config: ExperimentConfig, *, ke
                 f'has {", ".join(config.data.labels)}; name a detector of these'
             ]
         )
+    if others := _class_heads_of_other_size(model, pretrained.values):
+        raise WeightsError(
+            [f'{key}: {name}: is of another number of classes ({", ".join(others)}: {_ROWS})']
+        )
     fill(model, pretrained, config.data.labels)
+
+
+def _class_heads_of_other_size(model: keras.Model, values: Values) -> list[str]:
+    layers = {layer.name: layer for layer in model.layers if is_class_head(layer.name)}
+    return sorted(
+        name
+        for name in values.keys() & layers.keys()
+        if len(values[name][-1]) != layers[name].bias.shape[0]
+    )
 
 
 def read_pretrained(start: Start, width_mult: float, layer_names: Set[str]) -> Pretrained:

@@ -103,7 +103,7 @@ def describe_training(path: Path) -> str:
     return (
         f'{config.train.epochs} epochs on {config.data.title} {config.data.train_split}, learning '
         f'rate {config.scheduler.base_lr:g}, seed {config.train.seed}'
-        + (f', taught by {Path(taught.teacher).name}' if taught else '')
+        + (f', {taught.share:g} taught by {Path(taught.teacher).name}' if taught else '')
     )
 
 

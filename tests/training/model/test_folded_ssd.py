@@ -6,6 +6,7 @@ import pytest
 import tensorflow as tf
 
 from ssd_training.model.folded_ssd import fold_statistics, FoldedConvolution
+from ssd_training.model.initial_weights import draw_weights
 from ssd_training.model.ssd import at_size
 from ssd_training.training.step.building import build_float_model
 
@@ -20,6 +21,7 @@ def config(request, load):
 def model_with_statistics(config, layer_policy):
     """Build a network whose BatchNorms do something, on images that are no constant."""
     model = build_float_model(config, layer_policy=layer_policy)
+    draw_weights(model, 0)
     rng = np.random.default_rng(3)
     for weight in model.weights:
         if weight.path.endswith(('gamma', 'variance')):
@@ -91,3 +93,18 @@ def test_in_16_bits_it_is_no_further_from_the_truth_than_the_network(config, lay
         assert other.dtype == np.float32
         # Both round at random; folding rounds once less.
         assert np.linalg.norm(other - expected) < 1.5 * np.linalg.norm(one - expected)
+
+
+def test_a_gradient_that_16_bits_do_not_hold_is_a_number(config):
+    """A sum over all pixels of a batch: what Keras' BatchNorm adds up in 32 bits."""
+    model = model_with_statistics(config, 'mixed_float16')
+    layer = fold_statistics(model).get_layer('Conv1_folded')
+    beta = model.get_layer('bn_Conv1').beta
+    with tf.GradientTape() as tape:
+        features = layer(tf.zeros((2, 193, 193, 3), tf.float16))
+        loss = tf.reduce_sum(tf.cast(features, tf.float32)) * 8.0
+    gradient = tape.gradient(loss, beta.value)
+
+    assert gradient.dtype == tf.float32
+    np.testing.assert_allclose(gradient, 8.0 * 2 * 97 * 97, rtol=1e-3)
+    assert 8.0 * 2 * 97 * 97 > np.finfo(np.float16).max

@@ -8,6 +8,7 @@ import pytest
 import tensorflow as tf
 
 from ssd_training.errors import WeightsError
+from ssd_training.model.initial_weights import draw_weights
 from ssd_training.model.weights import save_weights
 from ssd_training.runs.fingerprint import compute_fingerprint
 from ssd_training.targets.prior_matching import GroundTruthBatch
@@ -28,6 +29,7 @@ def taught_by(path, share=1.0):
 def teacher_path(load, tmp_path_factory):
     """Write a network that says something else than one that starts anew."""
     network = build_float_model(load('tiny', *SMALL))
+    draw_weights(network, 0)
     rng = np.random.default_rng(5)
     for layer in network.layers:
         if layer.name.startswith('head_') and layer.name.endswith(('_box', '_cls')):
@@ -103,6 +105,14 @@ def test_what_can_not_teach_is_refused_by_its_key(name, problem, load):
     assert problem in str(error.value)
     if name != 'nowhere.weights.h5':
         assert str(error.value).startswith('loss.distillation.teacher: ')
+
+
+def test_a_teacher_of_another_number_of_classes_is_refused_whatever_is_known_of_it(
+    load, teacher_path
+):
+    config = load('tiny', *SMALL, taught_by(teacher_path), 'data.labels=[square]')
+    with pytest.raises(WeightsError, match='is of another number of classes .head_0_cls, head_1'):
+        load_teacher(config)
 
 
 def test_a_folder_that_is_no_run_can_not_teach(load, tmp_path):

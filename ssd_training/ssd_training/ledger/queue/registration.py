@@ -17,6 +17,7 @@ from ssd_training.ledger.dependencies import unblock
 from ssd_training.ledger.stores.entry import Entry, Status
 from ssd_training.ledger.stores.store import change, Store
 from ssd_training.runs.fingerprint import compute_fingerprint, hash_experiment, select_recipe
+from ssd_training.runs.start_weights import START, TEACHER
 
 # What registering a recipe again brings up to date; none of it is part of the fingerprint.
 _UPDATED = (
@@ -141,7 +142,9 @@ def describe_recipe(config: ExperimentConfig, git_commit: str | None) -> str:
     :return: key path -> value, as JSON
     """
     recipe = flatten(select_recipe(dataclasses.asdict(config)))
-    start = {'backbone.weights': config.backbone.weights, '--git_commit': git_commit}
+    start = {START: config.backbone.weights, '--git_commit': git_commit}
+    if config.loss.distillation is not None:
+        start[TEACHER] = config.loss.distillation.teacher
     return json.dumps({**recipe, **start}, sort_keys=True)
 
 
