@@ -22,6 +22,11 @@ TEACHERS = (
 )
 # Each with the share of its loss that is the teachers', and longer where that is larger.
 STUDENTS = (('train.seed=7', 0.5, 4), ('train.seed=12', 0.7, 8))
+# Of another kind: less of the network trains.
+OTHERS = (
+    'train.seed=11 backbone.freeze_until=block_6 scheduler.base_lr=0.00006',
+    'train.seed=23 backbone.freeze_until=block_6',
+)
 NOTES = Path(__file__).with_name('card_notes.md')
 # Of scikit-image; may be given away with the bundle.
 PHOTOGRAPHS = ('astronaut.png', 'chelsea.png', 'coffee.png', 'motorcycle_left.png')
@@ -131,6 +136,7 @@ def main() -> None:
         # What is asked for on the command line counts.
         overrides = [f'train.epochs={epochs}', *common, seed, f'loss.distillation={taught}']
         runs.append(train(experiment_path, overrides))
+    runs += [train(experiment_path, [*common, *own.split()]) for own in OTHERS]
     average(experiment_path, runs, mean)
     evaluated = ['--num_evaluated', arguments.num_evaluated] if arguments.num_evaluated else []
     print(deploy(arguments.deploy_config, mean, arguments.root / 'bundle', evaluated))
