@@ -28,6 +28,8 @@ compile() { # output, list ...
 # One environment takes all lists, so the versions of one list suit the others.
 resolve together.txt requirements/{detector,demo,training,development,docs}.txt $ros
 compile lock.txt requirements/{detector,demo,training,development}.txt $ros
+# pytest-cov asks for this extra: where uv can't be had, pip wants it pinned by that name.
+sed -i 's/^coverage==/coverage[toml]==/' requirements/lock.txt
 compile lock-demo.txt requirements/{detector,demo}.txt $ros
 compile lock-docs.txt requirements/docs.txt
 
