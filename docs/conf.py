@@ -27,7 +27,7 @@ myst_enable_extensions = ['attrs_block', 'colon_fence']
 myst_heading_anchors = 4
 # Manuals link to files of the repository as they lie there; these are pages here.
 PAGES_ELSEWHERE = {
-    '../infrastructure/QUICKSTART.md': 'aws.md',
+    '../ssd_training/infrastructure/QUICKSTART.md': 'aws.md',
     '../ssd_training/ssd_training/configs/experiments/RESULTS.md': 'results.md',
 }
 

@@ -1,4 +1,4 @@
-"""Terraform's files as blocks and attributes, for the tests of infrastructure/."""
+"""Terraform's files as blocks and attributes, for the tests of ssd_training/infrastructure/."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass

@@ -153,14 +153,14 @@ install_python_packages() { # demo|all
   if [ "$mode" = distribution ]; then
     # The distribution's messages are compiled against its NumPy; the tested versions do not apply.
     "$python" -c 'import numpy; print(f"numpy=={numpy.__version__}")' >"$venv/distribution.txt"
-    local lists=(-r requirements/detector.txt -r requirements/demo.txt)
-    [ "$1" = demo ] || lists+=(-r requirements/training.txt -r requirements/development.txt)
+    local lists=(-r tools/requirements/detector.txt -r tools/requirements/demo.txt)
+    [ "$1" = demo ] || lists+=(-r tools/requirements/training.txt -r tools/requirements/development.txt)
     pip install --progress-bar off "${lists[@]}" -c "$venv/distribution.txt"
     return
   fi
-  local lock=requirements/lock.txt
-  [ "$1" = all ] || lock=requirements/lock-demo.txt
-  if pip install --require-hashes --quiet -r requirements/installer.txt &&
+  local lock=tools/requirements/lock.txt
+  [ "$1" = all ] || lock=tools/requirements/lock-demo.txt
+  if pip install --require-hashes --quiet -r tools/requirements/installer.txt &&
     "$venv/bin/uv" pip install --python "$venv/bin/python" --require-hashes -r "$lock"; then
     return
   fi
@@ -170,11 +170,11 @@ install_python_packages() { # demo|all
 
 install_documentation_packages() {
   if [ "$mode" = distribution ]; then
-    pip install --progress-bar off -r requirements/docs.txt -c "$venv/distribution.txt"
+    pip install --progress-bar off -r tools/requirements/docs.txt -c "$venv/distribution.txt"
   else
     # Where uv is missing, pip takes its place, as for the others.
-    "$venv/bin/uv" pip install --python "$venv/bin/python" --require-hashes -r requirements/lock-docs.txt ||
-      pip install --require-hashes --progress-bar off -r requirements/lock-docs.txt
+    "$venv/bin/uv" pip install --python "$venv/bin/python" --require-hashes -r tools/requirements/lock-docs.txt ||
+      pip install --require-hashes --progress-bar off -r tools/requirements/lock-docs.txt
   fi
 }
 
@@ -252,7 +252,7 @@ use_ccache() {
 
 environment_key="$mode $venv $("$python" --version)"
 step environment 'Virtual environment .venv' "$environment_key" make_environment
-packages_key="$environment_key $(content requirements)"
+packages_key="$environment_key $(content tools/requirements)"
 if [ "$group" != demo ]; then
   step packages 'Python packages (from empty: 1.2 GB)' "$packages_key" install_python_packages all
 elif ! is_done packages "$packages_key"; then

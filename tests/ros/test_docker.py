@@ -68,7 +68,7 @@ def test_docker_stops_launch_by_the_signal_that_ends_it_well(name):
 
 
 def test_versions_from_pip_are_those_that_were_tested():
-    lock = (ROOT / 'requirements/lock.txt').read_text()
+    lock = (ROOT / 'tools/requirements/lock.txt').read_text()
     tested = set(re.findall(r'^\S+==[^\s;]+', lock, re.MULTILINE))
     pins = re.findall(r'^\S+==\S+$', (FOLDER / 'requirements-robot.txt').read_text(), re.MULTILINE)
     assert pins and set(pins) <= tested

@@ -1,5 +1,5 @@
 """
-What a machine does from its start to its end: infrastructure/boot.sh.
+What a machine does from its start to its end: ssd_training/infrastructure/boot.sh.
 
 Bash runs it; IMDSv2 is a server of the test, and docker, aws and shutdown note what they are
 called with: none of them can work here.
@@ -20,7 +20,7 @@ from tests.patience import patience_s
 from tests.terraform import parse, read_files
 
 ROOT = Path(__file__).parents[2]
-BOOT = ROOT / 'infrastructure/boot.sh'
+BOOT = ROOT / 'ssd_training/infrastructure/boot.sh'
 SETTINGS = {
     'AWS_DEFAULT_REGION': 'us-east-1',
     'CHECKPOINT_BUCKET': 's3://checkpoints/runs',

@@ -1,5 +1,5 @@
 """
-What infrastructure/ promises, and that each promise is seen to be broken.
+What ssd_training/infrastructure/ promises, and that each promise is seen to be broken.
 
 Nothing is applied here: whether AWS takes the files shows on an account only.
 """
@@ -16,7 +16,7 @@ import pytest
 from tests.patience import patience_s
 from tests.terraform import Block, parse, read_files
 
-FOLDER = Path(__file__).parents[2] / 'infrastructure'
+FOLDER = Path(__file__).parents[2] / 'ssd_training/infrastructure'
 TEXTS = read_files(FOLDER)
 # The attributes of the provider's resources, as release 6.25 has them (cdktf-cdktf-provider-aws).
 SCHEMA = json.loads(Path(__file__).with_name('aws_schema.json').read_text())

@@ -82,7 +82,7 @@ def test_each_image_says_whether_it_is_well_and_what_it_starts_is_there(image):
 @pytest.mark.parametrize('image', IMAGES)
 def test_versions_from_pip_are_those_that_were_tested(image):
     lock = dict(
-        re.findall(r'^([\w-]+)==([^\s;]+)', (ROOT / 'requirements/lock.txt').read_text(), re.M)
+        re.findall(r'^([\w-]+)==([^\s;]+)', (ROOT / 'tools/requirements/lock.txt').read_text(), re.M)
     )
     text = (FOLDER / f'requirements-{image}.txt').read_text()
     pins = dict(re.findall(r'^([\w-]+)(?:\[\S+\])?==(\S+)$', text, re.M))
@@ -100,7 +100,7 @@ LISTS = {'train': ('detector', 'training', 'gpu'), 'tensorboard': ('tensorboard'
 def test_each_package_that_is_asked_for_is_pinned(image):
     wanted = set()
     for name in LISTS[image]:
-        text = (ROOT / f'requirements/{name}.txt').read_text()
+        text = (ROOT / f'tools/requirements/{name}.txt').read_text()
         wanted |= set(re.findall(r'^([\w-]+)', text, re.M)) - {'tensorflow-cpu'}
     pinned = set(
         re.findall(r'^([\w-]+)', (FOLDER / f'requirements-{image}.txt').read_text(), re.M)
@@ -109,7 +109,7 @@ def test_each_package_that_is_asked_for_is_pinned(image):
 
 
 def test_the_gpu_gets_the_tensorflow_that_was_tested():
-    lock = (ROOT / 'requirements/lock.txt').read_text()
+    lock = (ROOT / 'tools/requirements/lock.txt').read_text()
     tested = re.search(r'^tensorflow-cpu==(\S+)', lock, re.M)[1]
     assert f'tensorflow=={tested}' in (FOLDER / 'requirements-train.txt').read_text()
 
@@ -193,7 +193,7 @@ def test_all_trainings_work_on_one_queue_and_keep_what_they_write(trainings):
 
 
 def test_machines_of_the_cloud_mount_what_the_image_reads_and_writes():
-    boot = (ROOT / 'infrastructure/boot.sh').read_text()
+    boot = (ROOT / 'ssd_training/infrastructure/boot.sh').read_text()
     assert '"$FOLDER/data:/data:ro"' in boot and '"$FOLDER/runs:/runs"' in boot
     assert 'USER_OF_IMAGE=10001' in boot
 
