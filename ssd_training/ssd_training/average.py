@@ -90,8 +90,8 @@ def _average(arguments: argparse.Namespace) -> None:
         environment=os.environ,
     )
     # Built once, and scored by one graph: what changes are its weights.
-    network = build_float_model(config)
-    members = [soup.read_member(name, network, config) for name in arguments.members]
+    network = build_float_model(config.architecture)
+    members = [soup.read_member(name, network, config.architecture) for name in arguments.members]
     if arguments.greedy:
         members = _choose(members, network, config)
     arguments.output.parent.mkdir(parents=True, exist_ok=True)
@@ -106,12 +106,12 @@ def _choose(
 ) -> 'list[Member]':
     from rich.console import Console
 
-    from ssd_training.evaluation.scoring import score_stages, Split
+    from ssd_training.evaluation.scoring import score_stages, ScoredSplit
     from ssd_training.evaluation.stages import open_network, Stage
     from ssd_training.training import soup
 
-    split, console = Split.read(config), Console(stderr=True)
-    model = open_network(network, config)
+    split, console = ScoredSplit.read(config), Console(stderr=True)
+    model = open_network(network, config.architecture)
 
     def score(candidates: 'Sequence[Member]') -> float:
         name = ' + '.join(candidate.name for candidate in candidates)

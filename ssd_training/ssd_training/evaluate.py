@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from ssd_detector.bundles.bundle import Bundle
     from ssd_detector.report.comparison import Side
     from ssd_training.evaluation.inputs import Experiment
-    from ssd_training.evaluation.scoring import Score, Split
+    from ssd_training.evaluation.scoring import Score, ScoredSplit
     from ssd_training.evaluation.stages import Stage
     from ssd_training.experiments.schema import ExperimentConfig
 
@@ -141,7 +141,7 @@ def _evaluate(arguments: argparse.Namespace) -> None:
         raise EvaluationError(failures)
 
 
-def _score(arguments: argparse.Namespace) -> 'tuple[list[Score], Split]':
+def _score(arguments: argparse.Namespace) -> 'tuple[list[Score], ScoredSplit]':
     from rich.console import Console
 
     from ssd_training.evaluation import inputs, report_folder, scoring
@@ -152,10 +152,10 @@ def _score(arguments: argparse.Namespace) -> 'tuple[list[Score], Split]':
     config = inputs.read_experiment(path, bundle, _experiment(arguments))
     if arguments.report:
         report_folder.make_folder(arguments.report)
-    split = scoring.Split.read(config)
+    split = scoring.ScoredSplit.read(config)
     if path.suffix == '.json':
         return [scoring.score_detections(path, split)], split
-    if bundle and (differences := scoring.tell_differences(bundle, config)):
+    if bundle and (differences := scoring.tell_differences(bundle, config.eval)):
         print(differences, file=sys.stderr)
     if arguments.chain:
         stages = _list_chain(inputs.require_bundle(path, bundle), config, arguments)
@@ -171,14 +171,17 @@ def _list_chain(
 
     return chain_stages(
         bundle,
-        config,
+        config.architecture,
+        config.train.ema,
         checkpoint=arguments.checkpoint,
         saved_model=arguments.saved_model,
         precision=arguments.precision,
     )
 
 
-def _report(scores: 'Sequence[Score]', split: 'Split', arguments: argparse.Namespace) -> None:
+def _report(
+    scores: 'Sequence[Score]', split: 'ScoredSplit', arguments: argparse.Namespace
+) -> None:
     from ssd_training.evaluation.report_folder import write_report
 
     for score in scores:
@@ -215,7 +218,7 @@ def _read_side(path: Path, arguments: argparse.Namespace) -> 'Side':
     if path.is_dir() or path.name == METRICS:
         return report_folder.read_side(path)
     config = inputs.read_experiment(path, None, _experiment(arguments))
-    score = scoring.score_detections(path, scoring.Split.read(config))
+    score = scoring.score_detections(path, scoring.ScoredSplit.read(config))
     assert score.result is not None and score.analysis is not None
     return Side(str(path), score.result, score.analysis.matching)
 

@@ -34,8 +34,8 @@ def test_untouched_coco_weights_reach_ap50_of_0_66_on_voc2007_val(tmp_path):
         CONFIG_ROOT,
         environment={'SSD_WEIGHTS_DIR': str(WEIGHTS_DIR), 'DATA_ROOT': str(DATA_ROOT)},
     )
-    model = build_model(config)
-    load_pretrained(model, config)
+    model = build_model(config.architecture)
+    load_pretrained(model, config.architecture, trained_statistics=())
     priors_cxcywh = generate_priors(config.priors, config.input_size)
     serving = Serving(model, priors_cxcywh, config.priors.variances)
     export_onnx(serving, tmp_path / 'model.onnx', opset=17)

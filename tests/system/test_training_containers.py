@@ -19,6 +19,7 @@ from tests.patience import patience_s
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / 'docker/training'
+LOCK = ROOT / 'tools/requirements/lock.txt'
 IMAGES = ('train', 'tensorboard')
 COMPOSE = (ROOT / 'docker/compose.yaml', FOLDER / 'docker-compose.yml')
 
@@ -81,9 +82,7 @@ def test_each_image_says_whether_it_is_well_and_what_it_starts_is_there(image):
 
 @pytest.mark.parametrize('image', IMAGES)
 def test_versions_from_pip_are_those_that_were_tested(image):
-    lock = dict(
-        re.findall(r'^([\w-]+)==([^\s;]+)', (ROOT / 'tools/requirements/lock.txt').read_text(), re.M)
-    )
+    lock = dict(re.findall(r'^([\w-]+)==([^\s;]+)', LOCK.read_text(), re.M))
     text = (FOLDER / f'requirements-{image}.txt').read_text()
     pins = dict(re.findall(r'^([\w-]+)(?:\[\S+\])?==(\S+)$', text, re.M))
     assert len(pins) == len([line for line in text.splitlines() if line[0] != '#'])
@@ -109,8 +108,7 @@ def test_each_package_that_is_asked_for_is_pinned(image):
 
 
 def test_the_gpu_gets_the_tensorflow_that_was_tested():
-    lock = (ROOT / 'tools/requirements/lock.txt').read_text()
-    tested = re.search(r'^tensorflow-cpu==(\S+)', lock, re.M)[1]
+    tested = re.search(r'^tensorflow-cpu==(\S+)', LOCK.read_text(), re.M)[1]
     assert f'tensorflow=={tested}' in (FOLDER / 'requirements-train.txt').read_text()
 
 

@@ -74,7 +74,7 @@ def make_trained_model(config: ExperimentConfig, folder: Path) -> TrainedModel:
     """
     path = folder / 'small.weights.h5'
     keras.utils.set_random_seed(0)
-    model = build_model(config)
+    model = build_model(config.architecture)
     enliven(model)
     save_weights(model, path)
     write_training_state(model, config, folder)
@@ -93,7 +93,7 @@ def write_training_state(model: keras.Model, config: ExperimentConfig, folder: P
     """
     arrays = {f'{AVERAGE}{weight.path}': weight.numpy() for weight in model.weights}
     arrays |= {f'{MODEL}{weight.path}': np.zeros_like(weight.numpy()) for weight in model.weights}
-    architecture = describe_architecture(config)
+    architecture = describe_architecture(config.architecture)
     write_checkpoint(folder, Checkpoint(Position(3), architecture, 'f' * 12, '', arrays))
 
 

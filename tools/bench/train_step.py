@@ -110,7 +110,7 @@ def make_batch(config: ExperimentConfig) -> tuple[tf.Tensor, GroundTruthBatch]:
     images = rng.random((config.train.batch_size, *config.input_size, 3), np.float32)
     ground_truths = GroundTruthBatch(
         tf.constant(boxes_xyxy, tf.float32),
-        tf.constant(rng.integers(1, config.num_classes, shape), tf.int32),
+        tf.constant(rng.integers(1, config.architecture.num_classes, shape), tf.int32),
         tf.zeros(shape, tf.bool),
     )
     return tf.constant(images), ground_truths
@@ -127,7 +127,7 @@ def make_step(
     :return: a function that trains on the batch
     """
     keras.utils.set_random_seed(0)
-    model = build_float_model(config, layer_policy=config.train.amp.layer_policy)
+    model = build_float_model(config.architecture, layer_policy=config.train.amp.layer_policy)
     schedule = build_schedule(config.scheduler, steps_per_epoch=1000, epochs=3)
     step = build_step(
         config,
@@ -135,7 +135,11 @@ def make_step(
         steps_per_epoch=1000,
         schedule=schedule,
         average=None,
-        teacher=load_teacher(config),
+        teacher=load_teacher(
+            config.loss.distillation,
+            config.architecture,
+            layer_policy=config.train.amp.layer_policy,
+        ),
     )
     return lambda: float(step(*batch).total)
 
@@ -155,7 +159,7 @@ def make_loss(
     shape = (config.train.batch_size, len(priors_cxcywh))
     outputs = [
         tf.constant(rng.normal(size=(*shape, channels)), tf.float32)
-        for channels in (4, config.num_classes)
+        for channels in (4, config.architecture.num_classes)
     ]
 
     @tf.function(jit_compile=False)

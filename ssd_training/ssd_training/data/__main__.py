@@ -63,6 +63,7 @@ def _run(arguments: argparse.Namespace) -> int:
     if arguments.command == 'prepare':
         return preparation.run(arguments)
     from ssd_training.data import commands
+    from ssd_training.data.checking.check import check_data
     from ssd_training.experiments.merge import load_experiment
 
     config, _ = load_experiment(
@@ -72,7 +73,7 @@ def _run(arguments: argparse.Namespace) -> int:
         environment=os.environ,
     )
     if arguments.command == 'check':
-        result = commands.check(config)
+        result = check_data(config.data)
         tree = result.as_tree()
         print(json.dumps(tree, indent=1) if arguments.json else commands.format_check(result))
         return 0 if result.is_good else 1
@@ -83,7 +84,7 @@ def _run(arguments: argparse.Namespace) -> int:
         commands.write_preview(config, arguments.output, arguments.num_images)
         print(arguments.output)
     else:
-        for folder in commands.write_tfrecords(config, overwrite=arguments.overwrite):
+        for folder in commands.write_tfrecords(config.data, overwrite=arguments.overwrite):
             print(folder)
     return 0
 

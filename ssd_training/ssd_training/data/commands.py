@@ -11,21 +11,12 @@ from rich.table import Table
 from rich.text import Text
 
 from ssd_training.data.annotations.identity import check_disjoint
-from ssd_training.data.checking.check import check_data, CheckResult
+from ssd_training.data.checking.check import CheckResult
 from ssd_training.data.checking.statistics import describe_split, SIZE_EDGES_PX
 from ssd_training.data.datasets import keep_readable, read_split, shards_root
 from ssd_training.errors import DataError
+from ssd_training.experiments.data_schema import DataSettings
 from ssd_training.experiments.schema import ExperimentConfig
-
-
-def check(config: ExperimentConfig) -> CheckResult:
-    """
-    Find everything that is wrong with an experiment's data.
-
-    :param config: the experiment
-    :return: the findings
-    """
-    return check_data(config.data)
 
 
 def describe(config: ExperimentConfig) -> dict[str, Any]:
@@ -78,11 +69,11 @@ def write_preview(config: ExperimentConfig, path: Path, num_images: int) -> None
         raise DataError([f'{path}: can not be written ({error.strerror})']) from error
 
 
-def write_tfrecords(config: ExperimentConfig, *, overwrite: bool) -> Iterator[Path]:
+def write_tfrecords(settings: DataSettings, *, overwrite: bool) -> Iterator[Path]:
     """
     Write all splits as shards.
 
-    :param config: the experiment
+    :param settings: the section `data`
     :param overwrite: replace shards that are there
     :return: the folders
     :raises DataError: when the data are wrong or shards are there already
@@ -90,17 +81,17 @@ def write_tfrecords(config: ExperimentConfig, *, overwrite: bool) -> Iterator[Pa
     from ssd_training.data.sources.shard_writing import write_shards
     from ssd_training.data.sources.shards import shard_folder
 
-    if config.data.tfrecords.enabled:
+    if settings.tfrecords.enabled:
         raise DataError(
             ['data.tfrecords.enabled: is true, so that shards are read; give false to write them']
         )
-    records = {split: read_split(config.data, split) for split in config.data.splits}
+    records = {split: read_split(settings, split) for split in settings.splits}
     check_disjoint(*records.values())
-    skips_unreadable = config.data.unreadable_images == 'skip'
-    for split in config.data.splits:
-        folder = shard_folder(shards_root(config.data), split)
+    skips_unreadable = settings.unreadable_images == 'skip'
+    for split in settings.splits:
+        folder = shard_folder(shards_root(settings), split)
         readable = keep_readable(records[split], skips_unreadable=skips_unreadable)
-        write_shards(readable, folder, labels=config.data.labels, overwrite=overwrite)
+        write_shards(readable, folder, labels=settings.labels, overwrite=overwrite)
         yield folder
 
 
@@ -108,7 +99,7 @@ def format_check(result: CheckResult) -> str:
     """
     Show findings as a table.
 
-    :param result: from check
+    :param result: from check_data
     :return: lines of text
     """
     table = Table('split', 'finding', 'count', 'verdict', 'for example')

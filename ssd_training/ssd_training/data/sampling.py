@@ -13,7 +13,7 @@ from ssd_detector.images.decoding import IMAGE_SUFFIXES
 from ssd_training.data.datasets import read_split
 from ssd_training.data.images.records import ImageFile, ImageSource, Record
 from ssd_training.errors import DataError
-from ssd_training.experiments.schema import ExperimentConfig
+from ssd_training.experiments.data_schema import DataSettings
 
 _NUM_IMAGES = 4
 _SEED = 0
@@ -119,20 +119,21 @@ def hash_images(sources: Sequence[ImageSource]) -> str:
     return digest.hexdigest()
 
 
-def read_sample(config: ExperimentConfig) -> list[NDArray[np.uint8]]:
+def read_sample(settings: DataSettings, size_px: int) -> list[NDArray[np.uint8]]:
     """
     Read a few real images to validate with; coloured clouds where there is no data set.
 
-    :param config: the experiment
+    :param settings: the section `data`
+    :param size_px: side of the clouds
     :return: each (H, W, 3) uint8
     """
     try:
-        records = read_split(config.data, config.data.splits[-1])
+        records = read_split(settings, settings.splits[-1])
         sample = sample_balanced(records, _NUM_IMAGES, _SEED)
         return load_images([record.image for record in sample])
     except DataError as error:
         logger.warning('no photographs, so drawn images: %s', error.findings[0])
-        return [draw_image(config.input_size[0], seed) for seed in range(_NUM_IMAGES)]
+        return [draw_image(size_px, seed) for seed in range(_NUM_IMAGES)]
 
 
 def draw_image(size_px: int, seed: int) -> NDArray[np.uint8]:

@@ -58,11 +58,12 @@ def convert_network(
     :param opset: of ONNX
     :raises ExportError: when the result is no valid ONNX model, or a layer is not known
     """
+    architecture = trained.config.architecture
     model = build_onnx(
-        load_float(trained.config, trained.weights_path),
+        load_float(trained.weights_path, architecture, trained.config.train.ema),
         trained.priors_cxcywh(),
-        trained.config.priors.variances,
-        activation=trained.config.loss.classification.activation,
+        architecture.priors.variances,
+        activation=architecture.activation,
         batch_size=batch_size,
         opset=opset,
     )

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from ssd_detector.errors import ConfigError
 from ssd_detector.files import read_file
-from ssd_training.experiments.data_schema import DataSettings
+from ssd_training.experiments.data_schema import DataSettings, EvalSettings
+from ssd_training.experiments.loss_schema import DistillationSettings
 from ssd_training.experiments.schema import ExperimentConfig
 from ssd_training.runs.start_weights import COCO_ARCHIVE, IMAGENET, RELEASED
 
@@ -101,7 +102,7 @@ def write_model_card(
         '## Training',
         _describe_training(config, training_run, members),
         '## Result',
-        _describe_metrics(config, metrics),
+        _describe_metrics(data, config.eval, metrics),
         *filter(None, [notes.strip()]),
         '## Licence',
         f'{origin.licence} {_describe_photographs(data)}',
@@ -119,14 +120,14 @@ def _describe_training(config: ExperimentConfig, training_run: str, members: Seq
     return (
         f'Run `{training_run}`: {config.train.epochs} epochs on {config.data.title} '
         f'`{config.data.train_split}`, {settings}, learning rate {config.scheduler.base_lr:g}, '
-        f'seed {config.train.seed}.{_describe_teacher(config)}'
+        f'seed {config.train.seed}.{_describe_teacher(config.loss.distillation)}'
     )
 
 
-def _describe_teacher(config: ExperimentConfig) -> str:
-    if config.loss.distillation is None:
+def _describe_teacher(settings: DistillationSettings | None) -> str:
+    if settings is None:
         return ''
-    teacher, share = Path(config.loss.distillation.teacher).name, config.loss.distillation.share
+    teacher, share = Path(settings.teacher).name, settings.share
     return (
         f' It learnt from `{teacher}`, too ({share:g} of the loss); what that was trained on, and '
         f'its licence, stand where it comes from.'
@@ -168,15 +169,17 @@ def _describe_photographs(data: DataSettings) -> str:
     )
 
 
-def _describe_metrics(config: ExperimentConfig, metrics: Mapping[str, float]) -> str:
+def _describe_metrics(
+    data: DataSettings, settings: EvalSettings, metrics: Mapping[str, float]
+) -> str:
     scores = {tag: value for tag, value in metrics.items() if tag.startswith('val/')}
     if not scores:
-        return _describe_unscored(config.data, _list_files(metrics))
+        return _describe_unscored(data, _list_files(metrics))
     rows = [f'| {tag.removeprefix("val/")} | {value:.4f} |' for tag, value in scores.items()]
-    nms = config.eval.nms
+    nms = settings.nms
     head = (
-        f'{config.data.title} `{config.data.val_split}`, {config.eval.interpolation} AP '
-        f'at IoU {config.eval.iou_threshold:g}, difficult objects ignored, by the float32 '
+        f'{data.title} `{data.val_split}`, {settings.interpolation} AP '
+        f'at IoU {settings.iou_threshold:g}, difficult objects ignored, by the float32 '
         f'network; not with the thresholds of deploy.yaml, but of boxes from score '
         f'{nms.score_threshold:g} on, {nms.per_class_top_k} candidates a class, NMS at IoU '
         f'{nms.iou_threshold:g}, {nms.max_detections_per_image} boxes an image:'

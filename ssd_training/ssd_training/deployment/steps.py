@@ -134,7 +134,8 @@ def load_serving(
     :return: what is deployed
     :raises WeightsError: when the weights do not fit
     """
-    model = load_float(trained.config, trained.weights_path)
+    config = trained.config
+    model = load_float(trained.weights_path, config.architecture, config.train.ema)
     is_dynamic = deploy.deploy.runtime.batch_size == 'dynamic'
     return Serving(
         model,
@@ -189,7 +190,7 @@ def validate(build: Build, parity_images: Sequence[NDArray[np.uint8]] = ()) -> l
     )
     keras_run = keras_runner(load_serving(trained, build.deploy))
     saved_model_run = saved_model_runner(build.file(SAVED_MODEL))
-    images = [preprocess(image, size_px) for image in read_sample(trained.config)]
+    images = [preprocess(image, size_px) for image in read_sample(trained.config.data, size_px)]
     differences = [
         compare(SAVED_MODEL, saved_model_run, keras_run, images),
         compare(MODEL, OnnxRuntimeBackend(build.file(MODEL)).run_batch, saved_model_run, images),

@@ -144,7 +144,9 @@ def find_trained_model(
                 f'{config.experiment.id} (experiment_path: {deploy.experiment_path})'
             ]
         )
-    misfits = list_misfits(describe_architecture(run.config), describe_architecture(config))
+    misfits = list_misfits(
+        describe_architecture(run.config.architecture), describe_architecture(config.architecture)
+    )
     if misfits:
         raise ConfigError(
             [

@@ -13,14 +13,16 @@ from ssd_training.evaluation.stages import (
     open_saved_model,
     Stage,
 )
-from ssd_training.experiments.schema import ExperimentConfig
+from ssd_training.experiments.architecture import Architecture
+from ssd_training.experiments.training_schema import EmaSettings
 
 logger = logging.getLogger(__name__)
 
 
 def chain_stages(
     bundle: Bundle,
-    config: ExperimentConfig,
+    architecture: Architecture,
+    ema: EmaSettings,
     *,
     checkpoint: Path | None = None,
     saved_model: Path | None = None,
@@ -30,7 +32,8 @@ def chain_stages(
     List the stages of a bundle.
 
     :param bundle: read and checked
-    :param config: the experiment that trained it
+    :param architecture: of the experiment that trained it
+    :param ema: its section `train.ema`
     :param checkpoint: run folder, *.weights.h5 or ckpt-<step>.npz, or None
     :param saved_model: its folder; None takes the one that export leaves beside the bundle
     :param precision: of the engine; None takes INT8 where the bundle has a file for it
@@ -39,7 +42,7 @@ def chain_stages(
     if precision is None:
         precision = 'INT8' if INT8_TRT in bundle.manifest.models else 'FP32'
     return [
-        _checkpoint_stage(bundle, config, checkpoint),
+        _checkpoint_stage(bundle, architecture, ema, checkpoint),
         _saved_model_stage(bundle, saved_model),
         _file_stage('ONNX', MODEL, 'SavedModel', bundle),
         _file_stage('FP16', MODEL_FP16, 'ONNX', bundle),
@@ -70,7 +73,9 @@ def find_before(stage: Stage, stages: Mapping[str, Stage], scored: set[str]) -> 
     return before
 
 
-def _checkpoint_stage(bundle: Bundle, config: ExperimentConfig, path: Path | None) -> Stage:
+def _checkpoint_stage(
+    bundle: Bundle, architecture: Architecture, ema: EmaSettings, path: Path | None
+) -> Stage:
     if path is None:
         return Stage('checkpoint', None, None, reason='not given; add --checkpoint')
     trained = bundle.manifest.training_run
@@ -80,7 +85,7 @@ def _checkpoint_stage(bundle: Bundle, config: ExperimentConfig, path: Path | Non
             path,
             trained,
         )
-    return Stage('checkpoint', path, lambda: open_checkpoint(path, config))
+    return Stage('checkpoint', path, lambda: open_checkpoint(path, architecture, ema))
 
 
 def _saved_model_stage(bundle: Bundle, path: Path | None) -> Stage:

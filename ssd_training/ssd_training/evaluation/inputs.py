@@ -118,18 +118,21 @@ def find_stage(path: Path, bundle: Bundle | None, config: ExperimentConfig) -> S
     :return: how to open it
     :raises EvaluationError: when it is nothing that can be scored
     """
-    labels = config.data.labels
+    architecture = config.architecture
+    labels, size_px = architecture.labels, architecture.input_size[0]
     if bundle is not None and path.is_dir():
         path = bundle.model_path()
     if path.suffix == '.onnx':
         return Stage('ONNX', path, lambda: open_onnx(path, labels))
     if path.suffix in ('.engine', '.plan'):
-        return Stage('engine', path, lambda: open_engine(path, config))
+        return Stage('engine', path, lambda: open_engine(path, size_px, labels))
     if (path / 'saved_model.pb').is_file():
         return Stage('SavedModel', path, lambda: open_saved_model(path, labels))
     is_weights = path.name.endswith('.weights.h5') or bool(list_steps([path.name]))
     if is_weights or (path / CONFIG).is_file():
-        return Stage('checkpoint', path, lambda: open_checkpoint(path, config))
+        return Stage(
+            'checkpoint', path, lambda: open_checkpoint(path, architecture, config.train.ema)
+        )
     raise EvaluationError([f'{path}: is nothing that can be scored; expected {_KINDS}'])
 
 

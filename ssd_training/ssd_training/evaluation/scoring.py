@@ -23,6 +23,7 @@ from ssd_training.data.images.records import hash_records, Record
 from ssd_training.evaluation.bundle_stages import find_before
 from ssd_training.evaluation.categories import number_categories
 from ssd_training.evaluation.stages import Stage
+from ssd_training.experiments.data_schema import DataSettings, EvalSettings
 from ssd_training.experiments.schema import ExperimentConfig
 from ssd_training.progress import open_progress
 from ssd_training.training.evaluation import analyse_records, detect_records, make_thresholds
@@ -63,19 +64,23 @@ class Score:
 
 
 @dataclass(frozen=True, eq=False)
-class Split:
+class ScoredSplit:
     """
     What is scored on.
 
-    :param config: the experiment
+    :param experiment_id: of the experiment
+    :param data: its section `data`
+    :param settings: its section `eval`
     :param records: of its val split
     """
 
-    config: ExperimentConfig
+    experiment_id: str
+    data: DataSettings
+    settings: EvalSettings
     records: Sequence[Record]
 
     @classmethod
-    def read(cls, config: ExperimentConfig) -> 'Split':
+    def read(cls, config: ExperimentConfig) -> 'ScoredSplit':
         """
         Read the lists; images are decoded later.
 
@@ -83,10 +88,10 @@ class Split:
         :return: the split
         :raises DataError: with everything that is missing or wrong
         """
-        return cls(config, read_val_split(config.data))
+        return cls(config.experiment.id, config.data, config.eval, read_val_split(config.data))
 
 
-def score_stages(stages: Sequence[Stage], split: Split, console: Console) -> Iterator[Score]:
+def score_stages(stages: Sequence[Stage], split: ScoredSplit, console: Console) -> Iterator[Score]:
     """
     Score each stage; the loss is against the stage that it is made from.
 
@@ -115,7 +120,7 @@ def score_stages(stages: Sequence[Stage], split: Split, console: Console) -> Ite
         yield Score(stage, result, analysis, before, loss)
 
 
-def score_detections(path: Path, split: Split) -> Score:
+def score_detections(path: Path, split: ScoredSplit) -> Score:
     """
     Score what another program found.
 
@@ -124,7 +129,7 @@ def score_detections(path: Path, split: Split) -> Score:
     :return: the score; no time is known
     :raises EvaluationError: with everything that can't be scored
     """
-    data = split.config.data
+    data = split.data
     targets = Targets(
         file_names={record.image_id: record.image.name for record in split.records},
         class_ids=number_categories(data),
@@ -135,22 +140,22 @@ def score_detections(path: Path, split: Split) -> Score:
         logger.warning('%s', sentence)
     run = DetectionRun(found.detections, {})
     stage = Stage('detections', path, None)
-    analysis = analyse_records(run, split.records, split.config.eval, split.config.data.labels)
+    analysis = analyse_records(run, split.records, split.settings, split.data.labels)
     origin = _describe_origin(stage, split, run)
     # What comes from elsewhere is scored as it is.
     settings = {k: v for k, v in origin.settings.items() if not k.startswith('nms.')}
     return Score(stage, describe(analysis, replace(origin, settings=settings)), analysis)
 
 
-def tell_differences(bundle: Bundle, config: ExperimentConfig) -> str:
+def tell_differences(bundle: Bundle, settings: EvalSettings) -> str:
     """
     Say that a bundle is not scored with what it deploys: a score is of the whole curve.
 
     :param bundle: that is scored
-    :param config: the experiment whose section `eval` applies
+    :param settings: the section `eval` that applies
     :return: one line; empty when nothing differs
     """
-    scored = asdict(make_thresholds(config.eval.nms))
+    scored = asdict(make_thresholds(settings.nms))
     deployed = asdict(bundle.thresholds)
     differences = ', '.join(
         f'{name} {scored[name]} (deploy.yaml: {deployed[name]})'
@@ -160,37 +165,39 @@ def tell_differences(bundle: Bundle, config: ExperimentConfig) -> str:
     return f'scored with the section eval: {differences}' if differences else ''
 
 
-def _score(model: Model, stage: Stage, split: Split, console: Console) -> tuple[Result, Analysis]:
+def _score(
+    model: Model, stage: Stage, split: ScoredSplit, console: Console
+) -> tuple[Result, Analysis]:
     with open_progress(console, stage.name) as on_progress:
-        run = detect_records(model, split.records, split.config.eval, on_progress)
-    analysis = analyse_records(run, split.records, split.config.eval, model.labels)
+        run = detect_records(model, split.records, split.settings, on_progress)
+    analysis = analyse_records(run, split.records, split.settings, model.labels)
     return describe(analysis, _describe_origin(stage, split, run)), analysis
 
 
-def _describe_origin(stage: Stage, split: Split, run: DetectionRun) -> Origin:
+def _describe_origin(stage: Stage, split: ScoredSplit, run: DetectionRun) -> Origin:
     path = stage.path
     source = {'kind': stage.name}
     if path is not None:
         source['path'] = str(path)
         if path.is_file():
             source['sha256'] = hashlib.sha256(path.read_bytes()).hexdigest()
-    source['experiment'] = split.config.experiment.id
+    source['experiment'] = split.experiment_id
     return Origin(
         title=stage.name if path is None else f'{stage.name}: {"/".join(path.parts[-2:])}',
         created_at=datetime.now(timezone.utc).isoformat(timespec='seconds'),
         source=source,
         data=_describe_data(split),
-        settings=dict(_flatten(asdict(split.config.eval))),
+        settings=dict(_flatten(asdict(split.settings))),
         versions=_list_versions(),
         speed_ms=run.stage_ms,
         wall_s=run.wall_s,
     )
 
 
-def _describe_data(split: Split) -> DataResult:
+def _describe_data(split: ScoredSplit) -> DataResult:
     num_difficult = sum(int(record.ground_truths.is_difficult.sum()) for record in split.records)
     num_objects = sum(len(record.ground_truths.class_ids) for record in split.records)
-    data = split.config.data
+    data = split.data
     return DataResult(
         name=f'{data.dataset_name} {data.val_split}',
         num_images=len(split.records),

@@ -22,7 +22,8 @@ from ssd_detector.bundles.bundle import Bundle
 from ssd_detector.bundles.contents import INT8_TRT
 from ssd_detector.errors import BackendError
 from ssd_detector.many_images import Model
-from ssd_training.experiments.schema import ExperimentConfig
+from ssd_training.experiments.architecture import Architecture
+from ssd_training.experiments.training_schema import EmaSettings
 from ssd_training.runs.finished_run import finished_weights
 
 if TYPE_CHECKING:
@@ -69,12 +70,13 @@ def open_onnx(path: Path, labels: tuple[str, ...]) -> Model:
     return _from_backend(backend, int(str(size_px)), labels)
 
 
-def open_engine(path: Path, config: ExperimentConfig) -> Model:
+def open_engine(path: Path, size_px: int, labels: tuple[str, ...]) -> Model:
     """
     Open a TensorRT engine.
 
     :param path: the file
-    :param config: the experiment that trained it
+    :param size_px: side of its input
+    :param labels: names of the classes 1, 2, ...
     :return: the model
     :raises BackendError: when TensorRT or a GPU is missing, or the engine is of another machine
     """
@@ -85,7 +87,7 @@ def open_engine(path: Path, config: ExperimentConfig) -> Model:
             f'{path}: no NVIDIA GPU is to be seen; score an engine on the machine that built it'
         )
     backend = TensorRtBackend(path, load_module())
-    return _from_backend(backend, config.input_size[0], config.data.labels)
+    return _from_backend(backend, size_px, labels)
 
 
 def open_bundle_engine(bundle: Bundle, precision: str) -> Model:
@@ -118,12 +120,13 @@ def open_saved_model(path: Path, labels: tuple[str, ...]) -> Model:
     return Model(make_predict(serve), signature.shape[1], 1, labels)
 
 
-def open_checkpoint(path: Path, config: ExperimentConfig) -> Model:
+def open_checkpoint(path: Path, architecture: Architecture, ema: EmaSettings) -> Model:
     """
     Open what was trained with Keras.
 
     :param path: run folder, *.weights.h5, or ckpt-<step>.npz
-    :param config: the experiment that trained it
+    :param architecture: of the experiment that trained it
+    :param ema: its section `train.ema`
     :return: the model
     :raises RunError: when the run folder or checkpoint can't be used
     :raises WeightsError: when the weights do not fit
@@ -131,17 +134,16 @@ def open_checkpoint(path: Path, config: ExperimentConfig) -> Model:
     # TensorFlow, which takes seconds.
     from ssd_training.training.trained import load_trained
 
-    return open_network(
-        load_trained(config, finished_weights(path) if path.is_dir() else path), config
-    )
+    weights_path = finished_weights(path) if path.is_dir() else path
+    return open_network(load_trained(weights_path, architecture, ema), architecture)
 
 
-def open_network(network: 'keras.Model', config: ExperimentConfig) -> Model:
+def open_network(network: 'keras.Model', architecture: Architecture) -> Model:
     """
     Open a network that is at hand.
 
     :param network: from build_ssd
-    :param config: its experiment
+    :param architecture: that it has
     :return: the model
     """
     # TensorFlow, which takes seconds.
@@ -150,11 +152,11 @@ def open_network(network: 'keras.Model', config: ExperimentConfig) -> Model:
 
     serving = Serving(
         network,
-        generate_priors(config.priors, config.input_size),
-        config.priors.variances,
-        activation=config.loss.classification.activation,
+        generate_priors(architecture.priors, architecture.input_size),
+        architecture.priors.variances,
+        activation=architecture.activation,
     )
-    return Model(make_predict(serving.serve), config.input_size[0], 1, config.data.labels)
+    return Model(make_predict(serving.serve), architecture.input_size[0], 1, architecture.labels)
 
 
 def _from_backend(backend: Backend, size_px: int, labels: tuple[str, ...]) -> Model:

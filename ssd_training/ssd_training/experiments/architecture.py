@@ -1,10 +1,13 @@
-"""What decides whether a checkpoint fits: the keys of the architecture, and nothing else."""
+"""What decides the network, and so whether a checkpoint fits."""
 
 from collections.abc import Iterator, Mapping
 import dataclasses
+from dataclasses import dataclass
 from typing import Any
 
-from ssd_training.experiments.schema import ExperimentConfig
+from ssd_training.experiments.loss_schema import ScoreActivation
+from ssd_training.experiments.model_schema import BackboneSettings, HeadsSettings, PriorsSettings
+from ssd_training.experiments.training_schema import QuantizationSettings
 
 # What these keys of the sections say concerns training, not the network's variables.
 _OF_TRAINING = {
@@ -19,23 +22,48 @@ _OF_TRAINING = {
 _NOTHING = '(nothing)'
 
 
-def describe_architecture(config: ExperimentConfig) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Architecture:
+    """
+    The sections that shape the network and the meaning of its outputs.
+
+    :param input_size: height and width of the model's input, px
+    :param labels: names of the classes 1, 2, ...
+    :param activation: of the class logits: softmax or sigmoid
+    :param quantization: None is a network of floats
+    """
+
+    input_size: tuple[int, int]
+    labels: tuple[str, ...]
+    backbone: BackboneSettings
+    heads: HeadsSettings
+    priors: PriorsSettings
+    activation: ScoreActivation
+    quantization: QuantizationSettings | None
+
+    @property
+    def num_classes(self) -> int:
+        """The classes with the background: columns of the scores."""
+        return len(self.labels) + 1
+
+
+def describe_architecture(architecture: Architecture) -> dict[str, Any]:
     """
     List the keys that shape the network and the meaning of its outputs.
 
-    :param config: the experiment
+    :param architecture: of an experiment
     :return: key path -> value, as JSON has it; lists stay whole
     """
-    backbone = dataclasses.asdict(config.backbone)
+    backbone = dataclasses.asdict(architecture.backbone)
     tree = {
-        'input_size': list(config.input_size),
+        'input_size': list(architecture.input_size),
         'backbone': {key: backbone[key] for key in backbone.keys() - _OF_TRAINING},
-        'heads': dataclasses.asdict(config.heads),
-        'priors': dataclasses.asdict(config.priors),
-        'data': {'labels': list(config.data.labels)},
+        'heads': dataclasses.asdict(architecture.heads),
+        'priors': dataclasses.asdict(architecture.priors),
+        'data': {'labels': list(architecture.labels)},
     }
-    if config.quantization is not None:
-        tree['quantization'] = dataclasses.asdict(config.quantization)
+    if architecture.quantization is not None:
+        tree['quantization'] = dataclasses.asdict(architecture.quantization)
     return flatten(tree)
 
 

@@ -12,6 +12,7 @@ from pydantic import Field
 
 from ssd_detector.config import STRICT
 from ssd_detector.errors import ConfigError
+from ssd_training.experiments.architecture import Architecture
 from ssd_training.experiments.data_schema import AugmentationSettings, DataSettings, EvalSettings
 from ssd_training.experiments.loss_schema import LossSettings, MatcherSettings, SamplerSettings
 from ssd_training.experiments.model_schema import BackboneSettings, HeadsSettings, PriorsSettings
@@ -116,9 +117,17 @@ class ExperimentConfig:
             raise ConfigError(findings)
 
     @property
-    def num_classes(self) -> int:
-        """The classes with the background: columns of the scores."""
-        return len(self.data.labels) + 1
+    def architecture(self) -> Architecture:
+        """What of the experiment decides the network."""
+        return Architecture(
+            input_size=self.input_size,
+            labels=self.data.labels,
+            backbone=self.backbone,
+            heads=self.heads,
+            priors=self.priors,
+            activation=self.loss.classification.activation,
+            quantization=self.quantization,
+        )
 
     def trained_batch_norms(self) -> list[str]:
         """

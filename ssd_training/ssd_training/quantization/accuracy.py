@@ -16,7 +16,6 @@ from ssd_training.data.images.records import ImageSource, Record
 from ssd_training.deployment.build import Build
 from ssd_training.evaluation.stages import open_onnx
 from ssd_training.experiments.data_schema import DataSettings, EvalSettings
-from ssd_training.experiments.schema import ExperimentConfig
 from ssd_training.training.evaluation import detect_records, score_run
 
 _ADVICE = dict.fromkeys(
@@ -85,40 +84,48 @@ def draw_measured(
 
 
 def measure_files(
-    build: Build, config: ExperimentConfig, names: Sequence[str], records: Sequence[Record]
+    build: Build,
+    names: Sequence[str],
+    records: Sequence[Record],
+    settings: EvalSettings,
+    labels: tuple[str, ...],
 ) -> dict[str, Accuracy]:
     """
     Measure the mAP of files of a build.
 
     :param build: has them
-    :param config: the experiment
     :param names: of the files
     :param records: of draw_measured; none measures nothing
+    :param settings: of the evaluation
+    :param labels: names of the classes 1, 2, ...
     :return: by name
     """
     measured = {}
     for name in names if records else ():
-        measured[name] = measure(build.file(name), config, records)
+        measured[name] = measure(build.file(name), records, settings, labels)
         logger.info('%s: mAP %.4f', name, measured[name].mean_ap)
     return measured
 
 
-def measure(path: Path, config: ExperimentConfig, records: Sequence[Record]) -> Accuracy:
+def measure(
+    path: Path, records: Sequence[Record], settings: EvalSettings, labels: tuple[str, ...]
+) -> Accuracy:
     """
     Measure the mAP of an ONNX file, as its runtime computes it.
 
     :param path: the file
-    :param config: the experiment
     :param records: the images
+    :param settings: of the evaluation
+    :param labels: names of the classes 1, 2, ...
     :return: what it reaches
     """
-    run = detect_records(open_onnx(path, config.data.labels), records, config.eval)
+    run = detect_records(open_onnx(path, labels), records, settings)
     return Accuracy(
-        mean_ap=score_run(run, records, config.eval, config.data.labels).mean_ap,
+        mean_ap=score_run(run, records, settings, labels).mean_ap,
         matching=match(
             run.detections,
             {record.image_id: record.ground_truths for record in records},
-            config.data.labels,
+            labels,
         ),
     )
 

@@ -19,7 +19,7 @@ from ssd_training.data.sampling import find_images, hash_images, load_images, sa
 from ssd_training.deployment.build import Build, TRAINED_MODEL
 from ssd_training.deployment.trained_model import read_trained_model, TrainedModel
 from ssd_training.errors import DataError, ExportError
-from ssd_training.experiments.schema import ExperimentConfig
+from ssd_training.experiments.data_schema import DataSettings
 from ssd_training.model.quantized_ssd import CPU_GRIDS, Grids, TENSORRT_GRIDS
 from ssd_training.quantization.accuracy import draw_measured, find_losses, measure_files
 from ssd_training.quantization.bias_correction import measure_bias_shifts
@@ -99,20 +99,20 @@ def quantize(build: Build, options: QuantizeOptions) -> dict[str, float]:
     :raises ExportError: when surely more is lost than allowed; no INT8 file is left then
     """
     trained = read_trained_model(build.file(TRAINED_MODEL))
-    config = trained.config
+    config, labels = trained.config, trained.config.data.labels
     if config.quantization is None:
-        learned = calibrate(build.file(MODEL), config, options)
+        learned = calibrate(build.file(MODEL), config.data, config.input_size[0], options)
     else:
         learned = _read_training(build, trained)
     build.forget_from(INT8_CPU)
     records = draw_measured(config.data, options.num_evaluated, calibrated=learned.sources)
-    measured = measure_files(build, config, [MODEL, MODEL_FP16], records)
+    measured = measure_files(build, [MODEL, MODEL_FP16], records, config.eval, labels)
     losses: list[str] = []
     for float_nodes in _plan(build, learned, options):
         if losses:
             logger.info('%s; keeping %d layers in float', '; '.join(losses), len(float_nodes))
         _write_files(build, learned, float_nodes)
-        measured |= measure_files(build, config, list(FILE_NAMES.values()), records)
+        measured |= measure_files(build, list(FILE_NAMES.values()), records, config.eval, labels)
         losses = find_losses(measured, config.eval, options.max_loss)
         if not losses:
             metrics = {f'{name}/mAP': accuracy.mean_ap for name, accuracy in measured.items()}
@@ -132,7 +132,7 @@ def report_sensitivity(build: Build, options: QuantizeOptions) -> str:
     :raises DataError: when images are missing or broken
     """
     config = read_trained_model(build.file(TRAINED_MODEL)).config
-    learned = calibrate(build.file(MODEL), config, options)
+    learned = calibrate(build.file(MODEL), config.data, config.input_size[0], options)
     grids = learned.grids['cpu']
     images = learned.inputs[:_NUM_SENSITIVITY_IMAGES]
     rows = measure_sensitivity(build.file(MODEL), grids, images)
@@ -143,19 +143,19 @@ def report_sensitivity(build: Build, options: QuantizeOptions) -> str:
 
 
 def calibrate(
-    model_path: Path, config: ExperimentConfig, options: QuantizeOptions
+    model_path: Path, data: DataSettings, size_px: int, options: QuantizeOptions
 ) -> LearnedGrids:
     """
     Choose images, read them with the core's own preprocessing, find ranges and bias shifts.
 
     :param model_path: the float32 ONNX file
-    :param config: the experiment
+    :param data: the section `data` of the experiment
+    :param size_px: side of the input
     :param options: see QuantizeOptions
     :return: what was learned
     :raises DataError: when images are missing or broken
     """
-    sources = _choose_images(config, options)
-    size_px = config.input_size[0]
+    sources = _choose_images(data, options)
     inputs = [preprocess(image, size_px) for image in load_images(sources)]
     ranges = measure_ranges(model_path, inputs, method=options.method, op_types=CALIBRATED_OPS)
     logger.info('calibrated with %d images, %s', len(sources), options.method)
@@ -167,19 +167,21 @@ def calibrate(
 def _read_training(build: Build, trained: TrainedModel) -> LearnedGrids:
     found = {}
     for target, grids in _TRAINED_GRIDS.items():
-        quantized = load_quantized(trained.config, trained.weights_path, grids)
+        quantized = load_quantized(
+            trained.weights_path, trained.config.architecture, trained.config.train.ema, grids
+        )
         found[target] = find_trained_grids(quantized, build.file(MODEL), target=target)
     logger.info('%s: scales of the training', trained.training_run)
     return LearnedGrids((), (), found)
 
 
-def _choose_images(config: ExperimentConfig, options: QuantizeOptions) -> list[ImageSource]:
+def _choose_images(data: DataSettings, options: QuantizeOptions) -> list[ImageSource]:
     if options.calibration_images is None:
-        records = read_split(config.data, config.data.train_split)
+        records = read_split(data, data.train_split)
         sample = sample_balanced(records, options.num_calibration, options.seed)
         return [record.image for record in sample]
     try:
-        tested = read_val_split(config.data) if config.data.val_split is not None else []
+        tested = read_val_split(data) if data.val_split is not None else []
     except DataError as error:
         logger.warning('images are not compared with the validation split: %s', error.findings[0])
         tested = []

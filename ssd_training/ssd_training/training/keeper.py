@@ -136,7 +136,7 @@ class Keeper:
     def _checkpoint(self, position: Position) -> Checkpoint:
         return Checkpoint(
             position=position,
-            architecture=describe_architecture(self._training.config),
+            architecture=describe_architecture(self._training.config.architecture),
             fingerprint=self._fingerprint,
             data_sha256=self._training.data_sha256,
             arrays=read_state(self._training.step.state),

@@ -1,6 +1,6 @@
 """A network gets the weights that its experiment names: `backbone.weights`."""
 
-from collections.abc import Set
+from collections.abc import Sequence, Set
 import re
 
 import keras
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from ssd_detector.bundles.bundle import load_bundle
 from ssd_detector.bundles.contents import MODEL
 from ssd_training.errors import WeightsError
-from ssd_training.experiments.schema import ExperimentConfig
+from ssd_training.experiments.architecture import Architecture
 from ssd_training.model.onnx_weights import read_convolutions
 from ssd_training.model.pretrained import fill, is_folded, Pretrained, Values
 from ssd_training.model.quantized_ssd import quantizer_name
@@ -26,38 +26,40 @@ _DETECTORS = 'a run folder, *.weights.h5, ckpt-<step>.npz, a bundle, or released
 _VARIABLES = ('kernel', 'bias', 'gamma', 'beta', 'moving_mean', 'moving_variance')
 
 
-def load_pretrained(model: keras.Model, config: ExperimentConfig) -> None:
+def load_pretrained(
+    model: keras.Model, architecture: Architecture, *, trained_statistics: Sequence[str]
+) -> None:
     """
-    Fill a network with what it starts from.
+    Fill a network with what it starts from: `backbone.weights`.
 
     :param model: from build_ssd; changed
-    :param config: the experiment: backbone.weights, and the labels of the network's classes
+    :param architecture: that the network has
+    :param trained_statistics: keys of the experiment that let statistics of BatchNorm train
     :raises WeightsError: when the weights can not be had or do not fit
     :raises CheckpointError: when they are a checkpoint that can not be read
     :raises BundleError: when they are a bundle that is damaged
     """
-    start = find_start(config.backbone.weights)
+    start = find_start(architecture.backbone.weights)
     if start is None:
         return
     layer_names = {layer.name for layer in model.layers if layer.weights}
-    pretrained = read_pretrained(start, config.backbone.width_mult, layer_names)
-    trained_statistics = config.trained_batch_norms()
+    pretrained = read_pretrained(start, architecture.backbone.width_mult, layer_names)
     if trained_statistics and is_folded(pretrained.values, layer_names):
         raise WeightsError(
             f'{key}: false, and {pretrained.origin} has no statistics of BatchNorm, from which a '
             f'training with them could start; set it to true'
             for key in trained_statistics
         )
-    fill(model, pretrained, config.data.labels)
+    fill(model, pretrained, architecture.labels)
 
 
-def load_detector(model: keras.Model, name: str, config: ExperimentConfig, *, key: str) -> None:
+def load_detector(model: keras.Model, name: str, architecture: Architecture, *, key: str) -> None:
     """
     Fill a network with a trained one of the same layers and classes.
 
     :param model: from build_ssd; changed
     :param name: what backbone.weights takes, if it is a detector
-    :param config: the experiment that the network is of
+    :param architecture: that the network has
     :param key: where it is named, for messages
     :raises WeightsError: when it can not be read, or is of other classes or another network
     :raises CheckpointError: when it is a checkpoint that can not be read
@@ -67,19 +69,19 @@ def load_detector(model: keras.Model, name: str, config: ExperimentConfig, *, ke
     if start is None or start.kind in (Kind.IMAGENET, Kind.ARCHIVE):
         raise WeightsError([f'{key}: {name}: is no trained detector; give {_DETECTORS}'])
     layer_names = {layer.name for layer in model.layers if layer.weights}
-    pretrained = read_pretrained(start, config.backbone.width_mult, layer_names)
-    if pretrained.labels is not None and pretrained.labels != config.data.labels:
+    pretrained = read_pretrained(start, architecture.backbone.width_mult, layer_names)
+    if pretrained.labels is not None and pretrained.labels != architecture.labels:
         raise WeightsError(
             [
                 f'{key}: {name}: its classes are {", ".join(pretrained.labels)}; the experiment '
-                f'has {", ".join(config.data.labels)}; name a detector of these'
+                f'has {", ".join(architecture.labels)}; name a detector of these'
             ]
         )
     if others := _class_heads_of_other_size(model, pretrained.values):
         raise WeightsError(
             [f'{key}: {name}: is of another number of classes ({", ".join(others)}: {_ROWS})']
         )
-    fill(model, pretrained, config.data.labels)
+    fill(model, pretrained, architecture.labels)
 
 
 def _class_heads_of_other_size(model: keras.Model, values: Values) -> list[str]:

@@ -7,8 +7,11 @@ import shutil
 import tempfile
 
 from ssd_training.errors import CheckpointError, RunError
-from ssd_training.experiments.architecture import describe_architecture, list_misfits
-from ssd_training.experiments.schema import ExperimentConfig
+from ssd_training.experiments.architecture import (
+    Architecture,
+    describe_architecture,
+    list_misfits,
+)
 from ssd_training.runs.checkpoint_source import Source
 from ssd_training.runs.checkpoints import (
     Checkpoint,
@@ -34,33 +37,33 @@ _FREE_TO_START = ('data.labels', 'input_size')
 logger = logging.getLogger(__name__)
 
 
-def check_architecture(checkpoint: Checkpoint, config: ExperimentConfig) -> None:
+def check_architecture(checkpoint: Checkpoint, architecture: Architecture) -> None:
     """
     Refuse a checkpoint of another network; nothing but the architecture counts.
 
     :param checkpoint: as read
-    :param config: the experiment
+    :param architecture: of the experiment
     :raises CheckpointError: which names the keys
     """
-    misfits = list_misfits(checkpoint.architecture, describe_architecture(config))
+    misfits = list_misfits(checkpoint.architecture, describe_architecture(architecture))
     if misfits:
         raise CheckpointError(
             [f'the checkpoint is of another architecture: {misfit}' for misfit in misfits]
         )
 
 
-def check_start(checkpoint: Checkpoint, config: ExperimentConfig) -> None:
+def check_start(checkpoint: Checkpoint, architecture: Architecture) -> None:
     """
     Refuse a checkpoint that a training can't start from; labels and input size may be others.
 
     :param checkpoint: as read
-    :param config: the experiment
+    :param architecture: of the experiment
     :raises CheckpointError: which names the keys
     """
-    wanted = describe_architecture(config)
+    wanted = describe_architecture(architecture)
     free = {key: wanted[key] for key in _FREE_TO_START if key in checkpoint.architecture}
     found = {**checkpoint.architecture, **free}
-    check_architecture(dataclasses.replace(checkpoint, architecture=found), config)
+    check_architecture(dataclasses.replace(checkpoint, architecture=found), architecture)
 
 
 def go_on(training: Training, checkpoint: Checkpoint, *, fingerprint: str) -> Position:
@@ -82,7 +85,7 @@ def go_on(training: Training, checkpoint: Checkpoint, *, fingerprint: str) -> Po
         _check_data(training, checkpoint)
         restore_state(checkpoint, training.step.state)
         return checkpoint.position
-    others = _list_free_misfits(checkpoint, training.config)
+    others = _list_free_misfits(checkpoint, training.config.architecture)
     if others:
         logger.warning(
             'the checkpoint is of recipe %s with other %s: its weights are taken, and training '
@@ -147,8 +150,8 @@ def take_over(
     return position
 
 
-def _list_free_misfits(checkpoint: Checkpoint, config: ExperimentConfig) -> list[str]:
-    wanted = describe_architecture(config)
+def _list_free_misfits(checkpoint: Checkpoint, architecture: Architecture) -> list[str]:
+    wanted = describe_architecture(architecture)
     found = checkpoint.architecture
     return [key for key in _FREE_TO_START if key in found and found[key] != wanted[key]]
 

@@ -15,7 +15,11 @@ from rich.logging import RichHandler
 
 from ssd_detector.printable import LineFormatter
 from ssd_training.errors import RunError
-from ssd_training.experiments.run_schema import LoggingSettings
+from ssd_training.experiments.run_schema import (
+    CheckpointSettings,
+    LoggingSettings,
+    RunSettings,
+)
 from ssd_training.experiments.schema import ExperimentConfig
 from ssd_training.runs.checkpoint_source import open_source, Source
 from ssd_training.runs.checkpoints import Position
@@ -126,13 +130,15 @@ def train(
     """
     path, source = _find(config, fingerprint, start)
     is_chief = find_worker_index(config.runtime, os.environ) == 0
+    upload = None
     if is_chief:
         folder = _open_folder(config, path, fingerprint, start, supervision.fencing_token)
+        upload = _open_upload(folder, config.run, config.checkpoint, supervision)
     else:
         folder = RunFolder(path or run_path(config, fingerprint))
     with (
         watch_spot_notices(stop, os.environ),
-        _kept(folder, config, supervision) if is_chief else nullcontext() as upload,
+        _kept(folder, upload, config.logging) if is_chief else nullcontext(),
     ):
         training = prepare(config)
         position = Position(seed=config.train.seed)
@@ -193,7 +199,7 @@ def _find(
     if start.resume:
         path, source = find_to_resume(config, fingerprint, start.checkpoint_step)
         if source is not None:
-            check_architecture(source.checkpoint, config)
+            check_architecture(source.checkpoint, config.architecture)
         return path, source
     path = None
     if start.stays_in_folder and was_trained_in(run_path(config, fingerprint)):
@@ -205,7 +211,7 @@ def _find(
         return path, None
     source = open_source(location, start.checkpoint_step)
     check_fit = check_architecture if path else check_start
-    check_fit(source.checkpoint, config)
+    check_fit(source.checkpoint, config.architecture)
     return path, source
 
 
@@ -218,30 +224,27 @@ def _open_folder(
 
 
 @contextmanager
-def _kept(
-    folder: RunFolder, config: ExperimentConfig, supervision: Supervision
-) -> Iterator[Upload | None]:
+def _kept(folder: RunFolder, upload: Upload | None, settings: LoggingSettings) -> Iterator[None]:
     """Keep lock, status and log of a run folder, and its copy elsewhere, while the block runs."""
-    upload = _open_upload(folder, config, supervision)
     with (
         upload.at_the_end() if upload else nullcontext(),
-        folder.running(logs_to_file=config.logging.file.enabled),
+        folder.running(logs_to_file=settings.file.enabled),
     ):
         if upload:
             upload.send_start()
-        yield upload
+        yield
 
 
 def _open_upload(
-    folder: RunFolder, config: ExperimentConfig, supervision: Supervision
+    folder: RunFolder, run: RunSettings, checkpoint: CheckpointSettings, supervision: Supervision
 ) -> Upload | None:
-    if config.run.upload_to is None:
+    if run.upload_to is None:
         return None
     return Upload(
         folder.path,
-        config.run.upload_to,
-        keep=config.checkpoint.keep_last_k,
-        every_steps=config.run.upload_every_steps,
+        run.upload_to,
+        keep=checkpoint.keep_last_k,
+        every_steps=run.upload_every_steps,
         may_write=supervision.may_write,
         fencing_token=supervision.fencing_token,
     )

@@ -8,8 +8,8 @@ from pathlib import Path
 import keras
 
 from ssd_training.errors import RunError
+from ssd_training.experiments.architecture import Architecture
 from ssd_training.experiments.model_schema import WEIGHTS_SUFFIX
-from ssd_training.experiments.schema import ExperimentConfig
 from ssd_training.model.averaging import fold, mean_of
 from ssd_training.model.pretrained import fill, Pretrained, Values
 from ssd_training.runs.files import write_json
@@ -32,19 +32,19 @@ class Member:
     training: str = ''
 
 
-def read_member(name: str, network: keras.Model, config: ExperimentConfig) -> Member:
+def read_member(name: str, network: keras.Model, architecture: Architecture) -> Member:
     """
     Read a trained network.
 
     :param name: what backbone.weights takes, if it is a detector
     :param network: of the experiment; has its weights afterwards
-    :param config: the experiment, whose network and classes it has
+    :param architecture: of the experiment, which it has
     :return: the member
     :raises WeightsError: when it can not be read, or is of other classes or another network
     :raises CheckpointError: when it is a checkpoint that can not be read
     :raises BundleError: when it is a bundle that is damaged
     """
-    load_detector(network, name, config, key='RUN')
+    load_detector(network, name, architecture, key='RUN')
     return Member(name, fold(network), describe_training(Path(name)))
 
 

@@ -11,7 +11,8 @@ from pathlib import Path
 import keras
 
 from ssd_training.errors import WeightsError
-from ssd_training.experiments.schema import ExperimentConfig
+from ssd_training.experiments.architecture import Architecture
+from ssd_training.experiments.training_schema import EmaSettings
 from ssd_training.model.quantized_ssd import (
     build_float_twin,
     build_quantized,
@@ -24,55 +25,62 @@ from ssd_training.training.resuming import check_architecture
 from ssd_training.training.step.building import build_float_model, build_model
 
 
-def load_trained(config: ExperimentConfig, weights_path: Path) -> keras.Model:
+def load_trained(weights_path: Path, architecture: Architecture, ema: EmaSettings) -> keras.Model:
     """
     Load the network as it was trained.
 
-    :param config: the experiment
     :param weights_path: *.weights.h5 or ckpt-<step>.npz of the run
+    :param architecture: of its experiment
+    :param ema: the section `train.ema`: which weights of a checkpoint count
     :return: with fake quantization where it was trained for INT8
     :raises WeightsError: when the weights do not fit
     :raises CheckpointError: when the checkpoint does not
     """
-    model = build_model(config)
-    _fill(model, weights_path, config)
+    model = build_model(architecture)
+    _fill(model, weights_path, architecture, ema)
     return model
 
 
-def load_float(config: ExperimentConfig, weights_path: Path) -> keras.Model:
+def load_float(weights_path: Path, architecture: Architecture, ema: EmaSettings) -> keras.Model:
     """
     Load the float network that is exported.
 
-    :param config: the experiment
     :param weights_path: *.weights.h5 or ckpt-<step>.npz of the run
+    :param architecture: of its experiment
+    :param ema: the section `train.ema`: which weights of a checkpoint count
     :return: what was trained; its float twin where it was trained for INT8
     :raises WeightsError: when the weights do not fit
     :raises CheckpointError: when the checkpoint does not
     """
-    trained = load_trained(config, weights_path)
-    if config.quantization is None:
+    trained = load_trained(weights_path, architecture, ema)
+    if architecture.quantization is None:
         return trained
-    return build_float_twin(build_float_model(config), trained)
+    return build_float_twin(build_float_model(architecture), trained)
 
 
-def load_quantized(config: ExperimentConfig, weights_path: Path, grids: Grids) -> keras.Model:
+def load_quantized(
+    weights_path: Path, architecture: Architecture, ema: EmaSettings, grids: Grids
+) -> keras.Model:
     """
     Load a network that was trained for INT8, to run on one kind of hardware.
 
-    :param config: the experiment, with quantization
     :param weights_path: *.weights.h5 or ckpt-<step>.npz of the run
+    :param architecture: of its experiment, with quantization
+    :param ema: the section `train.ema`: which weights of a checkpoint count
     :param grids: of activations
     :return: the network with fake quantization
     :raises WeightsError: when the weights do not fit
     :raises CheckpointError: when the checkpoint does not
     """
-    assert config.quantization is not None, 'the caller asked for it'
-    model = build_quantized(build_float_model(config), config.quantization, grids)
-    _fill(model, weights_path, config)
+    assert architecture.quantization is not None, 'the caller asked for it'
+    model = build_quantized(build_float_model(architecture), architecture.quantization, grids)
+    _fill(model, weights_path, architecture, ema)
     return model
 
 
-def _fill(model: keras.Model, weights_path: Path, config: ExperimentConfig) -> None:
+def _fill(
+    model: keras.Model, weights_path: Path, architecture: Architecture, ema: EmaSettings
+) -> None:
     if not weights_path.is_file():
         raise WeightsError([f'{weights_path}: no such file; check the path'])
     step = step_of(weights_path.name)
@@ -80,8 +88,8 @@ def _fill(model: keras.Model, weights_path: Path, config: ExperimentConfig) -> N
         load_weights(model, weights_path)
         return
     checkpoint = read_checkpoint(weights_path.parent, step)
-    check_architecture(checkpoint, config)
-    if not config.train.ema.eval_use_ema:
+    check_architecture(checkpoint, architecture)
+    if not ema.eval_use_ema:
         own = {name: array for name, array in checkpoint.arrays.items() if name.startswith(MODEL)}
         checkpoint = dataclasses.replace(checkpoint, arrays=own)
     restore_weights(checkpoint, {f'{MODEL}{weight.path}': weight for weight in model.weights})

@@ -15,7 +15,9 @@ from ssd_training.data.batches.order import EpochOrder
 from ssd_training.data.batches.pipeline import training_batches, TrainingBatches
 from ssd_training.data.datasets import keep_readable, read_splits
 from ssd_training.data.images.records import hash_records, Record
+from ssd_training.experiments.architecture import Architecture
 from ssd_training.experiments.data_schema import DataSettings
+from ssd_training.experiments.loss_schema import LossSettings, SamplerSettings
 from ssd_training.experiments.schema import ExperimentConfig
 from ssd_training.model.detector import detect
 from ssd_training.model.initial_weights import draw_weights
@@ -99,16 +101,17 @@ def prepare(config: ExperimentConfig) -> Training:
     train_records, val_records = read_splits(config.data)
     if not val_records:
         logger.info('data.val_split: null; nothing is scored, the last weights are the result')
-    warn_of_unused_images(train_records, config)
+    warn_of_unused_images(train_records, config.loss, config.sampler)
     order = EpochOrder(len(train_records), config.train.batch_size, config.train.seed)
     schedule = build_schedule(
         config.scheduler, steps_per_epoch=order.steps_per_epoch, epochs=config.train.epochs
     )
+    architecture, layer_policy = config.architecture, config.train.amp.layer_policy
     with distribution.scope():
-        model = build_float_model(config, layer_policy=config.train.amp.layer_policy)
+        model = build_float_model(architecture, layer_policy=layer_policy)
         draw_weights(model, config.train.seed)
-        load_pretrained(model, config)
-        model = add_quantization(model, config)
+        load_pretrained(model, architecture, trained_statistics=config.trained_batch_norms())
+        model = add_quantization(model, config.quantization)
         average = WeightAverage(model, config.train.ema) if config.train.ema.enabled else None
         step = build_step(
             config,
@@ -116,7 +119,9 @@ def prepare(config: ExperimentConfig) -> Training:
             steps_per_epoch=order.steps_per_epoch,
             schedule=schedule,
             average=average,
-            teacher=load_teacher(config),
+            teacher=load_teacher(
+                config.loss.distillation, architecture, layer_policy=layer_policy
+            ),
         )
     return Training(
         config=config,
@@ -128,15 +133,15 @@ def prepare(config: ExperimentConfig) -> Training:
         schedule=schedule,
         average=average,
         step=step,
-        detect=_compile_detection(model, config),
+        detect=_compile_detection(model, architecture),
         distribution=distribution,
     )
 
 
 def _compile_detection(
-    model: keras.Model, config: ExperimentConfig
+    model: keras.Model, architecture: Architecture
 ) -> Callable[[NDArray[np.float32]], tuple[tf.Tensor, tf.Tensor]]:
-    priors_cxcywh = generate_priors(config.priors, config.input_size)
+    priors_cxcywh = generate_priors(architecture.priors, architecture.input_size)
     shape = (None, *model.input_shape[1:])
 
     @tf.function(
@@ -147,23 +152,26 @@ def _compile_detection(
             model,
             images,
             priors_cxcywh,
-            config.priors.variances,
-            activation=config.loss.classification.activation,
+            architecture.priors.variances,
+            activation=architecture.activation,
         )
 
     return run_model
 
 
-def warn_of_unused_images(records: Sequence[Record], config: ExperimentConfig) -> None:
+def warn_of_unused_images(
+    records: Sequence[Record], loss: LossSettings, sampler: SamplerSettings
+) -> None:
     """
     Say in the log that images without objects teach nothing, where the sampler leaves them out.
 
     :param records: of the train split
-    :param config: the experiment
+    :param loss: the section `loss`
+    :param sampler: the section `sampler`
     """
-    takes_all = config.loss.classification.type == 'focal'
+    takes_all = loss.classification.type == 'focal'
     num_empty = sum(not len(record.ground_truths.class_ids) for record in records)
-    if num_empty and config.sampler.min_neg == 0 and not takes_all:
+    if num_empty and sampler.min_neg == 0 and not takes_all:
         logger.warning(
             '%d of %d training images have no object and teach nothing: sampler.min_neg is 0; '
             'give 5, or data.empty_images=skip',

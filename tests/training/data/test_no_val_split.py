@@ -8,7 +8,7 @@ from ssd_training.data.datasets import read_split, read_splits, read_val_split
 from ssd_training.data.sampling import read_sample, sample_balanced
 from ssd_training.deployment.model_card import write_model_card
 from ssd_training.errors import DataError
-from ssd_training.evaluation.scoring import Split
+from ssd_training.evaluation.scoring import ScoredSplit
 from ssd_training.quantization.accuracy import draw_measured
 from ssd_training.training import trainer
 from tests.training.shapes_voc import write_shapes_voc
@@ -32,7 +32,7 @@ def test_all_records_are_learnt_from_and_none_is_scored(config, caplog):
 
 
 def test_what_scores_says_that_there_is_nothing_to_score(config):
-    for read in (lambda: read_val_split(config.data), lambda: Split.read(config)):
+    for read in (lambda: read_val_split(config.data), lambda: ScoredSplit.read(config)):
         with pytest.raises(DataError, match=r'data.val_split: null.*name a split'):
             read()
 
@@ -42,7 +42,7 @@ def test_checks_and_shards_are_of_the_one_split(config, tmp_path):
 
     assert result.num_images == {'train': 8}
     assert result.is_good
-    (folder,) = write_tfrecords(config, overwrite=False)
+    (folder,) = write_tfrecords(config.data, overwrite=False)
     assert folder.name == 'train'
 
 
@@ -60,7 +60,7 @@ def test_files_are_compared_on_images_that_did_not_calibrate(config, caplog):
 
 
 def test_an_export_is_validated_with_photographs_of_the_training(config, caplog):
-    assert len(read_sample(config)) == 4
+    assert len(read_sample(config.data, config.input_size[0])) == 4
     assert 'drawn images' not in caplog.text
 
 

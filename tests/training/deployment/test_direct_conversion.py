@@ -63,7 +63,7 @@ def direct(copy):
 def test_the_file_gives_what_the_network_gives(activation, opset, load):
     # Odd sides get zeros on both ends.
     config = load('tiny', 'input_size=[97, 97]', *CONV_HEADS)
-    model = build_float_model(config)
+    model = build_float_model(config.architecture)
     enliven(model)
     priors = generate_priors(config.priors, config.input_size)
     variances = config.priors.variances

@@ -49,8 +49,8 @@ def coco(load, pretrained_path, tmp_path_factory):
     """Export exp002_ssdlite with the untouched COCO weights; slow, for it takes 17 s of CPU."""
     pretrained_path('mobilenetv2_ssdlite_coco_voc20.npz')
     config = load('exp002_ssdlite')
-    model = build_model(config)
-    load_pretrained(model, config)
+    model = build_model(config.architecture)
+    load_pretrained(model, config.architecture, trained_statistics=())
     path = tmp_path_factory.mktemp('coco') / 'model.onnx'
     serving = make_serving(model, config)
     export_onnx(serving, path, opset=17)

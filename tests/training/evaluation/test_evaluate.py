@@ -162,7 +162,9 @@ def test_a_model_of_other_classes_exits_with_1(evaluate, bundle, tmp_path):
 
 
 def test_int8_for_tensorrt_is_compared_with_the_float_model(bundle, tiny_config):
-    stages = chain_stages(load_bundle(bundle), tiny_config, precision='INT8')
+    stages = chain_stages(
+        load_bundle(bundle), tiny_config.architecture, tiny_config.train.ema, precision='INT8'
+    )
 
     assert [(stage.name, stage.before) for stage in stages] == [
         ('checkpoint', None),
@@ -176,7 +178,12 @@ def test_int8_for_tensorrt_is_compared_with_the_float_model(bundle, tiny_config)
 
 
 def test_a_stage_after_an_absent_one_is_compared_with_the_one_before(bundle, tiny_config):
-    stages = {stage.name: stage for stage in chain_stages(load_bundle(bundle), tiny_config)}
+    stages = {
+        stage.name: stage
+        for stage in chain_stages(
+            load_bundle(bundle), tiny_config.architecture, tiny_config.train.ema
+        )
+    }
 
     assert find_before(stages['ONNX'], stages, {'checkpoint'}) == 'checkpoint'
     assert find_before(stages['ONNX'], stages, {'checkpoint', 'SavedModel'}) == 'SavedModel'

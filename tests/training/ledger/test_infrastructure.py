@@ -24,7 +24,7 @@ from tests.terraform import parse, read_files
 from tests.training.ledger.experiments import make_entry
 from tests.training.small_run import make_run, train_to
 
-FOLDER = Path(__file__).parents[3] / 'infrastructure'
+FOLDER = Path(__file__).parents[3] / 'ssd_training/infrastructure'
 _names = count()
 
 

@@ -12,7 +12,10 @@ from ssd_training.training.step.building import build_float_model
 def networks(tiny_config):
     """Build a network with statistics of its own, and one that computes the same otherwise."""
     rng = np.random.default_rng(3)
-    network, twin = build_float_model(tiny_config), build_float_model(tiny_config)
+    network, twin = (
+        build_float_model(tiny_config.architecture),
+        build_float_model(tiny_config.architecture),
+    )
     for weight in network.weights:
         if weight.name in ('gamma', 'moving_variance'):
             weight.assign(rng.uniform(0.5, 2, weight.shape))
@@ -44,7 +47,7 @@ def test_the_mean_of_two_ways_to_keep_one_network_is_this_network(networks, tiny
     network, twin = networks
     values = mean_of([fold(network), fold(twin)], [1, 3])
     labels = tiny_config.data.labels
-    mean = build_float_model(tiny_config)
+    mean = build_float_model(tiny_config.architecture)
     fill(mean, Pretrained('mean', values, labels, is_whole=True), labels)
     for received, expected in zip(outputs(mean), outputs(network), strict=True):
         np.testing.assert_allclose(

@@ -20,7 +20,7 @@ def config(request, load):
 
 def model_with_statistics(config, layer_policy):
     """Build a network whose BatchNorms do something, on images that are no constant."""
-    model = build_float_model(config, layer_policy=layer_policy)
+    model = build_float_model(config.architecture, layer_policy=layer_policy)
     draw_weights(model, 0)
     rng = np.random.default_rng(3)
     for weight in model.weights:

@@ -12,7 +12,7 @@ from ssd_training.training.step.building import build_float_model
 
 @pytest.fixture(scope='module')
 def network(tiny_config):
-    return build_float_model(tiny_config)
+    return build_float_model(tiny_config.architecture)
 
 
 def drawn(network, seed, state=0):

@@ -21,7 +21,7 @@ def config(request, load):
 
 @pytest.fixture(scope='module')
 def model(config):
-    return build_model(config)
+    return build_model(config.architecture)
 
 
 def previous(layer):
@@ -68,7 +68,7 @@ def test_rows_of_a_cell_are_neighbours_in_the_order_of_its_priors(config, model)
 
 
 def test_a_network_that_asks_for_no_change_detects_the_priors_themselves(config):
-    model = build_model(config)
+    model = build_model(config.architecture)
     for layer in model.layers:
         if layer.name.startswith('head_') and layer.name.endswith('_box'):
             layer.set_weights([np.zeros(variable.shape) for variable in layer.weights])
@@ -92,7 +92,7 @@ def test_images_are_normalized_to_plus_and_minus_one_inside_the_network(model):
 
 
 def test_freezing_until_a_block_freezes_it_and_all_before(load):
-    model = build_model(load('tiny', 'backbone.freeze_until=block_3'))
+    model = build_model(load('tiny', 'backbone.freeze_until=block_3').architecture)
     is_trainable = {layer.name: layer.trainable for layer in model.layers if layer.weights}
 
     assert not any(is_trainable[name] for name in ('Conv1', 'bn_Conv1', 'block_3_project_BN'))
@@ -105,23 +105,23 @@ def test_freezing_until_a_block_freezes_it_and_all_before(load):
 
 def test_an_unknown_block_is_named_with_its_nearest_neighbour(load):
     with pytest.raises(ConfigError, match=r'freeze_until: blok_6: .*did you mean block_6'):
-        build_model(load('tiny', 'backbone.freeze_until=blok_6'))
+        build_model(load('tiny', 'backbone.freeze_until=blok_6').architecture)
 
 
 def test_a_block_behind_the_last_map_can_not_be_frozen(load):
     with pytest.raises(ConfigError, match='freeze_until: block_7: the backbone ends with block_6'):
-        build_model(load('tiny', 'backbone.freeze_until=block_7'))
+        build_model(load('tiny', 'backbone.freeze_until=block_7').architecture)
 
 
 def test_the_backbone_ends_with_the_last_map_that_is_wanted_and_extra_levels_start_there(load):
-    model = build_model(load('tiny'))
+    model = build_model(load('tiny').architecture)
 
     assert previous(model.get_layer('extra_1_reduce'))[0].name == 'block_6_expand_relu'
     assert 'block_6_depthwise' not in {layer.name for layer in model.layers}
 
 
 def test_every_batch_norm_has_the_momentum_that_is_set(load):
-    model = build_model(load('tiny', 'backbone.bn_momentum=0.9'))
+    model = build_model(load('tiny', 'backbone.bn_momentum=0.9').architecture)
 
     momenta = [layer.momentum for layer in model.layers if hasattr(layer, 'momentum')]
 

@@ -19,7 +19,7 @@ def load_archive(model, path):
 @pytest.fixture(scope='module')
 def network(tiny_config):
     """Build the small network, once; and its values as it started."""
-    model = build_model(tiny_config)
+    model = build_model(tiny_config.architecture)
     return model, model.get_weights()
 
 
@@ -78,7 +78,7 @@ def test_batch_norm_gets_the_recorded_statistics_and_the_gamma_that_undoes_them(
 def test_inference_is_that_of_the_folded_convolutions(model, tiny_config, arrays, archive):
     """BatchNorm as gamma 1, mean 0, variance 1 - epsilon does nothing but add the bias."""
     load_archive(model, archive)
-    folded = build_model(tiny_config)
+    folded = build_model(tiny_config.architecture)
     for layer in folded.layers:
         if f'{layer.name}/kernel' not in arrays:
             continue
@@ -166,7 +166,7 @@ def test_saved_weights_come_back_bit_for_bit(model, tiny_config, tmp_path):
     for variable in model.weights:
         variable.assign(np.random.default_rng(2).random(variable.shape))
     save_weights(model, tmp_path / 'all.weights.h5')
-    other = build_model(tiny_config)
+    other = build_model(tiny_config.architecture)
 
     load_weights(other, tmp_path / 'all.weights.h5')
 
@@ -210,7 +210,7 @@ def test_the_coco_weights_fill_every_layer_of_exp002(load, pretrained_path, capl
     caplog.set_level('INFO')
 
     config = load('exp002_ssdlite', f'backbone.weights={path}')
-    load_pretrained(build_model(config), config)
+    load_pretrained(build_model(config.architecture), config.architecture, trained_statistics=())
 
     assert 'filled 164 of 164 layers' in caplog.text
 
@@ -220,7 +220,7 @@ def test_the_imagenet_weights_fill_the_backbone_of_exp001(load, pretrained_path,
     caplog.set_level('INFO')
 
     config = load('exp001_baseline', f'backbone.weights={path}')
-    load_pretrained(build_model(config), config)
+    load_pretrained(build_model(config.architecture), config.architecture, trained_statistics=())
 
     assert 'filled 104 of' in caplog.text
     assert 'not in the model' not in caplog.text

@@ -245,7 +245,7 @@ def test_onnx_runtime_computes_every_conv_and_add_of_the_cpu_file_in_int8(
 def test_onnx_runtime_computes_3x3_heads_in_int8(load, inputs, tmp_path):
     config = load('tiny', 'heads={head_type: conv3x3, intermediate_channels: 64}')
     serving = Serving(
-        build_model(config),
+        build_model(config.architecture),
         generate_priors(config.priors, config.input_size),
         config.priors.variances,
     )

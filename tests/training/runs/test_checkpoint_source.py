@@ -85,10 +85,10 @@ def test_when_all_are_damaged_each_is_named(run):
 
 def test_a_checkpoint_of_another_architecture_names_the_keys(tiny_config, load):
     wider = load('tiny', 'backbone.width_mult=0.5', 'data.labels=[red,green]')
-    checkpoint = Checkpoint(Position(1), describe_architecture(wider), '', '', {})
+    checkpoint = Checkpoint(Position(1), describe_architecture(wider.architecture), '', '', {})
 
     with pytest.raises(CheckpointError) as caught:
-        check_architecture(checkpoint, tiny_config)
+        check_architecture(checkpoint, tiny_config.architecture)
 
     text = 'the checkpoint is of another architecture: '
     assert caught.value.findings == (
@@ -106,9 +106,9 @@ def test_what_does_not_change_the_network_does_not_matter(tiny_config, load):
         'train.seed=4',
     )
     # As read from a file: lists, not tuples.
-    architecture = json.loads(json.dumps(describe_architecture(other)))
+    architecture = json.loads(json.dumps(describe_architecture(other.architecture)))
 
-    check_architecture(Checkpoint(Position(1), architecture, '', '', {}), tiny_config)
+    check_architecture(Checkpoint(Position(1), architecture, '', '', {}), tiny_config.architecture)
 
 
 @pytest.fixture

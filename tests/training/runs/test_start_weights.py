@@ -34,7 +34,7 @@ ANEW = 'class heads start anew: 3 -> 4 classes; rows copied: the background and 
 @pytest.fixture(scope='module')
 def source(tiny_config):
     """Build a network whose values can't be those of a fresh one."""
-    model = build_float_model(tiny_config)
+    model = build_float_model(tiny_config.architecture)
     rng = np.random.default_rng(3)
     for variable in model.weights:
         if not variable.path.endswith('variance'):
@@ -51,7 +51,7 @@ def run(load, source, tmp_path_factory):
         save_weights(source, folder.path / WEIGHTS)
         arrays = {MODEL + weight.path: np.array(weight.value) for weight in source.weights}
         arrays |= {AVERAGE + weight.path: np.array(weight.value) + 1 for weight in source.weights}
-        architecture = json.loads(json.dumps(describe_architecture(config)))
+        architecture = json.loads(json.dumps(describe_architecture(config.architecture)))
         write_checkpoint(folder.last, Checkpoint(Position(7), architecture, 'f' * 12, '', arrays))
     return folder.path
 
@@ -59,7 +59,7 @@ def run(load, source, tmp_path_factory):
 @pytest.fixture(scope='module')
 def other(load):
     """Build a network of other labels, once; and its values as it started."""
-    model = build_float_model(load('tiny', OTHERS))
+    model = build_float_model(load('tiny', OTHERS).architecture)
     return model, model.get_weights()
 
 
@@ -72,8 +72,8 @@ def start(load, other, caplog):
 
     def start_from(weights, *overrides):
         config = load('tiny', OTHERS, f'backbone.weights={weights}', *overrides)
-        own = build_float_model(config) if overrides else model
-        load_pretrained(own, config)
+        own = build_float_model(config.architecture) if overrides else model
+        load_pretrained(own, config.architecture, trained_statistics=())
         return own
 
     return start_from
@@ -171,8 +171,8 @@ def assert_parity(model, config, parity):
 def released(load):
     """Read the released bundle into the network that it was exported from."""
     config = load('exp002_ssdlite', 'backbone.weights=released')
-    model = build_float_model(config)
-    load_pretrained(model, config)
+    model = build_float_model(config.architecture)
+    load_pretrained(model, config.architecture, trained_statistics=())
     return model, config
 
 
@@ -184,9 +184,9 @@ def test_a_bundle_gives_the_rows_of_the_same_name(released, load, caplog):
     caplog.set_level('INFO')
     bundle = find_released_bundle()
     config = load('exp002_ssdlite', 'data.labels=[ball,dog]', f'backbone.weights={bundle}')
-    model = build_float_model(config)
+    model = build_float_model(config.architecture)
 
-    load_pretrained(model, config)
+    load_pretrained(model, config.architecture, trained_statistics=())
 
     kernel = model.get_layer('head_2_cls').get_weights()[0].reshape(-1, 6, 3)
     expected = released[0].get_layer('head_2_cls').get_weights()[0].reshape(-1, 6, 21)
@@ -211,7 +211,11 @@ def test_a_bundle_has_no_statistics_to_train_from_and_says_so(released, load, ov
     config = load('exp002_ssdlite', 'backbone.weights=released', override)
 
     with pytest.raises(WeightsError, match=f'^{key}: false, .*; set it to true$'):
-        load_pretrained(released[0], config)
+        load_pretrained(
+            released[0],
+            config.architecture,
+            trained_statistics=config.trained_batch_norms(),
+        )
 
 
 @pytest.mark.parametrize(
@@ -286,11 +290,11 @@ def test_run_from_takes_other_labels_and_sizes_and_resume_does_not(run, load):
     checkpoint = read_checkpoint(run / 'checkpoints/last', 7)
     config = load('tiny', OTHERS, 'input_size=[64,64]')
 
-    check_start(checkpoint, config)
+    check_start(checkpoint, config.architecture)
     with pytest.raises(CheckpointError, match='input_size: is'):
-        check_architecture(checkpoint, config)
+        check_architecture(checkpoint, config.architecture)
     with pytest.raises(CheckpointError, match='backbone.width_mult: is 0.35'):
-        check_start(checkpoint, dataclasses.replace(config, backbone=wider(config)))
+        check_start(checkpoint, dataclasses.replace(config, backbone=wider(config)).architecture)
 
 
 def wider(config):

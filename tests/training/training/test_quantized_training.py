@@ -64,7 +64,7 @@ def config(load):
 @pytest.fixture(scope='module')
 def float_model(config):
     """Build the small network with BatchNorm that does something."""
-    model = building.build_float_model(config)
+    model = building.build_float_model(config.architecture)
     rng = np.random.default_rng(0)
     for layer in model.layers:
         if isinstance(layer, keras.layers.BatchNormalization):
@@ -229,7 +229,9 @@ def test_the_chain_takes_the_scales_of_the_training(config, trained, folder, tmp
 
 @pytest.mark.slow
 def test_what_is_frozen_stays_frozen(load):
-    model = building.build_model(load('tiny', *QUANTIZED, 'backbone.freeze_until=block_3'))
+    model = building.build_model(
+        load('tiny', *QUANTIZED, 'backbone.freeze_until=block_3').architecture
+    )
 
     assert not model.get_layer('block_3_project').trainable_variables
     assert len(model.get_layer('block_4_expand').trainable_variables) == 2
@@ -281,9 +283,9 @@ def test_what_was_trained_for_int8_is_a_start_for_floats(load, trained, tmp_path
     path = tmp_path / 'final_weights.weights.h5'
     save_weights(trained['trt'], path)
     config = load('tiny', 'backbone.freeze_bn=true', f'backbone.weights={path}')
-    model = building.build_float_model(config)
+    model = building.build_float_model(config.architecture)
 
-    load_pretrained(model, config)
+    load_pretrained(model, config.architecture, trained_statistics=())
 
     kernel, bias = trained['trt'].get_layer('block_5_project').get_weights()
     np.testing.assert_array_equal(model.get_layer('block_5_project').get_weights()[0], kernel)
@@ -347,6 +349,6 @@ def test_a_recipe_without_quantization_keeps_its_fingerprint_and_architecture(lo
     plain = load('tiny', 'backbone.freeze_bn=true')
 
     assert compute_fingerprint(plain) != compute_fingerprint(config)
-    assert 'quantization' not in str(describe_architecture(plain))
-    assert describe_architecture(config)['quantization.observed_batches'] == 2
+    assert 'quantization' not in str(describe_architecture(plain.architecture))
+    assert describe_architecture(config.architecture)['quantization.observed_batches'] == 2
     assert dataclasses.replace(config, quantization=None) == plain

@@ -24,7 +24,7 @@ pytestmark = pytest.mark.usefixtures('unoptimized_graphs')
 
 @pytest.fixture(scope='module')
 def network(tiny_config):
-    return build_float_model(tiny_config)
+    return build_float_model(tiny_config.architecture)
 
 
 @pytest.fixture(scope='module')
@@ -63,13 +63,15 @@ def test_networks_of_other_classes_have_no_mean(files, network, load, tmp_path):
     labels = ['red', 'green', 'blue']
     (tmp_path / 'config.json').write_text(json.dumps({'data': {'labels': labels}}))
     with pytest.raises(WeightsError, match='its classes are red, green, blue; the experiment has'):
-        read_member(str(path), network, load('tiny', 'data.labels=[red,green,yellow]'))
+        read_member(
+            str(path), network, load('tiny', 'data.labels=[red,green,yellow]').architecture
+        )
 
 
 @pytest.mark.parametrize('name', ['imagenet', 'some/archive.npz'])
 def test_only_trained_detectors_are_averaged(name, network, tiny_config):
     with pytest.raises(WeightsError, match=f'{name}: is no trained detector; give a run folder'):
-        read_member(name, network, tiny_config)
+        read_member(name, network, tiny_config.architecture)
 
 
 @pytest.fixture
@@ -98,7 +100,7 @@ def test_the_command_chooses_by_the_val_split(files, tmp_path, surroundings, cap
 
 def test_an_opened_network_is_scored_with_the_weights_that_it_has(network, tiny_config):
     """The command opens one, and gives it the mean of each set in turn."""
-    model = open_network(network, tiny_config)
+    model = open_network(network, tiny_config.architecture)
     image = np.full((1, *tiny_config.input_size, 3), 0.5, np.float32)
     before = model.predict(image)[1]
 

@@ -25,10 +25,14 @@ def taught_by(path, share=1.0):
     return f'loss.distillation={{teacher: {path}, share: {share}}}'
 
 
+def teacher_of(config):
+    return load_teacher(config.loss.distillation, config.architecture, layer_policy='float32')
+
+
 @pytest.fixture(scope='module')
 def teacher_path(load, tmp_path_factory):
     """Write a network that says something else than one that starts anew."""
-    network = build_float_model(load('tiny', *SMALL))
+    network = build_float_model(load('tiny', *SMALL).architecture)
     draw_weights(network, 0)
     rng = np.random.default_rng(5)
     for layer in network.layers:
@@ -46,7 +50,7 @@ def test_the_teacher_alone_is_learnt_where_it_has_the_whole_share(load, teacher_
         *('scheduler.base_lr=0.05', 'scheduler.warmup.steps=1'),
     )
     training = trainer.prepare(config)
-    teacher = load_teacher(config)
+    teacher = teacher_of(config)
     images = tf.random.stateless_uniform((4, 64, 64, 3), (1, 2))
     nothing = GroundTruthBatch(
         np.zeros((4, 1, 4), np.float32), np.zeros((4, 1), np.int32), np.zeros((4, 1), bool)
@@ -101,7 +105,7 @@ def test_a_teacher_counts_by_content_and_none_changes_no_recipe(load, teacher_pa
 def test_what_can_not_teach_is_refused_by_its_key(name, problem, load):
     config = load('tiny', *SMALL, taught_by(name))
     with pytest.raises(WeightsError) as error:
-        load_teacher(config)
+        teacher_of(config)
     assert problem in str(error.value)
     if name != 'nowhere.weights.h5':
         assert str(error.value).startswith('loss.distillation.teacher: ')
@@ -112,10 +116,10 @@ def test_a_teacher_of_another_number_of_classes_is_refused_whatever_is_known_of_
 ):
     config = load('tiny', *SMALL, taught_by(teacher_path), 'data.labels=[square]')
     with pytest.raises(WeightsError, match='is of another number of classes .head_0_cls, head_1'):
-        load_teacher(config)
+        teacher_of(config)
 
 
 def test_a_folder_that_is_no_run_can_not_teach(load, tmp_path):
     (tmp_path / 'notes.json').write_text(json.dumps({}))
     with pytest.raises(WeightsError, match='loss.distillation.teacher: .*is neither a run folder'):
-        load_teacher(load('tiny', *SMALL, taught_by(tmp_path)))
+        teacher_of(load('tiny', *SMALL, taught_by(tmp_path)))

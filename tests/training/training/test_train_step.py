@@ -32,7 +32,9 @@ def make_step(load):
 
     def make(*overrides):
         config = load('tiny', *SMALL, *overrides)
-        model = building.build_float_model(config, layer_policy=config.train.amp.layer_policy)
+        model = building.build_float_model(
+            config.architecture, layer_policy=config.train.amp.layer_policy
+        )
         draw_weights(model, config.train.seed)
         schedule = build_schedule(config.scheduler, steps_per_epoch=STEPS_PER_EPOCH, epochs=50)
         average = WeightAverage(model, config.train.ema) if config.train.ema.enabled else None
@@ -187,7 +189,10 @@ def test_training_in_float16_makes_the_loss_fall_and_keeps_the_scale(make_step):
 def test_a_network_at_another_size_is_the_one_that_is_built_for_it(load):
     """Sides of 96 px are even on all maps, those of 75 px are not."""
     config, other = (load('tiny', f'input_size=[{px}, {px}]') for px in (96, 75))
-    model, expected = building.build_model(config), building.build_model(other)
+    model, expected = (
+        building.build_model(config.architecture),
+        building.build_model(other.architecture),
+    )
     expected.set_weights(model.get_weights())
     images = np.random.default_rng(0).random((2, 75, 75, 3), np.float32)
 
@@ -286,7 +291,7 @@ def test_what_can_not_be_unfrozen_is_said(load, freeze_until, message):
 
     with pytest.raises(ConfigError, match=message):
         plan_phases(
-            building.build_model(config),
+            building.build_model(config.architecture),
             config.train.unfreeze,
             freeze_bn=config.backbone.freeze_bn,
             steps_per_epoch=1,

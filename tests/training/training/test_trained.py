@@ -19,12 +19,12 @@ pytestmark = pytest.mark.usefixtures('unoptimized_graphs')
 def state(tmp_path_factory, tiny_config):
     """Write a checkpoint whose averages are far from its weights."""
     arrays = {}
-    for weight in build_float_model(tiny_config).weights:
+    for weight in build_float_model(tiny_config.architecture).weights:
         shift = np.float32(0.5 if weight.name in ('bias', 'beta') else 0)
         value = weight.numpy()
         arrays |= {MODEL + weight.path: value, AVERAGE + weight.path: value + shift}
     checkpoint = Checkpoint(
-        Position(7), describe_architecture(tiny_config), 'f' * 12, 'd' * 64, arrays
+        Position(7), describe_architecture(tiny_config.architecture), 'f' * 12, 'd' * 64, arrays
     )
     return write_checkpoint(tmp_path_factory.mktemp('checkpoint'), checkpoint), arrays
 
@@ -37,8 +37,8 @@ def test_a_checkpoint_is_scored_with_the_weights_that_are_exported(
     config = load('tiny', f'train.ema.eval_use_ema={eval_use_ema}')
     images = np.random.default_rng(0).random((1, *config.input_size, 3), np.float32)
 
-    exported = load_float(config, path)
-    scored = open_checkpoint(path, config).predict(images)
+    exported = load_float(path, config.architecture, config.train.ema)
+    scored = open_checkpoint(path, config.architecture, config.train.ema).predict(images)
 
     for weight in exported.weights:
         np.testing.assert_array_equal(weight, arrays[part + weight.path], err_msg=weight.path)

@@ -2,8 +2,9 @@
 
 import keras
 
+from ssd_training.experiments.architecture import Architecture
 from ssd_training.experiments.schema import ExperimentConfig
-from ssd_training.experiments.training_schema import MultiScaleSettings
+from ssd_training.experiments.training_schema import MultiScaleSettings, QuantizationSettings
 from ssd_training.model.quantized_ssd import build_quantized
 from ssd_training.model.ssd import build_ssd
 from ssd_training.targets.priors import priors_per_cell
@@ -15,46 +16,44 @@ from ssd_training.training.step.train_step import TrainStep
 from ssd_training.training.step.weight_average import WeightAverage
 
 
-def build_model(config: ExperimentConfig) -> keras.Model:
+def build_model(architecture: Architecture) -> keras.Model:
     """
     Build the network that an experiment trains, with random weights.
 
-    :param config: the experiment
+    :param architecture: of the experiment
     :return: see build_ssd, and build_quantized
     """
-    return add_quantization(build_float_model(config), config)
+    return add_quantization(build_float_model(architecture), architecture.quantization)
 
 
-def build_float_model(config: ExperimentConfig, *, layer_policy: str = 'float32') -> keras.Model:
+def build_float_model(architecture: Architecture, *, layer_policy: str = 'float32') -> keras.Model:
     """
     Build an experiment's network with random weights, without quantization.
 
-    :param config: the experiment
+    :param architecture: of the experiment
     :param layer_policy: what layers compute in; float32 for everything but training
     :return: see build_ssd
     """
     return build_ssd(
-        input_size_hw=config.input_size,
-        num_classes=config.num_classes,
-        priors_per_cell=priors_per_cell(config.priors),
-        backbone=config.backbone,
-        heads=config.heads,
-        activation=config.loss.classification.activation,
+        input_size_hw=architecture.input_size,
+        num_classes=architecture.num_classes,
+        priors_per_cell=priors_per_cell(architecture.priors),
+        backbone=architecture.backbone,
+        heads=architecture.heads,
+        activation=architecture.activation,
         layer_policy=layer_policy,
     )
 
 
-def add_quantization(model: keras.Model, config: ExperimentConfig) -> keras.Model:
+def add_quantization(model: keras.Model, settings: QuantizationSettings | None) -> keras.Model:
     """
     Let a network train for INT8, where the experiment wants it.
 
     :param model: from build_float_model
-    :param config: the experiment
+    :param settings: the section `quantization`
     :return: with fake quantization, or the model itself
     """
-    if config.quantization is None:
-        return model
-    return build_quantized(model, config.quantization)
+    return model if settings is None else build_quantized(model, settings)
 
 
 def build_step(
