@@ -7,6 +7,7 @@ import http.client
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import itertools
 import random
+import re
 import threading
 from urllib.parse import urlsplit
 
@@ -38,6 +39,9 @@ class FaultProxy(ThreadingHTTPServer):
         # What every request gets: (status, code of S3), or None.
         self.verdict: tuple[int, str] | None = None
         self.released = threading.Event()
+        # What its path matches is the last request that is passed on.
+        self.last: re.Pattern[str] | None = None
+        self.is_over = threading.Event()
         self._random = random.Random(seed)
         self._faults = itertools.cycle(FAULTS)
         self._lock = threading.Lock()
@@ -69,7 +73,7 @@ class _Handler(BaseHTTPRequestHandler):
         fault = self.server.choose()
         if self.server.verdict is not None:
             self.refuse(*self.server.verdict)
-        elif fault == 'silence':
+        elif fault == 'silence' or self.server.is_over.is_set():
             self.close_connection = True
             self.server.released.wait(60)
         elif fault == 'error':
@@ -106,6 +110,9 @@ class _Handler(BaseHTTPRequestHandler):
                 return
             answer = connection.getresponse()
             body = answer.read()
+            last = self.server.last
+            if self.command == 'PUT' and last is not None and last.search(self.path):
+                self.server.is_over.set()
             self.answer(answer.status, answer.getheaders(), body, is_cut=fault == 'cut answer')
         finally:
             connection.close()

@@ -23,7 +23,7 @@ from ssd_training.runs.checkpoints import read_checkpoint
 from ssd_training.runs.files import hash_file
 from ssd_training.train import CONFIG_ROOT
 from ssd_training.train import main as train_main
-from tests.patience import patience_s
+from tests.patience import patience_s, wait_for_event
 from tests.training.conftest import TINY, UNCHANGED
 from tests.training.fault_proxy import run_proxy
 from tests.training.in_process import call
@@ -288,13 +288,28 @@ def hashes_of(run):
 
 
 @pytest.fixture
-def killed_while_it_uploads(kill_at, bucket, tmp_path, monkeypatch):
-    """Kill a training that uploads each step through a server that breaks 30 % of requests."""
+def killed_while_it_uploads(data_root, bucket, tmp_path, monkeypatch):
+    """
+    Kill a training that uploads each step through a server that breaks 30 % of requests.
+
+    That server is gone once the first step is there: all steps may be over by then.
+    """
     store, here = f's3://checkpoints/{tmp_path.name}', tmp_path / 'here'
     arguments = (f'run.upload_to={store}', 'run.upload_every_steps=1')
+    command = ('ssd_training.train', '--experiment_path', str(TINY), *RECIPE, *arguments)
     with run_proxy(os.environ['AWS_ENDPOINT_URL'], share=0.3) as proxy:
+        proxy.last = re.compile(r'_step_[1-9]\d*_token_none_\w+\.json$')
         monkeypatch.setenv('AWS_ENDPOINT_URL', proxy.address)
-        kill_at(6, signal.SIGKILL, *arguments, runs_root=here)
+        process = subprocess.Popen(
+            [sys.executable, '-m', *command],
+            env=os.environ | {'DATA_ROOT': str(data_root), 'RUNS_ROOT': str(here)},
+            stderr=subprocess.DEVNULL,
+        )
+        wait_for_event(proxy.is_over, 'the upload of a step')
+        process.kill()
+        process.wait()
+        proxy.last = None
+        proxy.is_over.clear()
         yield store, arguments, next(here.iterdir()).name
 
 
