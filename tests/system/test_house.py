@@ -43,3 +43,15 @@ def test_tests_lie_as_the_packages_do():
         below = [folder.relative_to(tests) for folder in folders if folder.is_relative_to(tests)]
         missing = [str(folder) for folder in below if not (ROOT / package / folder).is_dir()]
         assert missing == [], f'{tests} has folders that {package} has not'
+
+
+def test_the_top_level_reads_as_the_product():
+    """The packages, what people look for at the top, and docs, tests and tools; nothing else."""
+    entries = {path.parts[0] for path in tracked_files()}
+    visible = {entry for entry in entries if not entry.startswith('.')}
+
+    assert visible == {
+        *('ssd_detector', 'ssd_detector_ros', 'ssd_msgs', 'ssd_training', 'launch', 'params'),
+        *('README.md', 'CHANGELOG.md', 'CONTRIBUTING.md', 'LICENSE', 'Makefile', 'pyproject.toml'),
+        *('docker', 'docs', 'tests', 'tools'),
+    }
