@@ -13,6 +13,9 @@ from ssd_training.targets.box_coding import Variances
 
 Tensor = Any
 
+# Less than this of an object is none: neither network has learnt a box there.
+_LEAST_OBJECTNESS = 0.01
+
 
 class Outputs(NamedTuple):
     """
@@ -41,8 +44,9 @@ def distil(
 
     Scores are compared by the divergence of the teacher's (arXiv:1503.02531, at temperature 1), at
     every prior instead of mined ones: where both see background it is next to nothing. Boxes are
-    compared by the loss of boxes, each as much as the teacher sees an object there. Teacher and
-    student see the same image, changed in the same way (arXiv:2106.05237, section 3).
+    compared by the loss of boxes, each as much as the teacher sees an object there, and none where
+    it sees next to nothing. Teacher and student see the same image, changed in the same way
+    (arXiv:2106.05237, section 3).
 
     :param own_loss: of the objects, from multibox_loss
     :param outputs: of the student
@@ -50,25 +54,31 @@ def distil(
     :param loss: the section `loss`, with distillation
     :param priors_cxcywh: (P, 4) float32
     :param variances: of the box coding
-    :param divisor: that of own_loss
+    :param divisor: of the sums over priors
     :return: total and parts, of both
     """
     assert loss.distillation is not None, 'the caller has a teacher'
     taught = Outputs(*(ops.stop_gradient(ops.cast(output, 'float32')) for output in taught))
     activation = loss.classification.activation
     divergences = score_divergences(outputs.logits, taught.logits, activation)
+    objectness = 1.0 - background_scores(taught.logits, activation)
+    is_seen = objectness >= _LEAST_OBJECTNESS
+    # Elsewhere boxes may be far enough off to make infinity, and 0 * infinity is no number.
+    own_offsets, taught_offsets = (
+        ops.where(is_seen[..., None], ops.cast(offsets, 'float32'), 0.0)
+        for offsets in (outputs.offsets, taught.offsets)
+    )
     distances = regression_losses(
-        outputs.offsets,
-        taught.offsets,
+        own_offsets,
+        taught_offsets,
         loss.regression,
         priors_cxcywh=priors_cxcywh,
         variances=variances,
     )
-    objectness = 1.0 - background_scores(taught.logits, activation)
     share = loss.distillation.share
     classification = (1 - share) * own_loss.classification + share * ops.sum(divergences) / divisor
     regression = (1 - share) * own_loss.regression + share * (
-        ops.sum(objectness * distances) / divisor
+        ops.sum(ops.where(is_seen, objectness * distances, 0.0)) / divisor
     )
     total = loss.weights.classification * classification + loss.weights.regression * regression
     return MultiboxLoss(total, classification, regression, own_loss.num_positives)

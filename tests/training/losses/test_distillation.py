@@ -9,7 +9,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from ssd_training.experiments.loss_schema import ClassificationLossSettings, DistillationSettings
+from ssd_training.experiments.loss_schema import (
+    ClassificationLossSettings,
+    DistillationSettings,
+    RegressionLossSettings,
+)
 from ssd_training.losses.distillation import distil, Outputs, score_divergences
 from ssd_training.losses.multibox import MultiboxLoss
 from tests.training.losses.test_multibox import LOSS, numbers, shapes
@@ -75,6 +79,8 @@ def slow_parts(own, taught, kind):
                 divergence += p * np.log(p / q) + (1 - p) * np.log((1 - p) / (1 - q))
             objectness = max(map(sigmoid, wanted[1:]))
         gaps = np.abs(own.offsets[index] - taught.offsets[index])
+        if objectness < 0.01:
+            continue
         distance += objectness * np.where(gaps < 1, gaps**2 / 2, gaps - 0.5).sum()
     return divergence, distance
 
@@ -115,3 +121,29 @@ def test_the_student_is_pulled_to_the_teacher_and_the_teacher_stays():
     nearer = learn_from(Outputs(*steps), taught, with_share(1.0))
     assert nearer.classification < loss.classification
     assert nearer.regression < loss.regression
+
+
+@pytest.mark.parametrize('kind', ['smooth_l1', 'l1', 'giou', 'ciou'])
+@pytest.mark.parametrize('far', [1e3, 1e30])
+def test_a_box_where_the_teacher_sees_no_object_costs_and_moves_nothing(kind, far):
+    """There neither has ever learnt one: it may lie anywhere, and 0 * infinity is no number."""
+    rng = np.random.default_rng(1)
+    loss = with_share(1.0)
+    loss = dataclasses.replace(
+        loss, regression=RegressionLossSettings(kind, 1.0 if kind == 'smooth_l1' else None)
+    )
+    logits = np.array([[[0.0, 2.0, 1.0], [20.0, 0.0, 1.0]]], np.float32)
+    offsets = [rng.normal(size=(1, 2, 4)).astype(np.float32) for _ in range(2)]
+    outputs = [Outputs(tf.Variable(each), tf.constant(logits)) for each in offsets]
+    wanted = learn_from(
+        *(Outputs(each.offsets[:, :1], each.logits[:, :1]) for each in outputs), loss
+    )
+    for each, sign in zip(outputs, (1, -1), strict=True):
+        each.offsets[:, 1].assign(tf.fill((1, 4), sign * far))
+
+    with tf.GradientTape() as tape:
+        found = learn_from(*outputs, loss)
+
+    assert float(found.regression) == pytest.approx(float(wanted.regression))
+    gradient = tape.gradient(found.total, outputs[0].offsets).numpy()
+    assert np.all(np.isfinite(gradient)) and np.any(gradient[:, 0]) and not np.any(gradient[:, 1])

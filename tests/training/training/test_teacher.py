@@ -14,6 +14,7 @@ from ssd_training.runs.fingerprint import compute_fingerprint
 from ssd_training.targets.prior_matching import GroundTruthBatch
 from ssd_training.training import trainer
 from ssd_training.training.step.building import build_float_model
+from ssd_training.training.step.objective import Objective
 from ssd_training.training.teacher import load_teacher
 
 pytestmark = pytest.mark.usefixtures('unoptimized_graphs')
@@ -80,6 +81,35 @@ def test_a_teacher_that_is_the_student_teaches_nothing(load, teacher_path):
 
     assert loss.num_positives > 0
     assert float(loss.total) == pytest.approx(0, abs=1e-4)
+
+
+def test_images_without_objects_are_taught_each_as_much_however_many_they_are(load, teacher_path):
+    """Divided by their objects, of which there are none, a batch would count as 16 others do."""
+    config = load('tiny', *SMALL, taught_by(teacher_path))
+    student = build_float_model(config.architecture)
+    draw_weights(student, 1)
+    objective = Objective(
+        *(student, 64),
+        priors=config.priors,
+        matcher=config.matcher,
+        loss=config.loss,
+        sampler=config.sampler,
+        teacher=teacher_of(config),
+        folds=False,
+    )
+    image = tf.random.stateless_uniform((1, 64, 64, 3), (5, 6))
+    losses = []
+    for count in (1, 3):
+        nothing = GroundTruthBatch(
+            np.zeros((count, 1, 4), np.float32),
+            np.zeros((count, 1), np.int32),
+            np.zeros((count, 1), bool),
+        )
+        images = tf.repeat(image, count, axis=0)
+        losses.append(float(objective(images, nothing, observes=False).total))
+
+    assert losses[0] > 0.1
+    assert losses[1] == pytest.approx(losses[0], rel=1e-4)
 
 
 def test_a_teacher_counts_by_content_and_none_changes_no_recipe(load, teacher_path, tmp_path):

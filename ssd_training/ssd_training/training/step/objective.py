@@ -103,7 +103,8 @@ class Objective:
             loss=self._loss,
             priors_cxcywh=self._priors_cxcywh,
             variances=self._variances,
-            divisor=divisor,
+            # A teacher has something to say of images without objects, too: as much as of others.
+            divisor=tf.maximum(divisor, num_images),
         )
 
     def _at_size(self, model: keras.Model) -> keras.Model:
