@@ -83,6 +83,38 @@ def test_a_teacher_that_is_the_student_teaches_nothing(load, teacher_path):
     assert float(loss.total) == pytest.approx(0, abs=1e-4)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ('overrides', 'most'),
+    [
+        (['train.multi_scale={enabled: true, sizes_px: [64, 96], every_steps: 1}'], 1e-4),
+        (['train.amp={enabled: true, policy: mixed_bfloat16, loss_scale: dynamic}'], 0.02),
+        (['quantization={observed_batches: 2}'], 0.2),
+    ],
+    ids=['sizes', '16 bits', 'INT8'],
+)
+def test_a_teacher_and_its_twin_agree_at_each_size_and_precision(
+    load, teacher_path, overrides, most
+):
+    """With a rate of nothing the student stays as it starts: the teacher, as it computes."""
+    config = load(
+        *('tiny', *SMALL, taught_by(teacher_path), f'backbone.weights={teacher_path}'),
+        *('scheduler.base_lr=1e-12', 'scheduler.min_lr=1e-12', *overrides),
+    )
+    training = trainer.prepare(config)
+    size_px = max(training.step.sizes_px)
+    boxes = np.tile(np.array([0.2, 0.2, 0.7, 0.7], np.float32), (4, 1, 1))
+    objects = GroundTruthBatch(boxes, np.ones((4, 1), np.int32), np.zeros((4, 1), bool))
+
+    losses = []
+    for seed in range(4):
+        images = tf.random.stateless_uniform((4, size_px, size_px, 3), (seed, 4))
+        losses.append(training.step(images, objects))
+
+    assert all(loss.num_positives > 0 for loss in losses)
+    assert max(abs(float(loss.total)) for loss in losses) < most
+
+
 def test_images_without_objects_are_taught_each_as_much_however_many_they_are(load, teacher_path):
     """Divided by their objects, of which there are none, a batch would count as 16 others do."""
     config = load('tiny', *SMALL, taught_by(teacher_path))
