@@ -29,12 +29,13 @@ def test_map_of_a_recording_is_that_of_the_training_on_the_same_images(tmp_path)
     (voc / 'ImageSets/Main/some.txt').write_text('\n'.join(names))
     (voc / 'ImageSets/Main/train.txt').write_text('\n'.join(names))
 
-    assert make([str(voc), '--split', 'some', '--output', str(tmp_path / 'bag')]) == 0
+    links = ('--files_outside_root', 'allow')
+    assert make([str(voc), '--split', 'some', '--output', str(tmp_path / 'bag'), *links]) == 0
     options = ['--bundle', str(BUNDLE), '--backend', 'onnxruntime', '--model', 'model.onnx']
     assert main([str(tmp_path / 'bag'), *options, '--output', str(tmp_path / 'out')]) == 0
     command = [sys.executable, '-m', 'ssd_training.evaluate', str(BUNDLE / 'model.onnx'), '--json']
     command += ['--experiment_path', 'experiments/exp002_ssdlite.yaml']
-    command += ['--overrides', 'data.val_split=some']
+    command += ['--overrides', 'data.val_split=some', 'data.files_outside_root=allow']
     environment = {**os.environ, 'DATA_ROOT': str(tmp_path), 'SSD_WEIGHTS_DIR': str(tmp_path)}
     done = subprocess.run(command, check=True, stdout=subprocess.PIPE, env=environment)
 
