@@ -172,7 +172,7 @@ def _list_chain(
     return chain_stages(
         bundle,
         config.architecture,
-        config.train.ema,
+        ema=config.train.ema,
         checkpoint=arguments.checkpoint,
         saved_model=arguments.saved_model,
         precision=arguments.precision,

@@ -60,7 +60,7 @@ def convert_network(
     """
     architecture = trained.config.architecture
     model = build_onnx(
-        load_float(trained.weights_path, architecture, trained.config.train.ema),
+        load_float(trained.weights_path, architecture, ema=trained.config.train.ema),
         trained.priors_cxcywh(),
         architecture.priors.variances,
         activation=architecture.activation,

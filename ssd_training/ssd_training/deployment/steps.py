@@ -135,7 +135,7 @@ def load_serving(
     :raises WeightsError: when the weights do not fit
     """
     config = trained.config
-    model = load_float(trained.weights_path, config.architecture, config.train.ema)
+    model = load_float(trained.weights_path, config.architecture, ema=config.train.ema)
     is_dynamic = deploy.deploy.runtime.batch_size == 'dynamic'
     return Serving(
         model,

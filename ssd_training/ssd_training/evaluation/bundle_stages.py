@@ -22,8 +22,8 @@ logger = logging.getLogger(__name__)
 def chain_stages(
     bundle: Bundle,
     architecture: Architecture,
-    ema: EmaSettings,
     *,
+    ema: EmaSettings,
     checkpoint: Path | None = None,
     saved_model: Path | None = None,
     precision: str | None = None,
@@ -85,7 +85,7 @@ def _checkpoint_stage(
             path,
             trained,
         )
-    return Stage('checkpoint', path, lambda: open_checkpoint(path, architecture, ema))
+    return Stage('checkpoint', path, lambda: open_checkpoint(path, architecture, ema=ema))
 
 
 def _saved_model_stage(bundle: Bundle, path: Path | None) -> Stage:

@@ -131,7 +131,7 @@ def find_stage(path: Path, bundle: Bundle | None, config: ExperimentConfig) -> S
     is_weights = path.name.endswith('.weights.h5') or bool(list_steps([path.name]))
     if is_weights or (path / CONFIG).is_file():
         return Stage(
-            'checkpoint', path, lambda: open_checkpoint(path, architecture, config.train.ema)
+            'checkpoint', path, lambda: open_checkpoint(path, architecture, ema=config.train.ema)
         )
     raise EvaluationError([f'{path}: is nothing that can be scored; expected {_KINDS}'])
 

@@ -120,7 +120,7 @@ def open_saved_model(path: Path, labels: tuple[str, ...]) -> Model:
     return Model(make_predict(serve), signature.shape[1], 1, labels)
 
 
-def open_checkpoint(path: Path, architecture: Architecture, ema: EmaSettings) -> Model:
+def open_checkpoint(path: Path, architecture: Architecture, *, ema: EmaSettings) -> Model:
     """
     Open what was trained with Keras.
 
@@ -135,7 +135,7 @@ def open_checkpoint(path: Path, architecture: Architecture, ema: EmaSettings) ->
     from ssd_training.training.trained import load_trained
 
     weights_path = finished_weights(path) if path.is_dir() else path
-    return open_network(load_trained(weights_path, architecture, ema), architecture)
+    return open_network(load_trained(weights_path, architecture, ema=ema), architecture)
 
 
 def open_network(network: 'keras.Model', architecture: Architecture) -> Model:

@@ -86,6 +86,7 @@ def draw_measured(
 def measure_files(
     build: Build,
     names: Sequence[str],
+    *,
     records: Sequence[Record],
     settings: EvalSettings,
     labels: tuple[str, ...],
@@ -102,13 +103,13 @@ def measure_files(
     """
     measured = {}
     for name in names if records else ():
-        measured[name] = measure(build.file(name), records, settings, labels)
+        measured[name] = measure(build.file(name), records, settings=settings, labels=labels)
         logger.info('%s: mAP %.4f', name, measured[name].mean_ap)
     return measured
 
 
 def measure(
-    path: Path, records: Sequence[Record], settings: EvalSettings, labels: tuple[str, ...]
+    path: Path, records: Sequence[Record], *, settings: EvalSettings, labels: tuple[str, ...]
 ) -> Accuracy:
     """
     Measure the mAP of an ONNX file, as its runtime computes it.

@@ -101,18 +101,28 @@ def quantize(build: Build, options: QuantizeOptions) -> dict[str, float]:
     trained = read_trained_model(build.file(TRAINED_MODEL))
     config, labels = trained.config, trained.config.data.labels
     if config.quantization is None:
-        learned = calibrate(build.file(MODEL), config.data, config.input_size[0], options)
+        learned = calibrate(
+            build.file(MODEL), options, data=config.data, size_px=config.input_size[0]
+        )
     else:
         learned = _read_training(build, trained)
     build.forget_from(INT8_CPU)
     records = draw_measured(config.data, options.num_evaluated, calibrated=learned.sources)
-    measured = measure_files(build, [MODEL, MODEL_FP16], records, config.eval, labels)
+    measured = measure_files(
+        build, [MODEL, MODEL_FP16], records=records, settings=config.eval, labels=labels
+    )
     losses: list[str] = []
     for float_nodes in _plan(build, learned, options):
         if losses:
             logger.info('%s; keeping %d layers in float', '; '.join(losses), len(float_nodes))
         _write_files(build, learned, float_nodes)
-        measured |= measure_files(build, list(FILE_NAMES.values()), records, config.eval, labels)
+        measured |= measure_files(
+            build,
+            list(FILE_NAMES.values()),
+            records=records,
+            settings=config.eval,
+            labels=labels,
+        )
         losses = find_losses(measured, config.eval, options.max_loss)
         if not losses:
             metrics = {f'{name}/mAP': accuracy.mean_ap for name, accuracy in measured.items()}
@@ -132,7 +142,7 @@ def report_sensitivity(build: Build, options: QuantizeOptions) -> str:
     :raises DataError: when images are missing or broken
     """
     config = read_trained_model(build.file(TRAINED_MODEL)).config
-    learned = calibrate(build.file(MODEL), config.data, config.input_size[0], options)
+    learned = calibrate(build.file(MODEL), options, data=config.data, size_px=config.input_size[0])
     grids = learned.grids['cpu']
     images = learned.inputs[:_NUM_SENSITIVITY_IMAGES]
     rows = measure_sensitivity(build.file(MODEL), grids, images)
@@ -143,15 +153,15 @@ def report_sensitivity(build: Build, options: QuantizeOptions) -> str:
 
 
 def calibrate(
-    model_path: Path, data: DataSettings, size_px: int, options: QuantizeOptions
+    model_path: Path, options: QuantizeOptions, *, data: DataSettings, size_px: int
 ) -> LearnedGrids:
     """
     Choose images, read them with the core's own preprocessing, find ranges and bias shifts.
 
     :param model_path: the float32 ONNX file
+    :param options: see QuantizeOptions
     :param data: the section `data` of the experiment
     :param size_px: side of the input
-    :param options: see QuantizeOptions
     :return: what was learned
     :raises DataError: when images are missing or broken
     """
@@ -168,7 +178,10 @@ def _read_training(build: Build, trained: TrainedModel) -> LearnedGrids:
     found = {}
     for target, grids in _TRAINED_GRIDS.items():
         quantized = load_quantized(
-            trained.weights_path, trained.config.architecture, trained.config.train.ema, grids
+            trained.weights_path,
+            trained.config.architecture,
+            ema=trained.config.train.ema,
+            grids=grids,
         )
         found[target] = find_trained_grids(quantized, build.file(MODEL), target=target)
     logger.info('%s: scales of the training', trained.training_run)

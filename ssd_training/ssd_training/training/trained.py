@@ -25,7 +25,9 @@ from ssd_training.training.resuming import check_architecture
 from ssd_training.training.step.building import build_float_model, build_model
 
 
-def load_trained(weights_path: Path, architecture: Architecture, ema: EmaSettings) -> keras.Model:
+def load_trained(
+    weights_path: Path, architecture: Architecture, *, ema: EmaSettings
+) -> keras.Model:
     """
     Load the network as it was trained.
 
@@ -41,7 +43,7 @@ def load_trained(weights_path: Path, architecture: Architecture, ema: EmaSetting
     return model
 
 
-def load_float(weights_path: Path, architecture: Architecture, ema: EmaSettings) -> keras.Model:
+def load_float(weights_path: Path, architecture: Architecture, *, ema: EmaSettings) -> keras.Model:
     """
     Load the float network that is exported.
 
@@ -52,14 +54,14 @@ def load_float(weights_path: Path, architecture: Architecture, ema: EmaSettings)
     :raises WeightsError: when the weights do not fit
     :raises CheckpointError: when the checkpoint does not
     """
-    trained = load_trained(weights_path, architecture, ema)
+    trained = load_trained(weights_path, architecture, ema=ema)
     if architecture.quantization is None:
         return trained
     return build_float_twin(build_float_model(architecture), trained)
 
 
 def load_quantized(
-    weights_path: Path, architecture: Architecture, ema: EmaSettings, grids: Grids
+    weights_path: Path, architecture: Architecture, *, ema: EmaSettings, grids: Grids
 ) -> keras.Model:
     """
     Load a network that was trained for INT8, to run on one kind of hardware.

@@ -262,7 +262,9 @@ def test_calibration_images_go_through_the_cores_own_preprocessing(built, traine
     """Fault 15: training, calibration and inference resized in three ways."""
     options = QuantizeOptions(num_calibration=2)
 
-    calibration = calibrate(built.path / 'model.onnx', trained.config.data, SIZE_PX, options)
+    calibration = calibrate(
+        built.path / 'model.onnx', options, data=trained.config.data, size_px=SIZE_PX
+    )
 
     expected = [preprocess(source.load(), SIZE_PX) for source in calibration.sources]
     np.testing.assert_array_equal(calibration.inputs, expected)
@@ -526,7 +528,7 @@ def test_every_stage_that_is_scored_gives_what_was_trained(built, trained, servi
         open_checkpoint(
             trained.weights_path.with_name('ckpt-3.npz'),
             trained.config.architecture,
-            trained.config.train.ema,
+            ema=trained.config.train.ema,
         ),
         open_saved_model(built.path / 'saved_model', labels),
         open_onnx(built.bundle_path / 'model.onnx', labels),

@@ -163,7 +163,7 @@ def test_a_model_of_other_classes_exits_with_1(evaluate, bundle, tmp_path):
 
 def test_int8_for_tensorrt_is_compared_with_the_float_model(bundle, tiny_config):
     stages = chain_stages(
-        load_bundle(bundle), tiny_config.architecture, tiny_config.train.ema, precision='INT8'
+        load_bundle(bundle), tiny_config.architecture, ema=tiny_config.train.ema, precision='INT8'
     )
 
     assert [(stage.name, stage.before) for stage in stages] == [
@@ -181,7 +181,7 @@ def test_a_stage_after_an_absent_one_is_compared_with_the_one_before(bundle, tin
     stages = {
         stage.name: stage
         for stage in chain_stages(
-            load_bundle(bundle), tiny_config.architecture, tiny_config.train.ema
+            load_bundle(bundle), tiny_config.architecture, ema=tiny_config.train.ema
         )
     }
 

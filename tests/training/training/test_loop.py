@@ -444,7 +444,7 @@ def test_a_checkpoint_is_exported_with_the_averaged_weights_as_a_run_is(training
     checkpoint, config = unbroken.last / 'ckpt-6.npz', training.config
 
     models = [
-        load_float(path, config.architecture, config.train.ema)
+        load_float(path, config.architecture, ema=config.train.ema)
         for path in (checkpoint, unbroken.path / 'weights/final_weights.weights.h5')
     ]
 
@@ -452,7 +452,7 @@ def test_a_checkpoint_is_exported_with_the_averaged_weights_as_a_run_is(training
         np.testing.assert_array_equal(weight, other, err_msg=weight.path)
     with pytest.raises(CheckpointError, match='another architecture: data.labels: is'):
         architecture = dataclasses.replace(config.architecture, labels=('red',))
-        load_float(checkpoint, architecture, config.train.ema)
+        load_float(checkpoint, architecture, ema=config.train.ema)
 
 
 def test_overfitting_reads_its_batch_as_the_configuration_says(training):

@@ -37,8 +37,8 @@ def test_a_checkpoint_is_scored_with_the_weights_that_are_exported(
     config = load('tiny', f'train.ema.eval_use_ema={eval_use_ema}')
     images = np.random.default_rng(0).random((1, *config.input_size, 3), np.float32)
 
-    exported = load_float(path, config.architecture, config.train.ema)
-    scored = open_checkpoint(path, config.architecture, config.train.ema).predict(images)
+    exported = load_float(path, config.architecture, ema=config.train.ema)
+    scored = open_checkpoint(path, config.architecture, ema=config.train.ema).predict(images)
 
     for weight in exported.weights:
         np.testing.assert_array_equal(weight, arrays[part + weight.path], err_msg=weight.path)
