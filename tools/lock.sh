@@ -28,9 +28,9 @@ compile() { # output, list ...
 # One environment takes all lists, so the versions of one list suit the others.
 resolve together.txt tools/requirements/{detector,demo,training,development,docs}.txt $ros
 compile lock.txt tools/requirements/{detector,demo,training,development}.txt $ros
-# pytest-cov asks for this extra: where uv can't be had, pip wants it pinned by that name.
-sed -i 's/^coverage==/coverage[toml]==/' tools/requirements/lock.txt
 compile lock-demo.txt tools/requirements/{detector,demo}.txt $ros
+# pytest-cov asks for this extra: where uv can't be had, pip wants it pinned by that name.
+sed -i 's/^coverage==/coverage[toml]==/' tools/requirements/lock.txt tools/requirements/lock-demo.txt
 compile lock-docs.txt tools/requirements/docs.txt
 
 pin() { # output, list ...
