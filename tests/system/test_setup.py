@@ -1,11 +1,15 @@
 """Which Python the set-up takes, and what it says of others."""
 
+from importlib.metadata import distribution, PackageNotFoundError
 from pathlib import Path
 import platform
+import re
 import shutil
 import subprocess
 import sys
 
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 import pytest
 
 pytestmark = pytest.mark.skipif(
@@ -64,3 +68,25 @@ def test_the_node_takes_one_python_more_than_the_training(set_up, group, version
     assert ('is needed' in said) != is_taken, said
     if (group, version) == ('all', (3, 14)):
         assert 'TensorFlow' in said and 'make demo take 3.14' in said
+
+
+@pytest.mark.parametrize('name', ['lock.txt', 'lock-demo.txt'])
+def test_what_a_package_asks_for_with_an_extra_is_pinned_with_it(name):
+    """Where uv can't be had: pip takes no other spelling of a name for a pinned one."""
+    pinned, asked = {}, set()
+    for line in (SETUP.parent / 'requirements' / name).read_text().splitlines():
+        if match := re.match(r'([\w.-]+)(?:\[([\w,-]+)\])?==', line):
+            pinned[canonicalize_name(match[1])] = set(filter(None, (match[2] or '').split(',')))
+    for package, extras in pinned.items():
+        try:
+            lines = distribution(package).requires or []
+        except PackageNotFoundError:
+            continue  # for another Python
+        for line in lines:
+            wanted = Requirement(line)
+            marker = wanted.marker
+            if marker is None or any(marker.evaluate({'extra': own}) for own in ('', *extras)):
+                asked |= {(canonicalize_name(wanted.name), extra) for extra in wanted.extras}
+
+    assert asked
+    assert {(package, extra) for package, extra in asked if extra not in pinned[package]} == set()
