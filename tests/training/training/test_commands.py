@@ -13,6 +13,7 @@ import time
 
 import numpy as np
 import pytest
+import s3fs
 import yaml
 
 from ssd_training.deployment.trained_model import find_trained_model, load_deploy_config
@@ -310,7 +311,9 @@ def killed_while_it_uploads(data_root, bucket, tmp_path, monkeypatch):
         process.wait()
         proxy.last = None
         proxy.is_over.clear()
+        s3fs.S3FileSystem.clear_instance_cache()
         yield store, arguments, next(here.iterdir()).name
+    s3fs.S3FileSystem.clear_instance_cache()
 
 
 @pytest.mark.slow
