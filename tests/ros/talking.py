@@ -38,6 +38,10 @@ SERVICES = {
 }
 
 
+def _key_of(header: Header) -> tuple[str, int, int]:
+    return header.frame_id, header.stamp.sec, header.stamp.nanosec
+
+
 class Peer:
     """
     Another participant, with a context of its own.
@@ -62,6 +66,9 @@ class Peer:
         }
         self._parameters = AsyncParameterClient(self.node, self.detector)
         self._answers: list[Detection2DArray] = []
+        # Those that were looked at, by header: comparing all with one takes longer than they took.
+        self._answers_by_header: dict[tuple[str, int, int], list[Detection2DArray]] = {}
+        self._num_sorted = 0
         if is_reader:
             self.hear('detections')
         self._statistics = self.listen(DetectorStatistics, 'statistics', QoSProfile(depth=10))
@@ -201,8 +208,7 @@ class Peer:
         :return: the message
         """
         return self.wait_for(
-            lambda: next((answer for answer in self._answers if answer.header == header), None),
-            f'detections of {header.frame_id}',
+            lambda: next(iter(self.answers_to(header)), None), f'detections of {header.frame_id}'
         )
 
     def ask(self, message: Image) -> Detection2DArray:
@@ -216,7 +222,10 @@ class Peer:
 
     def answers_to(self, header: Header) -> list[Detection2DArray]:
         """List the messages that arrived for an image so far."""
-        return [answer for answer in self._answers if answer.header == header]
+        for answer in self._answers[self._num_sorted :]:
+            self._answers_by_header.setdefault(_key_of(answer.header), []).append(answer)
+        self._num_sorted = len(self._answers)
+        return self._answers_by_header.get(_key_of(header), [])
 
     def num_answers_to(self, header: Header) -> int:
         """Count the messages that arrived for an image so far."""

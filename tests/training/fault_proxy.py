@@ -111,7 +111,8 @@ class _Handler(BaseHTTPRequestHandler):
             answer = connection.getresponse()
             body = answer.read()
             last = self.server.last
-            if self.command == 'PUT' and last is not None and last.search(self.path):
+            is_last = last is not None and last.search(self.path)
+            if is_last and self.command == 'PUT' and answer.status == 200:
                 self.server.is_over.set()
             self.answer(answer.status, answer.getheaders(), body, is_cut=fault == 'cut answer')
         finally:

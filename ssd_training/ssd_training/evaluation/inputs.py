@@ -125,7 +125,7 @@ def find_stage(path: Path, bundle: Bundle | None, config: ExperimentConfig) -> S
     if path.suffix == '.onnx':
         return Stage('ONNX', path, lambda: open_onnx(path, labels))
     if path.suffix in ('.engine', '.plan'):
-        return Stage('engine', path, lambda: open_engine(path, size_px, labels))
+        return Stage('engine', path, lambda: open_engine(path, size_px, labels=labels))
     if (path / 'saved_model.pb').is_file():
         return Stage('SavedModel', path, lambda: open_saved_model(path, labels))
     is_weights = path.name.endswith('.weights.h5') or bool(list_steps([path.name]))

@@ -70,7 +70,7 @@ def open_onnx(path: Path, labels: tuple[str, ...]) -> Model:
     return _from_backend(backend, int(str(size_px)), labels)
 
 
-def open_engine(path: Path, size_px: int, labels: tuple[str, ...]) -> Model:
+def open_engine(path: Path, size_px: int, *, labels: tuple[str, ...]) -> Model:
     """
     Open a TensorRT engine.
 

@@ -1,4 +1,4 @@
-"""What a network learns from another one: its scores and boxes at every prior."""
+"""What a network learns from another one: its scores at every prior, its boxes of objects."""
 
 from typing import Any, NamedTuple
 
@@ -13,7 +13,7 @@ from ssd_training.targets.box_coding import Variances
 
 Tensor = Any
 
-# Less than this of an object is none: neither network has learnt a box there.
+# Less than this of an object is none: the teacher has learnt no box there.
 _LEAST_OBJECTNESS = 0.01
 
 

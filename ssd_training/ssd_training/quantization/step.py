@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 import json
 import logging
 import os
@@ -99,7 +100,7 @@ def quantize(build: Build, options: QuantizeOptions) -> dict[str, float]:
     :raises ExportError: when surely more is lost than allowed; no INT8 file is left then
     """
     trained = read_trained_model(build.file(TRAINED_MODEL))
-    config, labels = trained.config, trained.config.data.labels
+    config = trained.config
     if config.quantization is None:
         learned = calibrate(
             build.file(MODEL), options, data=config.data, size_px=config.input_size[0]
@@ -108,21 +109,20 @@ def quantize(build: Build, options: QuantizeOptions) -> dict[str, float]:
         learned = _read_training(build, trained)
     build.forget_from(INT8_CPU)
     records = draw_measured(config.data, options.num_evaluated, calibrated=learned.sources)
-    measured = measure_files(
-        build, [MODEL, MODEL_FP16], records=records, settings=config.eval, labels=labels
+    measure = partial(
+        measure_files,
+        build,
+        records=records,
+        settings=config.eval,
+        labels=config.data.labels,
     )
+    measured = measure([MODEL, MODEL_FP16])
     losses: list[str] = []
     for float_nodes in _plan(build, learned, options):
         if losses:
             logger.info('%s; keeping %d layers in float', '; '.join(losses), len(float_nodes))
         _write_files(build, learned, float_nodes)
-        measured |= measure_files(
-            build,
-            list(FILE_NAMES.values()),
-            records=records,
-            settings=config.eval,
-            labels=labels,
-        )
+        measured |= measure(list(FILE_NAMES.values()))
         losses = find_losses(measured, config.eval, options.max_loss)
         if not losses:
             metrics = {f'{name}/mAP': accuracy.mean_ap for name, accuracy in measured.items()}

@@ -101,7 +101,7 @@ def prepare(config: ExperimentConfig) -> Training:
     train_records, val_records = read_splits(config.data)
     if not val_records:
         logger.info('data.val_split: null; nothing is scored, the last weights are the result')
-    warn_of_unused_images(train_records, config.loss, config.sampler)
+    warn_of_unused_images(train_records, loss=config.loss, sampler=config.sampler)
     order = EpochOrder(len(train_records), config.train.batch_size, config.train.seed)
     schedule = build_schedule(
         config.scheduler, steps_per_epoch=order.steps_per_epoch, epochs=config.train.epochs
@@ -160,7 +160,7 @@ def _compile_detection(
 
 
 def warn_of_unused_images(
-    records: Sequence[Record], loss: LossSettings, sampler: SamplerSettings
+    records: Sequence[Record], *, loss: LossSettings, sampler: SamplerSettings
 ) -> None:
     """
     Say in the log that images without objects teach nothing, where the sampler leaves them out.

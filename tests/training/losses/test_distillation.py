@@ -126,7 +126,7 @@ def test_the_student_is_pulled_to_the_teacher_and_the_teacher_stays():
 @pytest.mark.parametrize('kind', ['smooth_l1', 'l1', 'giou', 'ciou'])
 @pytest.mark.parametrize('far', [1e3, 1e30])
 def test_a_box_where_the_teacher_sees_no_object_costs_and_moves_nothing(kind, far):
-    """There neither has ever learnt one: it may lie anywhere, and 0 * infinity is no number."""
+    """It has never learnt one there: it may lie anywhere, and 0 * infinity is no number."""
     rng = np.random.default_rng(1)
     loss = with_share(1.0)
     loss = dataclasses.replace(

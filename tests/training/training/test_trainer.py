@@ -96,7 +96,9 @@ def test_images_without_objects_that_teach_nothing_are_said(
     write_image(voc, '000002', [])
     config = load('tiny', f'data.root={voc}', *overrides)
 
-    trainer.warn_of_unused_images(read_split(config.data, 'train'), config.loss, config.sampler)
+    trainer.warn_of_unused_images(
+        read_split(config.data, 'train'), loss=config.loss, sampler=config.sampler
+    )
 
     words = '2 of 8 training images have no object and teach nothing: sampler.min_neg is 0'
     assert (words in caplog.text) == is_said

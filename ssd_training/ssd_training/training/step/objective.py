@@ -103,7 +103,7 @@ class Objective:
             loss=self._loss,
             priors_cxcywh=self._priors_cxcywh,
             variances=self._variances,
-            # A teacher has something to say of images without objects, too: as much as of others.
+            # A teacher has something to say of images without objects, too, however many they are.
             divisor=tf.maximum(divisor, num_images),
         )
 
