@@ -1,5 +1,7 @@
 """Losses of classes and boxes: values and gradients against slow twins."""
 
+import math
+
 from hypothesis import given
 from hypothesis import strategies as st
 import numpy as np
@@ -171,3 +173,48 @@ def test_smooth_l1_equals_the_slow_reference(differences, beta):
 
     expected = [reference.smooth_l1(difference, beta) for difference in differences]
     np.testing.assert_allclose(losses, expected, rtol=1e-4, atol=1e-6)
+
+
+def corners_of(offsets, prior):
+    center_x, center_y, width, height = map(float, PRIORS_CXCYWH[prior])
+    center_x += offsets[0] * VARIANCES[0] * width
+    center_y += offsets[1] * VARIANCES[0] * height
+    half_width = width * math.exp(offsets[2] * VARIANCES[1]) / 2
+    half_height = height * math.exp(offsets[3] * VARIANCES[1]) / 2
+    left, top = center_x - half_width, center_y - half_height
+    return left, top, left + 2 * half_width, top + 2 * half_height
+
+
+SLOW_OF_BOXES = {'giou': reference.giou_loss, 'ciou': reference.ciou_loss}
+
+
+@pytest.mark.parametrize('kind', ['smooth_l1', 'l1', 'giou', 'ciou'])
+def test_the_loss_of_a_prior_is_that_of_its_four_offsets_together(kind):
+    """With sides of up to e times the prior's: what bounds them is far away."""
+    section = RegressionLossSettings(kind, 0.5 if kind == 'smooth_l1' else None)
+    rng = np.random.default_rng(2)
+    offsets, wanted = (
+        np.concatenate([rng.normal(0, 2, (3, 2, 2)), rng.uniform(-5, 5, (3, 2, 2))], axis=-1)
+        for _ in range(2)
+    )
+
+    losses = regression_losses(
+        offsets.astype(np.float32),
+        wanted.astype(np.float32),
+        section,
+        priors_cxcywh=PRIORS_CXCYWH,
+        variances=VARIANCES,
+    )
+
+    assert losses.shape == (3, 2)
+    for image, prior in np.ndindex(3, 2):
+        pair = offsets[image, prior], wanted[image, prior]
+        if kind in SLOW_OF_BOXES:
+            expected = SLOW_OF_BOXES[kind](*(corners_of(each, prior) for each in pair))
+        elif kind == 'l1':
+            expected = sum(abs(own - other) for own, other in zip(*pair, strict=True))
+        else:
+            expected = sum(
+                reference.smooth_l1(own - other, 0.5) for own, other in zip(*pair, strict=True)
+            )
+        assert float(losses[image, prior]) == pytest.approx(expected, rel=1e-4)
