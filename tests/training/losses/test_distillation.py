@@ -147,3 +147,32 @@ def test_a_box_where_the_teacher_sees_no_object_costs_and_moves_nothing(kind, fa
     assert float(found.regression) == pytest.approx(float(wanted.regression))
     gradient = tape.gradient(found.total, outputs[0].offsets).numpy()
     assert np.all(np.isfinite(gradient)) and np.any(gradient[:, 0]) and not np.any(gradient[:, 1])
+
+
+def test_boxes_count_from_a_hundredth_of_an_object_on():
+    rng = np.random.default_rng(3)
+    own, taught = (rng.normal(size=(1, 1, 4)).astype(np.float32) for _ in range(2))
+    losses = []
+    for objectness in (0.0099, 0.0101):
+        logits = np.log([[[1 - objectness, objectness / 2, objectness / 2]]]).astype(np.float32)
+        loss = learn_from(Outputs(own, logits), Outputs(taught, logits), with_share(1.0))
+        losses.append(float(loss.regression))
+
+    assert losses[0] == 0 < losses[1]
+
+
+@pytest.mark.parametrize(
+    ('kind', 'activation'), [('softmax_ce', 'softmax'), ('sigmoid_ce', 'sigmoid')]
+)
+def test_scores_of_each_prior_diverge_by_themselves(kind, activation):
+    rng = np.random.default_rng(4)
+    own, taught = rng.normal(size=(2, 2, 4, 3)).astype(np.float32)
+
+    divergences = score_divergences(own, taught, activation)
+
+    assert divergences.shape == (2, 4)
+    for index in np.ndindex(2, 4):
+        pair = (
+            Outputs(np.zeros((1, 1, 4)), logits[index][None, None]) for logits in (own, taught)
+        )
+        assert float(divergences[index]) == pytest.approx(slow_parts(*pair, kind)[0], rel=1e-4)
