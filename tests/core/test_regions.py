@@ -91,6 +91,16 @@ def test_everything_wrong_with_polygons_is_told_at_once():
     assert len(caught.value.findings) == 2
 
 
+def test_32_polygons_of_256_corners_are_allowed_and_no_more():
+    corners = [(index / 1000, index % 2 / 2) for index in range(257)]
+    Regions(ignore_polygons=(tuple(corners[:256]),) * 32)
+
+    with pytest.raises(ConfigError, match='received 33; expected at most 32'):
+        Regions(ignore_polygons=(tuple(corners[:3]),) * 33)
+    with pytest.raises(ConfigError, match='has 257 corners; expected 3 or more, and at most 256'):
+        Regions(ignore_polygons=(tuple(corners),))
+
+
 def find(regions, *, thresholds=None):
     boxes = np.array([[0, 0, 0.5, 0.5], [0.1, 0.1, 0.5, 0.5], [0.5, 0.5, 1, 1]], np.float32)
     scores = np.array([[0.1, 0.9], [0.2, 0.8], [0.3, 0.7]], np.float32)

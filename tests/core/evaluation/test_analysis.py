@@ -22,6 +22,15 @@ def judged(found, truths, iou_threshold=0.5):
     return matching, judge(matching, iou_threshold)
 
 
+def test_objects_to_find_are_counted_for_the_background_and_each_class():
+    truths = {'a': to_truths([CAT, DOG, FAR], [1, 1, 2], [False, True, False])}
+    found = {'a': to_detections([CAT], [0.9], [1])}
+
+    _, judgement = judged(found, truths)
+
+    assert judgement.num_objects.tolist() == [0, 1, 1] + [0] * (len(LABELS) - 2)
+
+
 def test_the_best_threshold_does_not_part_equal_scores():
     found = to_detections([CAT, FAR, DOG], [0.9, 0.9, 0.3], [1, 1, 1])
     truths = to_truths([CAT], [1], [False])
