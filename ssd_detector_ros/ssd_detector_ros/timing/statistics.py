@@ -44,9 +44,9 @@ class Report:
     processed_rate_hz: float
     latencies_ms: Percentiles
     ages_ms: Percentiles
-    frames_per_inference: float = 0.0
-    too_old_ms: float | None = None
-    num_late_arrivals: int = 0
+    frames_per_inference: float
+    too_old_ms: float | None
+    num_late_arrivals: int
 
     @property
     def num_received(self) -> int:
@@ -113,9 +113,7 @@ class Statistics:
     :param clock: in seconds
     """
 
-    def __init__(
-        self, num_cameras: int = 1, *, clock: Callable[[], float] = time.monotonic
-    ) -> None:
+    def __init__(self, num_cameras: int, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._lock = Lock()
         self._received, self._processed = [0] * num_cameras, [0] * num_cameras

@@ -80,7 +80,7 @@ def test_a_verdict_becomes_a_status_of_its_part():
 
 def report(*, received, processed, drops, age_ms=10.0, too_old_ms=(), period_s=1.0):
     now_s = [0.0]
-    statistics = Statistics(clock=lambda: now_s[0])
+    statistics = Statistics(1, clock=lambda: now_s[0])
     for _ in range(received):
         statistics.count_received()
     for _ in range(processed):
@@ -157,7 +157,7 @@ def test_more_than_a_tenth_late_is_a_trend(num_late, level, period_s):
 
 
 def test_a_few_old_images_are_no_finding():
-    statistics = Statistics()
+    statistics = Statistics(1)
     for age_ms in (10.0,) * 9 + (5000.0,) * 3:
         statistics.count_received()
         ages_ms = dict.fromkeys(('receive', *STAGES), age_ms)
@@ -172,7 +172,7 @@ def test_a_simulation_without_a_clock_is_told_before_all_else():
 
 
 def test_frames_per_inference_are_shown_where_there_was_one():
-    statistics = Statistics()
+    statistics = Statistics(1)
     assert 'frames per inference' not in judge_speed(statistics.end_period()).values
     for num_frames in (1, 4):
         statistics.count_inference(num_frames)
@@ -180,7 +180,7 @@ def test_frames_per_inference_are_shown_where_there_was_one():
 
 
 def test_the_figures_shown_are_medians_and_ages_only_where_there_are_stamps():
-    statistics = Statistics()
+    statistics = Statistics(1)
     for value_ms in map(float, range(101)):
         statistics.count_received()
         statistics.count_processed(

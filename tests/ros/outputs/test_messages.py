@@ -73,7 +73,7 @@ def test_label_info_counts_from_1():
 
 
 def test_statistics_list_stages_and_reasons_in_one_order():
-    statistics = Statistics()
+    statistics = Statistics(1)
     statistics.count_drop('superseded')
     statistics.count_processed({stage: float(index) for index, stage in enumerate(STAGES)})
     message = to_statistics(statistics.end_period(), HEADER, ['/image'])
@@ -83,7 +83,7 @@ def test_statistics_list_stages_and_reasons_in_one_order():
 
 
 def test_statistics_name_each_percentile_rightly():
-    statistics = Statistics()
+    statistics = Statistics(1)
     for number in range(101):
         times_ms = {stage: number * (2.0 + index) for index, stage in enumerate(STAGES)}
         ages_ms = {name: number * (3.0 + index) for index, name in enumerate(MILESTONES)}
@@ -99,7 +99,7 @@ def test_statistics_name_each_percentile_rightly():
 
 
 def test_statistics_without_frames_hold_no_latencies():
-    message = to_statistics(Statistics().end_period(), HEADER, ['/image'])
+    message = to_statistics(Statistics(1).end_period(), HEADER, ['/image'])
     assert (message.stages, len(message.latency_p99_ms)) == ([], 0)
     assert (message.milestones, len(message.age_p50_ms)) == ([], 0)
     assert (message.cameras, list(message.camera_received)) == (['/image'], [0])

@@ -24,7 +24,7 @@ def laps_ms(total):
 
 def test_counts_go_on_and_rates_are_of_the_last_period():
     clock = Clock()
-    statistics = Statistics(clock=clock)
+    statistics = Statistics(1, clock=clock)
     for _ in range(10):
         statistics.count_received()
         statistics.count_processed(laps_ms(5.0))
@@ -40,14 +40,14 @@ def test_counts_go_on_and_rates_are_of_the_last_period():
 
 
 def test_drops_are_counted_by_reason():
-    statistics = Statistics()
+    statistics = Statistics(1)
     assert [statistics.count_drop(reason) for reason in ('late', 'bad', 'late')] == [1, 1, 2]
     assert statistics.end_period().drops == {'late': 2, 'bad': 1}
 
 
 @given(st.lists(st.floats(0, 1e4), min_size=1, max_size=30))
 def test_percentiles_are_of_the_frames_of_the_period(totals):
-    statistics = Statistics()
+    statistics = Statistics(1)
     for total in totals:
         statistics.count_processed(laps_ms(total))
     p50, p95, p99 = statistics.end_period().latencies_ms['total']
@@ -56,7 +56,7 @@ def test_percentiles_are_of_the_frames_of_the_period(totals):
 
 
 def test_percentiles_are_the_median_and_those_of_95_and_99_of_100():
-    statistics = Statistics()
+    statistics = Statistics(1)
     for total in range(101):
         statistics.count_processed(laps_ms(float(total)), ages_ms=dict.fromkeys(MILESTONES, total))
     report = statistics.end_period()
@@ -65,7 +65,7 @@ def test_percentiles_are_the_median_and_those_of_95_and_99_of_100():
 
 
 def test_what_came_too_old_is_of_the_period():
-    statistics = Statistics()
+    statistics = Statistics(1)
     for age_ms, is_late_arrival in ((100.0, False), (300.0, True), (900.0, True)):
         statistics.count_too_old(age_ms, is_late_arrival=is_late_arrival)
     first, second = statistics.end_period(), statistics.end_period()
@@ -76,7 +76,7 @@ def test_what_came_too_old_is_of_the_period():
 
 def test_nothing_is_counted_without_the_lock():
     """Executor, receiver and worker count at once."""
-    statistics, were_locked = Statistics(), []
+    statistics, were_locked = Statistics(1), []
 
     class Watched(Counter):
         def __setitem__(self, key, value):
@@ -114,7 +114,7 @@ def test_a_period_ends_for_all_figures_at_one_moment():
         return 1.0
 
     statistics = None
-    statistics = Statistics(clock=clock)
+    statistics = Statistics(1, clock=clock)
     statistics.end_period()
     assert were_locked == [False, True, True]
 
@@ -138,7 +138,7 @@ def test_a_stage_that_a_frame_comes_back_to_adds_up():
 
 
 def test_frames_per_inference_is_a_mean_of_the_period():
-    statistics = Statistics()
+    statistics = Statistics(1)
     statistics.count_inference(7)
     statistics.end_period()
     for num_frames in (1, 3, 2):
@@ -148,7 +148,7 @@ def test_frames_per_inference_is_a_mean_of_the_period():
 
 
 def test_drops_of_the_period_are_told_apart():
-    statistics = Statistics()
+    statistics = Statistics(1)
     statistics.count_drop('late')
     statistics.end_period()
     statistics.count_drop('bad')
@@ -179,7 +179,7 @@ def test_the_age_is_taken_on_arrival_and_after_each_stage():
         watch.lap(stage)
     ages_ms = [watch.ages_ms[milestone] for milestone in MILESTONES]
     assert ages_ms == pytest.approx([25, 45, 55, 65, 75, 85])
-    statistics = Statistics()
+    statistics = Statistics(1)
     statistics.count_processed(watch.laps_ms(), ages_ms=watch.ages_ms)
     assert statistics.end_period().ages_ms['publish'][0] == pytest.approx(85)
 
@@ -187,6 +187,6 @@ def test_the_age_is_taken_on_arrival_and_after_each_stage():
 def test_a_frame_without_a_stamp_has_no_age():
     watch = Stopwatch(0.0, age_clock_ms=lambda: 1e9)
     watch.lap('infer')
-    statistics = Statistics()
+    statistics = Statistics(1)
     statistics.count_processed(laps_ms(1.0), ages_ms=watch.ages_ms)
     assert statistics.end_period().ages_ms == {}
