@@ -108,9 +108,14 @@ def check_sizes(values: Mapping[str, Any]) -> dict[str, str]:
     findings = {}
     for name, value in values.items():
         if isinstance(value, str) and len(value) > LONGEST_TEXT:
-            findings[name] = f'{name}: received {quoted(value)}; expected at most {LONGEST_TEXT}'
+            findings[name] = (
+                f'{name}: received {quoted(value)}, {len(value)} characters; expected at most '
+                f'{LONGEST_TEXT}'
+            )
         elif name == 'image_topics' and len(value or ()) > MAX_CAMERAS:
-            findings[name] = f'{name}: received {len(value)}; expected at most {MAX_CAMERAS}'
+            findings[name] = (
+                f'{name}: received {len(value)} topics; expected at most {MAX_CAMERAS}'
+            )
     return findings
 
 

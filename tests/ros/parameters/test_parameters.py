@@ -286,3 +286,42 @@ def test_the_parameter_file_says_what_the_declarations_say():
 def test_the_default_bundle_is_the_one_of_this_package():
     share = get_package_share_directory('ssd_detector_ros')
     assert str(parameters.bundle_path('')) == f'{share}/models/mobilenetv2_ssd_voc'
+
+
+def test_texts_and_lists_that_are_larger_than_anybody_needs_are_told_by_name():
+    fitting = {
+        'bundle_path': 4096 * 'a',
+        'image_topics': [f'/camera_{index}' for index in range(32)],
+        'max_detections': 10_000,
+        'encoding': None,
+    }
+    assert parameters.check_sizes(fitting) == {}
+    assert parameters.check_sizes({'image_topics': None}) == {}
+
+    found = parameters.check_sizes(
+        {'bundle_path': 4097 * 'a', 'image_topics': [*fitting['image_topics'], '/one_more']}
+    )
+
+    assert list(found) == ['bundle_path', 'image_topics']
+    assert found['bundle_path'].startswith("bundle_path: received 'aaa")
+    assert found['bundle_path'].endswith(', 4097 characters; expected at most 4096')
+    assert found['image_topics'] == 'image_topics: received 33 topics; expected at most 32'
+
+
+def test_what_a_list_and_a_polygon_may_hold():
+    pairs = [f'label_{index}=0.5' for index in range(10_001)]
+    assert len(parse_class_thresholds(pairs[:10_000])) == 10_000
+    with pytest.raises(ConfigError, match='received 10001 labels; expected at most 10000'):
+        parse_class_thresholds(pairs)
+
+    # 40 characters for each of 256 corners.
+    (polygon,) = parse_polygons(['0,0 1,0 1,1'.ljust(10_240)])
+    assert polygon == ((0, 0), (1, 0), (1, 1))
+    with pytest.raises(ConfigError, match='at most 256 corners in 10240 characters'):
+        parse_polygons(['0,0 1,0 1,1'.ljust(10_241)])
+
+
+def test_candidates_are_200_at_most():
+    candidates = Settings(candidate_score_threshold=0.01).candidate_thresholds
+
+    assert candidates.max_detections == 200

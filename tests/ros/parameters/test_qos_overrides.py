@@ -61,6 +61,8 @@ def test_every_value_that_can_not_be_is_refused_at_configure_in_words(configure)
 VALUES = [
     ('depth', 0, True),
     ('depth', 7, True),
+    ('depth', 10_000, True),
+    ('depth', 10_001, False),
     ('depth', -1, False),
     ('depth', 1.0, False),
     ('reliability', 'BEST_EFFORT', True),
