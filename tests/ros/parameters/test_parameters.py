@@ -317,8 +317,19 @@ def test_what_a_list_and_a_polygon_may_hold():
     # 40 characters for each of 256 corners.
     (polygon,) = parse_polygons(['0,0 1,0 1,1'.ljust(10_240)])
     assert polygon == ((0, 0), (1, 0), (1, 1))
-    with pytest.raises(ConfigError, match='at most 256 corners in 10240 characters'):
-        parse_polygons(['0,0 1,0 1,1'.ljust(10_241)])
+    with pytest.raises(ConfigError, match='at most 256 corners in 10240 characters') as error:
+        parse_polygons(['0,0 1,0 1,1'.ljust(10_241), 'no polygon'])
+    assert len(error.value.findings) == 2
+
+
+def test_allowed_classes_are_10_000_at_most(declare):
+    node, _ = declare()
+    labels = [f'label_{index}' for index in range(10_001)]
+    settings = parse_settings(values_of(node, allowed_classes=labels[1:]), Thresholds())
+    assert len(settings.thresholds.allowed_classes) == 10_000
+
+    with pytest.raises(ConfigError, match='received 10001 labels; expected at most 10000'):
+        parse_settings(values_of(node, allowed_classes=labels), Thresholds())
 
 
 def test_candidates_are_200_at_most():
