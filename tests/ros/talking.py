@@ -225,7 +225,7 @@ class Peer:
         for answer in self._answers[self._num_sorted :]:
             self._answers_by_header.setdefault(_key_of(answer.header), []).append(answer)
         self._num_sorted = len(self._answers)
-        return self._answers_by_header.get(_key_of(header), [])
+        return list(self._answers_by_header.get(_key_of(header), ()))
 
     def num_answers_to(self, header: Header) -> int:
         """Count the messages that arrived for an image so far."""
