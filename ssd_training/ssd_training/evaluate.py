@@ -160,7 +160,9 @@ def _score(arguments: argparse.Namespace) -> 'tuple[list[Score], ScoredSplit]':
     if arguments.chain:
         stages = _list_chain(inputs.require_bundle(path, bundle), config, arguments)
     else:
-        stages = [inputs.find_stage(path, bundle, config)]
+        stages = [
+            inputs.find_stage(path, bundle, architecture=config.architecture, ema=config.train.ema)
+        ]
     return list(scoring.score_stages(stages, split, Console(stderr=True))), split
 
 

@@ -14,8 +14,10 @@ from ssd_training.evaluation.stages import (
     open_saved_model,
     Stage,
 )
+from ssd_training.experiments.architecture import Architecture
 from ssd_training.experiments.merge import find_config, load_experiment
 from ssd_training.experiments.schema import ExperimentConfig
+from ssd_training.experiments.training_schema import EmaSettings
 from ssd_training.runs.checkpoints import list_steps
 from ssd_training.runs.finished_run import read_config
 from ssd_training.runs.layout import CONFIG
@@ -108,17 +110,19 @@ def read_experiment(path: Path, bundle: Bundle | None, experiment: Experiment) -
     return config
 
 
-def find_stage(path: Path, bundle: Bundle | None, config: ExperimentConfig) -> Stage:
+def find_stage(
+    path: Path, bundle: Bundle | None, *, architecture: Architecture, ema: EmaSettings
+) -> Stage:
     """
     Find out what a path is.
 
     :param path: anything but a file of detections
     :param bundle: that it is, or lies in
-    :param config: the experiment
+    :param architecture: of the experiment
+    :param ema: its section `train.ema`
     :return: how to open it
     :raises EvaluationError: when it is nothing that can be scored
     """
-    architecture = config.architecture
     labels, size_px = architecture.labels, architecture.input_size[0]
     if bundle is not None and path.is_dir():
         path = bundle.model_path()
@@ -130,9 +134,7 @@ def find_stage(path: Path, bundle: Bundle | None, config: ExperimentConfig) -> S
         return Stage('SavedModel', path, lambda: open_saved_model(path, labels))
     is_weights = path.name.endswith('.weights.h5') or bool(list_steps([path.name]))
     if is_weights or (path / CONFIG).is_file():
-        return Stage(
-            'checkpoint', path, lambda: open_checkpoint(path, architecture, ema=config.train.ema)
-        )
+        return Stage('checkpoint', path, lambda: open_checkpoint(path, architecture, ema=ema))
     raise EvaluationError([f'{path}: is nothing that can be scored; expected {_KINDS}'])
 
 

@@ -315,7 +315,10 @@ def test_a_checkpoint_in_a_run_is_scored_with_the_experiment_of_the_run(
     config = read_experiment(tmp_path / name, None, experiment)
 
     assert config == tiny_config
-    assert find_stage(tmp_path / name, None, config).name == 'checkpoint'
+    stage = find_stage(
+        tmp_path / name, None, architecture=config.architecture, ema=config.train.ema
+    )
+    assert stage.name == 'checkpoint'
 
 
 def test_a_run_of_another_version_says_how_to_score_it(evaluate, tmp_path):
