@@ -168,7 +168,7 @@ def _train(arguments: argparse.Namespace, stop: 'StopRequest', tracker: 'Tracker
     writes = not arguments.dry_run and arguments.overfit_batch is None
     if writes and not arguments.resume and not tracker.has_ledger:
         # What comes takes seconds to import.
-        refuse_finished(run_path(config, fingerprint))
+        refuse_finished(run_path(config.run.root, config.experiment.id, fingerprint))
 
     from ssd_training.ledger.trainings.tracked_training import train_tracked
     from ssd_training.training import session

@@ -59,9 +59,8 @@ def _train(arguments: argparse.Namespace) -> int:
         overrides=arguments.overrides,
         environment=os.environ,
     )
-    run = run_path(
-        config, compute_fingerprint(config, git_commit=os.environ.get('GIT_COMMIT') or None)
-    )
+    fingerprint = compute_fingerprint(config, git_commit=os.environ.get('GIT_COMMIT') or None)
+    run = run_path(config.run.root, config.experiment.id, fingerprint)
     words = ['--experiment_path', str(arguments.experiment_path)]
     words += ['--config_root', str(arguments.config_root), *arguments.overrides]
     if arguments.resume:

@@ -76,7 +76,7 @@ class RunFolder:
         :raises RunError: when something was trained in a folder of this name, or is being trained:
             nothing is ever overwritten
         """
-        path = run_path(config, fingerprint)
+        path = run_path(config.run.root, config.experiment.id, fingerprint)
         refuse_finished(path)
         if was_trained_in(path):
             raise RunError(

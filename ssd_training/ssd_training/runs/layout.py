@@ -20,7 +20,6 @@ from pydantic import ConfigDict
 from typing_extensions import TypedDict
 
 from ssd_training.errors import RunError
-from ssd_training.experiments.schema import ExperimentConfig
 from ssd_training.runs.files import read_json_as
 
 CONFIG = 'config.json'
@@ -65,15 +64,16 @@ class _Status(TypedDict):
     status: str
 
 
-def run_path(config: ExperimentConfig, fingerprint: str) -> Path:
+def run_path(root: str, experiment_id: str, fingerprint: str) -> Path:
     """
     Name the folder of a run.
 
-    :param config: the experiment
+    :param root: run.root
+    :param experiment_id: experiment.id
     :param fingerprint: 12 hex digits
-    :return: below run.root
+    :return: below the root
     """
-    return Path(config.run.root) / f'{config.experiment.id}_{fingerprint}'
+    return Path(root) / f'{experiment_id}_{fingerprint}'
 
 
 def read_metrics(path: Path) -> list[dict[str, Any]]:

@@ -29,7 +29,11 @@ def find_to_resume(
         was saved before the end. Where a copy elsewhere is further, the checkpoint is from there.
     :raises RunError: when there is neither, or the run is finished
     """
-    copy = _address_of_copy(config, fingerprint)
+    own, target = (
+        run_path(config.run.root, config.experiment.id, fingerprint),
+        config.run.upload_to,
+    )
+    copy = None if target is None else address_of(own.name, target)
     uploads = list_uploads(copy) if copy is not None else []
     path = None
     if not uploads or any(Path(config.run.root).glob(f'*_{fingerprint}')):
@@ -46,12 +50,6 @@ def find_to_resume(
     if isinstance(source.run, DownloadedRun) and _is_finished(source.run.path):
         raise RunError([f'--resume: {describe_finished(copy)}'])
     return path, source
-
-
-def _address_of_copy(config: ExperimentConfig, fingerprint: str) -> str | None:
-    if config.run.upload_to is None:
-        return None
-    return address_of(run_path(config, fingerprint).name, config.run.upload_to)
 
 
 def _open_here(path: Path, steps: list[int], step: int | None) -> Source | None:

@@ -135,7 +135,7 @@ def train(
         folder = _open_folder(config, path, fingerprint, start, supervision.fencing_token)
         upload = _open_upload(folder, config.run, config.checkpoint, supervision)
     else:
-        folder = RunFolder(path or run_path(config, fingerprint))
+        folder = RunFolder(path or run_path(config.run.root, config.experiment.id, fingerprint))
     with (
         watch_spot_notices(stop, os.environ),
         _kept(folder, upload, config.logging) if is_chief else nullcontext(),
@@ -201,9 +201,8 @@ def _find(
         if source is not None:
             check_architecture(source.checkpoint, config.architecture)
         return path, source
-    path = None
-    if start.stays_in_folder and was_trained_in(run_path(config, fingerprint)):
-        path = run_path(config, fingerprint)
+    folder = run_path(config.run.root, config.experiment.id, fingerprint)
+    path = folder if start.stays_in_folder and was_trained_in(folder) else None
     location = start.run_from
     if location is None and path is not None and list_kept_steps(path):
         location = str(path)

@@ -4,11 +4,10 @@ from dataclasses import dataclass
 import logging
 from pathlib import Path
 
-from ssd_training.experiments.schema import ExperimentConfig
 from ssd_training.ledger.leases.lease import Result
 from ssd_training.ledger.stores.entry import Entry
 from ssd_training.runs.files import read_json
-from ssd_training.runs.layout import METRICS, read_status, run_path, Status, SUMMARY
+from ssd_training.runs.layout import METRICS, read_status, Status, SUMMARY
 from ssd_training.runs.remote.download import list_uploads
 from ssd_training.runs.resume import list_kept_steps
 from ssd_training.runs.upload import address_of
@@ -29,17 +28,16 @@ class Places:
     address: str
 
 
-def find_places(config: ExperimentConfig, fingerprint: str) -> Places:
+def find_places(folder: Path, upload_to: str | None) -> Places:
     """
-    Name the places of an experiment's run.
+    Name the places of a run.
 
-    :param config: the experiment
-    :param fingerprint: 12 hex digits
+    :param folder: from run_path
+    :param upload_to: run.upload_to
     :return: its places
     """
-    folder = run_path(config, fingerprint).absolute()
-    target = config.run.upload_to
-    return Places(folder, str(folder) if target is None else address_of(folder.name, target))
+    address = str(folder.absolute()) if upload_to is None else address_of(folder.name, upload_to)
+    return Places(folder.absolute(), address)
 
 
 def find_source(entry: Entry, places: Places) -> str | None:

@@ -18,6 +18,7 @@ from ssd_training.ledger.trainings.going_on import (
     read_result,
 )
 from ssd_training.ledger.trainings.tracking import Tracker
+from ssd_training.runs.layout import run_path
 from ssd_training.runs.signals import StopRequest
 from ssd_training.training import session
 from ssd_training.training.distribution import find_worker_index
@@ -49,17 +50,17 @@ def train_tracked(
     :raises RunError: see session.train
     :raises LedgerError: when it can not be claimed, or the claim was lost
     """
+    run = run_path(config.run.root, config.experiment.id, fingerprint)
+    places = find_places(run, config.run.upload_to)
     # The others do what the chief does.
     is_chief = find_worker_index(config.runtime, os.environ) == 0
     reason = tracker.claim(config, fingerprint, start.git_commit) if is_chief else None
     if reason is not None:
         logger.warning('%s; nothing was trained', reason)
-        folder = find_places(config, fingerprint).folder
-        return {'run': str(folder), 'status': 'not trained', 'reason': reason}
+        return {'run': str(places.folder), 'status': 'not trained', 'reason': reason}
     lease = tracker.lease
     if lease is None:
         return session.train(config, fingerprint, start, console=console, stop=stop)
-    places = find_places(config, fingerprint)
     if is_finished(places):
         logger.warning('%s: was trained to its end before; the ledger is told', places.folder)
     else:
