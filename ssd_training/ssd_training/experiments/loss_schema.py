@@ -13,6 +13,25 @@ ScoreActivation = Literal['softmax', 'sigmoid']
 
 
 @dataclass(frozen=True)
+class QualitySettings:
+    """
+    The section `loss.classification.quality`: how right its box has to be for a prior's class.
+
+    :param low_iou: of the predicted box with its object; up to here the prior learns background
+    :param high_iou: from here on it learns the class; in between some of both
+    """
+
+    __pydantic_config__ = STRICT
+
+    low_iou: Annotated[float, Field(ge=0, lt=1)]
+    high_iou: Annotated[float, Field(gt=0, le=1)]
+
+    def __post_init__(self) -> None:
+        if self.high_iou <= self.low_iou:
+            raise ConfigError([f'high_iou: {self.high_iou} is not above low_iou {self.low_iou}'])
+
+
+@dataclass(frozen=True)
 class ClassificationLossSettings:
     """
     The section `loss.classification`.
@@ -22,6 +41,7 @@ class ClassificationLossSettings:
     :param label_smoothing: share of the target that goes to the other classes
     :param focal_alpha: weight of the positives, 1 - focal_alpha of the negatives; focal only
     :param focal_gamma: how much easy priors count less; focal only
+    :param quality: null asks every positive for its class, however wrong its box is
     """
 
     __pydantic_config__ = STRICT
@@ -30,6 +50,7 @@ class ClassificationLossSettings:
     label_smoothing: Annotated[float, Field(ge=0, lt=1)]
     focal_alpha: Share | None = None
     focal_gamma: NotNegative | None = None
+    quality: QualitySettings | None = None
 
     def __post_init__(self) -> None:
         findings = check_own_keys(
@@ -155,6 +176,8 @@ class SamplerSettings:
     :param neg_pos_ratio: negatives of an image for each of its positives
     :param min_neg: negatives of an image at least, also without positives
     :param max_neg: negatives of an image at most; null is no limit
+    :param ignore_iou: a prior whose predicted box overlaps an object by more is no negative; null
+        is no limit
     """
 
     __pydantic_config__ = STRICT
@@ -162,6 +185,7 @@ class SamplerSettings:
     neg_pos_ratio: NotNegative
     min_neg: Annotated[int, Field(ge=0)]
     max_neg: Annotated[int, Field(ge=0)] | None
+    ignore_iou: Annotated[float, Field(gt=0, lt=1)] | None = None
 
     def __post_init__(self) -> None:
         if self.max_neg is not None and self.max_neg < self.min_neg:

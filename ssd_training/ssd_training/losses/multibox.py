@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ssd_training.experiments.loss_schema import LossSettings, SamplerSettings
+from ssd_training.losses.box_quality import box_qualities
 from ssd_training.losses.classification import classification_losses
 from ssd_training.losses.mining import select_hard_negatives
 from ssd_training.losses.regression import regression_losses
@@ -68,6 +69,18 @@ def multibox_loss(
     """
     is_positive = targets.class_ids > BACKGROUND
     losses = classification_losses(logits, targets.class_ids, loss.classification)
+    if loss.classification.quality is not None:
+        nothing = classification_losses(
+            logits, ops.zeros_like(targets.class_ids), loss.classification
+        )
+        shares = box_qualities(
+            offsets,
+            targets,
+            loss.classification.quality,
+            priors_cxcywh=priors_cxcywh,
+            variances=variances,
+        )
+        losses = shares * losses + (1.0 - shares) * nothing
     if loss.classification.type == 'focal':
         is_negative = targets.class_ids == BACKGROUND
     else:

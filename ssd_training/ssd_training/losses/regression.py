@@ -8,13 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ssd_training.experiments.loss_schema import RegressionLossSettings
-from ssd_training.targets.box_coding import cxcywh_to_xyxy, decode_offsets, Variances
+from ssd_training.targets.box_coding import decode_bounded, Variances
 
 Tensor = Any
 
 _SMALLEST = 1e-9
-# exp of more overflows to infinity long before a box of the image's size needs it.
-_LARGEST_GROWTH = math.log(1000.0)
 
 
 def regression_losses(
@@ -42,11 +40,8 @@ def regression_losses(
         return ops.sum(smooth_l1(differences, settings.beta), axis=-1)
     if settings.type == 'l1':
         return ops.sum(ops.abs(differences), axis=-1)
-    growths = ops.minimum(offsets[..., 2:], _LARGEST_GROWTH / variances[1])
-    bounded = ops.concatenate([offsets[..., :2], growths], axis=-1)
     boxes, wanted = (
-        cxcywh_to_xyxy(decode_offsets(each, priors_cxcywh, variances))
-        for each in (bounded, wanted_offsets)
+        decode_bounded(each, priors_cxcywh, variances) for each in (offsets, wanted_offsets)
     )
     return {'giou': giou_losses, 'ciou': ciou_losses}[settings.type](boxes, wanted)
 
@@ -61,6 +56,17 @@ def smooth_l1(differences: Tensor, beta: float) -> Tensor:
     """
     distances = ops.abs(differences)
     return ops.where(distances < beta, 0.5 * distances**2 / beta, distances - 0.5 * beta)
+
+
+def box_ious(boxes_xyxy: Tensor, wanted_xyxy: Tensor) -> Tensor:
+    """
+    Compute the intersection over union of each pair.
+
+    :param boxes_xyxy: (..., 4) float32
+    :param wanted_xyxy: (..., 4) float32, the same unit
+    :return: (...) float32
+    """
+    return _ious(boxes_xyxy, wanted_xyxy)[0]
 
 
 def giou_losses(boxes_xyxy: Tensor, wanted_xyxy: Tensor) -> Tensor:

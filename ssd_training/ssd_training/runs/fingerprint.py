@@ -30,6 +30,12 @@ _LEFT_OUT = (
     ('backbone', 'weights'),
     ('loss', 'distillation', 'teacher'),
 )
+_ADDED = (
+    ('quantization',),
+    ('loss', 'distillation'),
+    ('loss', 'classification', 'quality'),
+    ('sampler', 'ignore_iou'),
+)
 _ADDED_TO_DATA = {
     'voc_box_base': 1,
     'exif_orientation': 'auto',
@@ -83,11 +89,12 @@ def select_recipe(tree: Mapping[str, Any]) -> dict[str, Any]:
             section = section.get(parent) or {}
         section.pop(key, None)
     # Recipes from before these keys existed keep their fingerprint.
-    if recipe.get('quantization') is None:
-        recipe.pop('quantization', None)
-    loss = recipe.get('loss', {})
-    if loss.get('distillation') is None:
-        loss.pop('distillation', None)
+    for *parents, key in _ADDED:
+        section = recipe
+        for parent in parents:
+            section = section.get(parent) or {}
+        if section.get(key) is None:
+            section.pop(key, None)
     data = recipe.get('data', {})
     for key, default in _ADDED_TO_DATA.items():
         if data.get(key) == default:

@@ -1,11 +1,15 @@
 """Box coding: from boxes to what the model regresses and back (SSD, arXiv:1512.02325, eq. 2)."""
 
+import math
 from typing import Any
 
 from keras import ops
 
 Tensor = Any  # of Keras' backend, or a NumPy array
 Variances = tuple[float, float]
+
+# exp of more overflows to infinity long before a box of the image's size needs it.
+_LARGEST_GROWTH = math.log(1000.0)
 
 
 def encode_boxes(boxes_cxcywh: Tensor, priors_cxcywh: Tensor, variances: Variances) -> Tensor:
@@ -37,6 +41,21 @@ def decode_offsets(offsets: Tensor, priors_cxcywh: Tensor, variances: Variances)
     centers = prior_centers + offsets[..., :2] * variances[0] * prior_sizes
     sizes = prior_sizes * ops.exp(offsets[..., 2:] * variances[1])
     return ops.concatenate([centers, sizes], axis=-1)
+
+
+def decode_bounded(offsets: Tensor, priors_cxcywh: Tensor, variances: Variances) -> Tensor:
+    """
+    Turn offsets that may be anything into boxes with finite sizes.
+
+    :param offsets: (..., P, 4), any float dtype
+    :param priors_cxcywh: (P, 4) float32, normalized
+    :param variances: of centres and of sizes
+    :return: (..., P, 4) float32, xyxy, normalized; at most 1,000 times as large as the prior
+    """
+    offsets = ops.cast(offsets, 'float32')
+    growths = ops.minimum(offsets[..., 2:], _LARGEST_GROWTH / variances[1])
+    bounded = ops.concatenate([offsets[..., :2], growths], axis=-1)
+    return cxcywh_to_xyxy(decode_offsets(bounded, priors_cxcywh, variances))
 
 
 def cxcywh_to_xyxy(boxes_cxcywh: Tensor) -> Tensor:

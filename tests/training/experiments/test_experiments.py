@@ -14,7 +14,7 @@ from ssd_training.deployment.trained_model import load_deploy_config
 from ssd_training.errors import WeightsError
 from ssd_training.experiments.architecture import flatten
 from ssd_training.experiments.merge import format_tree, load_experiment
-from ssd_training.runs.fingerprint import compute_fingerprint
+from ssd_training.runs.fingerprint import compute_fingerprint, select_recipe
 from ssd_training.train import CONFIG_ROOT
 
 EXPERIMENTS = sorted((CONFIG_ROOT / 'experiments').glob('*.yaml'))
@@ -356,10 +356,33 @@ def test_the_printed_config_tells_where_each_value_comes_from():
 
 
 @pytest.mark.parametrize(
-    'override', ['train.batch_size=5', 'data.labels=[ellipse]', 'eval.nms.iou_threshold=0.5']
+    'override',
+    [
+        'train.batch_size=5',
+        'data.labels=[ellipse]',
+        'eval.nms.iou_threshold=0.5',
+        'sampler.ignore_iou=0.6',
+        'loss.classification.quality={low_iou: 0.4, high_iou: 0.7}',
+    ],
 )
 def test_what_shapes_the_result_changes_the_fingerprint(override):
     assert compute_fingerprint(load_smoke()[0]) != compute_fingerprint(load_smoke(override)[0])
+
+
+def test_recipes_from_before_a_key_existed_keep_their_fingerprint():
+    config = load_smoke()[0]
+    before = {
+        'loss': {'distillation': None, 'classification': {'quality': None, 'type': 'focal'}},
+        'sampler': {'ignore_iou': None, 'min_neg': 5},
+        'quantization': None,
+    }
+
+    assert select_recipe(before) == {
+        'loss': {'classification': {'type': 'focal'}},
+        'sampler': {'min_neg': 5},
+    }
+    # Of the last commit before `quality` and `ignore_iou`.
+    assert compute_fingerprint(config) == '60e92c44b144'
 
 
 @pytest.mark.parametrize(

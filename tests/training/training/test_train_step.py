@@ -15,6 +15,7 @@ from ssd_training.training import trainer
 from ssd_training.training.step import building
 from ssd_training.training.step.assignment import assign_all
 from ssd_training.training.step.freezing import plan_phases
+from ssd_training.training.step.objective import Objective
 from ssd_training.training.step.schedule import build_schedule
 from ssd_training.training.step.train_step import loading_size_hw
 from ssd_training.training.step.weight_average import WeightAverage
@@ -23,6 +24,7 @@ pytestmark = pytest.mark.usefixtures('unoptimized_graphs')
 
 # Little to compile: what comes before the extra levels does not train.
 STEPS_PER_EPOCH = 2
+QUALITY = 'loss.classification.quality={low_iou: 0.4, high_iou: 0.9}'
 SMALL = ('input_size=[64, 64]', 'backbone.freeze=true', 'backbone.freeze_bn=true')
 
 
@@ -184,6 +186,33 @@ def test_training_in_float16_makes_the_loss_fall_and_keeps_the_scale(make_step):
     assert step.state['loss_scale/scale'].numpy() >= 2**5
     assert step.state['optimizer/num_updates'].numpy().min() >= 20
     assert step.num_traces == 1
+
+
+def test_predicted_boxes_have_a_say_where_they_are_asked(load):
+    """Boxes about the priors: some negatives overlap the square by 0.2, no positive by 0.9."""
+    both = ('sampler.ignore_iou=0.2', QUALITY)
+    config = load('tiny', *SMALL)
+    model = building.build_float_model(config.architecture)
+    draw_weights(model, config.train.seed)
+    for weight in model.weights:
+        if 'cls' in weight.path and weight.name == 'bias':
+            weight.assign(np.random.default_rng(0).normal(size=weight.shape))
+    losses = []
+    for asked in ((), both[:1], both[1:], both):
+        config = load('tiny', *SMALL, 'sampler.neg_pos_ratio=300', *asked)
+        objective = Objective(
+            model,
+            64,
+            priors=config.priors,
+            matcher=config.matcher,
+            loss=config.loss,
+            sampler=config.sampler,
+            folds=True,
+        )
+        losses.append(float(objective(*one_batch(64), observes=False).classification))
+
+    assert len(set(losses)) == 4
+    assert losses[0] > losses[1] > 0
 
 
 def test_a_network_at_another_size_is_the_one_that_is_built_for_it(load):

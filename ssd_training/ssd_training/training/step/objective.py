@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from ssd_training.experiments.loss_schema import LossSettings, MatcherSettings, SamplerSettings
 from ssd_training.experiments.model_schema import PriorsSettings
+from ssd_training.losses.box_quality import ignore_good_boxes
 from ssd_training.losses.distillation import distil, Outputs
 from ssd_training.losses.multibox import (
     count_positives,
@@ -81,6 +82,15 @@ class Objective:
             images = tf.image.resize(images, self._size_hw, method='bilinear')
         model = self._model if observes else self._folded
         outputs = Outputs(*model(images, training=observes))
+        if self._sampler.ignore_iou is not None:
+            targets = ignore_good_boxes(
+                targets,
+                outputs.offsets,
+                ground_truths,
+                ignore_iou=self._sampler.ignore_iou,
+                priors_cxcywh=self._priors_cxcywh,
+                variances=self._variances,
+            )
         num_positives, num_images = sum_over_replicas(
             [count_positives(targets), tf.cast(tf.shape(images)[0], tf.float32)]
         )
