@@ -193,9 +193,8 @@ def _merge_into(
     for key, value in layer.items():
         path = f'{prefix}{key}'
         if isinstance(value, dict):
-            below = tree.get(key)
-            tree[key] = below if isinstance(below, dict) else {}
-            origins.setdefault(path, origin)
+            if not isinstance(tree.get(key), dict):
+                tree[key], origins[path] = {}, origin
             _merge_into(tree[key], value, origin, origins, f'{path}.')
         else:
             tree[key] = value

@@ -340,6 +340,20 @@ def test_the_command_line_wins_over_overrides_over_components():
     assert (changed.train.epochs, changed.scheduler.base_lr) == (7, 1e-4)
 
 
+@pytest.mark.parametrize(
+    ('value', 'finding'),
+    [
+        ('{low_iou: 0.9, high_iou: 0.7}', 'high_iou: 0.7 is not above low_iou 0.9'),
+        ('{low_iou: 0.4}', 'high_iou: missing; add it'),
+    ],
+)
+def test_a_section_that_replaces_nothing_is_of_where_it_was_given(value, finding):
+    """The file says null: it is not at fault."""
+    key = 'loss.classification.quality'
+
+    assert findings_of(f'{key}={value}') == (f'command line: {key}.{finding}',)
+
+
 def test_an_override_that_is_none_is_an_error():
     assert findings_of('train.epochs')[0].endswith('train.epochs: expected key.path=value')
 
