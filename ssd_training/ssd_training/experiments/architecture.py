@@ -55,11 +55,15 @@ def describe_architecture(architecture: Architecture) -> dict[str, Any]:
     :return: key path -> value, as JSON has it; lists stay whole
     """
     backbone = dataclasses.asdict(architecture.backbone)
+    priors = dataclasses.asdict(architecture.priors)
+    # Checkpoints from before this key existed are of the same networks.
+    if priors['learned_at_px'] in (None, *architecture.input_size):
+        del priors['learned_at_px']
     tree = {
         'input_size': list(architecture.input_size),
         'backbone': {key: backbone[key] for key in backbone.keys() - _OF_TRAINING},
         'heads': dataclasses.asdict(architecture.heads),
-        'priors': dataclasses.asdict(architecture.priors),
+        'priors': priors,
         'data': {'labels': list(architecture.labels)},
     }
     if architecture.quantization is not None:

@@ -126,6 +126,9 @@ class PriorsSettings:
     :param min_scale: of the first map, as a share of the image's side
     :param max_scale: of the last map
     :param scales: of each map instead of min_scale ... max_scale, as shares of the side
+    :param learned_at_px: side of the input that the start weights learnt at: priors of other
+        inputs keep their size in px and their distance to what their cell sees; null divides every
+        input evenly
     :param variances: of centres and of sizes, in the box coding
     """
 
@@ -138,9 +141,15 @@ class PriorsSettings:
     max_scale: Annotated[float, Field(gt=0, lt=1)]
     variances: tuple[Positive, Positive]
     scales: tuple[Annotated[float, Field(gt=0, lt=1)], ...] | None = None
+    learned_at_px: Count | None = None
 
     def __post_init__(self) -> None:
         findings = []
+        odd = [stride for stride in self.strides if stride & (stride - 1)]
+        if self.learned_at_px is not None and odd:
+            findings.append(
+                f'learned_at_px: needs strides that are powers of 2; received {odd[0]}'
+            )
         if len(self.aspect_ratios) != len(self.strides):
             findings.append(
                 f'aspect_ratios: {len(self.aspect_ratios)} lists for {len(self.strides)} strides; '

@@ -44,10 +44,11 @@ def export_raw_heads(trained: TrainedModel, build: Build) -> Path:
     :param trained: what is exported
     :param build: exported and converted
     :return: the folder, in the build folder
-    :raises ExportError: when the heads are not found
+    :raises ExportError: when the heads are not found, or priors lie where Hailo has none
     :raises DataError: when the training images can't be read
     """
     config = trained.config
+    _check_centers(config.priors.learned_at_px, config.input_size[0])
     folder = build.path / FOLDER
     folder.mkdir(exist_ok=True)
     priors_cxcywh = trained.priors_cxcywh()
@@ -164,6 +165,17 @@ def describe_nms(
         'bbox_dimensions_scale_factor': sizes,
         'bbox_decoders': decoders,
     }
+
+
+def _check_centers(learned_px: int | None, size_px: int) -> None:
+    if learned_px not in (None, size_px):
+        raise ExportError(
+            [
+                f'--raw_heads: with priors.learned_at_px {learned_px} the priors of {size_px} px '
+                f'do not lie in the middle of their cells, where Hailo puts them; train with '
+                f'input_size=[{learned_px}, {learned_px}]'
+            ]
+        )
 
 
 def _whole_inverse(variance: float) -> int:

@@ -35,6 +35,7 @@ _ADDED = (
     ('loss', 'distillation'),
     ('loss', 'classification', 'quality'),
     ('sampler', 'ignore_iou'),
+    ('priors', 'learned_at_px'),
 )
 _ADDED_TO_DATA = {
     'voc_box_base': 1,
@@ -88,7 +89,13 @@ def select_recipe(tree: Mapping[str, Any]) -> dict[str, Any]:
         for parent in parents:
             section = section.get(parent) or {}
         section.pop(key, None)
-    # Recipes from before these keys existed keep their fingerprint.
+    # Recipes from before these keys existed, or to which they make no difference, keep their
+    # fingerprint.
+    priors, multi_scale = recipe.get('priors', {}), recipe.get('train', {}).get('multi_scale', {})
+    if priors.get('learned_at_px') in recipe.get('input_size', ()) and not (
+        multi_scale.get('enabled')
+    ):
+        priors['learned_at_px'] = None
     for *parents, key in _ADDED:
         section = recipe
         for parent in parents:

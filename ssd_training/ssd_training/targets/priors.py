@@ -26,14 +26,22 @@ def generate_priors(
     with scale 0.1. Scales s_k rise evenly from min_scale to max_scale, unless they are given one
     by one; after the last comes 1.
 
+    Where a network sees from does not follow from the size of its maps: convolutions of stride 2
+    begin at one end. By how much the middle of a cell's view lies off the middle of its share of
+    the image is learnt with the weights, and other at each input size. With `learned_at_px` priors
+    lie off their cells as they did there, so that weights go on at another size as they are.
+
     :param settings: the section `priors`
     :param input_size_hw: height and width of the model's input, px
     :return: (P, 4) float32, cxcywh, normalized; sizes are w = s sqrt(r), h = s / sqrt(r)
     """
-    grids = grid_sizes(settings.strides, input_size_hw)
+    centers = [
+        [_spread(settings, side_px, index) for side_px in input_size_hw]
+        for index in range(len(settings.strides))
+    ]
     maps = [
-        _cover_grid(grid_hw, shapes)
-        for grid_hw, shapes in zip(grids, _shapes(settings), strict=True)
+        _cover_grid(centers_yx, sizes_wh)
+        for centers_yx, sizes_wh in zip(centers, _sizes(settings, input_size_hw), strict=True)
     ]
     priors = np.concatenate(maps)
     if settings.layout == 'ssd_300':
@@ -78,13 +86,56 @@ def _shapes(settings: PriorsSettings) -> list[list[Shape]]:
     return shapes
 
 
-def _cover_grid(grid_hw: tuple[int, int], shapes: Sequence[Shape]) -> NDArray[np.float64]:
+def _sizes(settings: PriorsSettings, input_size_hw: tuple[int, int]) -> list[NDArray[np.float64]]:
+    """List the priors of a cell, for each map: (A, 2), width and height as shares."""
+    learned_px = settings.learned_at_px
+    height, width = input_size_hw
+    kept = (1.0, 1.0) if learned_px is None else (learned_px / width, learned_px / height)
+    return [
+        np.array([(s * math.sqrt(ratio), s / math.sqrt(ratio)) for s, ratio in shapes]) * kept
+        for shapes in _shapes(settings)
+    ]
+
+
+def _spread(settings: PriorsSettings, side_px: int, index: int) -> NDArray[np.float64]:
+    """Place the priors of a map along one side of the image, as shares of it."""
+    stride, learned_px = settings.strides[index], settings.learned_at_px
+    if learned_px is None or learned_px == side_px:
+        return _middles(math.ceil(side_px / stride))
+    views, learned_views = (views_px(side, stride) for side in (side_px, learned_px))
+    off = learned_views - _middles(len(learned_views)) * learned_px
+    # From one end of the image to the other, however many cells are between.
+    places = np.linspace(0, len(off) - 1, len(views)) if len(views) > 1 else [(len(off) - 1) / 2]
+    return (views - np.interp(places, np.arange(len(off)), off)) / side_px
+
+
+def views_px(side_px: int, stride: int) -> NDArray[np.float64]:
+    """
+    Tell where the middle of each cell's view lies along one side of the image.
+
+    A 3x3 convolution of stride 2 with padding `same` puts its first output on the second input
+    where their number is even, and on the first where it is odd.
+
+    :param side_px: of the image
+    :param stride: of the map, a power of 2
+    :return: (N,) float64, px
+    """
+    first, step, side = 0.5, 1, side_px
+    while step < stride:
+        first += step * (side % 2 == 0)
+        step, side = step * 2, math.ceil(side / 2)
+    return first + step * np.arange(side, dtype=np.float64)
+
+
+def _middles(count: int) -> NDArray[np.float64]:
+    return (np.arange(count) + 0.5) / count
+
+
+def _cover_grid(
+    centers_yx: Sequence[NDArray[np.float64]], sizes_wh: NDArray[np.float64]
+) -> NDArray[np.float64]:
     """Put every shape on every cell: (rows * columns * shapes, 4), cxcywh."""
-    rows, columns = grid_hw
-    sizes_wh = np.array([(s * math.sqrt(ratio), s / math.sqrt(ratio)) for s, ratio in shapes])
-    cy, cx = np.meshgrid(
-        (np.arange(rows) + 0.5) / rows, (np.arange(columns) + 0.5) / columns, indexing='ij'
-    )
+    cy, cx = np.meshgrid(*centers_yx, indexing='ij')
     centers = np.stack([cx, cy], axis=-1).reshape(-1, 1, 2)
-    boxes = np.broadcast_arrays(np.repeat(centers, len(shapes), axis=1), sizes_wh[None])
+    boxes = np.broadcast_arrays(np.repeat(centers, len(sizes_wh), axis=1), sizes_wh[None])
     return np.concatenate(boxes, axis=-1).reshape(-1, 4)

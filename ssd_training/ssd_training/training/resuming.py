@@ -33,6 +33,8 @@ from ssd_training.training.trainer import Training
 
 # A network takes images of any size, and class heads can start anew.
 _FREE_TO_START = ('data.labels', 'input_size')
+# Where it makes no difference it is not named.
+_LEARNED_AT = 'priors.learned_at_px'
 
 logger = logging.getLogger(__name__)
 
@@ -63,6 +65,9 @@ def check_start(checkpoint: Checkpoint, architecture: Architecture) -> None:
     wanted = describe_architecture(architecture)
     free = {key: wanted[key] for key in _FREE_TO_START if key in checkpoint.architecture}
     found = {**checkpoint.architecture, **free}
+    found.pop(_LEARNED_AT, None)
+    if _LEARNED_AT in wanted:
+        found[_LEARNED_AT] = wanted[_LEARNED_AT]
     check_architecture(dataclasses.replace(checkpoint, architecture=found), architecture)
 
 
@@ -153,7 +158,8 @@ def take_over(
 def _list_free_misfits(checkpoint: Checkpoint, architecture: Architecture) -> list[str]:
     wanted = describe_architecture(architecture)
     found = checkpoint.architecture
-    return [key for key in _FREE_TO_START if key in found and found[key] != wanted[key]]
+    misfits = [key for key in _FREE_TO_START if key in found and found[key] != wanted[key]]
+    return misfits + [_LEARNED_AT] * (found.get(_LEARNED_AT) != wanted.get(_LEARNED_AT))
 
 
 def _copy_best(run: Folder, step: int, folder: RunFolder, scratch: Path) -> None:

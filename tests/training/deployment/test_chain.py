@@ -428,6 +428,16 @@ def test_the_core_decodes_raw_heads_to_the_same_boxes(raw, built):
     assert np.load(raw / 'calibration.npy').shape[1:] == (SIZE_PX, SIZE_PX, 3)
 
 
+def test_priors_off_the_middle_of_their_cells_have_no_raw_heads(trained, built, tmp_path):
+    priors = dataclasses.replace(trained.config.priors, learned_at_px=300)
+    moved = dataclasses.replace(trained, config=dataclasses.replace(trained.config, priors=priors))
+
+    with pytest.raises(ExportError, match='--raw_heads: with priors.learned_at_px 300 the priors'):
+        raw_heads.export_raw_heads(moved, Build(built.deploy, built.tree, tmp_path / 'bundle'))
+
+    assert not list(tmp_path.iterdir())
+
+
 def test_the_nms_config_alone_leads_to_the_same_boxes_as_hailort_decodes_them(raw, built):
     outputs = run_raw_heads(raw)
     config = json.loads((raw / 'nms_config.json').read_text())

@@ -399,6 +399,18 @@ def test_recipes_from_before_a_key_existed_keep_their_fingerprint():
     assert compute_fingerprint(config) == '60e92c44b144'
 
 
+def test_where_weights_learnt_counts_at_other_sizes_alone():
+    def print_of(*overrides):
+        return compute_fingerprint(load_smoke('input_size=[96, 96]', *overrides)[0])
+
+    learned = 'priors.learned_at_px={}'.format
+    sizes = 'train.multi_scale={enabled: true, sizes_px: [64, 96]}'
+
+    assert print_of(learned(96)) == print_of()
+    assert print_of(learned(128)) != print_of()
+    assert print_of(learned(96), sizes) != print_of(sizes)
+
+
 @pytest.mark.parametrize(
     'override',
     [

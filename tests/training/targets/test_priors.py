@@ -1,9 +1,14 @@
 """Priors."""
 
+import dataclasses
+import itertools
+
+import keras
 import numpy as np
 import pytest
 
-from ssd_training.targets.priors import generate_priors, grid_sizes, priors_per_cell
+from ssd_detector.errors import ConfigError
+from ssd_training.targets.priors import generate_priors, grid_sizes, priors_per_cell, views_px
 from tests import reference
 
 
@@ -56,3 +61,73 @@ def test_a_wide_input_has_more_columns_than_rows(load):
 def test_the_cells_of_the_two_layouts_have_the_documented_numbers_of_priors(load):
     assert priors_per_cell(load('exp001_baseline').priors) == [6, 10, 10, 6, 6, 6]
     assert priors_per_cell(load('exp002_ssdlite').priors) == [3, 6, 6, 6, 6, 6]
+
+
+@pytest.mark.parametrize('side_px', [300, 320, 331, 96, 1])
+def test_views_lie_where_convolutions_of_stride_2_look(side_px):
+    """Kernels that copy their middle hand the place of each pixel on."""
+    places = np.arange(side_px, dtype=np.float32).reshape(1, side_px, 1) + 0.5
+    for stride in (2, 4, 8, 16, 32):
+        layer = keras.layers.Conv1D(1, 3, strides=2, padding='same', use_bias=False)
+        layer.build(places.shape)
+        layer.set_weights([np.array([0.0, 1.0, 0.0], np.float32).reshape(3, 1, 1)])
+        places = np.asarray(layer(places))
+
+        np.testing.assert_array_equal(views_px(side_px, stride), places[0, :, 0])
+
+
+@pytest.mark.parametrize('side_px', [320, 384, 256])
+def test_priors_of_another_size_lie_off_their_cells_as_they_did_where_they_were_learnt(
+    load, side_px
+):
+    settings = dataclasses.replace(load('exp002_ssdlite').priors, learned_at_px=300)
+    found = generate_priors(settings, (side_px, side_px))
+    learned = generate_priors(settings, (300, 300))
+
+    first = learned_first = 0
+    for stride, per_cell in zip(settings.strides, priors_per_cell(settings), strict=True):
+        views, learned_views = views_px(side_px, stride), views_px(300, stride)
+        own = found[first : first + per_cell * len(views) ** 2]
+        old = learned[learned_first : learned_first + per_cell * len(learned_views) ** 2]
+        first, learned_first = first + len(own), learned_first + len(old)
+        # Sizes in px are those of before, of every cell.
+        np.testing.assert_allclose(
+            own.reshape(-1, per_cell, 4)[..., 2:] * side_px,
+            np.broadcast_to(old[:per_cell, 2:] * 300, (len(views) ** 2, per_cell, 2)),
+            rtol=1e-5,
+        )
+        ends = [0, -1] if len(views) > 1 and len(learned_views) > 1 else []
+        rows = own.reshape(len(views), len(views), per_cell, 4)
+        old_rows = old.reshape(len(learned_views), len(learned_views), per_cell, 4)
+        for row, column in itertools.product(ends, ends):
+            off = rows[row, column, :, :2] * side_px - [views[column], views[row]]
+            old_off = old_rows[row, column, :, :2] * 300
+            old_off -= [learned_views[column], learned_views[row]]
+            np.testing.assert_allclose(off, old_off, atol=1e-3)
+    assert (first, learned_first) == (len(found), len(learned))
+
+
+def test_between_the_ends_priors_move_evenly(load):
+    settings = dataclasses.replace(load('exp002_ssdlite').priors, learned_at_px=300)
+
+    centers = generate_priors(settings, (384, 384))[: 24 * 3 : 3, 0]
+
+    steps = np.diff(centers)
+    np.testing.assert_allclose(steps, steps.mean(), rtol=1e-4)
+
+
+def test_at_the_size_that_was_learnt_nothing_changes(load):
+    kept = dataclasses.replace(load('exp002_ssdlite').priors, learned_at_px=300)
+
+    plain = generate_priors(dataclasses.replace(kept, learned_at_px=None), (300, 300))
+    np.testing.assert_array_equal(generate_priors(kept, (300, 300)), plain)
+    # Of a wide image one side alone is another one.
+    wide = generate_priors(kept, (300, 600))[: 19 * 38 * 3]
+    np.testing.assert_array_equal(np.unique(wide[:, 1]), np.unique(plain[: 19 * 19 * 3, 1]))
+
+
+def test_strides_that_no_row_of_halvings_makes_have_no_views(load):
+    settings = load('exp002_ssdlite').priors
+
+    with pytest.raises(ConfigError, match='learned_at_px: needs strides that are powers of 2'):
+        dataclasses.replace(settings, strides=(12, *settings.strides[1:]), learned_at_px=300)

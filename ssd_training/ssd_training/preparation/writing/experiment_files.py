@@ -162,6 +162,7 @@ def _experiment(folder: Path, prepared: Prepared, root: Path) -> dict[str, Any]:
                 'freeze_until': 'block_6',
                 'freeze_bn': True,
             },
+            'priors': {'learned_at_px': _SIZE_PX},
             'matcher': {'iou_threshold_neg': 0.5},
             'optimizer': {'weight_decay': 0.0001},
             'scheduler': {
