@@ -7,6 +7,7 @@ from pathlib import Path
 from ssd_training.command_line import positive
 
 _FILES = ('train.json', 'val.json')
+_SIDES_PX = (96, 1024)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -55,6 +56,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--val_share', type=_share, default=0.2, help='of the pictures, to score on (0.2)'
     )
+    parser.add_argument(
+        '--input_size_px',
+        type=_side,
+        metavar='S',
+        help='side of the input (300); 384 shows small objects larger, for 1.6 times the time',
+    )
     parser.add_argument('--seed', type=int, default=0, help='of the split (0)')
     parser.add_argument(
         '--resplit', action='store_true', help='a new split, although the source has train and val'
@@ -79,7 +86,7 @@ def run(arguments: argparse.Namespace) -> int:
     from ssd_detector.printable import printable_json
     from ssd_training.errors import DataError
     from ssd_training.preparation.layouts.listing import FINDINGS
-    from ssd_training.preparation.options import Options
+    from ssd_training.preparation.options import LEARNED_AT_PX, Options
     from ssd_training.preparation.preparing import prepare
     from ssd_training.preparation.writing.experiment_files import write_files
     from ssd_training.preparation.writing.summary import as_tree, format_summary
@@ -95,6 +102,7 @@ def run(arguments: argparse.Namespace) -> int:
         outside=arguments.files_outside_root,
         val_share=arguments.val_share,
         seed=arguments.seed,
+        input_size_px=arguments.input_size_px or LEARNED_AT_PX,
         keeps_split=not arguments.resplit,
         earlier={} if arguments.resplit else earlier,
     )
@@ -148,6 +156,13 @@ def _pair(text: str) -> tuple[str, str]:
     if not (old and separator and new):
         raise argparse.ArgumentTypeError(f'{text!r}: expected OLD=NEW')
     return old, new
+
+
+def _side(text: str) -> int:
+    low, high = _SIDES_PX
+    if not (text.isascii() and text.isdigit() and low <= int(text) <= high):
+        raise argparse.ArgumentTypeError(f'{text!r} is no side from {low} to {high} px')
+    return int(text)
 
 
 def _share(text: str) -> float:

@@ -7,6 +7,9 @@ from ssd_detector.images.claims import MAX_IMAGE_PIXELS
 from ssd_training.experiments.data_schema import FilesOutside, Orientation
 from ssd_training.preparation.layouts.labelled import Layout
 
+# Side of the input that the weights learnt at which a training starts from.
+LEARNED_AT_PX = 300
+
 
 @dataclass(frozen=True)
 class Options:
@@ -22,6 +25,7 @@ class Options:
     :param outside: what is done about files that links put outside; see data.files_outside_root
     :param val_share: of the pictures, for val
     :param seed: of the split
+    :param input_size_px: side of the network's input
     :param keeps_split: take over the train and val of the source where it has both
     :param earlier: name below the source -> whether it was in val before
     """
@@ -34,5 +38,6 @@ class Options:
     outside: FilesOutside = 'error'
     val_share: float = 0.2
     seed: int = 0
+    input_size_px: int = LEARNED_AT_PX
     keeps_split: bool = True
     earlier: Mapping[str, bool] = field(default_factory=dict)

@@ -25,6 +25,7 @@ from ssd_training.preparation.layouts.listing import list_files, Listing
 from ssd_training.preparation.options import Options
 
 _FEW_OBJECTS = 10
+_SMALL_PX, _MANY_SMALL, _LARGER_PX = 16, 0.25, 384
 # Of the links that lead out, beside an error.
 _SHOWN = 3
 
@@ -42,6 +43,7 @@ class Prepared:
     :param orientation: how pictures that EXIF data turn are read
     :param max_image_pixels: of a picture
     :param outside: see Options
+    :param input_size_px: see Options
     """
 
     layout: Layout
@@ -52,6 +54,7 @@ class Prepared:
     orientation: Orientation
     max_image_pixels: int
     outside: FilesOutside
+    input_size_px: int
 
 
 def prepare(source: Path, options: Options, *, left_out: Path | None = None) -> Prepared:
@@ -97,6 +100,7 @@ def prepare(source: Path, options: Options, *, left_out: Path | None = None) -> 
     ]
     splits = split_pictures(pictures, listing.root, options, notes)
     findings += _check_splits(splits, labels)
+    notes += _describe_small(splits['train'], options.input_size_px)
     return Prepared(
         layout,
         labels,
@@ -106,7 +110,28 @@ def prepare(source: Path, options: Options, *, left_out: Path | None = None) -> 
         options.orientation,
         options.max_image_pixels,
         options.outside,
+        options.input_size_px,
     )
+
+
+def _describe_small(annotations: Sequence[Annotation], input_size_px: int) -> Iterator[str]:
+    """Say where a larger input would help: half a cell of the first map is hard to see."""
+    sides_px = [
+        min(
+            (found.box_xyxy[2] - found.box_xyxy[0]) / annotation.size_wh[0],
+            (found.box_xyxy[3] - found.box_xyxy[1]) / annotation.size_wh[1],
+        )
+        * input_size_px
+        for annotation in annotations
+        for found in annotation.objects
+    ]
+    num_small = sum(side_px < _SMALL_PX for side_px in sides_px)
+    if num_small > _MANY_SMALL * len(sides_px) and input_size_px < _LARGER_PX:
+        yield (
+            f'{num_small} of {len(sides_px)} objects in train have a side of less than '
+            f'{_SMALL_PX} px in an input of {input_size_px} px, and are hard to find; '
+            f'--input_size_px {_LARGER_PX} shows them larger, for more time an image'
+        )
 
 
 def _list_unread(listing: Listing) -> Iterator[Finding]:

@@ -40,6 +40,7 @@ def test_all_experiments_and_deploy_configs_are_there():
         'exp003_multiscale',
         'exp004_qat',
         'exp005_release',
+        'exp006_larger_input',
         'smoke',
     ]
     assert [path.stem for path in DEPLOY_CONFIGS] == [
@@ -89,6 +90,7 @@ FLIPPED_ALONE = {f'{change}.probability': 0.0 for change in ('photometric', 'exp
         ('exp003_multiscale', FINE_TUNED),
         ('exp004_qat', FINE_TUNED),
         ('exp005_release', FINE_TUNED),
+        ('exp006_larger_input', FINE_TUNED),
         ('smoke', FLIPPED_ALONE),
         ('_template', {}),
     ],
@@ -102,25 +104,42 @@ def test_a_shipped_experiment_augments_as_ssd_does_but_for_what_it_says(name, ch
     assert {key: attrgetter(key)(config.augmentation) for key in expected} == expected
 
 
-def test_the_release_differs_from_exp002_in_data_length_and_what_trains():
-    recipe, _ = load_experiment(
-        CONFIG_ROOT / 'experiments/exp002_ssdlite.yaml', CONFIG_ROOT, environment={}
-    )
-    release, _ = load_experiment(
-        CONFIG_ROOT / 'experiments/exp005_release.yaml', CONFIG_ROOT, environment={}
+@pytest.mark.parametrize(
+    ('one', 'other', 'keys'),
+    [
+        (
+            'exp002_ssdlite',
+            'exp005_release',
+            'backbone.freeze_until data.train_split data.val_split scheduler.base_lr train.epochs '
+            'train.eval_every',
+        ),
+        (
+            'exp002_ssdlite',
+            'exp006_larger_input',
+            'backbone.weights input_size loss.classification.quality.high_iou '
+            'loss.classification.quality.low_iou sampler.ignore_iou scheduler.base_lr '
+            'train.amp.enabled train.amp.policy train.epochs train.eval_every',
+        ),
+    ],
+)
+def test_fine_tuned_experiments_differ_in_what_their_heads_say(one, other, keys):
+    found, others = (
+        flatten(
+            dataclasses.asdict(
+                load_experiment(
+                    CONFIG_ROOT / f'experiments/{name}.yaml', CONFIG_ROOT, environment={}
+                )[0]
+            )
+        )
+        for name in (one, other)
     )
 
-    recipe, release = (flatten(dataclasses.asdict(config)) for config in (recipe, release))
-    keys = recipe.keys() | release.keys()
-    differing = {key for key in keys if recipe.get(key) != release.get(key)}
-    assert {key for key in differing if not key.startswith('experiment.')} == {
-        'backbone.freeze_until',
-        'data.train_split',
-        'data.val_split',
-        'scheduler.base_lr',
-        'train.epochs',
-        'train.eval_every',
+    differing = {
+        key
+        for key in found.keys() | others.keys()
+        if found.get(key) != others.get(key) and not key.startswith('experiment.')
     }
+    assert differing == set(keys.split())
 
 
 def test_every_shipped_component_but_spare_data_is_used_by_an_experiment():

@@ -334,6 +334,42 @@ def test_the_files_are_a_training_that_finds_nothing_wrong(labelled, tmp_path, c
     assert deploy['deploy']['input']['size'] == [*config.input_size, 3]
 
 
+def test_a_larger_input_is_that_of_experiment_and_deployment(labelled, tmp_path, capsys):
+    out = tmp_path / 'out'
+    command = ['prepare', str(labelled), '--out', str(out), '--input_size_px']
+
+    assert main([*command, '384']) == 0
+
+    config, _ = load_experiment(out / 'experiment.yaml', CONFIG_ROOT, environment={})
+    assert (config.input_size, config.priors.learned_at_px) == ((384, 384), 300)
+    deploy = yaml.safe_load((out / 'deploy.yaml').read_text())
+    assert deploy['deploy']['input']['size'] == [384, 384, 3]
+    for text in ('95', '1025', '384.0', '-384', '²'):
+        with pytest.raises(SystemExit):
+            main([*command, text, '--overwrite'])
+        assert f'{text!r} is no side from 96 to 1024 px' in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(('num_small', 'is_said'), [(1, False), (2, True)])
+def test_many_small_objects_ask_for_a_larger_input(num_small, is_said, tmp_path):
+    """A picture of 600 px with four objects, some of 31 px: 15.5 of 300, 19.8 of 384."""
+    places = [(60, 60), (300, 60), (60, 300), (300, 300)]
+    sides = [31] * num_small + [100] * (4 - num_small)
+    objects = [
+        ('ball', (x, y, x + side, y + 100)) for (x, y), side in zip(places, sides, strict=True)
+    ]
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, (4, 600, 600, 3), np.uint8)
+    yolo(tmp_path / 'source', [Drawn(f'{i}.png', own, objects) for i, own in enumerate(images)])
+
+    found = prepare(tmp_path / 'source', Options()).notes
+    larger = prepare(tmp_path / 'source', Options(input_size_px=384)).notes
+
+    words = f'{3 * num_small} of 12 objects in train have a side of less than 16 px'
+    assert any(words in note and '--input_size_px 384' in note for note in found) == is_said
+    assert not any('--input_size_px' in note for note in larger)
+
+
 def test_a_folder_that_moved_is_the_same_recipe(pictures, tmp_path):
     fingerprints = set()
     for place in ('here', 'there'):

@@ -11,6 +11,7 @@ from ssd_training.data.annotations.annotations import Annotation
 from ssd_training.data.images.records import ImageFile
 from ssd_training.errors import DataError
 from ssd_training.preparation.layouts.listing import EXPERIMENT
+from ssd_training.preparation.options import LEARNED_AT_PX
 from ssd_training.preparation.preparing import Prepared
 
 DEPLOY = 'deploy.yaml'
@@ -30,7 +31,6 @@ _COMPONENTS = (
     'base/runtime/default.yaml',
     'data/coco.yaml',
 )
-_SIZE_PX = 300
 # Minutes on two cores, or ten epochs where these are more.
 _IMAGES_TRAINED = 2400
 _EPOCHS = (10, 60)
@@ -95,7 +95,7 @@ def write_files(folder: Path, prepared: Prepared, root: Path) -> list[str]:
         (folder / f'{split}.json').write_text(text, encoding='utf-8')
     for name, tree, command in (
         (EXPERIMENT, _experiment(folder, prepared, root), 'train --experiment_path'),
-        (DEPLOY, _deploy(model_name(folder)), 'deploy --deploy_config'),
+        (DEPLOY, _deploy(model_name(folder), prepared.input_size_px), 'deploy --deploy_config'),
     ):
         comment = (
             f'# Written by python -m ssd_training.data prepare; yours to change.\n'
@@ -141,7 +141,7 @@ def _experiment(folder: Path, prepared: Prepared, root: Path) -> dict[str, Any]:
     return {
         'experiment': {'id': name, 'name': f'{name}: {", ".join(labels)}'[:100]},
         'defaults': list(_COMPONENTS),
-        'input_size': [_SIZE_PX, _SIZE_PX],
+        'input_size': [prepared.input_size_px] * 2,
         'overrides': {
             'data': {
                 'dataset_name': 'coco',
@@ -162,7 +162,7 @@ def _experiment(folder: Path, prepared: Prepared, root: Path) -> dict[str, Any]:
                 'freeze_until': 'block_6',
                 'freeze_bn': True,
             },
-            'priors': {'learned_at_px': _SIZE_PX},
+            'priors': {'learned_at_px': LEARNED_AT_PX},
             'matcher': {'iou_threshold_neg': 0.5},
             'optimizer': {'weight_decay': 0.0001},
             'scheduler': {
@@ -187,12 +187,12 @@ def _literal(path: Path) -> str:
     return str(path).replace('{', '{{').replace('}', '}}')
 
 
-def _deploy(name: str) -> dict[str, Any]:
+def _deploy(name: str, size_px: int) -> dict[str, Any]:
     return {
         'model_name': name,
         'experiment_path': EXPERIMENT,
         'deploy': {
-            'input': {'size': [_SIZE_PX, _SIZE_PX, 3], 'format': 'NHWC', 'color_space': 'RGB'},
+            'input': {'size': [size_px, size_px, 3], 'format': 'NHWC', 'color_space': 'RGB'},
             'post_processing': {
                 'score_threshold': 0.35,
                 'nms_iou_threshold': 0.5,
