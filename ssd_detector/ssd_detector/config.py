@@ -103,7 +103,9 @@ def _findings(details: ErrorDetails, schema: type) -> Iterator[tuple[str, str]]:
     cause = details.get('ctx', {}).get('error')
     if isinstance(cause, ConfigError):
         for finding in cause.findings:
-            yield path, f'{path}.{finding}' if path else finding
+            full = f'{path}.{finding}' if path else finding
+            # Whoever gave the key that it begins with is to blame.
+            yield full.partition(':')[0], full
     elif details['type'] == 'unexpected_keyword_argument':
         valid = sorted(_field_names(schema, location[:-1]))
         near = difflib.get_close_matches(str(location[-1]), valid, n=1)

@@ -44,11 +44,13 @@ def _add_variants(parser: argparse.ArgumentParser) -> None:
 def _export(arguments: argparse.Namespace, build: 'Build') -> None:
     from ssd_training.deployment.steps import export_bundle, export_uint8
     from ssd_training.deployment.trained_model import find_trained_model
-    from ssd_training.quantization.raw_heads import export_raw_heads
+    from ssd_training.quantization.raw_heads import check_centers, export_raw_heads
 
     trained = find_trained_model(
         arguments.checkpoint, build.deploy, arguments.config_root, os.environ
     )
+    if arguments.raw_heads:
+        check_centers(trained.config.priors, trained.config.input_size[0])
     bundle = export_bundle(trained, build)
     if arguments.uint8_input:
         export_uint8(trained, build)

@@ -57,8 +57,8 @@ def describe_architecture(architecture: Architecture) -> dict[str, Any]:
     backbone = dataclasses.asdict(architecture.backbone)
     priors = dataclasses.asdict(architecture.priors)
     # Checkpoints from before this key existed are of the same networks.
-    if priors['learned_at_px'] in (None, *architecture.input_size):
-        del priors['learned_at_px']
+    if architecture.priors.is_laid_out_at(architecture.input_size[0]):
+        del priors['laid_out_at_px']
     tree = {
         'input_size': list(architecture.input_size),
         'backbone': {key: backbone[key] for key in backbone.keys() - _OF_TRAINING},

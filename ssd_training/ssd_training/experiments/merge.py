@@ -198,6 +198,8 @@ def _merge_into(
             _merge_into(tree[key], value, origin, origins, f'{path}.')
         else:
             tree[key] = value
+            for below in [known for known in origins if known.startswith(f'{path}.')]:
+                del origins[below]
             origins[path] = origin
 
 

@@ -126,9 +126,10 @@ class PriorsSettings:
     :param min_scale: of the first map, as a share of the image's side
     :param max_scale: of the last map
     :param scales: of each map instead of min_scale ... max_scale, as shares of the side
-    :param learned_at_px: side of the input that the start weights learnt at: priors of other
-        inputs keep their size in px and their distance to what their cell sees; null divides every
-        input evenly
+    :param laid_out_at_px: side of the input that priors are spread over evenly; in others they
+        keep their size in px and their distance to what their cell sees, as trained weights do:
+        300 for all that comes from the COCO weights, by however many trainings. null spreads them
+        over any input
     :param variances: of centres and of sizes, in the box coding
     """
 
@@ -141,14 +142,14 @@ class PriorsSettings:
     max_scale: Annotated[float, Field(gt=0, lt=1)]
     variances: tuple[Positive, Positive]
     scales: tuple[Annotated[float, Field(gt=0, lt=1)], ...] | None = None
-    learned_at_px: Count | None = None
+    laid_out_at_px: Count | None = None
 
     def __post_init__(self) -> None:
         findings = []
         odd = [stride for stride in self.strides if stride & (stride - 1)]
-        if self.learned_at_px is not None and odd:
+        if self.laid_out_at_px is not None and odd:
             findings.append(
-                f'learned_at_px: needs strides that are powers of 2; received {odd[0]}'
+                f'laid_out_at_px: needs strides that are powers of 2; received {odd[0]}'
             )
         if len(self.aspect_ratios) != len(self.strides):
             findings.append(
@@ -163,6 +164,15 @@ class PriorsSettings:
             findings.append(f'min_scale: {self.min_scale} is not below max_scale {self.max_scale}')
         if findings:
             raise ConfigError(findings)
+
+    def is_laid_out_at(self, side_px: int) -> bool:
+        """
+        Tell whether an input has evenly spread priors.
+
+        :param side_px: of the input
+        :return: whether it does
+        """
+        return self.laid_out_at_px in (None, side_px)
 
 
 def _check(holds: bool, finding: str) -> None:

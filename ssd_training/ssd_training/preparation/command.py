@@ -7,7 +7,7 @@ from pathlib import Path
 from ssd_training.command_line import positive
 
 _FILES = ('train.json', 'val.json')
-_SIDES_PX = (96, 1024)
+_SIDES_PX = (240, 400)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -86,7 +86,7 @@ def run(arguments: argparse.Namespace) -> int:
     from ssd_detector.printable import printable_json
     from ssd_training.errors import DataError
     from ssd_training.preparation.layouts.listing import FINDINGS
-    from ssd_training.preparation.options import LEARNED_AT_PX, Options
+    from ssd_training.preparation.options import LAID_OUT_AT_PX, Options
     from ssd_training.preparation.preparing import prepare
     from ssd_training.preparation.writing.experiment_files import write_files
     from ssd_training.preparation.writing.summary import as_tree, format_summary
@@ -102,7 +102,7 @@ def run(arguments: argparse.Namespace) -> int:
         outside=arguments.files_outside_root,
         val_share=arguments.val_share,
         seed=arguments.seed,
-        input_size_px=arguments.input_size_px or LEARNED_AT_PX,
+        input_size_px=arguments.input_size_px or LAID_OUT_AT_PX,
         keeps_split=not arguments.resplit,
         earlier={} if arguments.resplit else earlier,
     )

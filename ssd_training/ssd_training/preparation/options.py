@@ -8,7 +8,7 @@ from ssd_training.experiments.data_schema import FilesOutside, Orientation
 from ssd_training.preparation.layouts.labelled import Layout
 
 # Side of the input that the weights learnt at which a training starts from.
-LEARNED_AT_PX = 300
+LAID_OUT_AT_PX = 300
 
 
 @dataclass(frozen=True)
@@ -38,6 +38,6 @@ class Options:
     outside: FilesOutside = 'error'
     val_share: float = 0.2
     seed: int = 0
-    input_size_px: int = LEARNED_AT_PX
+    input_size_px: int = LAID_OUT_AT_PX
     keeps_split: bool = True
     earlier: Mapping[str, bool] = field(default_factory=dict)

@@ -27,6 +27,7 @@ from ssd_training.data.sampling import load_images, sample_balanced
 from ssd_training.deployment.build import Build
 from ssd_training.deployment.trained_model import TrainedModel
 from ssd_training.errors import ExportError
+from ssd_training.experiments.model_schema import PriorsSettings
 from ssd_training.targets.priors import grid_sizes, priors_per_cell
 
 FOLDER = 'raw_heads'
@@ -48,7 +49,7 @@ def export_raw_heads(trained: TrainedModel, build: Build) -> Path:
     :raises DataError: when the training images can't be read
     """
     config = trained.config
-    _check_centers(config.priors.learned_at_px, config.input_size[0])
+    check_centers(config.priors, config.input_size[0])
     folder = build.path / FOLDER
     folder.mkdir(exist_ok=True)
     priors_cxcywh = trained.priors_cxcywh()
@@ -65,6 +66,24 @@ def export_raw_heads(trained: TrainedModel, build: Build) -> Path:
     np.save(folder / 'calibration.npy', inputs)
     logger.info('%s: %d heads, %d calibration images', folder, len(heads), len(inputs))
     return folder
+
+
+def check_centers(priors: PriorsSettings, size_px: int) -> None:
+    """
+    Refuse priors that are not where Hailo puts them.
+
+    :param priors: of the experiment
+    :param size_px: side of its input
+    :raises ExportError: when they do not lie in the middle of even cells
+    """
+    if not priors.is_laid_out_at(size_px):
+        raise ExportError(
+            [
+                f'--raw_heads: with priors.laid_out_at_px {priors.laid_out_at_px} the priors of '
+                f'{size_px} px do not lie in the middle of their cells, where Hailo puts them; '
+                f'train with input_size=[{priors.laid_out_at_px}, {priors.laid_out_at_px}]'
+            ]
+        )
 
 
 def cut_at_heads(model_path: Path, destination: Path) -> list[tuple[str, str]]:
@@ -165,17 +184,6 @@ def describe_nms(
         'bbox_dimensions_scale_factor': sizes,
         'bbox_decoders': decoders,
     }
-
-
-def _check_centers(learned_px: int | None, size_px: int) -> None:
-    if learned_px not in (None, size_px):
-        raise ExportError(
-            [
-                f'--raw_heads: with priors.learned_at_px {learned_px} the priors of {size_px} px '
-                f'do not lie in the middle of their cells, where Hailo puts them; train with '
-                f'input_size=[{learned_px}, {learned_px}]'
-            ]
-        )
 
 
 def _whole_inverse(variance: float) -> int:

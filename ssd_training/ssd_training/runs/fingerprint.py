@@ -35,7 +35,7 @@ _ADDED = (
     ('loss', 'distillation'),
     ('loss', 'classification', 'quality'),
     ('sampler', 'ignore_iou'),
-    ('priors', 'learned_at_px'),
+    ('priors', 'laid_out_at_px'),
 )
 _ADDED_TO_DATA = {
     'voc_box_base': 1,
@@ -92,10 +92,10 @@ def select_recipe(tree: Mapping[str, Any]) -> dict[str, Any]:
     # Recipes from before these keys existed, or to which they make no difference, keep their
     # fingerprint.
     priors, multi_scale = recipe.get('priors', {}), recipe.get('train', {}).get('multi_scale', {})
-    if priors.get('learned_at_px') in recipe.get('input_size', ()) and not (
+    if priors.get('laid_out_at_px') in recipe.get('input_size', ()) and not (
         multi_scale.get('enabled')
     ):
-        priors['learned_at_px'] = None
+        priors['laid_out_at_px'] = None
     for *parents, key in _ADDED:
         section = recipe
         for parent in parents:

@@ -29,10 +29,8 @@ def find_to_resume(
         was saved before the end. Where a copy elsewhere is further, the checkpoint is from there.
     :raises RunError: when there is neither, or the run is finished
     """
-    own, target = (
-        run_path(config.run.root, config.experiment.id, fingerprint),
-        config.run.upload_to,
-    )
+    own = run_path(config.run.root, config.experiment.id, fingerprint)
+    target = config.run.upload_to
     copy = None if target is None else address_of(own.name, target)
     uploads = list_uploads(copy) if copy is not None else []
     path = None

@@ -28,8 +28,8 @@ def generate_priors(
 
     Where a network sees from does not follow from the size of its maps: convolutions of stride 2
     begin at one end. By how much the middle of a cell's view lies off the middle of its share of
-    the image is learnt with the weights, and other at each input size. With `learned_at_px` priors
-    lie off their cells as they did there, so that weights go on at another size as they are.
+    the image is learnt with the weights, and other at each input size. With `laid_out_at_px`
+    priors lie off their cells as they did there, and weights go on at another size as they are.
 
     :param settings: the section `priors`
     :param input_size_hw: height and width of the model's input, px
@@ -88,7 +88,7 @@ def _shapes(settings: PriorsSettings) -> list[list[Shape]]:
 
 def _sizes(settings: PriorsSettings, input_size_hw: tuple[int, int]) -> list[NDArray[np.float64]]:
     """List the priors of a cell, for each map: (A, 2), width and height as shares."""
-    learned_px = settings.learned_at_px
+    learned_px = settings.laid_out_at_px
     height, width = input_size_hw
     kept = (1.0, 1.0) if learned_px is None else (learned_px / width, learned_px / height)
     return [
@@ -99,8 +99,8 @@ def _sizes(settings: PriorsSettings, input_size_hw: tuple[int, int]) -> list[NDA
 
 def _spread(settings: PriorsSettings, side_px: int, index: int) -> NDArray[np.float64]:
     """Place the priors of a map along one side of the image, as shares of it."""
-    stride, learned_px = settings.strides[index], settings.learned_at_px
-    if learned_px is None or learned_px == side_px:
+    stride, learned_px = settings.strides[index], settings.laid_out_at_px
+    if learned_px is None or settings.is_laid_out_at(side_px):
         return _middles(math.ceil(side_px / stride))
     views, learned_views = (views_px(side, stride) for side in (side_px, learned_px))
     off = learned_views - _middles(len(learned_views)) * learned_px

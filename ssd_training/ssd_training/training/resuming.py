@@ -34,7 +34,7 @@ from ssd_training.training.trainer import Training
 # A network takes images of any size, and class heads can start anew.
 _FREE_TO_START = ('data.labels', 'input_size')
 # Where it makes no difference it is not named.
-_LEARNED_AT = 'priors.learned_at_px'
+_LAID_OUT_AT = 'priors.laid_out_at_px'
 
 logger = logging.getLogger(__name__)
 
@@ -65,9 +65,9 @@ def check_start(checkpoint: Checkpoint, architecture: Architecture) -> None:
     wanted = describe_architecture(architecture)
     free = {key: wanted[key] for key in _FREE_TO_START if key in checkpoint.architecture}
     found = {**checkpoint.architecture, **free}
-    found.pop(_LEARNED_AT, None)
-    if _LEARNED_AT in wanted:
-        found[_LEARNED_AT] = wanted[_LEARNED_AT]
+    found.pop(_LAID_OUT_AT, None)
+    if _LAID_OUT_AT in wanted:
+        found[_LAID_OUT_AT] = wanted[_LAID_OUT_AT]
     check_architecture(dataclasses.replace(checkpoint, architecture=found), architecture)
 
 
@@ -159,7 +159,9 @@ def _list_free_misfits(checkpoint: Checkpoint, architecture: Architecture) -> li
     wanted = describe_architecture(architecture)
     found = checkpoint.architecture
     misfits = [key for key in _FREE_TO_START if key in found and found[key] != wanted[key]]
-    return misfits + [_LEARNED_AT] * (found.get(_LEARNED_AT) != wanted.get(_LEARNED_AT))
+    # At another size the priors lie elsewhere anyhow.
+    has_moved = found.get(_LAID_OUT_AT) != wanted.get(_LAID_OUT_AT)
+    return misfits or [_LAID_OUT_AT] * has_moved
 
 
 def _copy_best(run: Folder, step: int, folder: RunFolder, scratch: Path) -> None:

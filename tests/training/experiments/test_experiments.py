@@ -122,7 +122,7 @@ def test_a_shipped_experiment_augments_as_ssd_does_but_for_what_it_says(name, ch
         ),
     ],
 )
-def test_fine_tuned_experiments_differ_in_what_their_heads_say(one, other, keys):
+def test_fine_tuned_experiments_differ_in_little(one, other, keys):
     found, others = (
         flatten(
             dataclasses.asdict(
@@ -373,6 +373,29 @@ def test_a_section_that_replaces_nothing_is_of_where_it_was_given(value, finding
     assert findings_of(f'{key}={value}') == (f'command line: {key}.{finding}',)
 
 
+def test_what_replaced_a_section_leaves_nothing_of_it_to_blame():
+    key = 'loss.classification.quality'
+    overrides = (f'{key}={{low_iou: 0.1, high_iou: 0.9}}', f'{key}=null')
+
+    assert findings_of(*overrides, f'{key}={{low_iou: 0.4}}') == (
+        f'command line: {key}.high_iou: missing; add it',
+    )
+
+
+def test_one_key_of_a_section_that_the_command_line_gave_is_to_blame():
+    """The other keys of the section are the file's."""
+    key = 'priors.laid_out_at_px'
+
+    with pytest.raises(ConfigError) as error:
+        load_experiment(
+            CONFIG_ROOT / 'experiments/exp001_baseline.yaml',
+            CONFIG_ROOT,
+            overrides=[f'{key}=300'],
+            environment={},
+        )
+    assert error.value.findings[0].startswith(f'command line: {key}: needs strides')
+
+
 def test_an_override_that_is_none_is_an_error():
     assert findings_of('train.epochs')[0].endswith('train.epochs: expected key.path=value')
 
@@ -422,11 +445,11 @@ def test_where_weights_learnt_counts_at_other_sizes_alone():
     def print_of(*overrides):
         return compute_fingerprint(load_smoke('input_size=[96, 96]', *overrides)[0])
 
-    learned = 'priors.learned_at_px={}'.format
+    learned = 'priors.laid_out_at_px={}'.format
     sizes = 'train.multi_scale={enabled: true, sizes_px: [64, 96]}'
 
     assert print_of(learned(96)) == print_of()
-    assert print_of(learned(128)) != print_of()
+    assert print_of(learned(112)) != print_of()
     assert print_of(learned(96), sizes) != print_of(sizes)
 
 

@@ -36,7 +36,7 @@ def find(load):
             'exp002_ssdlite',
             'backbone.weights=null',
             f'input_size=[{size_px}, {size_px}]',
-            f'priors.learned_at_px={learned}',
+            f'priors.laid_out_at_px={learned}',
         )
         for size_px in (LEARNED_PX, OTHER_PX)
         for learned in ('null', LEARNED_PX)

@@ -341,20 +341,20 @@ def test_a_larger_input_is_that_of_experiment_and_deployment(labelled, tmp_path,
     assert main([*command, '384']) == 0
 
     config, _ = load_experiment(out / 'experiment.yaml', CONFIG_ROOT, environment={})
-    assert (config.input_size, config.priors.learned_at_px) == ((384, 384), 300)
+    assert (config.input_size, config.priors.laid_out_at_px) == ((384, 384), 300)
     deploy = yaml.safe_load((out / 'deploy.yaml').read_text())
     assert deploy['deploy']['input']['size'] == [384, 384, 3]
-    for text in ('95', '1025', '384.0', '-384', '²'):
+    for text in ('239', '401', '384.0', '-384', '²'):
         with pytest.raises(SystemExit):
             main([*command, text, '--overwrite'])
-        assert f'{text!r} is no side from 96 to 1024 px' in capsys.readouterr().err
+        assert f'{text!r} is no side from 240 to 400 px' in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(('num_small', 'is_said'), [(1, False), (2, True)])
 def test_many_small_objects_ask_for_a_larger_input(num_small, is_said, tmp_path):
-    """A picture of 600 px with four objects, some of 31 px: 15.5 of 300, 19.8 of 384."""
+    """A picture of 600 px with four objects, some of 24 px: 12 of 300, 15.4 of 384."""
     places = [(60, 60), (300, 60), (60, 300), (300, 300)]
-    sides = [31] * num_small + [100] * (4 - num_small)
+    sides = [24] * num_small + [100] * (4 - num_small)
     objects = [
         ('ball', (x, y, x + side, y + 100)) for (x, y), side in zip(places, sides, strict=True)
     ]

@@ -300,19 +300,19 @@ def test_run_from_takes_other_labels_and_sizes_and_resume_does_not(run, load):
 def test_run_from_takes_another_place_of_priors_and_resume_tells_them_apart(run, load):
     """A checkpoint from before the key existed names none, and neither does one of its size."""
     checkpoint = read_checkpoint(run / 'checkpoints/last', 7)
-    assert 'priors.learned_at_px' not in checkpoint.architecture
-    own, other = (load('tiny', f'priors.learned_at_px={px}').architecture for px in (96, 300))
+    assert 'priors.laid_out_at_px' not in checkpoint.architecture
+    own, other = (load('tiny', f'priors.laid_out_at_px={px}').architecture for px in (96, 80))
     later = dataclasses.replace(checkpoint, architecture=describe_architecture(other))
 
     check_architecture(checkpoint, own)
     check_start(checkpoint, other)
     check_start(later, own)
-    misfits = ['is (nothing), this experiment has 300', 'is 300, this experiment has (nothing)']
+    misfits = ['is (nothing), this experiment has 80', 'is 80, this experiment has (nothing)']
     for found, wanted, misfit in ((checkpoint, other, misfits[0]), (later, own, misfits[1])):
         with pytest.raises(CheckpointError) as error:
             check_architecture(found, wanted)
         assert error.value.findings == (
-            f'the checkpoint is of another architecture: priors.learned_at_px: {misfit}',
+            f'the checkpoint is of another architecture: priors.laid_out_at_px: {misfit}',
         )
 
 

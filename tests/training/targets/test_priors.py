@@ -80,7 +80,7 @@ def test_views_lie_where_convolutions_of_stride_2_look(side_px):
 def test_priors_of_another_size_lie_off_their_cells_as_they_did_where_they_were_learnt(
     load, side_px
 ):
-    settings = dataclasses.replace(load('exp002_ssdlite').priors, learned_at_px=300)
+    settings = dataclasses.replace(load('exp002_ssdlite').priors, laid_out_at_px=300)
     found = generate_priors(settings, (side_px, side_px))
     learned = generate_priors(settings, (300, 300))
 
@@ -108,7 +108,7 @@ def test_priors_of_another_size_lie_off_their_cells_as_they_did_where_they_were_
 
 
 def test_between_the_ends_priors_move_evenly(load):
-    settings = dataclasses.replace(load('exp002_ssdlite').priors, learned_at_px=300)
+    settings = dataclasses.replace(load('exp002_ssdlite').priors, laid_out_at_px=300)
 
     centers = generate_priors(settings, (384, 384))[: 24 * 3 : 3, 0]
 
@@ -117,9 +117,9 @@ def test_between_the_ends_priors_move_evenly(load):
 
 
 def test_at_the_size_that_was_learnt_nothing_changes(load):
-    kept = dataclasses.replace(load('exp002_ssdlite').priors, learned_at_px=300)
+    kept = dataclasses.replace(load('exp002_ssdlite').priors, laid_out_at_px=300)
 
-    plain = generate_priors(dataclasses.replace(kept, learned_at_px=None), (300, 300))
+    plain = generate_priors(dataclasses.replace(kept, laid_out_at_px=None), (300, 300))
     np.testing.assert_array_equal(generate_priors(kept, (300, 300)), plain)
     # Of a wide image one side alone is another one.
     wide = generate_priors(kept, (300, 600))[: 19 * 38 * 3]
@@ -129,5 +129,5 @@ def test_at_the_size_that_was_learnt_nothing_changes(load):
 def test_strides_that_no_row_of_halvings_makes_have_no_views(load):
     settings = load('exp002_ssdlite').priors
 
-    with pytest.raises(ConfigError, match='learned_at_px: needs strides that are powers of 2'):
-        dataclasses.replace(settings, strides=(12, *settings.strides[1:]), learned_at_px=300)
+    with pytest.raises(ConfigError, match='laid_out_at_px: needs strides that are powers of 2'):
+        dataclasses.replace(settings, strides=(12, *settings.strides[1:]), laid_out_at_px=300)

@@ -11,7 +11,7 @@ from ssd_training.data.annotations.annotations import Annotation
 from ssd_training.data.images.records import ImageFile
 from ssd_training.errors import DataError
 from ssd_training.preparation.layouts.listing import EXPERIMENT
-from ssd_training.preparation.options import LEARNED_AT_PX
+from ssd_training.preparation.options import LAID_OUT_AT_PX
 from ssd_training.preparation.preparing import Prepared
 
 DEPLOY = 'deploy.yaml'
@@ -162,7 +162,7 @@ def _experiment(folder: Path, prepared: Prepared, root: Path) -> dict[str, Any]:
                 'freeze_until': 'block_6',
                 'freeze_bn': True,
             },
-            'priors': {'learned_at_px': LEARNED_AT_PX},
+            'priors': {'laid_out_at_px': LAID_OUT_AT_PX},
             'matcher': {'iou_threshold_neg': 0.5},
             'optimizer': {'weight_decay': 0.0001},
             'scheduler': {
