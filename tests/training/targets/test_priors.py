@@ -107,6 +107,21 @@ def test_priors_of_another_size_lie_off_their_cells_as_they_did_where_they_were_
     assert (first, learned_first) == (len(found), len(learned))
 
 
+def test_one_cell_lies_as_the_middle_of_several_did(load):
+    """Maps of 300 px have 19, 10, 5, 3, 2 and 1 cells, of 400 px 25, 13, 7, 4, 2 and 1."""
+    settings = dataclasses.replace(load('exp002_ssdlite').priors, laid_out_at_px=300)
+
+    for side_px in (240, 400):
+        priors = generate_priors(settings, (side_px, side_px))
+        (view,), (learned_view,) = views_px(side_px, 512), views_px(300, 512)
+        assert priors[-1, 0] * side_px == pytest.approx(view + 150 - learned_view, abs=1e-3)
+        assert (priors[:, :2] > 0).all() and (priors[:, :2] < 1).all()
+    # Below what an experiment takes: one cell where 300 px have two.
+    lone = generate_priors(settings, (200, 200))[-12, 0] * 200
+    middle = (views_px(300, 256) - [75, 225]).mean()
+    assert lone == pytest.approx(views_px(200, 256)[0] - middle, abs=1e-3)
+
+
 def test_between_the_ends_priors_move_evenly(load):
     settings = dataclasses.replace(load('exp002_ssdlite').priors, laid_out_at_px=300)
 

@@ -362,6 +362,23 @@ def test_other_labels_start_at_step_0_from_the_averaged_rows_of_their_names(trai
     np.testing.assert_array_equal(found[:, 2], fresh.reshape(-1, 4)[:, 2])
 
 
+@pytest.mark.parametrize(
+    ('found', 'named'),
+    [
+        ({'priors.laid_out_at_px': 80}, 'other priors.laid_out_at_px:'),
+        ({'priors.laid_out_at_px': 80, 'input_size': [80, 80]}, 'other input_size:'),
+    ],
+)
+def test_priors_that_lie_elsewhere_start_at_step_0(training, unbroken, found, named, caplog):
+    checkpoint = read_checkpoint(unbroken.last, 6)
+    other = dataclasses.replace(checkpoint, architecture={**checkpoint.architecture, **found})
+
+    position = go_on(training, other, fingerprint='1' * 12)
+
+    assert position == Position(seed=training.config.train.seed)
+    assert named in caplog.text
+
+
 def test_a_loss_that_is_no_number_names_step_and_files_and_keeps_the_checkpoint_before(
     training, tmp_path
 ):
