@@ -127,9 +127,9 @@ class PriorsSettings:
     :param max_scale: of the last map
     :param scales: of each map instead of min_scale ... max_scale, as shares of the side
     :param laid_out_at_px: side of the input that priors are spread over evenly; in others they
-        keep their size in px and their distance to what their cell sees, as trained weights do:
-        300 for all that comes from the COCO weights, by however many trainings. null spreads them
-        over any input
+        keep their distance to what their cell sees, and small ones their size in px, as trained
+        weights do: 300 for all that comes from the COCO weights, by however many trainings. null
+        spreads them over any input
     :param variances: of centres and of sizes, in the box coding
     """
 

@@ -106,11 +106,11 @@ class ExperimentConfig:
         if self.input_size[0] != self.input_size[1]:
             findings.append(f'input_size: {list(self.input_size)} is no square; give S, S')
         laid_out_px = self.priors.laid_out_at_px or self.input_size[0]
-        least, most = (math.ceil(0.8 * laid_out_px), math.floor(1.34 * laid_out_px))
+        least, most = (math.ceil(0.8 * laid_out_px), math.floor(1.75 * laid_out_px))
         if not least <= self.input_size[0] <= most:
             findings.append(
                 f'input_size: {self.input_size[0]} px with priors.laid_out_at_px {laid_out_px}: '
-                f'priors keep their size in px, and fit no object that fills the image any more; '
+                f'so far from there priors lie outside of the image or fit nothing in it; '
                 f'give {least} to {most} px, or priors.laid_out_at_px: null'
             )
         # Each replica would have statistics of its own, and tf.distribute can't assign them.

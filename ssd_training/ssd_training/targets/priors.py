@@ -30,6 +30,8 @@ def generate_priors(
     begin at one end. By how much the middle of a cell's view lies off the middle of its share of
     the image is learnt with the weights, and other at each input size. With `laid_out_at_px`
     priors lie off their cells as they did there, and weights go on at another size as they are.
+    Priors of the first map keep their size in px, as weights know it, those of the last one their
+    share of the image, which objects may fill; between them it changes step by step.
 
     :param settings: the section `priors`
     :param input_size_hw: height and width of the model's input, px
@@ -88,12 +90,15 @@ def _shapes(settings: PriorsSettings) -> list[list[Shape]]:
 
 def _sizes(settings: PriorsSettings, input_size_hw: tuple[int, int]) -> list[NDArray[np.float64]]:
     """List the priors of a cell, for each map: (A, 2), width and height as shares."""
-    learned_px = settings.laid_out_at_px
     height, width = input_size_hw
-    kept = (1.0, 1.0) if learned_px is None else (learned_px / width, learned_px / height)
+    sides_px = np.array([width, height], np.float64)
+    laid_out_px = sides_px if settings.laid_out_at_px is None else settings.laid_out_at_px
+    # The first map keeps px, the last one, whose priors fill the image, shares of it.
+    kept = np.linspace(1.0, 0.0, len(settings.strides))
     return [
-        np.array([(s * math.sqrt(ratio), s / math.sqrt(ratio)) for s, ratio in shapes]) * kept
-        for shapes in _shapes(settings)
+        np.array([(s * math.sqrt(ratio), s / math.sqrt(ratio)) for s, ratio in shapes])
+        * (laid_out_px / sides_px) ** kept[index]
+        for index, shapes in enumerate(_shapes(settings))
     ]
 
 

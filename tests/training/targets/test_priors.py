@@ -90,12 +90,6 @@ def test_priors_of_another_size_lie_off_their_cells_as_they_did_where_they_were_
         own = found[first : first + per_cell * len(views) ** 2]
         old = learned[learned_first : learned_first + per_cell * len(learned_views) ** 2]
         first, learned_first = first + len(own), learned_first + len(old)
-        # Sizes in px are those of before, of every cell.
-        np.testing.assert_allclose(
-            own.reshape(-1, per_cell, 4)[..., 2:] * side_px,
-            np.broadcast_to(old[:per_cell, 2:] * 300, (len(views) ** 2, per_cell, 2)),
-            rtol=1e-5,
-        )
         ends = [0, -1] if len(views) > 1 and len(learned_views) > 1 else []
         rows = own.reshape(len(views), len(views), per_cell, 4)
         old_rows = old.reshape(len(learned_views), len(learned_views), per_cell, 4)
@@ -105,6 +99,30 @@ def test_priors_of_another_size_lie_off_their_cells_as_they_did_where_they_were_
             old_off -= [learned_views[column], learned_views[row]]
             np.testing.assert_allclose(off, old_off, atol=1e-3)
     assert (first, learned_first) == (len(found), len(learned))
+
+
+@pytest.mark.parametrize('side_px', [320, 384, 256])
+def test_small_priors_keep_their_px_and_large_ones_their_share_of_the_image(load, side_px):
+    settings = dataclasses.replace(load('exp002_ssdlite').priors, laid_out_at_px=300)
+    numbers = priors_per_cell(settings)
+
+    shares = []
+    for size_px in (side_px, 300):
+        cells = [len(views_px(size_px, stride)) ** 2 for stride in settings.strides]
+        counts = np.multiply(cells, numbers)
+        maps = np.split(generate_priors(settings, (size_px, size_px)), np.cumsum(counts)[:-1])
+        shares.append(
+            [
+                own.reshape(-1, number, 4)[:, :, 2:]
+                for own, number in zip(maps, numbers, strict=True)
+            ]
+        )
+
+    for index, (found, learned) in enumerate(zip(*shares, strict=True)):
+        # Of the first map 300 / side_px, of the last one 1, between them in equal ratios.
+        expected = (300 / side_px) ** ((5 - index) / 5)
+        ratios = found / learned[:1]
+        np.testing.assert_allclose(ratios, expected, rtol=1e-5)
 
 
 def test_one_cell_lies_as_the_middle_of_several_did(load):
