@@ -106,7 +106,7 @@ class ExperimentConfig:
         if self.input_size[0] != self.input_size[1]:
             findings.append(f'input_size: {list(self.input_size)} is no square; give S, S')
         laid_out_px = self.priors.laid_out_at_px or self.input_size[0]
-        least, most = (math.ceil(0.8 * laid_out_px), math.floor(1.75 * laid_out_px))
+        least, most = (math.ceil(0.7 * laid_out_px), math.floor(1.75 * laid_out_px))
         if not least <= self.input_size[0] <= most:
             findings.append(
                 f'input_size: {self.input_size[0]} px with priors.laid_out_at_px {laid_out_px}: '

@@ -7,7 +7,7 @@ from pathlib import Path
 from ssd_training.command_line import positive
 
 _FILES = ('train.json', 'val.json')
-_SIDES_PX = (240, 512)
+_SIDES_PX = (224, 512)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

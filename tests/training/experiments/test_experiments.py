@@ -442,7 +442,7 @@ def test_recipes_from_before_a_key_existed_keep_their_fingerprint():
 
 
 @pytest.mark.parametrize(
-    ('side_px', 'is_near'), [(79, False), (80, True), (175, True), (176, False)]
+    ('side_px', 'is_near'), [(69, False), (70, True), (175, True), (176, False)]
 )
 def test_an_input_far_from_where_priors_were_laid_out_is_refused(side_px, is_near):
     overrides = (f'input_size=[{side_px}, {side_px}]', 'priors.laid_out_at_px=100')
@@ -451,7 +451,7 @@ def test_an_input_far_from_where_priors_were_laid_out_is_refused(side_px, is_nea
     else:
         (finding,) = findings_of(*overrides)
         assert finding.startswith(f'command line: input_size: {side_px} px with priors.laid_out')
-        assert finding.endswith('give 80 to 175 px, or priors.laid_out_at_px: null')
+        assert finding.endswith('give 70 to 175 px, or priors.laid_out_at_px: null')
 
 
 def test_where_weights_learnt_counts_at_other_sizes_alone():

@@ -10,7 +10,10 @@ from ssd_training.model.initial_weights import draw_weights
 from ssd_training.model.ssd import at_size
 from ssd_training.training.step.building import build_float_model
 
-SMALL = ('input_size=[96, 96]', 'backbone.width_mult=0.35', 'backbone.weights=null')
+SMALL = (
+    *('input_size=[96, 96]', 'priors.laid_out_at_px=null'),
+    *('backbone.width_mult=0.35', 'backbone.weights=null'),
+)
 
 
 @pytest.fixture(scope='module', params=['exp001_baseline', 'exp002_ssdlite'])

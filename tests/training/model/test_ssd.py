@@ -11,7 +11,10 @@ from ssd_training.model.detector import detect
 from ssd_training.targets.priors import generate_priors
 from ssd_training.training.step.building import build_model
 
-SMALL = ('input_size=[96, 96]', 'backbone.width_mult=0.35', 'backbone.weights=null')
+SMALL = (
+    *('input_size=[96, 96]', 'priors.laid_out_at_px=null'),
+    *('backbone.width_mult=0.35', 'backbone.weights=null'),
+)
 
 
 @pytest.fixture(scope='module', params=['exp001_baseline', 'exp002_ssdlite'])

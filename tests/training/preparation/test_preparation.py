@@ -344,10 +344,10 @@ def test_a_larger_input_is_that_of_experiment_and_deployment(labelled, tmp_path,
     assert (config.input_size, config.priors.laid_out_at_px) == ((384, 384), 300)
     deploy = yaml.safe_load((out / 'deploy.yaml').read_text())
     assert deploy['deploy']['input']['size'] == [384, 384, 3]
-    for text in ('239', '513', '384.0', '-384', '²'):
+    for text in ('223', '513', '384.0', '-384', '²'):
         with pytest.raises(SystemExit):
             main([*command, text, '--overwrite'])
-        assert f'{text!r} is no side from 240 to 512 px' in capsys.readouterr().err
+        assert f'{text!r} is no side from 224 to 512 px' in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(('num_small', 'is_said'), [(1, False), (2, True)])
