@@ -19,6 +19,7 @@ import tensorflow as tf
 
 from ssd_training.experiments.merge import load_experiment
 from ssd_training.experiments.schema import ExperimentConfig
+from ssd_training.losses.box_quality import ignore_good_boxes
 from ssd_training.losses.multibox import count_positives, loss_divisor, multibox_loss
 from ssd_training.targets.prior_matching import assign_targets, GroundTruthBatch
 from ssd_training.targets.priors import generate_priors
@@ -170,6 +171,15 @@ def make_loss(
             settings=config.matcher,
             variances=config.priors.variances,
         )
+        if config.sampler.ignore_iou is not None:
+            targets = ignore_good_boxes(
+                targets,
+                offsets,
+                GroundTruthBatch(*ground_truths),
+                ignore_iou=config.sampler.ignore_iou,
+                priors_cxcywh=priors_cxcywh,
+                variances=config.priors.variances,
+            )
         with tf.GradientTape() as tape:
             tape.watch([offsets, logits])
             loss = multibox_loss(
