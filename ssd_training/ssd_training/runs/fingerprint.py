@@ -1,6 +1,6 @@
 """Fingerprint of an experiment: 12 hex digits over everything that shapes the result."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 import copy
 import dataclasses
 import hashlib
@@ -85,10 +85,7 @@ def select_recipe(tree: Mapping[str, Any]) -> dict[str, Any]:
     """
     recipe = copy.deepcopy(dict(tree))
     for *parents, key in _LEFT_OUT:
-        section = recipe
-        for parent in parents:
-            section = section.get(parent) or {}
-        section.pop(key, None)
+        _section(recipe, parents).pop(key, None)
     # Recipes from before these keys existed, or to which they make no difference, keep their
     # fingerprint.
     priors, multi_scale = recipe.get('priors', {}), recipe.get('train', {}).get('multi_scale', {})
@@ -97,9 +94,7 @@ def select_recipe(tree: Mapping[str, Any]) -> dict[str, Any]:
     ):
         priors['laid_out_at_px'] = None
     for *parents, key in _ADDED:
-        section = recipe
-        for parent in parents:
-            section = section.get(parent) or {}
+        section = _section(recipe, parents)
         if section.get(key) is None:
             section.pop(key, None)
     data = recipe.get('data', {})
@@ -111,3 +106,11 @@ def select_recipe(tree: Mapping[str, Any]) -> dict[str, Any]:
         # A place, as `data prepare` writes it; below data.root it is part of the recipe.
         del coco['images']
     return recipe
+
+
+def _section(recipe: dict[str, Any], parents: Sequence[str]) -> dict[str, Any]:
+    """Give a section of a recipe; an empty one where it has none."""
+    section = recipe
+    for parent in parents:
+        section = section.get(parent) or {}
+    return section
