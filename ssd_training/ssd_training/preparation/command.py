@@ -60,7 +60,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '--input_size_px',
         type=_side,
         metavar='S',
-        help='side of the input (300); 384 shows small objects larger, for 1.6 times the time',
+        help='side of the input (300); 384 shows small objects larger, for 1.5 times the time',
     )
     parser.add_argument('--seed', type=int, default=0, help='of the split (0)')
     parser.add_argument(

@@ -25,7 +25,10 @@ from ssd_training.preparation.layouts.listing import list_files, Listing
 from ssd_training.preparation.options import Options
 
 _FEW_OBJECTS = 10
-_SMALL_PX, _MANY_SMALL, _LARGER_PX = 16, 0.25, 384
+# Sides of objects in the input that are hard to see, and the share of them that is many.
+_SMALL_PX = 16
+_MANY_SMALL = 0.25
+_LARGER_PX = 384
 # Of the links that lead out, beside an error.
 _SHOWN = 3
 
@@ -124,6 +127,7 @@ def _describe_small(annotations: Sequence[Annotation], input_size_px: int) -> It
         * input_size_px
         for annotation in annotations
         for found in annotation.objects
+        if not found.is_difficult
     ]
     num_small = sum(side_px < _SMALL_PX for side_px in sides_px)
     if num_small > _MANY_SMALL * len(sides_px) and input_size_px < _LARGER_PX:

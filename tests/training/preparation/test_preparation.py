@@ -350,17 +350,20 @@ def test_a_larger_input_is_that_of_experiment_and_deployment(labelled, tmp_path,
         assert f'{text!r} is no side from 224 to 512 px' in capsys.readouterr().err
 
 
+def draw_sides(sides_px):
+    """Give four pictures of 600 px of noise with objects of these widths."""
+    places = [(60, 60), (300, 60), (60, 300), (300, 300)]
+    objects = [
+        ('ball', (x, y, x + side, y + 100)) for (x, y), side in zip(places, sides_px, strict=True)
+    ]
+    images = np.random.default_rng(0).integers(0, 256, (4, 600, 600, 3), np.uint8)
+    return [Drawn(f'{index}.png', own, objects) for index, own in enumerate(images)]
+
+
 @pytest.mark.parametrize(('num_small', 'is_said'), [(1, False), (2, True)])
 def test_many_small_objects_ask_for_a_larger_input(num_small, is_said, tmp_path):
-    """A picture of 600 px with four objects, some of 24 px: 12 of 300, 15.4 of 384."""
-    places = [(60, 60), (300, 60), (60, 300), (300, 300)]
-    sides = [24] * num_small + [100] * (4 - num_small)
-    objects = [
-        ('ball', (x, y, x + side, y + 100)) for (x, y), side in zip(places, sides, strict=True)
-    ]
-    rng = np.random.default_rng(0)
-    images = rng.integers(0, 256, (4, 600, 600, 3), np.uint8)
-    yolo(tmp_path / 'source', [Drawn(f'{i}.png', own, objects) for i, own in enumerate(images)])
+    """Of 24 px in 600 px there are 12 in 300, and 15.4 in 384."""
+    yolo(tmp_path / 'source', draw_sides([24] * num_small + [100] * (4 - num_small)))
 
     found = prepare(tmp_path / 'source', Options()).notes
     larger = prepare(tmp_path / 'source', Options(input_size_px=384)).notes
@@ -368,6 +371,17 @@ def test_many_small_objects_ask_for_a_larger_input(num_small, is_said, tmp_path)
     words = f'{3 * num_small} of 12 objects in train have a side of less than 16 px'
     assert any(words in note and '--input_size_px 384' in note for note in found) == is_said
     assert not any('--input_size_px' in note for note in larger)
+
+
+def test_small_objects_that_are_not_learnt_ask_for_nothing(tmp_path):
+    labelimg(tmp_path / 'source', draw_sides([24, 24, 100, 100]))
+    for path in (tmp_path / 'source').rglob('*.xml'):
+        path.write_text(path.read_text().replace('<difficult>0', '<difficult>1', 2))
+
+    notes = prepare(tmp_path / 'source', Options()).notes
+
+    assert any(note.startswith('8 objects are difficult') for note in notes)
+    assert not any('--input_size_px' in note for note in notes)
 
 
 def test_a_folder_that_moved_is_the_same_recipe(pictures, tmp_path):
