@@ -98,6 +98,37 @@ def test_in_16_bits_it_is_no_further_from_the_truth_than_the_network(config, lay
         assert np.linalg.norm(other - expected) < 1.5 * np.linalg.norm(one - expected)
 
 
+@pytest.mark.parametrize('layer_policy', ['mixed_float16', 'mixed_bfloat16', 'float32'])
+@pytest.mark.parametrize('padding', ['valid', 'same'])
+@pytest.mark.parametrize('size_px', [8, 9])
+def test_gradients_of_a_strided_depthwise_convolution_are_exact_but_for_the_last_rounding(
+    layer_policy, padding, size_px
+):
+    rng = np.random.default_rng(5)
+    # What every policy holds exactly.
+    features = tf.constant(rng.integers(-9, 9, (1, size_px, size_px, 4)), tf.float32)
+    kernel = rng.integers(-99, 99, (3, 3, 4, 1)) / 64
+    upstream = rng.integers(-3, 3, (1, 5, 5, 4))
+
+    def differentiate(policy):
+        convolution = keras.layers.DepthwiseConv2D(
+            3, strides=2, padding=padding, use_bias=False, dtype=policy
+        )
+        norm = keras.layers.BatchNormalization(epsilon=0.0, dtype=policy)
+        norm(convolution(features))
+        convolution.kernel.assign(kernel)
+        with tf.GradientTape() as tape:
+            tape.watch(features)
+            outputs = tf.cast(FoldedConvolution(convolution, norm)(features), tf.float64)
+            loss = tf.reduce_sum(outputs * upstream[:, : outputs.shape[1], : outputs.shape[2]])
+        return tape.gradient(loss, [features, convolution.kernel.value])
+
+    expected, actual = differentiate('float64'), differentiate(layer_policy)
+    for one, other in zip(expected, actual, strict=True):
+        assert np.abs(one).max() > 1.0
+        np.testing.assert_allclose(other, one, rtol=2.0**-8, atol=1e-6)
+
+
 def test_a_gradient_that_16_bits_do_not_hold_is_a_number(config):
     """A sum over all pixels of a batch: what Keras' BatchNorm adds up in 32 bits."""
     model = model_with_statistics(config, 'mixed_float16')
