@@ -4,7 +4,7 @@ SHELL := bash
 # One target after the other: they share install/ and, on small machines, two cores.
 .NOTPARALLEL:
 .PHONY: help install dev build lint format test test-unit test-integration test-slow test-all test-cov
-.PHONY: gpu-check mutants fuzz demo demo-experiments docs notebooks lock release-model bench bench-eval bench-ledger bench-ros bench-attacks soak clean
+.PHONY: gpu-check mutants fuzz demo demo-experiments docs notebooks lock release-model release-figure bench bench-eval bench-ledger bench-ros bench-attacks soak clean
 
 # colcon's setup files read unset variables, so no `-u` above.
 SOURCED = source install/setup.bash &&
@@ -109,6 +109,9 @@ bench: build  ## time of core, training data and steps, node, every runtime besi
 
 release-model: build  ## train and deploy the released bundle again, into runs/release/; resumable
 	@$(SOURCED) python tools/release/release_model.py
+
+release-figure: build  ## the same from train alone, scored on val; into runs/release_figure/; resumable
+	@$(SOURCED) python tools/release/release_model.py --figure --root runs/release_figure
 
 soak: build  ## half an hour of everything at once on the node
 	@$(SOURCED) $(TEST_ENVIRONMENT) python -m tests.ros.soak
