@@ -20,6 +20,7 @@ from ssd_training.experiments.data_schema import DataSettings
 from ssd_training.experiments.loss_schema import LossSettings, SamplerSettings
 from ssd_training.experiments.schema import ExperimentConfig
 from ssd_training.model.detector import detect
+from ssd_training.model.folded_ssd import fold_statistics
 from ssd_training.model.initial_weights import draw_weights
 from ssd_training.targets.priors import generate_priors
 from ssd_training.training.distribution import configure_runtime, Distribution, open_distribution
@@ -133,7 +134,10 @@ def prepare(config: ExperimentConfig) -> Training:
         schedule=schedule,
         average=average,
         step=step,
-        detect=_compile_detection(model, architecture),
+        # Whatever trains, evaluation takes the statistics as they are.
+        detect=_compile_detection(
+            fold_statistics(model) if config.quantization is None else model, architecture
+        ),
         distribution=distribution,
     )
 

@@ -108,15 +108,14 @@ def test_a_shipped_experiment_augments_as_ssd_does_but_for_what_it_says(name, ch
     ('one', 'other', 'keys'),
     [
         (
-            'exp002_ssdlite',
+            'exp006_larger_input',
             'exp005_release',
-            'backbone.freeze_until data.train_split data.val_split scheduler.base_lr train.epochs '
-            'train.eval_every',
+            'data.train_split data.val_split',
         ),
         (
             'exp002_ssdlite',
             'exp006_larger_input',
-            'backbone.weights input_size loss.classification.quality.high_iou '
+            'input_size loss.classification.quality.high_iou '
             'loss.classification.quality.low_iou sampler.ignore_iou scheduler.base_lr '
             'train.amp.enabled train.amp.policy train.epochs train.eval_every',
         ),
