@@ -9,6 +9,7 @@ import pytest
 from ssd_detector import BackendError
 from ssd_detector.backends.tensorrt.api import build_engine, BuildOptions
 from ssd_detector.build_engine import main
+from ssd_detector.bundles.bundle import load_bundle
 from ssd_detector.bundles.contents import INT8_CPU, INT8_TRT, MODEL, MODEL_FP16
 from ssd_training.quantization.calibration import InputReader
 
@@ -22,7 +23,8 @@ def trt():
 
 @pytest.fixture(scope='module')
 def image():
-    return np.random.default_rng(0).random((1, 300, 300, 3), np.float32)
+    size_px = load_bundle(RELEASED).manifest.input_size_px
+    return np.random.default_rng(0).random((1, size_px, size_px, 3), np.float32)
 
 
 @pytest.fixture(scope='module')

@@ -1,4 +1,4 @@
-"""The released network at input sizes that it did not learn at."""
+"""The released network, from 300 px by way of COCO, at that size and at the one it learnt last."""
 
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from ssd_training.training.step.building import build_float_model
 from tests import reference
 
 RELEASED = Path(__file__).parents[3] / 'ssd_detector_ros/models/mobilenetv2_ssd_voc'
-LEARNED_PX, OTHER_PX, PHOTOGRAPH_PX = 300, 384, 140
+LAID_OUT_PX, OTHER_PX, PHOTOGRAPH_PX = 300, 384, 140
 
 
 def put_in_the_middle(photograph_rgb, size_px):
@@ -38,11 +38,11 @@ def find(load):
             f'input_size=[{size_px}, {size_px}]',
             f'priors.laid_out_at_px={learned}',
         )
-        for size_px in (LEARNED_PX, OTHER_PX)
-        for learned in ('null', LEARNED_PX)
+        for size_px in (LAID_OUT_PX, OTHER_PX)
+        for learned in ('null', LAID_OUT_PX)
     }
     networks = {}
-    for size_px in (LEARNED_PX, OTHER_PX):
+    for size_px in (LAID_OUT_PX, OTHER_PX):
         architecture = configs[size_px, 'null'].architecture
         networks[size_px] = build_float_model(architecture)
         load_detector(networks[size_px], str(RELEASED), architecture, key='backbone.weights')
@@ -61,13 +61,14 @@ def find(load):
 
 
 @pytest.mark.parametrize(('name', 'class_id'), [('chelsea', 8), ('astronaut', 15)])
-def test_boxes_stay_where_they_are_with_priors_of_the_size_that_was_learnt(find, name, class_id):
+def test_boxes_stay_where_they_are_with_priors_as_they_were_learnt(find, name, class_id):
     photograph_rgb = getattr(data, name)()
-    expected = find(photograph_rgb, class_id, LEARNED_PX, 'null')
+    expected = find(photograph_rgb, class_id, LAID_OUT_PX, 'null')
 
-    kept = find(photograph_rgb, class_id, OTHER_PX, LEARNED_PX)
+    kept = find(photograph_rgb, class_id, OTHER_PX, LAID_OUT_PX)
     spread = find(photograph_rgb, class_id, OTHER_PX, 'null')
 
-    assert reference.iou(kept, expected) > 0.9
+    # What was learnt at 384 px alone makes a difference, too; before that it was 0.95.
+    assert reference.iou(kept, expected) > 0.8
     # Priors that divide the image anew put the same outputs elsewhere.
-    assert reference.iou(spread, expected) < 0.75
+    assert reference.iou(spread, expected) < 0.7

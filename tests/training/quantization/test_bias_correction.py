@@ -10,6 +10,7 @@ import pytest
 
 from ssd_detector.backends.backend import INPUT_NAME, stack_outputs
 from ssd_detector.backends.onnxruntime import OnnxRuntimeBackend
+from ssd_detector.bundles.bundle import load_bundle
 from ssd_detector.bundles.contents import MODEL
 from ssd_detector.preprocess import preprocess
 from ssd_detector.proofs.int8_parity import select_confident
@@ -138,7 +139,8 @@ def test_each_layer_that_becomes_int8_gets_a_bias_of_its_own(small, grids, targe
 def test_the_released_network_is_nearer_to_float_on_photographs_that_did_not_calibrate(tmp_path):
     import skimage.data
 
-    images = [preprocess(image, 300) for image in photographs(skimage.data)]
+    size_px = load_bundle(RELEASED).manifest.input_size_px
+    images = [preprocess(image, size_px) for image in photographs(skimage.data)]
     calibrating, others = images[:4], images[4:]
     path = RELEASED / MODEL
     ranges = measure_ranges(path, calibrating, method='minmax', op_types=CALIBRATED_OPS)

@@ -11,6 +11,7 @@ import onnxruntime
 import pytest
 
 from ssd_detector.backends.onnxruntime import OnnxRuntimeBackend
+from ssd_detector.bundles.bundle import load_bundle
 from ssd_detector.bundles.contents import INT8_CPU, INT8_TRT
 from ssd_detector.evaluation.voc import GroundTruths
 from ssd_detector.proofs.parity import verify_backend
@@ -461,9 +462,10 @@ def test_the_other_way_to_round_passes_on_whatever_images_a_bundle_has(tmp_path)
     """On drawn images boxes of the released files move by 7.0 px, more than on photographs."""
     paths = [RELEASED / name for name in (INT8_CPU, INT8_TRT)]
     run = OnnxRuntimeBackend(RELEASED / 'model.onnx').run_batch
-    images = [draw_image(300, seed) for seed in range(4)]
+    size_px = load_bundle(RELEASED).manifest.input_size_px
+    images = [draw_image(size_px, seed) for seed in range(4)]
 
-    parity = record_parity(run, images, 300, paths)
+    parity = record_parity(run, images, size_px, paths)
 
     for path in paths:
         for optimization in ('all', 'off'):
