@@ -32,6 +32,11 @@ OBJECTS_PER_IMAGE = 3
 VARIANTS = {
     'bfloat16': ('train.amp.enabled=true', 'train.amp.policy=mixed_bfloat16'),
     'nothing frozen': ('backbone.freeze_until=null',),
+    'that in bfloat16': (
+        'backbone.freeze_until=null',
+        'train.amp.enabled=true',
+        'train.amp.policy=mixed_bfloat16',
+    ),
     # Its network is that of exp002_ssdlite.
     'and a teacher': (
         'backbone.freeze_until=null',
