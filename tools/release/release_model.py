@@ -2,8 +2,8 @@
 Make the released bundle again: train from the COCO weights, then from the mean; deploy all's mean.
 
 `make release-model` goes on where it was stopped: what is finished is not trained again. Data and
-start weights are found as always (DATA_ROOT, SSD_WEIGHTS_DIR). `make release-figure` makes the same
-from `train` alone and scores it on `val`, which it has not seen.
+start weights are found as always (DATA_ROOT, SSD_WEIGHTS_DIR). `make release-figure` does the same
+with `train` alone, and scores the mean on `val`, which it has not seen.
 """
 
 import argparse
