@@ -110,7 +110,7 @@ bench: build  ## time of core, training data and steps, node, every runtime besi
 release-model: build  ## train and deploy the released bundle again, into runs/release/; resumable
 	@$(SOURCED) python tools/release/release_model.py
 
-release-figure: build  ## the same from train alone, scored on val; into runs/release_figure/; resumable
+release-figure: build  ## the same from train alone, scored on val; into runs/release_figure/
 	@$(SOURCED) python tools/release/release_model.py --figure --root runs/release_figure
 
 soak: build  ## half an hour of everything at once on the node
