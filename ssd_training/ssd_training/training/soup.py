@@ -99,10 +99,11 @@ def describe_training(path: Path) -> str:
         config = read_config(path)
     except RunError:
         return ''
-    taught = config.loss.distillation
+    start, taught = config.backbone.weights, config.loss.distillation
     return (
         f'{config.train.epochs} epochs on {config.data.title} {config.data.train_split}, learning '
         f'rate {config.scheduler.base_lr:g}, seed {config.train.seed}'
+        + (f', from {Path(start).name}' if start else '')
         + (f', {taught.share:g} taught by {Path(taught.teacher).name}' if taught else '')
     )
 
