@@ -111,7 +111,7 @@ release-model: build  ## train and deploy the released bundle again, into runs/r
 	@$(SOURCED) python tools/release/release_model.py
 
 release-figure: build  ## the same from train alone, scored on val; into runs/release_figure/
-	@$(SOURCED) python tools/release/release_model.py --figure --root runs/release_figure
+	@$(SOURCED) python tools/release/release_model.py --figure
 
 soak: build  ## half an hour of everything at once on the node
 	@$(SOURCED) $(TEST_ENVIRONMENT) python -m tests.ros.soak

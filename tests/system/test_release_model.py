@@ -37,7 +37,11 @@ def test_members_are_trained_from_their_mean_too_averaged_deployed_and_the_finis
     card = (bundle.path / 'MODEL_CARD.md').read_text()
     assert 'the mean of the weights of 5 trainings' in card
     assert '## Known failures' in card
-    assert [card.count(f'seed {seed}, from start.weights.h5)') for seed in (37, 41, 42)] == [0, 1, 1]
+    assert [card.count(f'seed {seed}, from start.weights.h5)') for seed in (37, 41, 42)] == [
+        0,
+        1,
+        1,
+    ]
 
     again = release(tmp_path, *arguments)
 
@@ -55,7 +59,9 @@ def test_the_figure_is_of_images_that_no_member_has_seen(tmp_path, monkeypatch):
     assert made.returncode == 0, made.stderr
     root = tmp_path / 'release'
     runs = [json.loads(path.read_text()) for path in root.glob('*/config.json')]
-    assert [run['data']['train_split'] for run in runs] == ['train'] * 5
+    assert [(run['data']['train_split'], run['data']['val_split']) for run in runs] == [
+        ('train', None)
+    ] * 5
     metrics = json.loads((root / 'report/metrics.json').read_text())
     assert metrics['origin']['data']['name'] == 'voc val'
     assert f'{metrics["mean_ap"]:.4f}' in made.stdout

@@ -32,13 +32,13 @@ OBJECTS_PER_IMAGE = 3
 VARIANTS = {
     'bfloat16': ('train.amp.enabled=true', 'train.amp.policy=mixed_bfloat16'),
     'nothing frozen': ('backbone.freeze_until=null',),
-    'that in bfloat16': (
+    'nothing frozen, bf16': (
         'backbone.freeze_until=null',
         'train.amp.enabled=true',
         'train.amp.policy=mixed_bfloat16',
     ),
     # Its network is that of exp002_ssdlite.
-    'and a teacher': (
+    'nothing frozen, taught': (
         'backbone.freeze_until=null',
         'loss.distillation={teacher: released, share: 0.5}',
     ),
@@ -68,7 +68,7 @@ def main(argv: list[str] | None = None) -> int:
                 batch,
             )
             for name, changes in VARIANTS.items()
-            if name != 'and a teacher' or arguments.experiment == 'exp002_ssdlite'
+            if name != 'nothing frozen, taught' or arguments.experiment == 'exp002_ssdlite'
         },
         'matching and loss': make_loss(config, batch),
     }
@@ -81,7 +81,7 @@ def main(argv: list[str] | None = None) -> int:
     for name, median_s in medians_s.items():
         share = median_s / medians_s['step, float32']
         rate = arguments.batch_size / median_s
-        print(f'{name:<22} {1000 * median_s:8.1f} ms {rate:8.1f} images/s {share:6.2f}')
+        print(f'{name:<28} {1000 * median_s:8.1f} ms {rate:8.1f} images/s {share:6.2f}')
     return 0
 
 

@@ -26,7 +26,7 @@ def scores(bundle: Bundle, folder: Path) -> Found:
         raise SsdDetectorError('no engine was built before')
     for source in (bundle.path, *engines):
         command = [sys.executable, '-m', 'ssd_training.evaluate', source, '--json']
-        command += ['--experiment_path', 'experiments/exp002_ssdlite.yaml']
+        command += ['--experiment_path', 'experiments/exp006_larger_input.yaml']
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         try:
             found[f'{source.name}, mAP'] = json.loads(done.stdout)['metrics']['mAP']

@@ -49,6 +49,23 @@ def train(experiment_path: Path, overrides: Sequence[str]) -> str:
     return call([*command, '--resume'])
 
 
+def is_mean_of(runs: Sequence[str], path: Path) -> bool:
+    """
+    Tell whether a mean is that of these runs, as they are.
+
+    :param runs: their folders
+    :param path: of the weights
+    :return: False too where a run was trained again since
+    """
+    record = path.with_name(path.name.replace('.weights.h5', '.members.json'))
+    if not (record.exists() and path.exists()):
+        return False
+    made = path.stat().st_mtime
+    return [own['name'] for own in json.loads(record.read_text())] == list(runs) and all(
+        Path(run, 'status.json').stat().st_mtime <= made for run in runs
+    )
+
+
 def average(experiment_path: Path, runs: Sequence[str], path: Path) -> None:
     """
     Average runs, unless that was done: trainings know their start by the bytes of its file.
@@ -57,9 +74,7 @@ def average(experiment_path: Path, runs: Sequence[str], path: Path) -> None:
     :param runs: their folders
     :param path: of the weights
     """
-    record = path.with_name(path.name.replace('.weights.h5', '.members.json'))
-    has_both = record.exists() and path.exists()
-    if has_both and [own['name'] for own in json.loads(record.read_text())] == list(runs):
+    if is_mean_of(runs, path):
         print(f'{path}: is finished', file=sys.stderr)
         return
     experiment = ['--experiment_path', str(experiment_path)]
@@ -89,7 +104,7 @@ def deploy(deploy_config: Path, weights: Path, bundle: Path, arguments: Sequence
 
 def score(experiment_path: Path, weights: Path, report: Path, overrides: Sequence[str]) -> str:
     """
-    Score on `val`, in 32 bits, as what is deployed computes.
+    Score on `val`, which no member of the figure has seen.
 
     :param experiment_path: of the members
     :param weights: of the mean
@@ -99,7 +114,7 @@ def score(experiment_path: Path, weights: Path, report: Path, overrides: Sequenc
     """
     command = ['evaluate', str(weights), '--experiment_path', str(experiment_path)]
     command += ['--report', str(report), '--overrides', *overrides]
-    return call([*command, 'data.val_split=val', 'train.amp.enabled=false'])
+    return call([*command, 'data.val_split=val'])
 
 
 def call(command: Sequence[str]) -> str:
@@ -124,7 +139,11 @@ def call(command: Sequence[str]) -> str:
 def main() -> None:
     """Make the bundle, or the figure; its path, or the table, goes to stdout."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('--root', type=Path, default=Path('runs/release'), help='of all it makes')
+    parser.add_argument(
+        '--root',
+        type=Path,
+        help='of all it makes (runs/release, with --figure runs/release_figure)',
+    )
     parser.add_argument(
         '--experiment_path', type=Path, default=Path('experiments/exp005_release.yaml')
     )
@@ -139,7 +158,8 @@ def main() -> None:
     )
     parser.add_argument('overrides', nargs='*', metavar='key.path=value', help='of every member')
     arguments = parser.parse_intermixed_args()
-    root, experiment_path = arguments.root, arguments.experiment_path
+    experiment_path = arguments.experiment_path
+    root = arguments.root or Path('runs', 'release_figure' if arguments.figure else 'release')
     common = [*(TRAIN_ALONE if arguments.figure else ()), *arguments.overrides]
     common.append(f'run.root={root}')
     if arguments.epochs:

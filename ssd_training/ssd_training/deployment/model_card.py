@@ -9,7 +9,7 @@ from ssd_detector.files import read_file
 from ssd_training.experiments.data_schema import DataSettings, EvalSettings
 from ssd_training.experiments.loss_schema import DistillationSettings
 from ssd_training.experiments.schema import ExperimentConfig
-from ssd_training.runs.start_weights import COCO_ARCHIVE, IMAGENET, RELEASED
+from ssd_training.runs.start_weights import COCO_ARCHIVE, IMAGENET, name_weights, RELEASED
 
 _TENSORFLOW = (
     'Start weights: TensorFlow model garden, Apache-2.0; the conversion keeps those terms.'
@@ -140,21 +140,13 @@ def _find_origin(weights: str | None) -> _Origin:
     path = Path(weights)
     if (known := _KNOWN.get(path.name)) is not None:
         return known
-    name = _name_of_run(path) or path.name
+    name = name_weights(path)
     return _Origin(
         'Pretrained',
         f'started from the weights of {name}',
         f'Start weights: {name}; what they were trained on, and their licence, stand where they '
         f'come from.',
     )
-
-
-def _name_of_run(path: Path) -> str | None:
-    """Name the run folder around a file: it says more than final_weights."""
-    for folder in ('weights', 'checkpoints'):
-        if folder in path.parts[1:]:
-            return path.parts[path.parts.index(folder, 1) - 1]
-    return None
 
 
 def _describe_photographs(data: DataSettings) -> str:

@@ -110,6 +110,19 @@ def hash_start(start: Start | None, *, key: str = START) -> str | None:
     return digest.hexdigest()
 
 
+def name_weights(path: Path) -> str:
+    """
+    Name weights for a person.
+
+    :param path: as the user gave it
+    :return: the run folder around a file, which says more than final_weights, or the file's name
+    """
+    for folder in ('weights', 'checkpoints'):
+        if folder in path.parts[1:]:
+            return path.parts[path.parts.index(folder, 1) - 1]
+    return path.name
+
+
 def read_labels(start: Start) -> tuple[str, ...] | None:
     """
     Find out what the class rows of an archive or a file of weights are for.

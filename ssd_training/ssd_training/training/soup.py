@@ -14,6 +14,7 @@ from ssd_training.model.averaging import fold, mean_of
 from ssd_training.model.pretrained import fill, Pretrained, Values
 from ssd_training.runs.files import write_json
 from ssd_training.runs.finished_run import read_config
+from ssd_training.runs.start_weights import name_weights
 from ssd_training.training.pretrained import load_detector
 
 
@@ -103,8 +104,8 @@ def describe_training(path: Path) -> str:
     return (
         f'{config.train.epochs} epochs on {config.data.title} {config.data.train_split}, learning '
         f'rate {config.scheduler.base_lr:g}, seed {config.train.seed}'
-        + (f', from {Path(start).name}' if start else '')
-        + (f', {taught.share:g} taught by {Path(taught.teacher).name}' if taught else '')
+        + (f', from {name_weights(Path(start))}' if start else '')
+        + (f', {taught.share:g} taught by {name_weights(Path(taught.teacher))}' if taught else '')
     )
 
 

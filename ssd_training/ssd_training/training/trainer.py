@@ -134,7 +134,7 @@ def prepare(config: ExperimentConfig) -> Training:
         schedule=schedule,
         average=average,
         step=step,
-        # Whatever trains, evaluation takes the statistics as they are.
+        # Evaluation takes the statistics of BatchNorm as they are, also where these train.
         detect=_compile_detection(
             fold_statistics(model) if config.quantization is None else model, architecture
         ),

@@ -190,6 +190,15 @@ def test_a_card_speaks_of_the_users_data_and_start(load, weights, texts):
     assert 'VOC photographs' not in card and 'Flickr' not in card
 
 
+def test_a_card_names_a_teacher(load):
+    config = load('tiny', 'loss.distillation={teacher: /home/me/large.weights.h5, share: 0.7}')
+
+    card = write_model_card('m', config, training_run='run', metrics={})
+
+    assert 'It learnt from `large.weights.h5`, too (0.7 of the loss)' in card
+    assert '/home/me' not in card
+
+
 def test_a_card_tells_what_each_file_reaches(load):
     metrics = {'val/voc_ap_50/mAP': 0.5, 'model_int8_cpu.onnx/mAP': 0.4321}
     card = write_model_card('m', load('exp002_ssdlite'), training_run='run', metrics=metrics)

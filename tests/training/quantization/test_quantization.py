@@ -459,7 +459,7 @@ def test_the_table_says_where_nothing_was_timed():
 
 
 def test_the_other_way_to_round_passes_on_whatever_images_a_bundle_has(tmp_path):
-    """On drawn images boxes of the released files move by 7.0 px, more than on photographs."""
+    """On drawn images boxes of released files moved by 7.0 px, more than on photographs."""
     paths = [RELEASED / name for name in (INT8_CPU, INT8_TRT)]
     run = OnnxRuntimeBackend(RELEASED / 'model.onnx').run_batch
     size_px = load_bundle(RELEASED).manifest.input_size_px

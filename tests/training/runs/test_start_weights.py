@@ -170,7 +170,7 @@ def assert_parity(model, config, parity):
 @pytest.fixture(scope='module')
 def released(load):
     """Read the released bundle into the network that it was exported from."""
-    config = load('exp002_ssdlite', 'backbone.weights=released')
+    config = load('exp005_release', 'backbone.weights=released')
     model = build_float_model(config.architecture)
     load_pretrained(model, config.architecture, trained_statistics=())
     return model, config

@@ -123,7 +123,11 @@ def test_the_command_weighs_by_shares(files, network, tmp_path, surroundings):
 def test_the_card_names_what_weights_are_the_mean_of(files, load, tmp_path):
     run_path = tmp_path / 'runs' / 'tiny_0123'
     run_path.mkdir(parents=True)
-    config = load('tiny', 'train.seed=7', 'backbone.weights=/home/me/start.weights.h5')
+    taught = '{teacher: /home/me/teacher.weights.h5, share: 0.7}'
+    start = '/home/me/runs/tiny_4567/weights/final_weights.weights.h5'
+    config = load(
+        *('tiny', 'train.seed=7', f'backbone.weights={start}', f'loss.distillation={taught}')
+    )
     (run_path / 'config.json').write_text(json.dumps(dataclasses.asdict(config)))
     members = [
         Member(str(run_path), {}, soup.describe_training(run_path)),
@@ -138,7 +142,10 @@ def test_the_card_names_what_weights_are_the_mean_of(files, load, tmp_path):
     )
     assert '`mean.weights.h5`: the mean of the weights of 2 trainings' in card
     title = config.data.title
-    known = f'2 epochs on {title} train, learning rate 0.002, seed 7, from start.weights.h5'
+    known = (
+        f'2 epochs on {title} train, learning rate 0.002, seed 7, from tiny_4567, '
+        f'0.7 taught by teacher.weights.h5'
+    )
     assert f'* `tiny_0123` ({known}), share 0.75' in card
     assert '* `a.weights.h5` (training not recorded), share 0.25' in card
     assert soup.read_members(tmp_path / 'other.weights.h5') == ()

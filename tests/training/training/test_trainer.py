@@ -9,8 +9,10 @@ import pytest
 
 from ssd_training.data.batches.pipeline import training_batches
 from ssd_training.data.datasets import read_split
+from ssd_training.model.detector import detect
 from ssd_training.runs.state import read_state
 from ssd_training.targets.prior_matching import GroundTruthBatch
+from ssd_training.targets.priors import generate_priors
 from ssd_training.training import trainer
 from tests.training.conftest import UNCHANGED
 from tests.training.shapes_voc import write_image, write_shapes_voc
@@ -127,6 +129,34 @@ def test_frozen_blocks_and_statistics_stay_and_all_else_trains(frozen_training):
     assert len(changed) > 0.9 * len(trainable)
     assert not any('moving' in path or path.startswith('block_3_') for path in changed)
     assert {'block_4_expand/kernel', 'block_6_expand_BN/gamma', 'head_0_cls/bias'} <= changed
+
+
+def test_what_is_detected_is_what_the_network_says_with_the_weights_that_are_evaluated(
+    frozen_training,
+):
+    training, _ = frozen_training
+    architecture = training.config.architecture
+    priors_cxcywh = generate_priors(architecture.priors, architecture.input_size)
+    images = np.random.default_rng(2).random((2, 64, 64, 3), np.float32)
+
+    def compare():
+        expected = detect(
+            *(training.model, images, priors_cxcywh, architecture.priors.variances),
+            activation=architecture.activation,
+        )
+        actual = training.detect(images)
+        for one, other in zip(expected, actual, strict=True):
+            np.testing.assert_allclose(other, one, atol=1e-5)
+        return actual[1].numpy()
+
+    with weights_restored(training):
+        bias = training.model.get_layer('head_0_cls').bias
+        bias.assign_add(np.arange(bias.shape[0], dtype=np.float32))
+        of_training = compare()
+        with training.evaluated_weights():
+            of_average = compare()
+        assert np.abs(of_training - of_average).max() > 0.1
+        np.testing.assert_array_equal(compare(), of_training)
 
 
 def test_what_is_averaged_has_the_decay_of_train_ema(frozen_training):

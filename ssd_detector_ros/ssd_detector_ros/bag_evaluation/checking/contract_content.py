@@ -5,7 +5,7 @@ import numpy as np
 from ssd_detector_ros.bag_evaluation.checking.observation import Observation
 
 _EDGE_PX = 1.0
-_LIKELY_NETWORK_SIDES = (224, 256, 300, 320, 416, 512, 640)
+_LIKELY_NETWORK_SIDES = (224, 256, 300, 320, 384, 416, 512, 640)
 
 Verdict = tuple[bool | None, str]
 
