@@ -14,7 +14,7 @@ from ssd_training.model.released_bundle import find_released_bundle
 from ssd_training.runs.checkpoints import file_name, step_of
 from ssd_training.runs.files import read_json
 from ssd_training.runs.finished_run import finished_weights
-from ssd_training.runs.layout import CONFIG, WEIGHTS
+from ssd_training.runs.layout import BEST_WEIGHTS, CHECKPOINTS, CONFIG, WEIGHTS
 
 # Keys of a configuration that name weights.
 START = 'backbone.weights'
@@ -117,10 +117,10 @@ def name_weights(path: Path) -> str:
     :param path: as the user gave it
     :return: the run folder around a file, which says more than final_weights, or the file's name
     """
-    for folder in ('weights', 'checkpoints'):
-        if folder in path.parts[1:]:
-            return path.parts[path.parts.index(folder, 1) - 1]
-    return path.name
+    if CHECKPOINTS in path.parts[1:]:
+        return path.parts[path.parts.index(CHECKPOINTS, 1) - 1]
+    is_of_run = any(path.match(f'*/{name}') for name in (WEIGHTS, BEST_WEIGHTS))
+    return path.parts[-3] if is_of_run else path.name
 
 
 def read_labels(start: Start) -> tuple[str, ...] | None:

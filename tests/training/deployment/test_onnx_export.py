@@ -173,7 +173,9 @@ def test_notes_that_can_not_be_read_are_refused_in_words(tmp_path, content, said
         ('imagenet', ['**ImageNet-pretrained**', 'Apache-2.0']),
         ('null', ['**Not pretrained**', 'Trained from random weights.']),
         ('/x/runs/own_0123/weights/final_weights.weights.h5', ['from the weights of own_0123']),
+        ('/x/runs/own_0123/checkpoints/last/ckpt-7.npz', ['from the weights of own_0123']),
         ('/bundles/cones', ['**Pretrained**: started from the weights of cones']),
+        ('/x/weights/mean.weights.h5', ['started from the weights of mean.weights.h5']),
     ],
 )
 def test_a_card_speaks_of_the_users_data_and_start(load, weights, texts):
