@@ -7,7 +7,7 @@ from ssd_detector.images.claims import MAX_IMAGE_PIXELS
 from ssd_training.experiments.data_schema import FilesOutside, Orientation
 from ssd_training.preparation.layouts.labelled import Layout
 
-# Side of the input at which the COCO weights learnt where cells look; all others here came from them.
+# Side of the input at which the COCO weights learnt where cells look. Others here came from them.
 LAID_OUT_AT_PX = 300
 
 
