@@ -40,8 +40,9 @@ def test_the_released_files_pass_however_they_are_rounded(parity, name, optimiza
     result = verify(backend, parity)
 
     assert result.is_good, str(result)
-    # Twice 0.128, by which scores differ between the ways to round on this network.
-    assert result.tolerance == Tolerance(8.0, pytest.approx(0.256, abs=0.001))
+    # Twice what boxes and scores differ by between the ways to round on this network.
+    allowed = (result.tolerance.box_px, result.tolerance.score)
+    assert allowed == pytest.approx((10.946, 0.276), abs=0.001)
 
 
 @pytest.mark.skipif(not multiplies_int8_exactly(), reason='this CPU has no VNNI')
