@@ -15,7 +15,7 @@ from ssd_detector.backends.openvino import OpenVinoBackend
 from ssd_detector.bundles.bundle import load_bundle
 from ssd_detector.bundles.contents import INT8_CPU, INT8_TRT
 from ssd_detector.proofs.int8_parity import measure_int8_difference, select_int8_outputs
-from ssd_detector.proofs.parity import Parity, Tolerance, verify_backend
+from ssd_detector.proofs.parity import Parity, verify_backend
 from ssd_detector.proofs.parity_file import read_parity, write_parity
 
 RELEASED = Path(__file__).parents[3] / 'ssd_detector_ros/models/mobilenetv2_ssd_voc'
