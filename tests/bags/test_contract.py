@@ -80,10 +80,17 @@ class AnswersTwice(Good):
 
 
 class NetworkPixels(Good):
+    side_px = 300.0
+
     def boxes(self, index):
-        scaled = [np.array(box) * 300 / np.tile(SIZE_WH, 2) for box in super().boxes(index)]
+        share = self.side_px / np.tile(SIZE_WH, 2)
+        scaled = [np.array(box) * share for box in super().boxes(index)]
         # A box at the edge of the image ends at the edge of the network's input.
-        return [[*box[:2], 300.0, box[3]] for box in scaled]
+        return [[*box[:2], self.side_px, box[3]] for box in scaled]
+
+
+class NetworkPixelsOfTheRelease(NetworkPixels):
+    side_px = 384.0
 
 
 class Shares(Good):
@@ -175,6 +182,7 @@ def test_a_good_detector_keeps_every_line(tmp_path, capsys):
         (SilentWhenEmpty, {'one answer', 'rate'}, 'publish an empty array, too'),
         (AnswersTwice, {'one answer'}, '15 images were answered more than once'),
         (NetworkPixels, {'boxes'}, 'pixels of the network'),
+        (NetworkPixelsOfTheRelease, {'boxes'}, 'pixels of the network'),
         (Shares, {'boxes'}, 'shares of the image'),
         (Outside, {'boxes'}, 'leave their image; clip them'),
         (Inverted, {'boxes'}, 'empty, inverted or not finite'),
