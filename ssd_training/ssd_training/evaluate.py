@@ -112,7 +112,7 @@ def _add_experiment(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--experiment_path',
         type=Path,
-        help='data and settings (default: those of the bundle or run); overrides need it',
+        help='data and settings (default: those of the bundle or run); overrides of a run need it',
     )
     parser.add_argument('--config_root', type=Path, default=CONFIG_ROOT, help='of the experiment')
     parser.add_argument('--overrides', nargs='+', default=[], metavar='key.path=value')
