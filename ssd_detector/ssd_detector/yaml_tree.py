@@ -39,6 +39,16 @@ def parse_yaml_texts(text: str) -> Any:
     return _parse(text, _TextLoader)
 
 
+def dump_yaml(tree: Any) -> str:
+    """
+    Write YAML that parse_yaml reads back: a text such as 1e3 gets quotes.
+
+    :param tree: of mappings, lists and scalars, keys in their order
+    :return: one document
+    """
+    return yaml.dump(tree, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=100)
+
+
 def _parse(text: str, loader: Any) -> Any:
     if len(text) > MAX_YAML_BYTES:
         raise yaml.YAMLError(f'{len(text)} characters; expected at most {MAX_YAML_BYTES}')
@@ -136,7 +146,12 @@ class _TextLoader(_Bounds, yaml.BaseLoader):
     """Leaves every scalar a text, and keeps the last of two equal keys."""
 
 
-_Loader.add_implicit_resolver('tag:yaml.org,2002:float', _EXPONENT, list('-+.0123456789'))
+class _Dumper(yaml.SafeDumper):
+    """SafeDumper, which writes 1e3 as what it is to itself: a text without quotes."""
+
+
+for each in (_Loader, _Dumper):
+    each.add_implicit_resolver('tag:yaml.org,2002:float', _EXPONENT, list('-+.0123456789'))
 
 
 def _refuse(what: str, mark: Any) -> NoReturn:

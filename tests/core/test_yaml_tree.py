@@ -7,7 +7,11 @@ import yaml
 
 from ssd_detector.config import parse_config
 from ssd_detector.errors import ConfigError
-from ssd_detector.yaml_tree import parse_yaml
+from ssd_detector.yaml_tree import dump_yaml, parse_yaml
+
+WORDS = st.sampled_from(
+    ['1e3', '2E5', '-1.5e-7', 'on', 'null', '7', '0x10', '1:30', 'é', 'a: b']
+) | st.text(st.characters(exclude_categories=['C', 'Z']), max_size=8)
 
 
 def aliases(start, depth, width=10):
@@ -67,3 +71,15 @@ def test_any_text_is_a_tree_that_has_a_schema_or_an_error(text):
             parse_config(tree, dict[str, int], 'here')
         except ConfigError as error:
             assert str(error)
+
+
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | WORDS,
+        lambda inner: st.lists(inner, max_size=3) | st.dictionaries(WORDS, inner, max_size=3),
+        max_leaves=8,
+    )
+)
+def test_what_is_written_is_read_back(tree):
+    """PyYAML's own writer left 1e3, a name of a class, without quotes."""
+    assert parse_yaml(dump_yaml(tree)) == tree

@@ -10,7 +10,6 @@ from typing import Any
 from google.protobuf.message import DecodeError
 import onnx
 import tensorflow as tf
-import yaml
 
 from ssd_detector.bundles.bundle import Bundle, write_bundle
 from ssd_detector.bundles.contents import (
@@ -25,6 +24,7 @@ from ssd_detector.bundles.contents import (
     PRIORS,
 )
 from ssd_detector.errors import BundleError
+from ssd_detector.yaml_tree import dump_yaml
 from ssd_training.deployment.build import (
     Build,
     CARD_NOTES,
@@ -53,7 +53,7 @@ def assemble(build: Build) -> Bundle:
     contents: dict[str, Path | str] = {
         MODEL: build.file(MODEL),
         PRIORS: build.file(PRIORS),
-        DEPLOY: yaml.safe_dump(_for_robot(build.tree), sort_keys=False),
+        DEPLOY: dump_yaml(_for_robot(build.tree)),
         LABELS: '\n'.join(config.data.labels) + '\n',
         MODEL_CARD: write_model_card(
             build.deploy.model_name,

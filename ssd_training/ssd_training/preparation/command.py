@@ -62,7 +62,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar='S',
         help='side of the input (300); 384 shows small objects larger, for 1.5 times the time',
     )
-    parser.add_argument('--seed', type=int, default=0, help='of the split (0)')
+    parser.add_argument('--seed', type=_seed, default=0, help='of the split (0)')
     parser.add_argument(
         '--resplit', action='store_true', help='a new split, although the source has train and val'
     )
@@ -162,6 +162,12 @@ def _side(text: str) -> int:
     low, high = _SIDES_PX
     if not (text.isascii() and text.isdigit() and low <= int(text) <= high):
         raise argparse.ArgumentTypeError(f'{text!r} is no side from {low} to {high} px')
+    return int(text)
+
+
+def _seed(text: str) -> int:
+    if not (text.isascii() and text.isdigit()):
+        raise argparse.ArgumentTypeError(f'{text!r} is no whole number from 0 on')
     return int(text)
 
 

@@ -101,7 +101,10 @@ def prepare(source: Path, options: Options, *, left_out: Path | None = None) -> 
         replace(picture, annotation=clean(annotation, labels, []))
         for picture, annotation in zip(pictures, annotations, strict=True)
     ]
-    splits = split_pictures(pictures, listing.root, options, notes)
+    try:
+        splits = split_pictures(pictures, listing.root, options, findings=findings, notes=notes)
+    except DataError as error:
+        raise DataError([*error.findings, *_give_reasons(findings), *notes]) from error
     findings += _check_splits(splits, labels)
     notes += _describe_small(splits['train'], options.input_size_px)
     return Prepared(
@@ -159,14 +162,18 @@ def _check_not_empty(
 ) -> None:
     if counts:
         return
-    kinds = Counter(finding.kind for finding in findings)
-    reasons = [
-        f'{count} x {kind}, such as {next(found for found in findings if found.kind == kind)}'
-        for kind, count in kinds.most_common()
-    ]
     raise DataError(
-        [f'{source}: no object that can be learnt: nothing to train on', *reasons, *notes]
+        [
+            f'{source}: no object that can be learnt: nothing to train on',
+            *_give_reasons(findings),
+            *notes,
+        ]
     )
+
+
+def _give_reasons(findings: Sequence[Finding]) -> Iterator[str]:
+    for kind, count in Counter(finding.kind for finding in findings).most_common():
+        yield f'{count} x {kind}, such as {next(one for one in findings if one.kind == kind)}'
 
 
 def _check_splits(

@@ -17,7 +17,7 @@ from ssd_training.data.__main__ import main
 from ssd_training.errors import DataError
 from ssd_training.experiments.merge import load_experiment
 from ssd_training.preparation.judging.scenes import group_scenes, hash_scene
-from ssd_training.preparation.judging.splits import split_groups
+from ssd_training.preparation.judging.stratification import split_groups
 from ssd_training.preparation.options import Options
 from ssd_training.preparation.preparing import prepare
 from ssd_training.runs.fingerprint import compute_fingerprint

@@ -5,7 +5,13 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ssd_detector.printable import printable
-from ssd_training.data.annotations.boxes import Box, clip_box, is_normalized
+from ssd_training.data.annotations.boxes import (
+    Box,
+    clip_box,
+    is_degenerate,
+    is_normalized,
+    ROUNDING_PX,
+)
 from ssd_training.data.images.records import ImageSource
 
 Kind = Literal[
@@ -24,6 +30,7 @@ Kind = Literal[
     'duplicate image',
     'empty image',
     'leakage',
+    'picture without split',
     'image without annotation',
     'similar names',
     'no objects',
@@ -153,11 +160,11 @@ def box_kind(box_xyxy: Box, size_wh: tuple[int, int], min_size_px: float) -> Kin
     :param min_size_px: smaller sides are degenerate
     :return: degenerate box, box outside image, or nothing
     """
-    x1, y1, x2, y2 = box_xyxy
-    # Not `<`: a NaN is degenerate, too.
-    if not (x2 - x1 >= min_size_px and y2 - y1 >= min_size_px):
+    if is_degenerate(box_xyxy, min_size_px):
         return 'degenerate box'
-    if clip_box(box_xyxy, size_wh) != box_xyxy:
+    pairs = zip(clip_box(box_xyxy, size_wh), box_xyxy, strict=True)
+    # Not `>`: what a NaN is cut to is no equal of it.
+    if not all(abs(cut - edge) <= ROUNDING_PX for cut, edge in pairs):
         return 'box outside image'
     return None
 

@@ -4,6 +4,9 @@ import math
 
 Box = tuple[float, float, float, float]
 
+# Tools write boxes with two decimals or three: a side or an edge may be off by so much.
+ROUNDING_PX = 0.01
+
 
 def clip_box(box_xyxy: Box, size_wh: tuple[int, int]) -> Box:
     """
@@ -26,10 +29,22 @@ def find_usable_box(box_xyxy: Box, size_wh: tuple[int, int], min_size_px: float)
     :param min_size_px: smaller sides are degenerate
     :return: edges, px; None when the rest is degenerate, or an edge is no number
     """
-    x1, y1, x2, y2 = clipped = clip_box(box_xyxy, size_wh)
+    clipped = clip_box(box_xyxy, size_wh)
+    return None if is_degenerate(clipped, min_size_px) else clipped
+
+
+def is_degenerate(box_xyxy: Box, min_size_px: float) -> bool:
+    """
+    Tell whether a side is too short, but for rounding.
+
+    :param box_xyxy: edges, px
+    :param min_size_px: smaller sides are degenerate
+    :return: whether one is, or an edge is no number
+    """
+    x1, y1, x2, y2 = box_xyxy
+    shortest_px = max(min_size_px - ROUNDING_PX, min(min_size_px, ROUNDING_PX))
     # Not `<`: a NaN is degenerate, too.
-    is_usable = x2 - x1 >= min_size_px and y2 - y1 >= min_size_px
-    return clipped if is_usable else None
+    return not (x2 - x1 >= shortest_px and y2 - y1 >= shortest_px)
 
 
 def turn_box(box_xyxy: Box, degrees: float) -> Box:

@@ -1,26 +1,29 @@
-"""A seeded split into train and val that keeps classes in balance and scenes whole."""
+"""The split into train and val: that of the source, or one that keeps scenes whole."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-import numpy as np
-
-from ssd_training.data.annotations.annotations import Annotation
+from ssd_training.data.annotations.annotations import Annotation, Finding
 from ssd_training.errors import DataError
 from ssd_training.preparation.judging.pictures import Picture
 from ssd_training.preparation.judging.scenes import group_scenes
+from ssd_training.preparation.judging.stratification import split_groups
 from ssd_training.preparation.layouts.labelled import Split
 from ssd_training.preparation.options import Options
 
-_PICTURES = '\0pictures'  # Counted beside the labels; no label holds a NUL.
 # A scene with more of the pictures than this can't stay whole: it is cut into runs of names.
 _LARGEST_SCENE = 0.5
 _RUNS = 10
 
 
 def split_pictures(
-    pictures: Sequence[Picture], root: Path, options: Options, notes: list[str]
+    pictures: Sequence[Picture],
+    root: Path,
+    options: Options,
+    *,
+    findings: list[Finding],
+    notes: list[str],
 ) -> dict[Split, list[Annotation]]:
     """
     Take over the split of the source, or make one.
@@ -28,15 +31,19 @@ def split_pictures(
     :param pictures: of the source
     :param root: of the source
     :param options: of the command line
+    :param findings: gets pictures that are in no split of the source, and so in none here
     :param notes: gets what was concluded
     :return: train, val and, where the source has it, test
     :raises DataError: when train or val has no object
     """
     given = {picture.split for picture in pictures}
     chosen: list[Split]
+    if options.keeps_split and 'train' in given and given & {'val', 'test'}:
+        findings += _find_unnamed(pictures)
+        pictures = [picture for picture in pictures if picture.split]
     if options.keeps_split and {'train', 'val'} <= given:
         notes.append('train and val are those of the source; --resplit makes new ones')
-        chosen = [picture.split or 'train' for picture in pictures]
+        chosen = [picture.split for picture in pictures if picture.split]
         notes += _describe_shared(pictures, chosen)
     elif options.keeps_split and {'train', 'test'} <= given:
         notes.append('test is that of the source, val a part of its train; --resplit mixes them')
@@ -44,6 +51,7 @@ def split_pictures(
         new = iter(_choose(rest, root, options, notes))
         chosen = ['test' if picture.split == 'test' else next(new) for picture in pictures]
     else:
+        notes += _describe_mixed(pictures, options)
         chosen = _choose(pictures, root, options, notes)
     splits: dict[Split, list[Annotation]] = {'train': [], 'val': []}
     for split, picture in zip(chosen, pictures, strict=True):
@@ -59,6 +67,25 @@ def split_pictures(
     return splits
 
 
+def _find_unnamed(pictures: Sequence[Picture]) -> Iterator[Finding]:
+    """Find pictures beside the given splits: they may be kept aside, and nothing says so."""
+    for picture in pictures:
+        if not picture.split:
+            text = 'is in no split of the source; left out; --resplit takes it'
+            yield Finding('picture without split', picture.annotation.image.name, text)
+
+
+def _describe_mixed(pictures: Sequence[Picture], options: Options) -> Iterator[str]:
+    """Say which pictures of a val or test are learnt, as there is no train beside it."""
+    for split in ('val', 'test') if options.keeps_split else ():
+        names = [picture.annotation.image.name for picture in pictures if picture.split == split]
+        if 0 < len(names) < len(pictures):
+            yield (
+                f'{len(names)} pictures are of {split} by folder or list, such as {names[0]}, but '
+                f'none is of train: all are split anew'
+            )
+
+
 def count_learnable(annotations: Iterable[Annotation]) -> Counter[str]:
     """
     Count objects; those that are difficult are neither learnt nor scored.
@@ -72,66 +99,6 @@ def count_learnable(annotations: Iterable[Annotation]) -> Counter[str]:
         for found in annotation.objects
         if not found.is_difficult
     )
-
-
-def split_groups(
-    groups: Sequence[int],
-    labels: Sequence[Sequence[str]],
-    *,
-    val_share: float,
-    seed: int,
-    fixed: Mapping[int, bool] | None = None,
-) -> list[bool]:
-    """
-    Choose the pictures of val.
-
-    Groups with the rarest label are dealt out first, each to the split that lacks more of that
-    label (iterative stratification, Sechidis et al., ECML 2011, here on whole groups). Each split
-    gets a group where there are two.
-
-    :param groups: number of the group of each picture; a group is never parted
-    :param labels: of the objects of each picture
-    :param val_share: of the pictures with each label, wanted in val
-    :param seed: of the order in which groups are dealt out
-    :param fixed: index of a picture -> whether it is in val already, and its group with it
-    :return: for each picture whether it is in val
-    """
-    contents: dict[int, Counter[str]] = {}
-    for group, of_picture in zip(groups, labels, strict=True):
-        contents.setdefault(group, Counter()).update({_PICTURES, *of_picture})
-    wanted = Counter[str]()
-    for content in contents.values():
-        wanted.update(content)
-    lacking = {key: count * val_share for key, count in wanted.items()}
-    is_val: dict[int, bool] = {}
-    for index, value in (fixed or {}).items():
-        is_val.setdefault(groups[index], value)
-    for group in (group for group, value in is_val.items() if value):
-        _take(lacking, contents[group])
-    order = [int(group) for group in np.random.default_rng(seed).permutation(sorted(contents))]
-    # Rarest first: of a class with four pictures one too many weighs most.
-    for key in sorted(wanted, key=lambda key: (wanted[key], key)):
-        for group in order:
-            if group not in is_val and key in contents[group]:
-                is_val[group] = lacking[key] >= contents[group][key] / 2
-                if is_val[group]:
-                    _take(lacking, contents[group])
-    _fill_empty(is_val, order, contents)
-    return [is_val[group] for group in groups]
-
-
-def _take(lacking: dict[str, float], content: Counter[str]) -> None:
-    for key, count in content.items():
-        lacking[key] -= count
-
-
-def _fill_empty(
-    is_val: dict[int, bool], order: Sequence[int], contents: Mapping[int, Counter[str]]
-) -> None:
-    """Where one split has nothing, give it the smallest group."""
-    if len(order) > 1 and len(set(is_val.values())) == 1:
-        smallest = min(order, key=lambda group: contents[group][_PICTURES])
-        is_val[smallest] = not is_val[smallest]
 
 
 def _describe_shared(pictures: Sequence[Picture], chosen: Sequence[Split]) -> Iterator[str]:
@@ -166,14 +133,28 @@ def _choose(
     is_val = split_groups(
         groups, labels, val_share=options.val_share, seed=options.seed, fixed=fixed
     )
+    notes += _describe_joined(groups, fixed)
     return ['val' if goes_to_val else 'train' for goes_to_val in is_val]
+
+
+def _describe_joined(groups: Sequence[int], fixed: Mapping[int, bool]) -> Iterator[str]:
+    """Say where pictures of earlier splits turned out to show one scene."""
+    sides: dict[int, set[bool]] = {}
+    for index, is_val in fixed.items():
+        sides.setdefault(groups[index], set()).add(is_val)
+    if joined := sum(len(found) > 1 for found in sides.values()):
+        yield (
+            f'{joined} scenes are in train and in val from before, and stay there: val may look '
+            f'better than new scenes; --resplit parts no scene'
+        )
 
 
 def _group(pictures: Sequence[Picture], notes: list[str]) -> list[int]:
     stems = [Path(picture.annotation.image.name).stem for picture in pictures]
     groups = group_scenes([picture.scene for picture in pictures], stems)
     sizes = Counter(groups)
-    whole = {group for group, size in sizes.items() if size <= _LARGEST_SCENE * len(pictures)}
+    largest = max(_LARGEST_SCENE * len(pictures), 1)
+    whole = {group for group, size in sizes.items() if size <= largest}
     several = sum(size > 1 for group, size in sizes.items() if group in whole)
     if several:
         notes.append(f'{several} scenes have several pictures; each scene is in one split')

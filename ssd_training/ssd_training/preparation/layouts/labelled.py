@@ -17,8 +17,11 @@ _SPLIT_NAMES: Mapping[str, Split] = {
     'val': 'val',
     'valid': 'val',
     'validation': 'val',
+    'eval': 'val',
+    'evaluation': 'val',
     'test': 'test',
     'testing': 'test',
+    'holdout': 'test',
 }
 
 

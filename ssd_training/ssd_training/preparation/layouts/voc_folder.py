@@ -11,12 +11,13 @@ from ssd_training.data.sources.texts import read_text
 from ssd_training.data.sources.voc_files import read_voc_file, VocFile
 from ssd_training.data.sources.voc_lists import read_list
 from ssd_training.errors import DataError
+from ssd_training.preparation.layouts.given_splits import describe_missing, join_splits
 from ssd_training.preparation.layouts.labelled import Labelled, LabelledImage, Split, split_of
 from ssd_training.preparation.layouts.listing import Listing
 
 # CVAT (Datumaro) puts this into the folder, and counts pixels from 0.
 _LABEL_MAP = 'labelmap.txt'
-_LISTS: tuple[Split, ...] = ('train', 'val', 'test')
+_LISTS = ('train', 'val', 'trainval', 'test')
 
 
 def read_voc_folder(listing: Listing, xmls: Sequence[Path]) -> Labelled:
@@ -31,7 +32,7 @@ def read_voc_folder(listing: Listing, xmls: Sequence[Path]) -> Labelled:
     :return: the labels
     """
     findings: list[Finding] = []
-    lists = _read_lists(listing)
+    lists = _read_lists(listing, findings)
     images = []
     for path in xmls:
         try:
@@ -103,22 +104,29 @@ def _read_label_map(path: Path) -> list[str]:
     return [name for name in names if name and name != 'background']
 
 
-def _read_lists(listing: Listing) -> dict[Path, Split]:
-    """Read ImageSets/Main where it has both splits: XML file -> split."""
+def _read_lists(listing: Listing, findings: list[Finding]) -> dict[Path, Split]:
+    """Read ImageSets/Main where its lists make a split: XML file -> split."""
     splits: dict[Path, Split] = {}
     for folder in {path.parent for path in listing.files if path.parent.name == 'Main'}:
-        lists = {split: folder / f'{split}.txt' for split in _LISTS}
-        if lists['train'].is_file() and lists['val'].is_file():
-            for split, path in lists.items():
-                splits |= dict.fromkeys(_read_list(path), split)
+        files = {name: _read_list(folder / f'{name}.txt', findings) for name in _LISTS}
+        # trainval stands for what else is in no list.
+        train, val = files['train'] or files['trainval'], files['val']
+        if not files['train']:
+            train = [path for path in train if path not in {*val, *files['test']}]
+        splits |= join_splits({'train': train, 'val': val, 'test': files['test']}, findings)
     return splits
 
 
-def _read_list(path: Path) -> list[Path]:
+def _read_list(path: Path, findings: list[Finding]) -> list[Path]:
     """Read one list, which may be missing or empty: its XML files."""
     annotations = path.parents[2] / 'Annotations'
     if not (path.is_file() and path.stat().st_size):
         return []
     # Unlike Path's, this one takes any text.
     ids = read_list(path, lambda image_id: os.path.isfile(annotations / f'{image_id}.xml'))
-    return [annotations / f'{image_id}.xml' for image_id in ids]
+    files = [annotations / f'{image_id}.xml' for image_id in ids]
+    present = {file for file in files if os.path.isfile(file)}
+    missing = [name for name, file in zip(ids, files, strict=True) if file not in present]
+    if missing:
+        findings.append(describe_missing(path, missing, len(ids)))
+    return [file for file in files if file in present]

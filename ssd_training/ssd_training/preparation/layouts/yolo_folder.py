@@ -10,7 +10,7 @@ from ssd_training.data.annotations.annotations import AnnotatedObject, Finding
 from ssd_training.data.files import read_start, without_place
 from ssd_training.data.sources.texts import read_text
 from ssd_training.errors import DataError
-from ssd_training.preparation.layouts.labelled import Labelled, LabelledImage, split_of
+from ssd_training.preparation.layouts.labelled import Labelled, LabelledImage, Split, split_of
 from ssd_training.preparation.layouts.listing import Listing, normalize_name
 from ssd_training.preparation.layouts.yolo_names import Classes, NAME_FILES, read_classes
 from ssd_training.preparation.layouts.yolo_splits import read_splits
@@ -83,8 +83,8 @@ def read_yolo(listing: Listing, pairs: Mapping[Path, Path], names: Sequence[str]
                 f'(names), {", ".join(NAME_FILES)}; add one, or give --labels first,second,...'
             ]
         )
-    splits = read_splits(listing)
     findings: list[Finding] = []
+    splits = read_splits(listing, findings)
     images = []
     for path in listing.images:
         text = pairs.get(path)
@@ -97,7 +97,7 @@ def read_yolo(listing: Listing, pairs: Mapping[Path, Path], names: Sequence[str]
                 None,
                 objects,
                 is_normalized=True,
-                split=splits.get(path) or split_of(path, listing.root),
+                split=_choose_split(path, listing, splits),
             )
         )
         if text is None:
@@ -111,6 +111,12 @@ def read_yolo(listing: Listing, pairs: Mapping[Path, Path], names: Sequence[str]
         if path not in used and _looks_like_labels(path)
     ]
     return Labelled(images, tuple(classes.names.values()), findings)
+
+
+def _choose_split(path: Path, listing: Listing, splits: Mapping[Path, Split]) -> Split | None:
+    """Where lists name the others, only a folder of test says something."""
+    of_folder = split_of(path, listing.root)
+    return splits.get(path) or (of_folder if not splits or of_folder == 'test' else None)
 
 
 def _candidates(image: Path, root: Path) -> list[Path]:

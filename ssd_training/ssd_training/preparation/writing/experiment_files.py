@@ -5,8 +5,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from ssd_detector.yaml_tree import dump_yaml
 from ssd_training.data.annotations.annotations import Annotation
 from ssd_training.data.images.records import ImageFile
 from ssd_training.errors import DataError
@@ -15,6 +14,7 @@ from ssd_training.preparation.options import LAID_OUT_AT_PX
 from ssd_training.preparation.preparing import Prepared
 
 DEPLOY = 'deploy.yaml'
+SPLIT_FILES = ('train.json', 'val.json', 'test.json')
 _COMPONENTS = (
     'base/backbones/mobilenetv2.yaml',
     'base/heads/ssdlite_head.yaml',
@@ -57,7 +57,8 @@ def coco_tree(annotations: Sequence[Annotation], labels: Sequence[str], root: Pa
         width, height = annotation.size_wh
         images.append({'id': image_id, 'file_name': name, 'width': width, 'height': height})
         for found in annotation.objects:
-            x1, y1, x2, y2 = found.box_xyxy
+            # Edges, not sides: rounded apart, place and side could leave the picture.
+            x1, y1, x2, y2 = (round(edge, 3) for edge in found.box_xyxy)
             objects.append(
                 {
                     'id': len(objects) + 1,
@@ -89,6 +90,11 @@ def write_files(folder: Path, prepared: Prepared, root: Path) -> list[str]:
                 [f'{path}: ${{ is a variable in {EXPERIMENT}; give a folder of another name']
             )
     notes = []
+    for name in SPLIT_FILES:
+        if Path(name).stem not in prepared.splits and (folder / name).exists():
+            # It may name what is in train now.
+            (folder / name).replace(folder / f'{name}.old')
+            notes.append(f'there is no {Path(name).stem} now: the earlier {name} is {name}.old')
     for split, annotations in prepared.splits.items():
         tree = coco_tree(annotations, prepared.labels, root)
         text = json.dumps(tree, ensure_ascii=False, indent=1)
@@ -101,7 +107,7 @@ def write_files(folder: Path, prepared: Prepared, root: Path) -> list[str]:
             f'# Written by python -m ssd_training.data prepare; yours to change.\n'
             f'#   python -m ssd_training.{command} {folder / name}\n'
         )
-        text = yaml.safe_dump(tree, sort_keys=False, allow_unicode=True, width=100)
+        text = dump_yaml(tree)
         path = folder / name
         if path.exists() and not _holds(path, comment + text):
             path.replace(folder / f'{name}.old')
