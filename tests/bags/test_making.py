@@ -18,6 +18,7 @@ from ssd_detector_ros.bag_evaluation.reading.naming import choose_image_topic
 from ssd_detector_ros.bag_evaluation.reading.recording import Recording
 from ssd_detector_ros.make_bag import main
 from tests.bags.scenery import write_colored
+from tests.locked_folders import lock
 
 RNG = np.random.default_rng(0)
 
@@ -218,6 +219,33 @@ def test_a_damaged_image_leaves_no_part_of_a_recording(tmp_path, capsys):
 
     assert 'b.png: can not be read as an image' in capsys.readouterr().err
     assert not (tmp_path / 'bag').exists()
+
+
+def test_what_systems_leave_in_a_folder_is_no_image(tmp_path):
+    (tmp_path / 'images/b.png').mkdir(parents=True)
+    for name in ('images/a.png', 'images/._a.png'):
+        cv2.imwrite(str(tmp_path / name), np.zeros((20, 30, 3), np.uint8))
+
+    assert main([str(tmp_path / 'images'), '--output', str(tmp_path / 'bag')]) == 0
+
+    assert len(read_images(tmp_path / 'bag')) == 1
+
+
+def test_what_a_mac_leaves_in_a_voc_folder_is_no_annotation(tmp_path):
+    voc = write_voc(tmp_path / 'voc')
+    (voc / 'Annotations/._b.xml').write_bytes(b'\0\5\x16\7')
+
+    assert main([str(voc), '--output', str(tmp_path / 'bag')]) == 0
+
+
+def test_a_folder_of_images_that_may_not_be_read_is_named(tmp_path, capsys, monkeypatch):
+    (tmp_path / 'images/locked').mkdir(parents=True)
+    cv2.imwrite(str(tmp_path / 'images/a.png'), np.zeros((20, 30, 3), np.uint8))
+    lock(monkeypatch, 'locked')
+
+    assert main([str(tmp_path / 'images'), '--output', str(tmp_path / 'bag')]) == 1
+
+    assert 'locked: can not be read (Permission denied)' in capsys.readouterr().err
 
 
 def test_a_recording_that_is_there_is_not_written_over(tmp_path):

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ssd_detector.images.decoding import IMAGE_SUFFIXES
+from ssd_detector.images.folder import walk_folder
 from ssd_training.data.datasets import read_split
 from ssd_training.data.images.records import ImageFile, ImageSource, Record
 from ssd_training.errors import DataError
@@ -65,16 +66,15 @@ def find_images(
     :param seed: of the draw
     :param excluded: names of images that must not be taken: those that are tested with
     :return: at most count images, in the order in which they were drawn
-    :raises DataError: when there is no such folder or no image in it
+    :raises DataError: when there is no such folder, no image in it, or a part of it can't be read
     """
     if not folder.is_dir():
         raise DataError([f'{folder}: no such folder of images; check the path'])
     tested = {str(Path(name).resolve()) for name in excluded}
-    paths = sorted(
-        path
-        for path in folder.rglob('*')
-        if path.suffix.lower() in IMAGE_SUFFIXES and str(path.resolve()) not in tested
-    )
+    found = walk_folder(folder)
+    if found.refused:
+        raise DataError(found.describe_refused())
+    paths = [path for path in found.images if str(path.resolve()) not in tested]
     if not paths:
         raise DataError(
             [

@@ -19,7 +19,7 @@ from ssd_training.data.images.records import ImageFile, Record
 from ssd_training.data.sampling import draw_image, find_images, hash_images, sample_balanced
 from ssd_training.deployment.conversion import export_onnx
 from ssd_training.deployment.validation import record_parity
-from ssd_training.errors import ExportError
+from ssd_training.errors import DataError, ExportError
 from ssd_training.model.serving import Serving
 from ssd_training.quantization.calibration import measure_ranges, Range
 from ssd_training.quantization.int8_files import (
@@ -39,6 +39,7 @@ from ssd_training.quantization.sensitivity import (
 from ssd_training.targets.priors import generate_priors
 from ssd_training.training.step.building import build_model
 from tests.core.proofs.test_int8_parity import forget_a_bias
+from tests.locked_folders import lock
 from tests.training.deploy_config import SIZE_PX
 
 RELEASED = Path(__file__).parents[3] / 'ssd_detector_ros/models/mobilenetv2_ssd_voc'
@@ -405,6 +406,25 @@ def test_an_image_that_is_tested_with_through_a_link_is_that_image(tmp_path):
     found = find_images(folder, 9, 0, excluded=[str(split / 'renamed.jpg')])
 
     assert [source.name for source in found] == [str(folder / 'train.jpg')]
+
+
+def test_of_a_folder_pictures_alone_are_drawn(tmp_path):
+    (tmp_path / 'folder.jpg').mkdir()
+    for name in ('a.jpg', '._a.jpg', 'folder.jpg/b.png'):
+        (tmp_path / name).touch()
+
+    found = find_images(tmp_path, 9, 0)
+
+    assert {Path(source.name).name for source in found} == {'a.jpg', 'b.png'}
+
+
+def test_a_folder_that_may_not_be_read_is_not_left_out_in_silence(tmp_path, monkeypatch):
+    (tmp_path / 'locked').mkdir()
+    (tmp_path / 'a.jpg').touch()
+    lock(monkeypatch, 'locked')
+
+    with pytest.raises(DataError, match=r'locked: can not be read \(Permission denied\)'):
+        find_images(tmp_path, 9, 0)
 
 
 def test_images_of_a_folder_are_drawn_by_the_seed_and_not_the_first_ones(tmp_path):

@@ -49,7 +49,8 @@ def read_voc(path: Path, split: str | None, outside: FilesOutside = 'error') -> 
     """
     annotations = path / 'Annotations'
     if split is None:
-        names = sorted(file.stem for file in annotations.glob('*.xml'))
+        # Beside each file a Mac leaves one of its own, ._NAME.
+        names = sorted(file.stem for file in annotations.glob('[!.]*.xml'))
     else:
         check_inside([path / 'ImageSets' / 'Main' / f'{split}.txt'], path, outside)
         names = _read_list(path / 'ImageSets' / 'Main', split)

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from ssd_detector.images.claims import Claim, MAX_IMAGE_PIXELS
 from ssd_detector.images.decoding import IMAGE_SUFFIXES
+from ssd_detector.images.folder import VIDEO_SUFFIXES, walk_folder
 from ssd_detector_ros.bag_evaluation.errors import BagError
 from ssd_detector_ros.bag_evaluation.making.annotated_images import read_coco, read_voc
 from ssd_detector_ros.bag_evaluation.making.image_files import (
@@ -17,8 +18,6 @@ from ssd_detector_ros.bag_evaluation.making.image_files import (
     make_scene,
 )
 from ssd_detector_ros.bag_evaluation.making.scenes import Scene
-
-_VIDEO_SUFFIXES = ('.mp4', '.avi', '.mkv', '.mov', '.webm', '.m4v', '.mjpeg')
 
 
 def open_source(
@@ -48,22 +47,24 @@ def open_source(
         return _read_folder(path, outside)
     if path.suffix.lower() == '.json':
         return read_coco(path, images or path.parent, outside)
-    if path.suffix.lower() in _VIDEO_SUFFIXES:
+    if path.suffix.lower() in VIDEO_SUFFIXES:
         return _read_video(path)
     raise BagError(
         [
             f'{path}: expected a VOC folder, a COCO file *.json, a folder of images, or a video '
-            f'({", ".join(_VIDEO_SUFFIXES)})'
+            f'({", ".join(VIDEO_SUFFIXES)})'
         ]
     )
 
 
 def _read_folder(path: Path, outside: FilesOutside) -> Iterator[Scene]:
-    files = sorted(file for file in path.rglob('*') if file.suffix.lower() in IMAGE_SUFFIXES)
-    if not files:
+    found = walk_folder(path)
+    if found.refused:
+        raise BagError(found.describe_refused())
+    if not found.images:
         raise BagError([f'{path}: no images ({", ".join(IMAGE_SUFFIXES)})'])
-    check_inside(files, path, outside)
-    return (make_scene(file, None) for file in files)
+    check_inside(found.images, path, outside)
+    return (make_scene(file, None) for file in found.images)
 
 
 def _read_video(path: Path) -> Iterator[Scene]:

@@ -6,6 +6,7 @@ from typing import Any
 from xml.etree import ElementTree
 
 from ssd_detector.files import FileError, MAX_SPLIT_BYTES, open_file
+from ssd_detector.images.folder import VIDEO_SUFFIXES
 from ssd_training.data.annotations.annotations import Finding
 from ssd_training.data.files import read_json, without_place
 from ssd_training.data.sources.voc_files import read_voc_file
@@ -24,7 +25,6 @@ TITLES: dict[Layout, str] = {
     'yolo': 'YOLO (a text file a picture)',
     'cvat': 'CVAT for images (one XML file)',
 }
-_VIDEOS = ('.mp4', '.mov', '.avi', '.mkv', '.webm', '.m4v')
 _OTHERS = (
     'Label Studio: export as COCO, YOLO or Pascal VOC with images; CVAT: PASCAL VOC 1.1, COCO '
     '1.0, YOLO or CVAT for images 1.1'
@@ -46,7 +46,7 @@ def read_labels(
     if not listing.images:
         if foreign := ', '.join(sorted({path.suffix for path in listing.foreign})):
             what = f'holds pictures of kinds that are not read ({foreign}); make them JPEG'
-        elif listing.with_suffix(*_VIDEOS):
+        elif listing.with_suffix(*VIDEO_SUFFIXES):
             what = 'holds videos, but no picture; export with frames as pictures'
         else:
             what = 'holds no picture; export with images, or put them beside the labels'

@@ -10,6 +10,7 @@ import unicodedata
 from urllib.parse import unquote
 
 from ssd_detector.images.decoding import IMAGE_SUFFIXES
+from ssd_detector.images.folder import ARCHIVE_SUFFIXES, FOREIGN_SUFFIXES, is_leftover
 from ssd_training.data.files import find_homes, is_inside
 from ssd_training.errors import DataError
 from ssd_training.experiments.data_schema import FilesOutside
@@ -18,14 +19,8 @@ from ssd_training.experiments.data_schema import FilesOutside
 EXPERIMENT = 'experiment.yaml'
 FINDINGS = 'findings.json'
 
-# Pictures of phones, cameras and tools that OpenCV reads nowhere or not everywhere.
-_FOREIGN_SUFFIXES = (
-    *('.heic', '.heif', '.avif', '.gif', '.jp2', '.jxl', '.svg', '.psd'),
-    *('.dng', '.raw', '.cr2', '.cr3', '.nef', '.arw', '.orf', '.rw2'),
-)
 # VOC's masks have the names of their pictures.
-_FOLDERS_WITHOUT_PICTURES = {'__MACOSX', 'SegmentationClass', 'SegmentationObject'}
-_ARCHIVES = ('.zip', '.tar', '.gz', '.tgz', '.xz', '.bz2', '.rar', '.7z')
+_FOLDERS_OF_MASKS = {'SegmentationClass', 'SegmentationObject'}
 
 
 @dataclass(frozen=True)
@@ -61,7 +56,7 @@ class Listing:
     @cached_property
     def foreign(self) -> list[Path]:
         """Pictures of kinds that are not read."""
-        return self.with_suffix(*_FOREIGN_SUFFIXES)
+        return self.with_suffix(*FOREIGN_SUFFIXES)
 
     @cached_property
     def _known(self) -> set[Path]:
@@ -99,7 +94,7 @@ class Listing:
             if (candidate := start.joinpath(*parts)) in self._known:
                 return candidate
         same = self._by_name.get(normalize_name(parts[-1]), [])
-        if not same and written.suffix.lower() in _FOREIGN_SUFFIXES:
+        if not same and written.suffix.lower() in FOREIGN_SUFFIXES:
             # Converted since it was labelled.
             same = self._by_stem.get(normalize_name(written.stem), [])
         # As much of the end of the name as there is here.
@@ -142,7 +137,7 @@ def list_files(
         what = (
             f'an archive; unpack it{f" (unzip {root})" if root.suffix.lower() == ".zip" else ""} '
             f'and give the folder'
-            if root.suffix.lower() in _ARCHIVES
+            if root.suffix.lower() in ARCHIVE_SUFFIXES
             else 'is a file; give the folder that holds pictures and labels'
         )
         raise DataError([f'{root}: {what}'])
@@ -175,9 +170,9 @@ def _walk(root: Path, seen: set[Path], homes: Sequence[Path]) -> tuple[list[Path
         folders[:] = [
             subfolder
             for subfolder in folders
-            if not (subfolder.startswith('.') or subfolder in _FOLDERS_WITHOUT_PICTURES)
+            if not (is_leftover(subfolder) or subfolder in _FOLDERS_OF_MASKS)
         ]
-        for path in (folder / file_name for file_name in names if not file_name.startswith('.')):
+        for path in (folder / file_name for file_name in names if not is_leftover(file_name)):
             # Of a folder inside links alone lead out.
             is_here = not path.is_symlink() or is_inside(os.path.realpath(path), homes)
             (files if is_here else elsewhere).append(path)
