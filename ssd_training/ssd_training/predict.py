@@ -19,10 +19,10 @@ from ssd_training.deployment.arguments import add_deploy_config, read_deploy_con
 if TYPE_CHECKING:
     from ssd_detector import Detector
     from ssd_detector.bundles.deploy_config import DeployConfig
-    from ssd_training.prediction.frame_sources import Unreadable
+    from ssd_training.prediction.frame_sources import LeftOut, Unreadable
     from ssd_training.prediction.predictions import Prediction
+    from ssd_training.prediction.tally import Tally
 
-_MOST_NAMED = 100
 _MODELS = {'auto': 'auto', 'fp32': 'model.onnx', 'int8': 'model_int8_cpu.onnx'}
 
 
@@ -76,9 +76,9 @@ def _predict(arguments: argparse.Namespace) -> None:
 
     from ssd_detector.images.claims import MAX_IMAGE_PIXELS
     from ssd_training.errors import DataError
-    from ssd_training.prediction.frame_sources import Unreadable
     from ssd_training.prediction.opening import open_frame_source
     from ssd_training.prediction.predictions import predict
+    from ssd_training.prediction.tally import Tally
 
     config = read_deploy_config(arguments)
     source = open_frame_source(
@@ -87,8 +87,6 @@ def _predict(arguments: argparse.Namespace) -> None:
         max_pixels=arguments.max_image_pixels or MAX_IMAGE_PIXELS,
     )
     detector = _open_detector(arguments, config)
-    unreadable: list[str] = []
-    num_good = num_bad = 0
     predictions = predict(
         detector,
         source,
@@ -96,31 +94,40 @@ def _predict(arguments: argparse.Namespace) -> None:
         max_frames=arguments.max_frames,
         is_shown=arguments.show,
     )
+    tally = Tally()
+    failures: Sequence[str] = ()
     try:
         with closing(predictions):
             for found in predictions:
+                tally.add(found)
                 _print(found, as_json=arguments.json)
-                if isinstance(found, Unreadable):
-                    num_bad += 1
-                    # A stream may have any number of them.
-                    unreadable += [found.reason] if num_bad <= _MOST_NAMED else []
-                else:
-                    num_good += 1
     except KeyboardInterrupt:
         print('stopped', file=sys.stderr)
-    if unreadable:
-        if rest := num_bad - len(unreadable):
-            unreadable.append(f'... and {rest} more')
-        raise DataError([*unreadable, f'{num_bad} unreadable, {num_good} predicted'])
+    except DataError as error:
+        failures = error.findings
+    _conclude(tally, failures)
 
 
-def _print(found: 'Prediction | Unreadable', *, as_json: bool) -> None:
-    from ssd_training.prediction.frame_sources import Unreadable
+def _conclude(tally: 'Tally', failures: Sequence[str]) -> None:
+    """Name what was not predicted; an error, but for what was left out."""
+    from ssd_training.errors import DataError
+
+    faults = [*tally.describe_faults(), *failures]
+    if not faults:
+        return
+    lines = [*faults, tally.summarize()]
+    if failures or not tally.is_good:
+        raise DataError(lines)
+    print('\n'.join(map(printable, lines)), file=sys.stderr)
+
+
+def _print(found: 'Prediction | Unreadable | LeftOut', *, as_json: bool) -> None:
+    from ssd_training.prediction.predictions import Prediction
 
     if as_json:
-        value = vars(found) if isinstance(found, Unreadable) else found.to_json()
+        value = found.to_json() if isinstance(found, Prediction) else vars(found)
         print(json.dumps(value), flush=True)
-    elif not isinstance(found, Unreadable):
+    elif isinstance(found, Prediction):
         print(found)
         if found.frame.index is None:
             print(f'Saved → {printable(str(found.path))}')

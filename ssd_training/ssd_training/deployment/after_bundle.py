@@ -12,13 +12,14 @@ from ssd_detector.build_engine import build_for_bundle
 from ssd_detector.bundles.bundle import Bundle
 from ssd_detector.bundles.deploy_config import BenchmarkSettings, PredictionSettings
 from ssd_detector.errors import BackendError
+from ssd_detector.printable import printable
 from ssd_detector.verify import verify_bundle
 from ssd_training.benchmarking.report import BenchmarkOptions, format_report, run_benchmark
 from ssd_training.deployment.build import Build, SAVED_MODEL
 from ssd_training.errors import DataError, ExportError
-from ssd_training.prediction.frame_sources import Unreadable
 from ssd_training.prediction.opening import open_frame_source
-from ssd_training.prediction.predictions import predict
+from ssd_training.prediction.predictions import predict, Prediction
+from ssd_training.prediction.tally import Tally
 
 _PREDICTIONS = 'predictions'
 _BENCHMARK = 'benchmark.json'
@@ -75,14 +76,15 @@ def _predict(bundle: Bundle, build: Build, settings: PredictionSettings) -> Iter
     folder = build.path / _PREDICTIONS
     source = open_frame_source(settings.source, folder)
     detector = Detector.from_bundle(bundle.path, engine_build='off')
-    reasons = []
+    tally = Tally()
     for found in predict(detector, source, folder, max_frames=settings.max_frames):
-        if isinstance(found, Unreadable):
-            reasons.append(found.reason)
-        else:
+        tally.add(found)
+        if isinstance(found, Prediction):
             yield str(found)
-    if reasons:
-        raise DataError([*reasons, f'deploy.prediction.source: {len(reasons)} unreadable'])
+    faults = tally.describe_faults()
+    if not tally.is_good:
+        raise DataError([*faults, f'deploy.prediction.source: {tally.summarize()}'])
+    yield from map(printable, faults)
     yield f'annotated: {folder}'
 
 

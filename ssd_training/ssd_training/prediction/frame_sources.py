@@ -51,6 +51,30 @@ class Unreadable:
 
 
 @dataclass(frozen=True)
+class LeftOut:
+    """
+    What lies among pictures, holds some, and is not looked into.
+
+    :param name: as of Frame
+    :param reason: in a sentence, with what to do
+    """
+
+    name: str
+    reason: str
+
+    @classmethod
+    def of(cls, name: str, fault: str) -> 'LeftOut':
+        """
+        Put a fault into a sentence.
+
+        :param name: as of Frame
+        :param fault: what it is, and what to do
+        :return: what was left out
+        """
+        return cls(name, f'left out: {name}: {fault}')
+
+
+@dataclass(frozen=True)
 class Pictures:
     """
     Picture files.
@@ -58,22 +82,24 @@ class Pictures:
     :param paths: of the files
     :param root: that their names start from
     :param decoding: how
+    :param others: what lies beside them and is not read
     """
 
     paths: tuple[Path, ...]
     root: Path
     decoding: Decoding
+    others: tuple[Unreadable | LeftOut, ...] = ()
 
     @property
     def total(self) -> int:
         """The number of images."""
         return len(self.paths)
 
-    def frames(self) -> Iterator[Frame | Unreadable]:
+    def frames(self) -> Iterator[Frame | Unreadable | LeftOut]:
         """
         Read one after the other.
 
-        :return: each picture, or why it can't be read
+        :return: each picture, or why it can't be read; at last what lies beside them
         """
         for path in self.paths:
             name = str(path.relative_to(self.root))
@@ -82,6 +108,7 @@ class Pictures:
                 yield Frame(name, self.decoding.decode(content, name))
             except DataError as error:
                 yield Unreadable(name, '; '.join(error.findings))
+        yield from self.others
 
 
 @dataclass(frozen=True)

@@ -8,19 +8,23 @@ import cv2
 from ssd_detector.errors import ConfigError
 from ssd_detector.images.claims import Claim, MAX_IMAGE_PIXELS
 from ssd_detector.images.decoding import IMAGE_SUFFIXES
+from ssd_detector.images.folder import Folder, walk_folder
 from ssd_training.data.images.decoding import Decoding
 from ssd_training.errors import DataError
 from ssd_training.prediction.frame_sources import (
     DEFAULT_RATE_HZ,
     FrameSource,
+    LeftOut,
     MjpegStream,
     name_of,
     open_capture,
     Pictures,
     TIMEOUT_S,
+    Unreadable,
     Video,
     VIDEO_SUFFIX,
 )
+from ssd_training.prediction.kinds import find_fault, judge_in_folder
 from ssd_training.prediction.mjpeg import open_stream
 
 
@@ -35,7 +39,8 @@ def open_frame_source(
     :param max_pixels: of an image, as its head claims
     :return: the source
     :raises ConfigError: when it is none of them, or the results would replace it
-    :raises DataError: when video, camera or stream can't be opened
+    :raises DataError: when video, camera or stream can't be opened, or it is a file of a kind that
+        is not read
     """
     path, decoding = Path(given), Decoding(max_pixels=max_pixels)
     # Unlike Path's, these take any text.
@@ -44,8 +49,7 @@ def open_frame_source(
     if '://' in given:
         return _open_url(given, decoding)
     if os.path.isdir(given):
-        paths = _find_pictures(path, Path(os.path.realpath(output_dir)))
-        return _open_pictures(paths, path, output_dir, decoding)
+        return _open_folder(path, output_dir, decoding)
     if not os.path.isfile(given):
         raise ConfigError(
             [
@@ -54,34 +58,66 @@ def open_frame_source(
             ]
         )
     if path.suffix.lower() in IMAGE_SUFFIXES:
-        return _open_pictures((path,), path.parent, output_dir, decoding)
+        picture = Pictures((path,), path.parent, decoding)
+        _refuse_to_replace(picture, output_dir)
+        return picture
+    if fault := find_fault(path):
+        raise DataError([f'{given}: {fault}'])
     if os.path.realpath(output_dir / f'{path.stem}{VIDEO_SUFFIX}') == os.path.realpath(path):
         raise ConfigError([f'--output_dir: {path} would be replaced; give another folder'])
     return _open_video(given, path.stem, max_pixels)
 
 
-def _open_pictures(
-    paths: tuple[Path, ...], root: Path, output_dir: Path, decoding: Decoding
-) -> Pictures:
-    given = {os.path.realpath(path) for path in paths}
-    if any(os.path.realpath(output_dir / path.relative_to(root)) in given for path in paths):
+def _refuse_to_replace(pictures: Pictures, output_dir: Path) -> None:
+    given = {os.path.realpath(path) for path in pictures.paths}
+    copies = (output_dir / path.relative_to(pictures.root) for path in pictures.paths)
+    if any(os.path.realpath(copy) in given for copy in copies):
         raise ConfigError(
             [f'--output_dir: {output_dir}: its pictures would be replaced; give another folder']
         )
-    return Pictures(paths, root, decoding)
 
 
-def _find_pictures(folder: Path, left_out: Path) -> tuple[Path, ...]:
-    has_results = Path(os.path.realpath(folder)) in left_out.parents
-    paths = tuple(
-        path
-        for path in sorted(folder.rglob('*'))
-        if path.suffix.lower() in IMAGE_SUFFIXES
-        and not (has_results and left_out in Path(os.path.realpath(path)).parents)
+def _open_folder(folder: Path, output_dir: Path, decoding: Decoding) -> Pictures:
+    found = _without_results(walk_folder(folder), folder, Path(os.path.realpath(output_dir)))
+    others = _list_others(found, folder)
+    if not found.images and not any(isinstance(other, Unreadable) for other in others):
+        reasons = [other.reason for other in others]
+        raise ConfigError([f'{folder}: holds no picture ({", ".join(IMAGE_SUFFIXES)})', *reasons])
+    pictures = Pictures(found.images, folder, decoding, others)
+    _refuse_to_replace(pictures, output_dir)
+    return pictures
+
+
+def _without_results(found: Folder, folder: Path, results: Path) -> Folder:
+    """Take out what an earlier prediction wrote, where that is below the folder."""
+    if Path(os.path.realpath(folder)) not in results.parents:
+        return found
+
+    def is_result(path: Path) -> bool:
+        return Path(os.path.realpath(path)).is_relative_to(results)
+
+    return Folder(
+        tuple(path for path in found.files if not is_result(path)),
+        tuple(path for path in found.linked if not is_result(path)),
+        tuple((path, reason) for path, reason in found.refused if not is_result(path)),
     )
-    if not paths:
-        raise ConfigError([f'{folder}: holds no picture ({", ".join(IMAGE_SUFFIXES)})'])
-    return paths
+
+
+def _list_others(found: Folder, folder: Path) -> tuple[Unreadable | LeftOut, ...]:
+    """List what is not read, by name: what could be pictures, and what may hold some."""
+    images = {*found.images}
+    files = [path for path in found.files if path not in images]
+    judged = [judge_in_folder(path, str(path.relative_to(folder))) for path in files]
+    linked = [
+        LeftOut.of(str(path.relative_to(folder)), 'is a link to a folder; give that folder alone')
+        for path in found.linked
+    ]
+    refused = [
+        Unreadable(str(path.relative_to(folder)), f'{path}: can not be read ({reason})')
+        for path, reason in found.refused
+    ]
+    others = [*(other for other in judged if other is not None), *linked, *refused]
+    return tuple(sorted(others, key=lambda other: other.name))
 
 
 def _open_url(url: str, decoding: Decoding) -> Video | MjpegStream:

@@ -17,7 +17,7 @@ from ssd_detector.errors import ConfigError, ImageError
 from ssd_detector.images.drawing import draw_detections
 from ssd_detector.printable import printable
 from ssd_training.prediction.annotated import open_writer
-from ssd_training.prediction.frame_sources import Frame, FrameSource, Unreadable
+from ssd_training.prediction.frame_sources import Frame, FrameSource, LeftOut, Unreadable
 from ssd_training.progress import count_progress
 
 _WINDOW = 'ssd_training.predict'
@@ -82,7 +82,7 @@ def predict(
     *,
     max_frames: int | None = None,
     is_shown: bool = False,
-) -> Generator[Prediction | Unreadable]:
+) -> Generator[Prediction | Unreadable | LeftOut]:
     """
     Detect in every image; q in the window ends it.
 
@@ -91,7 +91,8 @@ def predict(
     :param folder: of the annotated copies
     :param max_frames: None takes all
     :param is_shown: in a window, too
-    :return: what was found in each image, or why it can't be read or its copy written
+    :return: what was found in each image, or why it can't be read or its copy written; what was
+        left out
     :raises ConfigError: when there is no screen to show anything on
     :raises DataError: when no copy can be written
     """
@@ -102,7 +103,7 @@ def predict(
     try:
         with count_progress(Console(stderr=True), 'predict', total) as count:
             for frame in itertools.islice(source.frames(), max_frames):
-                if isinstance(frame, Unreadable):
+                if not isinstance(frame, Frame):
                     yield frame
                     continue
                 start_s = time.perf_counter()

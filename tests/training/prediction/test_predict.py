@@ -21,6 +21,7 @@ from ssd_training.model.released_bundle import find_released_bundle
 from ssd_training.predict import main
 from ssd_training.prediction.mjpeg import MAX_PART_BYTES, read_parts
 from ssd_training.progress import count_progress
+from tests.locked_folders import lock
 from tests.picture_bombs import bmp_of
 from tests.tiny_bundle import write_tiny_bundle
 
@@ -92,8 +93,84 @@ def test_a_folder_counts_and_names_what_can_not_be_read(predict, tmp_path):
 
 def test_results_below_the_folder_are_not_predicted_again(predict, tmp_path):
     cv2.imwrite(str(tmp_path / 'a.png'), plain(RED))
+    write_video(tmp_path / 'clip.avi', [RED])
+    predict(tmp_path / 'clip.avi')
 
-    assert [len(predict(tmp_path)[1]) for _ in range(2)] == [1, 1]
+    found = [predict(tmp_path) for _ in range(2)]
+
+    assert [[row['name'] for row in rows] for _, rows, _ in found] == [['a.png', 'clip.avi']] * 2
+
+
+def test_pictures_that_are_not_read_are_named_with_what_to_do(predict, pictures):
+    for name in ('b.HEIC', 'below/c.avif', 'd.gif'):
+        (pictures / name).parent.mkdir(exist_ok=True)
+        (pictures / name).touch()
+
+    code, rows, error = predict(pictures)
+
+    assert code == 1 and {row['name'] for row in rows} >= {'b.HEIC', 'below/c.avif', 'd.gif'}
+    assert 'b.HEIC: .HEIC is not read; make it JPEG' in error
+    assert 'd.gif: .gif is not read in a folder; give it alone, or make it JPEG' in error
+    assert error.endswith('3 unreadable, 2 predicted\n')
+
+
+def test_a_folder_is_predicted_without_what_is_no_picture_which_is_named(
+    predict, pictures, tmp_path
+):
+    for name in ('drive.MP4', 'more.zip', 'drive.mcap', 'notes.txt'):
+        (pictures / name).touch()
+    (pictures / 'linked').symlink_to(tmp_path)
+
+    code, _, error = predict(pictures)
+
+    assert (code, error.splitlines()) == (
+        0,
+        [
+            'predict: 2/2 images',
+            'left out: drive.MP4: is a video; give it alone',
+            'left out: drive.mcap: is a recording of ROS; python -m ssd_detector_ros.extract '
+            'makes pictures of it',
+            'left out: linked: is a link to a folder; give that folder alone',
+            'left out: more.zip: is an archive; unpack it and give the folder',
+            '4 left out, 2 predicted',
+        ],
+    )
+
+
+def test_a_folder_without_any_picture_says_what_it_holds(predict, tmp_path):
+    (tmp_path / 'heic').mkdir()
+    (tmp_path / 'heic/a.heic').touch()
+    (tmp_path / 'videos').mkdir()
+    (tmp_path / 'videos/a.mp4').touch()
+
+    code, _, error = predict(tmp_path / 'heic')
+    assert code == 1 and error == 'a.heic: .heic is not read; make it JPEG\n' + (
+        '1 unreadable, 0 predicted\n'
+    )
+    code, _, error = predict(tmp_path / 'videos')
+    assert code == 2 and 'videos: holds no picture' in error
+    assert 'left out: a.mp4: is a video; give it alone' in error
+
+
+def test_a_folder_that_may_not_be_read_counts_as_unreadable(predict, pictures, monkeypatch):
+    (pictures / 'locked').mkdir()
+    lock(monkeypatch, 'locked')
+
+    code, _, error = predict(pictures)
+
+    assert code == 1 and 'locked: can not be read (Permission denied)' in error
+    assert '1 unreadable, 2 predicted' in error
+
+
+def test_what_systems_leave_and_folders_named_as_pictures_are_no_pictures(predict, pictures):
+    for name in ('__MACOSX', 'b.jpg'):
+        (pictures / name).mkdir()
+    for name in ('._a.png', '__MACOSX/a.png', 'Thumbs.db', '.hidden.jpg'):
+        (pictures / name).touch()
+
+    code, rows, error = predict(pictures)
+
+    assert (code, error, len(rows)) == (0, 'predict: 2/2 images\n', 2)
 
 
 def test_a_video_becomes_a_video_of_as_many_frames(predict, tmp_path):
@@ -345,12 +422,17 @@ def test_of_any_number_of_bad_pictures_a_hundred_are_named(predict, tmp_path):
         ('http://127.0.0.1:9/x', 1, '127.0.0.1_9_x: no stream there'),
         ('text.txt', 1, 'can not be opened as a video'),
         ('empty', 2, 'holds no picture'),
+        ('a.HEIC', 1, 'a.HEIC: .HEIC is not read; make it JPEG'),
+        ('a.zip', 1, 'a.zip: is an archive; unpack it and give the folder'),
+        ('a.mcap', 1, 'a.mcap: is a recording of ROS; python -m ssd_detector_ros.extract makes'),
     ],
 )
 def test_what_is_no_source_is_named(predict, tmp_path, monkeypatch, given, code, said):
     monkeypatch.chdir(tmp_path)
     (tmp_path / 'text.txt').write_text('no video')
     (tmp_path / 'empty').mkdir()
+    for name in ('a.HEIC', 'a.zip', 'a.mcap'):
+        (tmp_path / name).touch()
 
     found, rows, error = predict(given)
 
