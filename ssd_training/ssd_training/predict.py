@@ -129,8 +129,8 @@ def _print(found: 'Prediction | Unreadable | LeftOut', *, as_json: bool) -> None
         print(json.dumps(value), flush=True)
     elif isinstance(found, Prediction):
         print(found)
-        if found.frame.index is None:
-            print(f'Saved → {printable(str(found.path))}')
+        if found.frame.index is None and isinstance(found.copy, Path):
+            print(f'Saved → {printable(str(found.copy))}')
 
 
 def _choose_source(arguments: argparse.Namespace, config: 'DeployConfig | None') -> str:

@@ -40,7 +40,7 @@ class Frame:
 @dataclass(frozen=True)
 class Unreadable:
     """
-    What can't be read, or has a copy that can't be written.
+    What can't be read.
 
     :param name: as of Frame
     :param reason: in a sentence

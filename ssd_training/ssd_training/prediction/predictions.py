@@ -16,7 +16,7 @@ from ssd_detector import Detections, Detector
 from ssd_detector.errors import ConfigError, ImageError
 from ssd_detector.images.drawing import draw_detections
 from ssd_detector.printable import printable
-from ssd_training.prediction.annotated import open_writer
+from ssd_training.prediction.annotated import open_writer, Unwritten
 from ssd_training.prediction.frame_sources import Frame, FrameSource, LeftOut, Unreadable
 from ssd_training.progress import count_progress
 
@@ -30,13 +30,13 @@ class Prediction:
 
     :param frame: the image
     :param detections: in its pixels
-    :param path: of the annotated copy
+    :param copy: the annotated one
     :param latency_ms: of the detector, from pixels to boxes
     """
 
     frame: Frame
     detections: Detections
-    path: Path
+    copy: Path | Unwritten
     latency_ms: float
 
     def to_json(self) -> dict[str, Any]:
@@ -50,7 +50,7 @@ class Prediction:
         return {
             'name': self.frame.name,
             'frame': self.frame.index,
-            'annotated': str(self.path),
+            **self._tell_copy(),
             'latency_ms': round(self.latency_ms, 3),
             'detections': [
                 {
@@ -62,6 +62,11 @@ class Prediction:
                 for label, class_id, score, box in rows
             ],
         }
+
+    def _tell_copy(self) -> dict[str, str | None]:
+        if isinstance(self.copy, Path):
+            return {'annotated': str(self.copy)}
+        return {'annotated': None, 'reason': self.copy.reason}
 
     def __str__(self) -> str:
         name = self.frame.name
@@ -91,10 +96,10 @@ def predict(
     :param folder: of the annotated copies
     :param max_frames: None takes all
     :param is_shown: in a window, too
-    :return: what was found in each image, or why it can't be read or its copy written; what was
-        left out
+    :return: what was found in each image, or why it can't be read; what was left out. After one
+        that says that no copy can be written there is no other
     :raises ConfigError: when there is no screen to show anything on
-    :raises DataError: when no copy can be written
+    :raises DataError: when there can't be such a folder, or a video can't be finished
     """
     if is_shown:
         _open_window()
@@ -114,12 +119,11 @@ def predict(
                     continue
                 latency_ms = 1e3 * (time.perf_counter() - start_s)
                 annotated_rgb = draw_detections(frame.image_rgb, detections)
-                path = writer.write(frame, annotated_rgb)
-                if isinstance(path, Unreadable):
-                    yield path
-                    continue
+                copy = writer.write(frame, annotated_rgb)
                 count()
-                yield Prediction(frame, detections, path, latency_ms)
+                yield Prediction(frame, detections, copy, latency_ms)
+                if isinstance(copy, Unwritten) and copy.is_last:
+                    return
                 if is_shown and not _show(annotated_rgb, latency_ms):
                     return
     finally:

@@ -488,12 +488,14 @@ def test_verification_engine_and_prediction_follow_the_bundle(built, tmp_path):
     if find_gpu() is not None:
         pytest.skip('there is an NVIDIA GPU, for which an engine would be built')
     cv2.imwrite(str(tmp_path / 'a.png'), draw_image(SIZE_PX, 0))
+    (tmp_path / 'b.mp4').touch()
 
     folder, lines = after_steps(built, tmp_path, prediction=PredictionSettings(str(tmp_path)))
 
     assert [line[:4] for line in lines[:4]] == ['PASS'] * 4
     assert 'engine: not built: ' in lines[4]
     assert lines[5].startswith('a.png  ')
+    assert lines[6] == 'left out: b.mp4: is a video; give it alone'
     assert (folder / 'predictions/a.png').is_file()
 
 

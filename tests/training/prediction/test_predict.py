@@ -2,6 +2,7 @@
 
 import base64
 from contextlib import contextmanager, suppress
+import errno
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import io
 import itertools
@@ -16,6 +17,8 @@ import numpy as np
 import pytest
 from rich.console import Console
 
+from ssd_detector.images.decoding import IMAGE_SUFFIXES
+from ssd_detector.images.heads import JPEG_START
 from ssd_training.errors import DataError
 from ssd_training.model.released_bundle import find_released_bundle
 from ssd_training.predict import main
@@ -358,10 +361,8 @@ def wide(suffix, width_px):
             lambda folder: (folder / 'b.bmp').write_bytes(bmp_of(30_000, 30_000)),
             'claims 30000x30000 pixels',
         ),
-        (wide('.webp', 17000), 'b.webp: a copy of 17000x4 pixels can not be written as .webp'),
-        (wide('.jpg', 70000), 'b.jpg: a copy of 70000x4 pixels can not be written as .jpg'),
     ],
-    ids=['pipe', 'device', 'loop', 'claim', 'webp', 'jpeg'],
+    ids=['pipe', 'device', 'loop', 'claim'],
 )
 def test_one_bad_picture_is_named_and_the_rest_goes_on(predict, pictures, add, words):
     add(pictures)
@@ -372,13 +373,124 @@ def test_one_bad_picture_is_named_and_the_rest_goes_on(predict, pictures, add, w
     assert words in error and '1 unreadable, 2 predicted' in error
 
 
+@pytest.mark.parametrize(
+    ('suffix', 'width_px'), [('.webp', 17000), ('.jpg', 70000)], ids=['webp', 'jpeg']
+)
+def test_a_copy_that_can_not_be_written_costs_no_detections(predict, pictures, suffix, width_px):
+    wide(suffix, width_px)(pictures)
+
+    code, rows, error = predict(pictures)
+
+    fault = f'b{suffix}: a copy of {width_px}x4 pixels can not be written as {suffix}; make it PNG'
+    assert [(row['name'], row.get('reason')) for row in rows] == [
+        ('a.png', None),
+        (f'b{suffix}', fault),
+        ('z.png', None),
+    ]
+    assert rows[1]['annotated'] is None and 'detections' in rows[1]
+    assert code == 1 and f'{fault}\n1 without a copy, 3 predicted\n' in error
+
+
 def test_a_copy_whose_place_is_taken_by_a_folder_is_named(predict, pictures, tmp_path):
     (tmp_path / 'out/a.png').mkdir(parents=True)
 
-    code, _, error = predict(pictures)
+    code, rows, error = predict(pictures)
 
     assert code == 1 and 'a.png: a copy can not be written (Is a directory)' in error
-    assert '1 unreadable, 1 predicted' in error
+    assert '1 without a copy, 2 predicted' in error
+    assert [labels(row) for row in rows] == [['red'], ['red']]
+    assert [path.name for path in (tmp_path / 'out').glob('.*')] == []
+
+
+def test_a_file_in_the_place_of_a_folder_of_copies_costs_those_copies_alone(
+    predict, pictures, tmp_path
+):
+    (pictures / 'below').mkdir()
+    cv2.imwrite(str(pictures / 'below/b.png'), plain(RED))
+    (tmp_path / 'out').mkdir()
+    (tmp_path / 'out/below').touch()
+
+    code, rows, error = predict(pictures)
+
+    assert code == 1 and 'below/b.png: a copy can not be written (File exists)' in error
+    assert [bool(row['annotated']) for row in rows] == [True, False, True]
+
+
+def test_text_tells_detections_without_a_copy(bundle, pictures, tmp_path, capsys):
+    (tmp_path / 'out/a.png').mkdir(parents=True)
+
+    main([str(pictures), '--bundle', str(bundle), '--output_dir', str(tmp_path / 'out')])
+
+    assert capsys.readouterr().out.splitlines() == [
+        "a.png  1 detections: [('red', 1.0)]",
+        "z.png  1 detections: [('red', 1.0)]",
+        f'Saved → {tmp_path}/out/z.png',
+    ]
+
+
+def test_where_no_copy_can_be_written_the_first_picture_ends_it(predict, pictures, monkeypatch):
+    def write(path, content):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(Path, 'write_bytes', write)
+
+    code, rows, error = predict(pictures)
+
+    assert (code, [labels(row) for row in rows]) == (1, [['red']])
+    assert 'a.png: can not be written (No space left on device); stopped, for no other' in error
+    assert '1 without a copy, 1 predicted' in error
+
+
+@pytest.mark.parametrize('suffix', [*IMAGE_SUFFIXES, '.JFIF'])
+def test_a_copy_has_the_name_of_its_picture_and_can_be_opened(predict, tmp_path, suffix):
+    (tmp_path / f'a{suffix}').write_bytes(cv2.imencode('.png', plain(RED))[1].tobytes())
+
+    code, (row,), _ = predict(tmp_path / f'a{suffix}')
+
+    assert (code, Path(row['annotated']).name) == (0, f'a{suffix}')
+    assert cv2.imread(row['annotated']).shape == (48, 64, 3)
+
+
+def test_a_copy_of_a_jfif_file_is_jpeg(predict, tmp_path):
+    (tmp_path / 'a.jfif').write_bytes(jpeg(RED))
+
+    (row,) = predict(tmp_path / 'a.jfif')[1]
+
+    assert Path(row['annotated']).read_bytes().startswith(JPEG_START)
+
+
+@pytest.mark.parametrize('source', ['clip.avi', 'a.png'])
+def test_an_output_folder_that_is_a_file_is_named(predict, tmp_path, source):
+    write_video(tmp_path / 'clip.avi', [RED])
+    cv2.imwrite(str(tmp_path / 'a.png'), plain(RED))
+    (tmp_path / 'out').touch()
+
+    code, rows, error = predict(tmp_path / source)
+
+    assert (code, rows) == (1, [])
+    assert f'{tmp_path}/out: is no folder; give another one for the annotated copies\n' in error
+
+
+def test_a_folder_in_the_place_of_a_video_is_named_and_the_video_is_kept(predict, tmp_path):
+    write_video(tmp_path / 'clip.avi', [RED, BLUE])
+    (tmp_path / 'out/clip.mp4').mkdir(parents=True)
+
+    code, rows, error = predict(tmp_path / 'clip.avi')
+
+    assert (code, [labels(row) for row in rows]) == (1, [['red'], ['blue']])
+    assert 'out/clip.mp4: can not be written (Is a directory); the video is ' in error
+    kept = error.partition('the video is ')[2].splitlines()[0]
+    assert cv2.VideoCapture(kept).get(cv2.CAP_PROP_FRAME_COUNT) == 2
+
+
+def test_a_video_that_can_not_be_begun_is_named_with_the_reason(predict, tmp_path):
+    write_video(tmp_path / 'clip.avi', [RED, BLUE])
+    (tmp_path / f'out/.{os.getpid()}.partial.mp4').mkdir(parents=True)
+
+    code, rows, error = predict(tmp_path / 'clip.avi')
+
+    assert (code, [labels(row) for row in rows]) == (1, [['red']])
+    assert 'out/clip.mp4: can not be written (Is a directory); stopped, for no other' in error
 
 
 def test_a_name_of_255_bytes_is_written_like_any_other(predict, pictures, tmp_path):
@@ -386,7 +498,10 @@ def test_a_name_of_255_bytes_is_written_like_any_other(predict, pictures, tmp_pa
     (pictures / 'a.png').rename(pictures / name)
 
     assert predict(pictures)[0] == 0
-    assert sorted(path.name for path in (tmp_path / 'out').iterdir()) == [name, 'z.png']
+    video = write_video(tmp_path / f'{"c" * 251}.avi', [RED])
+    assert predict(video)[0] == 0
+    written = sorted(path.name for path in (tmp_path / 'out').iterdir())
+    assert written == [name, f'{video.stem}.mp4', 'z.png']
 
 
 @pytest.mark.parametrize('name', ['\x1b[2J.png', '\u202egnp.a.png', os.fsdecode(b'\xff.png')])
