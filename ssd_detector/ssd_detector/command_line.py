@@ -2,10 +2,19 @@
 
 import argparse
 from collections.abc import Callable, Sequence
+from io import TextIOWrapper
+import os
+import select
+import signal
 import sys
-from typing import Any
+from typing import Any, TextIO
 
 from ssd_detector.errors import SsdDetectorError
+from ssd_detector.printable import ESCAPING
+
+# As a shell has it of what a signal ended: by Ctrl-C, and for want of a reader.
+_INTERRUPTED = 128 + signal.SIGINT
+UNREAD = 128 + signal.SIGPIPE
 
 
 class Parser(argparse.ArgumentParser):
@@ -57,11 +66,73 @@ def run_command(action: Callable[[], int | None]) -> int:
     """
     Run a command; an error of ours is one sentence a finding on stderr, never a traceback.
 
+    Letters that stdout and stderr can't encode are escaped.
+
     :param action: does the work; may give an exit code, else it is 0
-    :return: the exit code: 0 good, 1 failed, 2 wrong usage or configuration
+    :return: the exit code: 0 good, 1 failed, 2 wrong usage or configuration, 130 after Ctrl-C, 141
+        when whoever reads the output, such as `head`, had enough before the work was done
     """
+    code = UNREAD
+    try:
+        for stream in (sys.stdout, sys.stderr):
+            _take_any_letter(stream)
+        code = _run(action)
+        # Not at the end of the interpreter, which would end with 120.
+        return _flush() or code
+    except BrokenPipeError:
+        unread = [stream for stream in (sys.stdout, sys.stderr) if _is_unread(stream)]
+        if not unread:
+            raise
+        for stream in unread:
+            _discard(stream)
+        return code
+
+
+def _run(action: Callable[[], int | None]) -> int:
     try:
         return action() or 0
     except SsdDetectorError as error:
         print(error, file=sys.stderr)
         return error.exit_code
+    except KeyboardInterrupt:
+        print('stopped', file=sys.stderr)
+        return _INTERRUPTED
+
+
+def _take_any_letter(stream: TextIO | None) -> None:
+    # Notebooks have others, which take any letter.
+    if isinstance(stream, TextIOWrapper):
+        stream.reconfigure(errors=ESCAPING)
+
+
+def _flush() -> int:
+    """Write what is not written yet; give 1 when that fails."""
+    try:
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        _discard(sys.stdout)
+        print(f'stdout: can not be written ({error.strerror})', file=sys.stderr)
+        return 1
+    return 0
+
+
+def _is_unread(stream: TextIO | None) -> bool:
+    """Tell whether nobody is left at the other end."""
+    try:
+        descriptor = stream.fileno() if stream is not None else -1
+    except OSError:  # It is kept in memory.
+        descriptor = -1
+    if descriptor < 0:
+        return False
+    poll = select.poll()
+    poll.register(descriptor, 0)
+    return any(event & (select.POLLERR | select.POLLHUP) for _, event in poll.poll(0))
+
+
+def _discard(stream: TextIO) -> None:
+    """Let the interpreter write what is left nowhere."""
+    with open(os.devnull, 'w') as nowhere:
+        os.dup2(nowhere.fileno(), stream.fileno())

@@ -1,8 +1,12 @@
 """Texts of others (names, labels, keys, fields of messages), fit for a line that people read."""
 
+import codecs
 import json
 import logging
+from typing import Final
 
+# Of streams and files: how they take letters that their encoding has not.
+ESCAPING: Final = 'ssd_detector.escaping'
 # The longest encoding of sensor_msgs has 17 letters; a sender may put anything into the field.
 _LONGEST_QUOTE = 60
 # A list of a configuration that is nearly right is worth reading.
@@ -68,9 +72,19 @@ def printable_json(tree: object) -> str:
     return ''.join(char if char.isprintable() or char == '\n' else _escape(char) for char in text)
 
 
-def _escape(letter: str) -> str:
-    units = letter.encode('utf-16-be', 'surrogatepass').hex()
+def _escape(text: str) -> str:
+    units = text.encode('utf-16-be', 'surrogatepass').hex()
     return ''.join(f'\\u{units[at : at + 4]}' for at in range(0, len(units), 4))
+
+
+def _escape_unencodable(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    return _escape(error.object[error.start : error.end]), error.end
+
+
+# As JSON escapes them: Python's own way, backslashreplace, would make it invalid.
+codecs.register_error(ESCAPING, _escape_unencodable)
 
 
 class LineFormatter(logging.Formatter):

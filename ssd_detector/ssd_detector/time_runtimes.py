@@ -6,7 +6,6 @@ of parity.npz does not count.
 """
 
 from collections.abc import Sequence
-from contextlib import suppress
 import os
 from pathlib import Path
 import signal
@@ -143,5 +142,4 @@ def _print(timings: Timings, *, is_json: bool) -> None:
 
 
 if __name__ == '__main__':
-    with suppress(BrokenPipeError):
-        sys.exit(main())
+    sys.exit(main())

@@ -38,7 +38,7 @@ def run_command(action: Callable[[], int | None]) -> int:
     Run a command; an error of ours is one sentence a finding.
 
     :param action: does the work; may give an exit code, else it is 0
-    :return: 0 good, 1 failed, 2 wrong usage
+    :return: 0 good, 1 failed, 2 wrong usage, 130 after Ctrl-C, 141 when nobody reads the output
     """
     quiet_tensorflow()
     handler = logging.StreamHandler(sys.stderr)

@@ -31,7 +31,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     Detect in everything that was given.
 
     :param argv: the arguments; those of the process by default
-    :return: 0 good, 1 something could not be read, 2 wrong usage
+    :return: 0 good, 1 something could not be read or written, 2 wrong usage, others as run_command
     """
     arguments = _parse(argv)
     return run_command(lambda: _predict(arguments))
@@ -102,23 +102,25 @@ def _predict(arguments: argparse.Namespace) -> None:
                 tally.add(found)
                 _print(found, as_json=arguments.json)
     except KeyboardInterrupt:
-        print('stopped', file=sys.stderr)
+        _tell(_conclude(tally))
+        raise
     except DataError as error:
         failures = error.findings
-    _conclude(tally, failures)
-
-
-def _conclude(tally: 'Tally', failures: Sequence[str]) -> None:
-    """Name what was not predicted; an error, but for what was left out."""
-    from ssd_training.errors import DataError
-
-    faults = [*tally.describe_faults(), *failures]
-    if not faults:
-        return
-    lines = [*faults, tally.summarize()]
+    lines = _conclude(tally, failures)
     if failures or not tally.is_good:
         raise DataError(lines)
-    print('\n'.join(map(printable, lines)), file=sys.stderr)
+    _tell(lines)
+
+
+def _conclude(tally: 'Tally', failures: Sequence[str] = ()) -> list[str]:
+    """Name what was not predicted, and what ended it; nothing where all is well."""
+    faults = [*tally.describe_faults(), *failures]
+    return [*faults, tally.summarize()] if faults else []
+
+
+def _tell(lines: Sequence[str]) -> None:
+    for line in lines:
+        print(printable(line), file=sys.stderr)
 
 
 def _print(found: 'Prediction | Unreadable | LeftOut', *, as_json: bool) -> None:

@@ -1,9 +1,16 @@
 """How options are spelled, and how errors end a command."""
 
+from contextlib import contextmanager
+import io
+import json
+import os
+import sys
+
 import pytest
 
 from ssd_detector.command_line import Parser, run_command
 from ssd_detector.errors import BackendError, BundleError, ConfigError
+from ssd_detector.printable import printable_json
 
 
 @pytest.fixture
@@ -60,3 +67,96 @@ def test_an_error_of_ours_is_its_findings_and_an_exit_code(error, code, shown, c
 
 def test_a_command_ends_with_what_its_work_gives():
     assert [run_command(lambda: None), run_command(lambda: 3)] == [0, 3]
+
+
+def test_an_interrupt_is_a_word_and_not_a_traceback(capsys):
+    def wait() -> None:
+        raise KeyboardInterrupt
+
+    assert run_command(wait) == 130
+    assert capsys.readouterr().err == 'stopped\n'
+
+
+def say(text: str, *, code: int = 0) -> int:
+    sys.stdout.write(text)
+    return code
+
+
+@contextmanager
+def unread_output(monkeypatch):
+    """Make stdout a pipe that nobody reads any more."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    with open(writer, 'w') as stream:
+        monkeypatch.setattr(sys, 'stdout', stream)
+        yield
+
+
+# Of a megabyte nothing is kept to be written once more.
+@pytest.mark.parametrize('length', [2**14, 2**20])
+def test_a_reader_who_has_enough_ends_a_command_quietly(monkeypatch, capsys, length):
+    def work() -> None:
+        say('x' * length)
+        say('x' * length)
+
+    with unread_output(monkeypatch):
+        assert run_command(work) == 141
+    assert capsys.readouterr().err == ''
+
+
+def test_what_nobody_reads_after_the_work_changes_no_exit_code(monkeypatch, capsys):
+    with unread_output(monkeypatch):
+        assert run_command(lambda: say('x', code=3)) == 3
+    assert capsys.readouterr().err == ''
+
+
+def test_a_broken_pipe_elsewhere_is_no_matter_of_the_output():
+    def fail() -> None:
+        raise BrokenPipeError
+
+    with pytest.raises(BrokenPipeError):
+        run_command(fail)
+
+
+def test_a_full_disk_behind_the_output_is_one_line(monkeypatch, capsys):
+    with open('/dev/full', 'w') as stream:
+        monkeypatch.setattr(sys, 'stdout', stream)
+
+        assert run_command(lambda: say('x')) == 1
+
+    assert capsys.readouterr().err == 'stdout: can not be written (No space left on device)\n'
+
+
+@pytest.fixture
+def encoded(monkeypatch):
+    """Give stdout an encoding; give what was written."""
+
+    def encode(encoding: str) -> io.BytesIO:
+        content = io.BytesIO()
+        monkeypatch.setattr(sys, 'stdout', io.TextIOWrapper(content, encoding))
+        return content
+
+    return encode
+
+
+@pytest.mark.parametrize(
+    ('encoding', 'written'), [('ascii', r'\u2192 \u00fc'), ('latin-1', '\\u2192 \xfc')]
+)
+def test_any_output_takes_any_letter(encoded, encoding, written):
+    content = encoded(encoding)
+
+    assert run_command(lambda: say('\u2192 \xfc')) == 0
+    assert content.getvalue() == written.encode(encoding)
+
+
+def test_json_stays_json_in_any_encoding(encoded):
+    content, tree = encoded('latin-1'), ['\u2192 \xe9 \N{GRINNING FACE}']
+
+    assert run_command(lambda: say(printable_json(tree))) == 0
+    assert json.loads(content.getvalue().decode('latin-1')) == tree
+
+
+def test_a_command_without_an_output_works(monkeypatch):
+    monkeypatch.setattr(sys, 'stdout', None)
+
+    assert run_command(lambda: 3) == 3

@@ -4,12 +4,11 @@ import argparse
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib.util import find_spec
-import os
 import sys
 import time
 from typing import TextIO
 
-from ssd_detector.command_line import run_command
+from ssd_detector.command_line import run_command, UNREAD
 from ssd_detector.errors import ConfigError
 
 # Frames done, frames in all.
@@ -35,7 +34,7 @@ def run_bag_command(action: Callable[[], int | None]) -> int:
     Run a command, where what reads recordings is installed.
 
     :param action: does the work
-    :return: the exit code: 0 good, 1 failed or a gate missed, 2 wrong usage
+    :return: the exit code: 0 good, 1 failed or a gate missed, 2 wrong usage, 130 after Ctrl-C
     """
 
     def check_and_run() -> int | None:
@@ -45,15 +44,9 @@ def run_bag_command(action: Callable[[], int | None]) -> int:
             )
         return action()
 
-    code = 0
-    try:
-        code = run_command(check_and_run)
-        # Not at the end of the interpreter, which would end with 120.
-        sys.stdout.flush()
-    except BrokenPipeError:
-        # Whoever reads the output, such as head, has enough; the interpreter must not write more.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return code
+    code = run_command(check_and_run)
+    # Results are written before they are printed.
+    return 0 if code == UNREAD else code
 
 
 @contextmanager

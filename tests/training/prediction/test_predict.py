@@ -22,6 +22,7 @@ from ssd_detector.images.heads import JPEG_START
 from ssd_training.errors import DataError
 from ssd_training.model.released_bundle import find_released_bundle
 from ssd_training.predict import main
+from ssd_training.prediction.frame_sources import Pictures, Video
 from ssd_training.prediction.mjpeg import MAX_PART_BYTES, read_parts
 from ssd_training.progress import count_progress
 from tests.locked_folders import lock
@@ -187,6 +188,40 @@ def test_a_video_becomes_a_video_of_as_many_frames(predict, tmp_path):
     written = cv2.VideoCapture(str(tmp_path / 'out/clip.mp4'))
     assert (written.get(cv2.CAP_PROP_FRAME_COUNT), written.get(cv2.CAP_PROP_FPS)) == (4, 5)
     assert [path.name for path in (tmp_path / 'out').iterdir()] == ['clip.mp4']
+
+
+def interrupt_after(monkeypatch, kind, num_frames):
+    """Press Ctrl-C before the next frame of a kind of source."""
+    read = kind.frames
+
+    def give(source):
+        yield from itertools.islice(read(source), num_frames)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(kind, 'frames', give)
+
+
+@pytest.mark.parametrize('num_frames', [0, 2])
+def test_an_interrupt_keeps_what_was_predicted_and_says_so(
+    predict, tmp_path, monkeypatch, num_frames
+):
+    video = write_video(tmp_path / 'clip.avi', [RED] * 4)
+    interrupt_after(monkeypatch, Video, num_frames)
+
+    code, rows, error = predict(video)
+
+    assert (code, len(rows), error) == (130, num_frames, 'stopped\n')
+    assert (tmp_path / 'out/clip.mp4').is_file() == (num_frames > 0)
+
+
+def test_faults_before_an_interrupt_are_told(predict, pictures, monkeypatch):
+    (pictures / 'b.png').touch()
+    interrupt_after(monkeypatch, Pictures, 2)
+
+    code, _, error = predict(pictures)
+
+    assert code == 130 and 'b.png: can not be read as an image' in error
+    assert error.endswith('1 unreadable, 1 predicted\nstopped\n')
 
 
 def test_a_video_that_was_cut_off_is_said_with_what_could_be_read(predict, tmp_path):
