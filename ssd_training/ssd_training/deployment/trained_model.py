@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ssd_detector.bundles.contents import DEPLOY
 from ssd_detector.bundles.deploy_config import DeployConfig
 from ssd_detector.config import parse_config
 from ssd_detector.errors import ConfigError
@@ -73,7 +74,7 @@ def load_deploy_config(
     :return: the checked configuration and the tree that it was made of
     :raises ConfigError: with everything that is wrong
     """
-    file = find_config(path, config_root)
+    file = find_config(path, config_root, usual_name=DEPLOY)
     merged = load_tree(file, environment)
     config = parse_merged(merged, DeployConfig, REPLACED_DEPLOY_KEYS)
     if config.experiment_path is not None:

@@ -17,7 +17,11 @@ from ssd_training.experiments.schema import ExperimentConfig
 
 Tree = dict[str, Any]
 
+# As `data prepare` names it.
+_EXPERIMENT = 'experiment.yaml'
 _COMMAND_LINE = 'command line'
+_YAML_SUFFIXES = ('.yaml', '.yml')
+_MOST_NAMED = 10
 _VARIABLE = re.compile(r'\$\{(?P<name>\w+)(?::-(?P<default>[^}]*))?\}')
 
 
@@ -143,21 +147,35 @@ def format_tree(merged: MergedTree) -> str:
     return '\n'.join(_format_lines(merged.tree, '', merged.origins))
 
 
-def find_config(path: Path, config_root: Path) -> Path:
+def find_config(path: Path, config_root: Path, *, usual_name: str = _EXPERIMENT) -> Path:
     """
     Look a file up.
 
     :param path: as given; a relative one may start at the working directory or at config_root
     :param config_root: folder of the configs
+    :param usual_name: of such a file, which is proposed where a folder was given
     :return: the file
-    :raises ConfigError: when it is in neither place
+    :raises ConfigError: when it is in neither place, or a folder
     """
     candidates = [path] if path.is_absolute() else [path, config_root / path]
     for candidate in candidates:
         if candidate.is_file():
             return candidate
+    for candidate in candidates:
+        if candidate.is_dir():
+            advice = _choose_in(candidate, usual_name)
+            raise ConfigError([f'{candidate}: is a folder; {advice}'])
     looked = ' and '.join(str(candidate.absolute()) for candidate in candidates)
     raise ConfigError([f'{path}: no such file; looked for {looked}'])
+
+
+def _choose_in(folder: Path, usual_name: str) -> str:
+    """Propose a file of a folder: the one that is meant, where that can be told."""
+    names = sorted(path.name for path in folder.glob('[!.]*') if path.suffix in _YAML_SUFFIXES)
+    if usual_name in names or len(names) == 1:
+        return f'give {folder / (usual_name if usual_name in names else names[0])}'
+    more = [f'... and {len(names) - _MOST_NAMED} more'] if len(names) > _MOST_NAMED else []
+    return f'expected a YAML file; it holds {", ".join(names[:_MOST_NAMED] + more) or "none"}'
 
 
 def _layers(

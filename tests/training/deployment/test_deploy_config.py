@@ -118,3 +118,11 @@ def test_prediction_and_benchmark_are_sections(load):
     ).deploy
 
     assert (deploy.prediction.source, deploy.benchmark.threads) == ('photographs', (1, 2))
+
+
+def test_a_folder_in_the_place_of_a_deploy_config_names_the_one_in_it(tmp_path):
+    for name in ('deploy.yaml', 'experiment.yaml'):
+        (tmp_path / name).touch()
+
+    with pytest.raises(ConfigError, match=f'is a folder; give {tmp_path}/deploy.yaml'):
+        load_deploy_config(tmp_path, CONFIG_ROOT, {})

@@ -330,6 +330,36 @@ def test_a_missing_component_and_a_missing_experiment_are_errors(tmp_path):
 
 
 @pytest.mark.parametrize(
+    ('names', 'advice'),
+    [
+        (['deploy.yaml', 'experiment.yaml'], 'give cones/experiment.yaml'),
+        (['mine.yml', 'notes.txt'], 'give cones/mine.yml'),
+        (['a.yaml', 'b.yaml'], 'expected a YAML file; it holds a.yaml, b.yaml'),
+        (
+            [f'{letter}.yaml' for letter in 'abcdefghijkl'],
+            'expected a YAML file; it holds '
+            'a.yaml, b.yaml, c.yaml, d.yaml, e.yaml, f.yaml, g.yaml, h.yaml, i.yaml, j.yaml, '
+            '... and 2 more',
+        ),
+        ([], 'expected a YAML file; it holds none'),
+    ],
+    ids=['prepared', 'one', 'two', 'many', 'none'],
+)
+def test_a_folder_in_the_place_of_an_experiment_is_called_one(
+    tmp_path, monkeypatch, names, advice
+):
+    (tmp_path / 'cones').mkdir()
+    for name in names:
+        (tmp_path / 'cones' / name).touch()
+    monkeypatch.chdir(tmp_path)
+
+    with pytest.raises(ConfigError) as caught:
+        load_experiment(Path('cones'), CONFIG_ROOT, environment={})
+
+    assert caught.value.findings == (f'cones: is a folder; {advice}',)
+
+
+@pytest.mark.parametrize(
     ('environment', 'expected'),
     [({}, 'datasets'), ({'DATA_ROOT': ''}, 'datasets'), ({'DATA_ROOT': '/data'}, '/data')],
     ids=['unset', 'empty', 'set'],
