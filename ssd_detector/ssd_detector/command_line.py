@@ -123,7 +123,7 @@ def _is_unread(stream: TextIO | None) -> bool:
     """Tell whether nobody is left at the other end."""
     try:
         descriptor = stream.fileno() if stream is not None else -1
-    except OSError:  # It is kept in memory.
+    except ValueError:  # It is closed, or kept in memory.
         descriptor = -1
     if descriptor < 0:
         return False
