@@ -17,7 +17,8 @@ from ssd_training.preparation.layouts.foreign import name_tool
 from ssd_training.preparation.layouts.labelled import Labelled, Layout
 from ssd_training.preparation.layouts.listing import Listing
 from ssd_training.preparation.layouts.voc_folder import read_voc_folder
-from ssd_training.preparation.layouts.yolo_folder import find_label_files, read_yolo
+from ssd_training.preparation.layouts.yolo_folder import read_yolo
+from ssd_training.preparation.layouts.yolo_pairs import find_label_files
 
 TITLES: dict[Layout, str] = {
     'voc': 'PASCAL VOC (an XML file a picture)',
@@ -60,11 +61,11 @@ def read_labels(
         for path, tag in xmls.items()
         if tag in ('annotation', '') or (path not in tasks and _is_voc(path))
     ]
-    texts = find_label_files(listing)
+    pairs = find_label_files(listing)
     present: dict[Layout, int] = {
         'voc': len(single),
         'coco': len(trees),
-        'yolo': len(texts),
+        'yolo': len(pairs),
         'cvat': len(tasks),
     }
     others |= (
@@ -81,7 +82,7 @@ def read_labels(
     elif chosen == 'cvat':
         labelled = read_cvat(listing, tasks)
     else:
-        labelled = read_yolo(listing, texts, names)
+        labelled = read_yolo(listing, pairs, names)
     return chosen, labelled
 
 

@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from urllib.parse import unquote
 
 from ssd_detector.files import MAX_LABELS_BYTES
 from ssd_training.data.annotations.annotations import AnnotatedObject, Finding
@@ -11,19 +10,11 @@ from ssd_training.data.files import read_start, without_place
 from ssd_training.data.sources.texts import read_text
 from ssd_training.errors import DataError
 from ssd_training.preparation.layouts.labelled import Labelled, LabelledImage, Split, split_of
-from ssd_training.preparation.layouts.listing import Listing, normalize_name
+from ssd_training.preparation.layouts.listing import Listing
 from ssd_training.preparation.layouts.yolo_names import Classes, NAME_FILES, read_classes
+from ssd_training.preparation.layouts.yolo_pairs import Pairs
 from ssd_training.preparation.layouts.yolo_splits import read_splits
 
-# Text files that tools write beside the labels.
-_OTHER_TEXTS = {
-    *NAME_FILES,
-    'train.txt',
-    'valid.txt',
-    'val.txt',
-    'test.txt',
-    'predefined_classes.txt',
-}
 _BOX_COLUMNS = 5
 # Shares may leave the picture by rounding, not by so much.
 _MAX_SHARE = 2.0
@@ -32,36 +23,7 @@ _SHOWN = 60
 _SHOWN_BYTES = 4096
 
 
-def find_label_files(listing: Listing) -> dict[Path, Path]:
-    """
-    Pair pictures with the text files that have their labels.
-
-    A label file has its picture's name and lies beside it, or in a folder `labels` where the
-    picture's is `images` (Ultralytics).
-
-    :param listing: of the source
-    :return: picture -> text file
-    """
-    texts = {path for path in listing.with_suffix('.txt') if path.name.lower() not in _OTHER_TEXTS}
-    pairs = {}
-    for image in listing.images:
-        for candidate in _candidates(image, listing.root):
-            if candidate in texts:
-                pairs[image] = candidate
-                break
-    # Label Studio writes é as %C3%A9, others é as two characters, or .TXT.
-    others: dict[str, list[Path]] = {}
-    for path in texts - {*pairs.values()}:
-        others.setdefault(_spell(path), []).append(path)
-    for image in listing.images if others else ():
-        for candidate in _candidates(image, listing.root) if image not in pairs else ():
-            if len(same := others.get(_spell(candidate), [])) == 1:
-                pairs[image] = same[0]
-                break
-    return pairs
-
-
-def read_yolo(listing: Listing, pairs: Mapping[Path, Path], names: Sequence[str] = ()) -> Labelled:
+def read_yolo(listing: Listing, pairs: Pairs, names: Sequence[str] = ()) -> Labelled:
     """
     Read a folder of pictures and label files.
 
@@ -83,11 +45,12 @@ def read_yolo(listing: Listing, pairs: Mapping[Path, Path], names: Sequence[str]
                 f'(names), {", ".join(NAME_FILES)}; add one, or give --labels first,second,...'
             ]
         )
-    findings: list[Finding] = []
+    findings = [*pairs.describe(listing.root)]
     splits = read_splits(listing, findings)
     images = []
-    for path in listing.images:
-        text = pairs.get(path)
+    undecided = pairs.undecided
+    for path in (path for path in listing.images if path not in undecided):
+        text = pairs.texts.get(path)
         objects = _read_objects(text, classes, findings) if text else ()
         images.append(
             LabelledImage(
@@ -104,7 +67,7 @@ def read_yolo(listing: Listing, pairs: Mapping[Path, Path], names: Sequence[str]
             findings.append(
                 Finding('image without annotation', str(path), 'no label file; taken as empty')
             )
-    used = set(pairs.values())
+    used = pairs.used
     findings += [
         Finding('missing file', str(path), 'labels without a picture of that name')
         for path in listing.with_suffix('.txt')
@@ -117,15 +80,6 @@ def _choose_split(path: Path, listing: Listing, splits: Mapping[Path, Split]) ->
     """Where lists name the others, only a folder of test says something."""
     of_folder = split_of(path, listing.root)
     return splits.get(path) or (of_folder if not splits or of_folder == 'test' else None)
-
-
-def _candidates(image: Path, root: Path) -> list[Path]:
-    folders = [image.parent, image.parent / 'labels']
-    parts = image.relative_to(root).parts
-    for index in reversed(range(len(parts) - 1)):
-        if parts[index].lower() in ('images', 'jpegimages'):
-            folders.append(root.joinpath(*parts[:index], 'labels', *parts[index + 1 : -1]))
-    return [folder / f'{name}.txt' for name in (image.stem, image.name) for folder in folders]
 
 
 def _read_objects(
@@ -183,13 +137,7 @@ def _read_number(text: str) -> float:
         raise ValueError(f'{text} is no number{hint}') from None
 
 
-def _spell(path: Path) -> str:
-    return normalize_name(unquote(path.as_posix()))
-
-
 def _looks_like_labels(path: Path) -> bool:
-    if path.name.lower() in _OTHER_TEXTS:
-        return False
     try:
         start = read_start(path, _SHOWN_BYTES, limit_bytes=MAX_LABELS_BYTES)
         columns = start.decode('utf-8-sig').split('\n')[0].split()
