@@ -125,10 +125,11 @@ def test_boxes_are_cut_or_left_out_in_words(tmp_path, pictures):
     yolo(tmp_path / 'source', pictures)
     text = tmp_path / 'source/labels/train/IMG 0000.txt'
     text.write_text(
-        '\ufeff0 0.5 0.5 0.2 0.2\r\n0 0.95 0.5 0.2 0.2\r\n1 0.5 0.5 0 0.2\r\n7 0.5 0.5 0.1 0.1\r\n'
-        '0 nan 1 2\r\n0 0.5 0.5 0.2 0.2\r\n1 0.1 0.1 0.3 0.1 0.3 0.4\r\n\r\n',
+        '\ufeff0 0.5 0.5 0.2 0.2\r\n0 0.95 0.5 0.2 0.2\r\n1 0.5 0.5 0 0.2\r\n'
+        '0 0.5 0.5 0.2 0.2\r\n1 0.1 0.1 0.3 0.1 0.3 0.4\r\n\r\n',
         encoding='utf-8',
     )
+    text.with_name('IMG 0001.txt').write_text('7 0.5 0.5 0.1 0.1\r\n0 nan 1 2\r\n')
     prepared = prepare(tmp_path / 'source', Options())
     kinds = count_kinds(prepared)
     assert kinds['box outside image'] == kinds['degenerate box'] == kinds['duplicate box'] == 1

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+import math
 from pathlib import Path
 
 from ssd_detector.files import MAX_LABELS_BYTES
@@ -51,21 +52,16 @@ def read_yolo(listing: Listing, pairs: Pairs, names: Sequence[str] = ()) -> Labe
     undecided = pairs.undecided
     for path in (path for path in listing.images if path not in undecided):
         text = pairs.texts.get(path)
-        objects = _read_objects(text, classes, findings) if text else ()
-        images.append(
-            LabelledImage(
-                path,
-                str(text or path),
-                path.name,
-                None,
-                objects,
-                is_normalized=True,
-                split=_choose_split(path, listing, splits),
-            )
-        )
         if text is None:
-            findings.append(
-                Finding('image without annotation', str(path), 'no label file; taken as empty')
+            what = 'no label file; taken as empty'
+            findings.append(Finding('image without annotation', str(path), what))
+        objects = () if text is None else _read_objects(text, classes, findings)
+        if objects is not None:
+            place, split = str(text or path), _choose_split(path, listing, splits)
+            images.append(
+                LabelledImage(
+                    path, place, path.name, None, objects, is_normalized=True, split=split
+                )
             )
     used = pairs.used
     findings += [
@@ -84,28 +80,27 @@ def _choose_split(path: Path, listing: Listing, splits: Mapping[Path, Split]) ->
 
 def _read_objects(
     path: Path, classes: Classes, findings: list[Finding]
-) -> tuple[AnnotatedObject, ...]:
-    objects = []
+) -> tuple[AnnotatedObject, ...] | None:
+    """Read a label file; None where it can't be read: what a line meant is no background."""
     try:
-        text = read_text(path)
+        lines = read_text(path).splitlines()
     except DataError as error:
-        reason = f'{without_place(error, str(path))}; left out'
-        findings.append(Finding('unreadable annotation', str(path), reason))
-        return ()
-    for number, line in enumerate(text.splitlines(), start=1):
-        if not line.strip():
-            continue
+        findings.append(_left_out(str(path), without_place(error, str(path))))
+        return None
+    objects: list[AnnotatedObject] = []
+    wrong: list[Finding] = []
+    for number, line in enumerate(lines, start=1):
         try:
-            objects.append(_read_object(line.split(), classes))
+            objects += [_read_object(columns, classes)] if (columns := line.split()) else []
         except ValueError as error:
-            findings.append(
-                Finding(
-                    'unreadable annotation',
-                    f'{path}, line {number}',
-                    f'{line.strip()[:_SHOWN]!r}: {error}; left out',
-                )
-            )
-    return tuple(objects)
+            text = f'{line.strip()[:_SHOWN]!r}: {error}'
+            wrong.append(_left_out(f'{path}, line {number}', text))
+    findings += wrong
+    return None if wrong else tuple(objects)
+
+
+def _left_out(place: str, text: str) -> Finding:
+    return Finding('unreadable annotation', place, f'{text}; its picture is left out')
 
 
 def _read_object(columns: Sequence[str], classes: Classes) -> AnnotatedObject:
@@ -124,8 +119,10 @@ def _read_object(columns: Sequence[str], classes: Classes) -> AnnotatedObject:
         box = (min(xs), min(ys), max(xs), max(ys))
     else:
         raise ValueError('expected class, x, y, width, height, or class and a polygon')
-    if max(values) > _MAX_SHARE:
-        raise ValueError('expected shares of the picture, between 0 and 1, not pixels')
+    # Not `>`: a NaN is no share, too.
+    if odd := [value for value in values if not abs(value) <= _MAX_SHARE]:
+        what = 'pixels' if _MAX_SHARE < odd[0] < math.inf else f'{odd[0]:g}'
+        raise ValueError(f'expected shares of the picture, between 0 and 1, not {what}')
     return AnnotatedObject(classes.names[int(number)], box, False)
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+import os
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -30,11 +31,13 @@ class Pairs:
     :param texts: picture -> its label file
     :param shared: label file -> pictures that it fits, several each
     :param contested: picture -> label files that fit it, several each
+    :param unread: picture -> its label file, where that is not among the files of the source
     """
 
     texts: Mapping[Path, Path]
     shared: Mapping[Path, Sequence[Path]]
     contested: Mapping[Path, Sequence[Path]]
+    unread: Mapping[Path, Path]
 
     def __len__(self) -> int:
         return len(self.texts) + len(self.shared) + len(self.contested)
@@ -47,8 +50,9 @@ class Pairs:
 
     @property
     def undecided(self) -> set[Path]:
-        """The pictures that may have labels, but it can't be told which."""
-        return {*self.contested, *(image for images in self.shared.values() for image in images)}
+        """The pictures that have labels, but it can't be told which."""
+        shared = (image for images in self.shared.values() for image in images)
+        return {*self.contested, *self.unread, *shared}
 
     def describe(self, root: Path) -> Iterator[Finding]:
         """
@@ -63,6 +67,10 @@ class Pairs:
         for image, texts in self.contested.items():
             what = f'several label files fit: {_names(texts, root)}; keep one'
             yield Finding('ambiguous image', str(image), f'{what}; left out')
+        for image, text in self.unread.items():
+            what = f'its label file {text.relative_to(root)} is not read'
+            why = 'no file, or a link that leads out'
+            yield Finding('image without annotation', str(image), f'{what} ({why}); left out')
 
 
 def find_label_files(listing: Listing) -> Pairs:
@@ -82,10 +90,11 @@ def find_label_files(listing: Listing) -> Pairs:
         images = [image for image in listing.images if image not in matches]
         taken = {path for paths in matches.values() for path in paths}
         matches |= match(images, texts - taken, listing.root)
-    return _make_pairs(matches)
+    images = [image for image in listing.images if image not in matches]
+    return _make_pairs(matches, dict(_find_unread(images, listing.root)))
 
 
-def _make_pairs(matches: Matches) -> Pairs:
+def _make_pairs(matches: Matches, unread: Mapping[Path, Path]) -> Pairs:
     by_text: dict[Path, list[Path]] = {}
     for image, paths in matches.items():
         if len(paths) == 1:
@@ -94,7 +103,17 @@ def _make_pairs(matches: Matches) -> Pairs:
         {images[0]: text for text, images in by_text.items() if len(images) == 1},
         {text: images for text, images in by_text.items() if len(images) > 1},
         {image: paths for image, paths in matches.items() if len(paths) > 1},
+        unread,
     )
+
+
+def _find_unread(images: Sequence[Path], root: Path) -> Iterator[tuple[Path, Path]]:
+    """Find label files that are no files, or that links put elsewhere."""
+    for image in images:
+        for path in _candidates(image, root):
+            if os.path.lexists(path) and path.name.lower() not in _OTHER_TEXTS:
+                yield image, path
+                break
 
 
 def _match_places(images: Sequence[Path], texts: Collection[Path], root: Path) -> Matches:
