@@ -1,16 +1,13 @@
 """COCO JSON, wherever the files lie: Roboflow, CVAT, Label Studio, labelme2coco, supervision."""
 
 from collections.abc import Iterator, Mapping, Sequence
-import math
 from pathlib import Path
-from typing import Any
 
 from ssd_detector.printable import shown
 from ssd_training.data.annotations.annotations import AnnotatedObject, Finding
-from ssd_training.data.annotations.boxes import Box, turn_box
 from ssd_training.data.files import MAX_SIDE_PX
-from ssd_training.data.sources.coco import read_turn
 from ssd_training.errors import DataError
+from ssd_training.preparation.layouts.coco_objects import plain, read_objects, Tree
 from ssd_training.preparation.layouts.labelled import (
     Labelled,
     LabelledImage,
@@ -20,7 +17,6 @@ from ssd_training.preparation.layouts.labelled import (
 )
 from ssd_training.preparation.layouts.listing import Listing
 
-Tree = Mapping[str, Any]
 _SHOWN = 60
 _MOST_DIGITS = 18
 
@@ -55,7 +51,7 @@ def read_coco_folder(
     unused: set[str] = set()
     for path, tree in trees.items():
         names = _read_names(path, tree)
-        objects = _read_objects(path, tree, names, findings)
+        objects = read_objects(path, tree, names, findings)
         found = [*_read_images(listing, path, tree, objects, findings)]
         images += found
         used = {annotated.label for image in found for annotated in image.objects}
@@ -83,12 +79,12 @@ def _read_names(path: Path, tree: Tree) -> dict[str, str]:
     ]
 
     def number(category: Tree) -> tuple[int, str]:
-        text = _plain(category['id'])
+        text = plain(category['id'])
         return (int(text) if text.isdecimal() and len(text) <= _MOST_DIGITS else 0), text
 
     names: dict[str, str] = {}
     for category in sorted(categories, key=number):
-        key = _plain(category['id'])
+        key = plain(category['id'])
         name = str(category.get('name') or key).strip() or key
         if names.setdefault(key, name) != name:
             raise DataError(
@@ -109,7 +105,7 @@ def _read_images(
     by_id: dict[str, set[str]] = {}
     for image in tree['images']:
         if isinstance(image, dict):
-            by_id.setdefault(_plain(image.get('id')), set()).add(str(image.get('file_name')))
+            by_id.setdefault(plain(image.get('id')), set()).add(str(image.get('file_name')))
     for image in tree['images']:
         name = str(image.get('file_name') or '') if isinstance(image, dict) else ''
         place = f'{path}: {(name or shown(image))[:_SHOWN]}'
@@ -117,7 +113,7 @@ def _read_images(
         if found is None:
             findings.append(Finding('missing file', place, 'no picture of that name; left out'))
             continue
-        image_id = _plain(image.get('id'))
+        image_id = plain(image.get('id'))
         if others := sorted(by_id[image_id] - {name}):
             text = f'has the id {image_id}, as {others[0]} has: whose are its boxes? left out'
             findings.append(Finding('ambiguous image', place, text))
@@ -143,69 +139,3 @@ def _read_size(image: Tree) -> tuple[int, int] | None:
     # Sides of 0 and of any number are none: the picture says it.
     is_size = 0 < width <= MAX_SIDE_PX and 0 < height <= MAX_SIDE_PX
     return (width, height) if is_size else None
-
-
-def _read_objects(
-    path: Path, tree: Tree, names: Mapping[str, str], findings: list[Finding]
-) -> dict[str, list[AnnotatedObject]]:
-    """Sort the objects by picture; numbers of pictures and classes may be texts."""
-    ids = {_plain(image.get('id')) for image in tree['images'] if isinstance(image, dict)}
-    objects: dict[str, list[AnnotatedObject]] = {}
-    annotations = tree.get('annotations') or []
-    if not isinstance(annotations, list):
-        text = f'annotations: received {shown(annotations)}; expected a list'
-        findings.append(Finding('unreadable annotation', str(path), text))
-        return {}
-    for index, found in enumerate(annotations):
-        try:
-            image_id = _plain(_get(found, 'image_id'))
-            if image_id not in ids:
-                raise ValueError(f'image_id {image_id} is not in the file')
-            label = names.get(_plain(_get(found, 'category_id')))
-            if label is None:
-                raise ValueError(f'category_id {found["category_id"]} is not in the file')
-            annotated = AnnotatedObject(label, _read_box(found), bool(found.get('iscrowd')))
-            objects.setdefault(image_id, []).append(annotated)
-        except ValueError as error:
-            text = f'{error}; left out'
-            findings.append(Finding('unreadable annotation', f'{path}: annotation {index}', text))
-    return objects
-
-
-def _get(found: object, key: str) -> object:
-    if not isinstance(found, dict) or key not in found:
-        raise ValueError(f'has no {key}')
-    return found[key]
-
-
-def _plain(number: object) -> str:
-    return str(int(number)) if isinstance(number, float) and number.is_integer() else str(number)
-
-
-def _read_box(found: Tree) -> Box:
-    """Read the box; where only a polygon was drawn, the one around it."""
-    if box := found.get('bbox'):
-        numbers = _read_numbers(box, 'bbox')
-        if len(numbers) != 4:
-            raise ValueError(f'bbox: {len(numbers)} numbers; expected x, y, width, height')
-        x, y, width, height = numbers
-        return turn_box((x, y, x + width, y + height), read_turn(found.get('attributes')))
-    polygons = found.get('segmentation')
-    points = [
-        value
-        for part in (polygons if isinstance(polygons, list) else ())
-        for value in _read_numbers(part, 'segmentation')
-    ]
-    if len(points) < 2:
-        raise ValueError('has neither bbox nor polygon')
-    return min(points[0::2]), min(points[1::2]), max(points[0::2]), max(points[1::2])
-
-
-def _read_numbers(values: object, name: str) -> list[float]:
-    try:
-        numbers = [float(value) for value in values]  # type: ignore[attr-defined]
-    except (TypeError, ValueError, OverflowError):
-        numbers = [math.nan]
-    if not all(map(math.isfinite, numbers)):
-        raise ValueError(f'{name}: {shown(values):.{_SHOWN}}: expected numbers')
-    return numbers
