@@ -1,6 +1,7 @@
 """`data prepare`: pictures with labels that can not be read are not learnt as background."""
 
 from pathlib import Path
+import shutil
 
 import pytest
 
@@ -8,8 +9,11 @@ from ssd_training.preparation.options import Options
 from ssd_training.preparation.preparing import prepare
 from tests.training.labelling_tools import (
     boxes_of,
+    change_coco,
     count_kinds,
     drawn_boxes,
+    label_studio_coco,
+    roboflow_coco,
     yolo,
 )
 
@@ -89,3 +93,100 @@ def test_an_empty_label_file_and_none_are_background(source, pictures):
     prepared = prepare(source, Options())
     assert boxes_of(prepared) == drawn_boxes(pictures) | {'IMG 0000': [], 'IMG 0001': []}
     assert texts_of(prepared, 'image without annotation') == ['no label file; taken as empty']
+
+
+@pytest.mark.parametrize(
+    ('change', 'message'),
+    [
+        ({'category_id': 9}, 'category_id 9 is not in the file'),
+        ({'bbox': [1, 2, 3]}, 'bbox: 3 numbers; expected x, y, width, height'),
+        ({'bbox': [float('nan'), 2, 3, 4]}, 'bbox: [nan, 2, 3, 4]: expected numbers'),
+        ({'bbox': []}, 'has neither bbox nor polygon'),
+        ({'iscrowd': '2'}, "iscrowd: received '2'; expected 0 or 1"),
+        ({'iscrowd': [1]}, 'iscrowd: received [1]; expected 0 or 1'),
+    ],
+)
+def test_an_object_of_coco_that_can_not_be_read_takes_its_picture_along(
+    change, message, source, pictures
+):
+    label_studio_coco(source, pictures)
+    change_coco(source / 'result.json', lambda tree: tree['annotations'][0].update(change))
+
+    prepared = prepare(source, Options())
+
+    assert boxes_of(prepared) == drawn_boxes(pictures[1:])
+    (text,) = texts_of(prepared, 'unreadable annotation')
+    assert text == f'{message}; its picture images\\00000000-IMG 0000.jpg is left out'
+    assert not count_kinds(prepared)['image without annotation']
+
+
+def test_an_object_of_coco_of_no_picture_takes_none_along(source, pictures):
+    label_studio_coco(source, pictures)
+    odd = [None, {'category_id': 0}, {'image_id': 99, 'category_id': 0, 'bbox': [1, 2, 3, 4]}]
+    change_coco(source / 'result.json', lambda tree: tree['annotations'].extend(odd))
+
+    prepared = prepare(source, Options())
+
+    assert boxes_of(prepared) == drawn_boxes(pictures)
+    assert texts_of(prepared, 'unreadable annotation') == [
+        'has no image_id; left out',
+        'has no image_id; left out',
+        'image_id 99 is not in the file; left out',
+    ]
+
+
+@pytest.mark.parametrize(('value', 'said'), [(None, 'None'), (7, '7'), ({}, '{}')])
+def test_pictures_of_a_coco_file_without_a_list_of_objects_are_left_out(
+    value, said, source, pictures
+):
+    """Such as COCO's own image_info_test.json: nobody labelled its pictures."""
+    roboflow_coco(source, pictures)
+    change_coco(
+        source / 'valid/_annotations.coco.json', lambda tree: tree.update(annotations=value)
+    )
+
+    prepared = prepare(source, Options())
+
+    assert boxes_of(prepared) == drawn_boxes(pictures[:9])
+    assert texts_of(prepared, 'unreadable annotation') == [
+        f'annotations: received {said}; expected a list; its 3 pictures are left out'
+    ]
+    assert not count_kinds(prepared)['image without annotation']
+
+
+def test_a_picture_that_one_file_of_coco_has_in_vain_is_not_learnt_from_another(source, pictures):
+    """A file for each class: without one of them the other classes would be background."""
+    label_studio_coco(source, pictures)
+    path = source / 'result.json'
+    shutil.copy(path, source / 'again.json')
+    for name, number in (('result', 0), ('again', 1)):
+        change_coco(
+            source / f'{name}.json',
+            lambda tree, ours=number: tree.update(
+                annotations=[
+                    found | {'bbox': [1] if found['image_id'] == 1 and ours else found['bbox']}
+                    for found in tree['annotations']
+                    if found['category_id'] == ours
+                ]
+            ),
+        )
+    assert boxes_of(prepare(source, Options())) == drawn_boxes([pictures[0], *pictures[2:]])
+
+
+@pytest.mark.parametrize('value', [0, '0', False, 'false', None, 0.0])
+def test_no_crowd_is_written_in_several_ways(value, source, pictures):
+    label_studio_coco(source, pictures)
+    change_coco(
+        source / 'result.json',
+        lambda tree: [found.update(iscrowd=value) for found in tree['annotations']],
+    )
+    prepared = prepare(source, Options())
+    assert boxes_of(prepared) == drawn_boxes(pictures)
+    assert not prepared.notes
+
+
+@pytest.mark.parametrize('value', [1, '1', True, 'True'])
+def test_a_crowd_is_written_in_several_ways(value, source, pictures):
+    label_studio_coco(source, pictures)
+    change_coco(source / 'result.json', lambda tree: tree['annotations'][0].update(iscrowd=value))
+    assert '1 objects are difficult' in prepare(source, Options()).notes[0]

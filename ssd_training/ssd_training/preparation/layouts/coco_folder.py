@@ -4,10 +4,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from ssd_detector.printable import shown
-from ssd_training.data.annotations.annotations import AnnotatedObject, Finding
+from ssd_training.data.annotations.annotations import Finding
 from ssd_training.data.files import MAX_SIDE_PX
 from ssd_training.errors import DataError
-from ssd_training.preparation.layouts.coco_objects import plain, read_objects, Tree
+from ssd_training.preparation.layouts.coco_objects import Objects, plain, read_objects, Tree
 from ssd_training.preparation.layouts.labelled import (
     Labelled,
     LabelledImage,
@@ -49,10 +49,11 @@ def read_coco_folder(
     images: list[LabelledImage] = []
     labels: dict[str, None] = {}
     unused: set[str] = set()
+    left_out: set[Path] = set()
     for path, tree in trees.items():
         names = _read_names(path, tree)
         objects = read_objects(path, tree, names, findings)
-        found = [*_read_images(listing, path, tree, objects, findings)]
+        found = [*_read_images(listing, path, tree, objects, findings, left_out)]
         images += found
         used = {annotated.label for image in found for annotated in image.objects}
         labels |= {name: None for name in names.values() if name in used}
@@ -61,12 +62,14 @@ def read_coco_folder(
     notes = (
         [f'classes that no object has: {", ".join(sorted(unused))}; left out'] if unused else []
     )
-    used_images = {image.path for image in images}
+    named = left_out | {image.path for image in images}
     findings += [
         Finding('image without annotation', str(path), 'in no JSON file; left out')
         for path in listing.images
-        if path not in used_images
+        if path not in named
     ]
+    # Another file may have a picture for other classes: half of the labels are none.
+    images = [image for image in images if image.path not in left_out]
     return Labelled(images, [*labels], findings, notes)
 
 
@@ -97,9 +100,11 @@ def _read_images(
     listing: Listing,
     path: Path,
     tree: Tree,
-    objects: Mapping[str, Sequence[AnnotatedObject]],
+    objects: Objects,
     findings: list[Finding],
+    left_out: set[Path],
 ) -> Iterator[LabelledImage]:
+    """Give the pictures; `left_out` gets those whose labels can't be read or told apart."""
     split: Split | None = split_of(path, listing.root) or split_of_name(path.stem)
     starts = (path.parent, path.parent / 'images', listing.root, *_picture_folders(path))
     by_id: dict[str, set[str]] = {}
@@ -117,9 +122,12 @@ def _read_images(
         if others := sorted(by_id[image_id] - {name}):
             text = f'has the id {image_id}, as {others[0]} has: whose are its boxes? left out'
             findings.append(Finding('ambiguous image', place, text))
-            continue
-        size_wh, ours = _read_size(image), tuple(objects.get(image_id, ()))
-        yield LabelledImage(found, place, name, size_wh, ours, split=split)
+            left_out.add(found)
+        elif image_id in objects.unread:
+            left_out.add(found)
+        else:
+            size_wh, ours = _read_size(image), tuple(objects.by_image.get(image_id, ()))
+            yield LabelledImage(found, place, name, size_wh, ours, split=split)
 
 
 def _picture_folders(path: Path) -> Iterator[Path]:

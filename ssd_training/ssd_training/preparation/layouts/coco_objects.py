@@ -1,6 +1,7 @@
 """The objects of a COCO file, whatever its writer made of numbers."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 import math
 from pathlib import Path
 from typing import Any
@@ -12,11 +13,26 @@ from ssd_training.data.sources.coco import read_turn
 
 Tree = Mapping[str, Any]
 _SHOWN = 60
+# Some tools write numbers as texts, or what Python calls them.
+_CROWDS = {'0': False, 'false': False, '1': True, 'true': True}
+
+
+@dataclass(frozen=True)
+class Objects:
+    """
+    The objects of a COCO file.
+
+    :param by_image: id of a picture -> its objects
+    :param unread: ids of the pictures with objects that can't be read
+    """
+
+    by_image: Mapping[str, Sequence[AnnotatedObject]]
+    unread: Collection[str]
 
 
 def read_objects(
     path: Path, tree: Tree, names: Mapping[str, str], findings: list[Finding]
-) -> dict[str, list[AnnotatedObject]]:
+) -> Objects:
     """
     Sort the objects by picture; numbers of pictures and classes may be texts.
 
@@ -24,29 +40,47 @@ def read_objects(
     :param tree: its content
     :param names: number of a class -> its name
     :param findings: gets what can't be read
-    :return: id of a picture -> its objects
+    :return: the objects
     """
-    ids = {plain(image.get('id')) for image in tree['images'] if isinstance(image, dict)}
-    objects: dict[str, list[AnnotatedObject]] = {}
-    annotations = tree.get('annotations') or []
+    files = {
+        plain(image.get('id')): str(image.get('file_name'))[:_SHOWN]
+        for image in tree['images']
+        if isinstance(image, dict)
+    }
+    annotations = tree.get('annotations')
     if not isinstance(annotations, list):
         text = f'annotations: received {shown(annotations)}; expected a list'
+        text = f'{text}; its {len(files)} pictures are left out'
         findings.append(Finding('unreadable annotation', str(path), text))
-        return {}
+        return Objects({}, files)
+    objects: dict[str, list[AnnotatedObject]] = {}
+    unread: set[str] = set()
     for index, found in enumerate(annotations):
+        image_id = ''
         try:
             image_id = plain(_get(found, 'image_id'))
-            if image_id not in ids:
+            if image_id not in files:
                 raise ValueError(f'image_id {image_id} is not in the file')
-            label = names.get(plain(_get(found, 'category_id')))
-            if label is None:
-                raise ValueError(f'category_id {found["category_id"]} is not in the file')
-            annotated = AnnotatedObject(label, _read_box(found), bool(found.get('iscrowd')))
-            objects.setdefault(image_id, []).append(annotated)
+            objects.setdefault(image_id, []).append(_read_object(found, names))
         except ValueError as error:
-            text = f'{error}; left out'
-            findings.append(Finding('unreadable annotation', f'{path}: annotation {index}', text))
-    return objects
+            what = (
+                f'its picture {files[image_id]} is left out' if image_id in files else 'left out'
+            )
+            unread.add(image_id)
+            place = f'{path}: annotation {index}'
+            findings.append(Finding('unreadable annotation', place, f'{error}; {what}'))
+    return Objects(objects, unread)
+
+
+def _read_object(found: Tree, names: Mapping[str, str]) -> AnnotatedObject:
+    label = names.get(plain(_get(found, 'category_id')))
+    if label is None:
+        raise ValueError(f'category_id {found["category_id"]} is not in the file')
+    written = found.get('iscrowd')
+    is_crowd = _CROWDS.get('0' if written is None else plain(written).lower())
+    if is_crowd is None:
+        raise ValueError(f'iscrowd: received {shown(written)}; expected 0 or 1')
+    return AnnotatedObject(label, _read_box(found), is_crowd)
 
 
 def plain(number: object) -> str:
