@@ -146,23 +146,32 @@ def test_voc_boxes_become_edges_and_difficult_objects_a_topic_of_their_own(tmp_p
     assert '1 images' in capsys.readouterr().out
 
 
-def write_coco(path, images):
+def write_coco(path, images, iscrowd=0):
+    found = {'image_id': 7, 'category_id': 3, 'bbox': [1, 2, 3, 4], 'iscrowd': iscrowd}
     tree = {
         'images': images,
         'categories': [{'id': 3, 'name': 'dog'}],
-        'annotations': [{'image_id': 7, 'category_id': 3, 'bbox': [1, 2, 3, 4], 'iscrowd': 0}],
+        'annotations': [found],
     }
     path.write_text(json.dumps(tree))
 
 
-def test_coco_boxes_come_from_corner_and_size(tmp_path):
+@pytest.mark.parametrize('iscrowd', [0, '0', False, None])
+def test_coco_boxes_come_from_corner_and_size(iscrowd, tmp_path):
     cv2.imwrite(str(tmp_path / 'a.png'), np.zeros((20, 30, 3), np.uint8))
-    write_coco(tmp_path / 'coco.json', [{'id': 7, 'file_name': 'a.png'}])
+    write_coco(tmp_path / 'coco.json', [{'id': 7, 'file_name': 'a.png'}], iscrowd)
 
     assert main([str(tmp_path / 'coco.json'), '--output', str(tmp_path / 'bag')]) == 0
 
     (boxes,) = read_boxes(tmp_path / 'bag')
     assert (boxes.class_ids, boxes.boxes_xyxy.tolist()) == (('dog',), [[1, 2, 4, 6]])
+
+
+def test_what_is_neither_a_crowd_nor_none_is_refused(tmp_path, capsys):
+    cv2.imwrite(str(tmp_path / 'a.png'), np.zeros((20, 30, 3), np.uint8))
+    write_coco(tmp_path / 'coco.json', [{'id': 7, 'file_name': 'a.png'}], 'no')
+    assert main([str(tmp_path / 'coco.json'), '--output', str(tmp_path / 'bag')]) != 0
+    assert "iscrowd: received 'no'; expected 0 or 1" in capsys.readouterr().err
 
 
 def test_a_video_gives_its_frames_without_ground_truth(tmp_path):
