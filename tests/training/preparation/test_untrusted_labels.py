@@ -1,5 +1,6 @@
 """`data prepare`: pictures with labels that can not be read are not learnt as background."""
 
+import dataclasses
 from pathlib import Path
 import shutil
 
@@ -13,6 +14,7 @@ from tests.training.labelling_tools import (
     count_kinds,
     drawn_boxes,
     label_studio_coco,
+    labelimg,
     roboflow_coco,
     yolo,
 )
@@ -190,3 +192,62 @@ def test_a_crowd_is_written_in_several_ways(value, source, pictures):
     label_studio_coco(source, pictures)
     change_coco(source / 'result.json', lambda tree: tree['annotations'][0].update(iscrowd=value))
     assert '1 objects are difficult' in prepare(source, Options()).notes[0]
+
+
+def test_a_broken_xml_of_voc_is_one_finding_and_leaves_its_picture_out(source, pictures):
+    labelimg(source, pictures)
+    (source / 'IMG 0001.xml').write_text('<annotation><object>')
+
+    prepared = prepare(source, Options())
+
+    assert boxes_of(prepared) == drawn_boxes([pictures[0], *pictures[2:]])
+    (text,) = texts_of(prepared, 'unreadable annotation')
+    assert text.startswith('no valid annotation (')
+    assert text.endswith('; its picture is left out')
+    assert not count_kinds(prepared)['image without annotation']
+
+
+def test_a_broken_xml_beside_a_good_one_of_another_folder_takes_nothing_along(source, pictures):
+    labelimg(source, pictures)
+    (source / 'earlier').mkdir()
+    (source / 'earlier/IMG 0001.xml').write_text('<annotation><object>')
+    prepared = prepare(source, Options())
+    assert boxes_of(prepared) == drawn_boxes(pictures)
+    (text,) = texts_of(prepared, 'unreadable annotation')
+    assert text.endswith('); left out')
+
+
+def test_pictures_that_share_a_name_in_voc_are_not_said_to_have_no_xml(source, pictures):
+    labelimg(source, pictures)
+    for name in ('IMG 0000.png', 'IMG 0000.bmp'):
+        dataclasses.replace(pictures[1], name=name).write(source)
+    path = source / 'IMG 0000.xml'
+    path.write_text(path.read_text().replace('IMG 0000.jpg', 'IMG 0000.tif'))
+
+    prepared = prepare(source, Options())
+
+    assert boxes_of(prepared) == drawn_boxes(pictures[1:])
+    assert count_kinds(prepared)['ambiguous image'] == 1
+    assert not count_kinds(prepared)['image without annotation']
+
+
+@pytest.mark.parametrize('shape', ['<spline label="ball"/>', '<box label="ball" xtl="a"/>'])
+def test_a_shape_of_cvat_without_a_box_takes_its_picture_along(shape, source, pictures):
+    box = '<box label="ball" xtl="10" ytl="20" xbr="60" ybr="80"/>'
+    images = []
+    for index, picture in enumerate(pictures[:4]):
+        picture.write(source)
+        width, height = picture.size_wh
+        images.append(
+            f'<image name="{picture.name}" width="{width}" height="{height}">'
+            f'{box}{"" if index else shape}</image>'
+        )
+    text = f'<annotations>{"".join(images[:3])}</annotations>'
+    (source / 'annotations.xml').write_text(text)
+
+    prepared = prepare(source, Options())
+
+    assert {*boxes_of(prepared)} == {'IMG 0001', 'IMG 0002'}
+    (text,) = texts_of(prepared, 'unreadable annotation')
+    assert text.endswith('; its picture is left out')
+    assert texts_of(prepared, 'image without annotation') == ['in no XML file; left out']

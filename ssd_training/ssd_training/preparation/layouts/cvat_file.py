@@ -28,6 +28,7 @@ def read_cvat(listing: Listing, paths: Sequence[Path]) -> Labelled:
     findings: list[Finding] = []
     images: list[LabelledImage] = []
     labels: dict[str, None] = {}
+    left_out: set[Path] = set()
     for path in paths:
         root = _parse(path)
         if root.find('image') is None:
@@ -39,7 +40,15 @@ def read_cvat(listing: Listing, paths: Sequence[Path]) -> Labelled:
             )
         names = root.iterfind('meta//labels/label/name')
         labels |= {(name.text or '').strip(): None for name in names}
-        images += _read_images(listing, path, root, findings)
+        images += _read_images(listing, path, root, findings, left_out)
+    named = left_out | {image.path for image in images}
+    findings += [
+        Finding('image without annotation', str(path), 'in no XML file; left out')
+        for path in listing.images
+        if path not in named
+    ]
+    # Another task may have a picture for other classes: half of the labels are none.
+    images = [image for image in images if image.path not in left_out]
     return Labelled(images, [*labels], findings)
 
 
@@ -52,8 +61,13 @@ def _parse(path: Path) -> ElementTree.Element:
 
 
 def _read_images(
-    listing: Listing, path: Path, root: ElementTree.Element, findings: list[Finding]
+    listing: Listing,
+    path: Path,
+    root: ElementTree.Element,
+    findings: list[Finding],
+    left_out: set[Path],
 ) -> Iterator[LabelledImage]:
+    """Give the pictures; `left_out` gets those whose labels can't be read."""
     for node in root.iter('image'):
         name = node.get('name', '')
         place = f'{path}: {name}'
@@ -66,10 +80,11 @@ def _read_images(
             continue
         try:
             size_wh = _read_side(node, 'width'), _read_side(node, 'height')
-            objects = tuple(_read_shapes(node, place, findings))
+            objects = tuple(_read_shapes(node))
         except (KeyError, ValueError) as error:
-            text = f'no valid numbers ({error}); left out'
+            text = f'no valid numbers ({error}); its picture is left out'
             findings.append(Finding('unreadable annotation', place, text))
+            left_out.add(found)
             continue
         yield LabelledImage(found, place, name, size_wh, objects, split=split_of_name(subset))
 
@@ -81,17 +96,13 @@ def _read_side(image: ElementTree.Element, name: str) -> int:
     return side_px
 
 
-def _read_shapes(
-    image: ElementTree.Element, place: str, findings: list[Finding]
-) -> Iterator[AnnotatedObject]:
+def _read_shapes(image: ElementTree.Element) -> Iterator[AnnotatedObject]:
     for shape in image:
         label = shape.get('label', '').strip()
         if shape.tag == 'tag':  # Of the whole picture.
             continue
         if not (points := [*_read_points(shape)]):
-            text = f'{label}: {shape.tag}: has no box; left out'
-            findings.append(Finding('unreadable annotation', place, text))
-            continue
+            raise ValueError(f'{label}: {shape.tag}: has no box')
         xs, ys = zip(*points, strict=True)
         yield AnnotatedObject(label, (min(xs), min(ys), max(xs), max(ys)), False)
 

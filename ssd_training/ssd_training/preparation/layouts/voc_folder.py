@@ -1,6 +1,6 @@
 """PASCAL VOC's XML, wherever the files lie: LabelImg, CVAT, Label Studio, Roboflow."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 import dataclasses
 import os
 from pathlib import Path
@@ -34,26 +34,27 @@ def read_voc_folder(listing: Listing, xmls: Sequence[Path]) -> Labelled:
     findings: list[Finding] = []
     lists = _read_lists(listing, findings)
     images = []
+    unreadable: dict[Path, str] = {}
+    # By some file, right or wrong.
+    named: set[Path] = set()
     for path in xmls:
         try:
             content = read_voc_file(path, box_base=0)
         except DataError as error:
-            text = without_place(error, str(path))
-            findings.append(Finding('unreadable annotation', str(path), text))
+            unreadable[path] = without_place(error, str(path))
             continue
-        image = _find_image(listing, path, content, findings)
-        if image is not None:
+        found = _find_images(listing, path, content)
+        named.update(found)
+        if len(found) != 1:
+            findings.append(_describe_failure(listing, path, content, found))
+        else:
+            (image,) = found
             split = lists.get(path) or (None if lists else split_of(path, listing.root))
             size_wh, objects = content.size_wh, content.objects
             images.append(
                 LabelledImage(image, str(path), str(path), size_wh, objects, split=split)
             )
-    used = {image.path for image in images}
-    findings += [
-        Finding('image without annotation', str(path), 'no XML file; left out')
-        for path in listing.images
-        if path not in used
-    ]
+    findings += _describe_unlabelled(listing, named, unreadable)
     label_maps = [path for path in listing.files if path.name == _LABEL_MAP]
     labels = [label for path in label_maps for label in _read_label_map(path)]
     if label_maps or any(_starts_at_0(image.objects) for image in images):
@@ -62,9 +63,8 @@ def read_voc_folder(listing: Listing, xmls: Sequence[Path]) -> Labelled:
     return Labelled([_from_1(image) for image in images], labels, findings)
 
 
-def _find_image(
-    listing: Listing, path: Path, content: VocFile, findings: list[Finding]
-) -> Path | None:
+def _find_images(listing: Listing, path: Path, content: VocFile) -> list[Path]:
+    """Find the picture of a file, or all that it may be."""
     found = listing.images_of(path)
     if len(found) > 1 and content.filename:
         written = content.filename.replace('\\', '/').rpartition('/')[2].lower()
@@ -72,16 +72,33 @@ def _find_image(
     if not found and content.filename:
         named = listing.find_image(content.filename, (path.parent,))
         found = [named] if named else []
-    if len(found) == 1:
-        return found[0]
+    return found
+
+
+def _describe_failure(
+    listing: Listing, path: Path, content: VocFile, found: Sequence[Path]
+) -> Finding:
     if found:
         names = ', '.join(str(image.relative_to(listing.root)) for image in found)
-        text = f'several pictures of this name: {names}; remove all but one'
-        findings.append(Finding('ambiguous image', str(path), text))
-    else:
-        wanted = f'{path.stem}.*' + (f' or {content.filename}' if content.filename else '')
-        findings.append(Finding('missing file', str(path), f'no picture {wanted}; left out'))
-    return None
+        text = f'several pictures of this name: {names}; remove all but one; left out'
+        return Finding('ambiguous image', str(path), text)
+    wanted = f'{path.stem}.*' + (f' or {content.filename}' if content.filename else '')
+    return Finding('missing file', str(path), f'no picture {wanted}; left out')
+
+
+def _describe_unlabelled(
+    listing: Listing, named: Collection[Path], unreadable: Mapping[Path, str]
+) -> Iterator[Finding]:
+    """Say which files can't be read, and which pictures no file has: each picture once."""
+    named = {*named}
+    for path, text in unreadable.items():
+        lost = {*listing.images_of(path)} - named
+        what = 'its picture is left out' if lost else 'left out'
+        yield Finding('unreadable annotation', str(path), f'{text}; {what}')
+        named |= lost
+    for path in listing.images:
+        if path not in named:
+            yield Finding('image without annotation', str(path), 'no XML file; left out')
 
 
 def _starts_at_0(objects: Sequence[AnnotatedObject]) -> bool:
