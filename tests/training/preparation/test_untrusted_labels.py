@@ -2,6 +2,7 @@
 
 import dataclasses
 from pathlib import Path
+import re
 import shutil
 
 import pytest
@@ -251,3 +252,50 @@ def test_a_shape_of_cvat_without_a_box_takes_its_picture_along(shape, source, pi
     (text,) = texts_of(prepared, 'unreadable annotation')
     assert text.endswith('; its picture is left out')
     assert texts_of(prepared, 'image without annotation') == ['in no XML file; left out']
+
+
+@pytest.mark.parametrize(
+    ('bbox', 'edges'), [([90, 80, -60, 50], '90, 80, 30, 130'), ([90, 80, 60, -2], '90, 80, 150')]
+)
+def test_a_box_with_swapped_edges_takes_its_picture_along(bbox, edges, source, pictures):
+    label_studio_coco(source, pictures)
+    change_coco(source / 'result.json', lambda tree: tree['annotations'][0].update(bbox=bbox))
+
+    prepared = prepare(source, Options())
+
+    assert boxes_of(prepared) == drawn_boxes(pictures[1:])
+    (text,) = texts_of(prepared, 'degenerate box')
+    assert f': degenerate box: edges {edges}' in text
+    assert text.endswith('; its edges are swapped: mend it; its picture is left out')
+
+
+def test_a_box_in_shares_of_its_picture_takes_it_along(source, pictures):
+    labelimg(source, pictures)
+    path = source / 'IMG 0000.xml'
+    shares = {'xmin': 0.1, 'ymin': 0.2, 'xmax': 0.6, 'ymax': 0.7}
+    text = path.read_text()
+    for name, share in shares.items():
+        text = re.sub(rf'<{name}>\d+', f'<{name}>{share}', text)
+    path.write_text(text)
+
+    prepared = prepare(source, Options())
+
+    assert boxes_of(prepared) == drawn_boxes(pictures[1:])
+    (text,) = texts_of(prepared, 'box outside image')
+    assert text.endswith('not shares of the image; its picture is left out')
+
+
+def test_a_slip_of_the_mouse_leaves_its_picture_in(source, pictures):
+    label_studio_coco(source, pictures)
+    slips = [
+        {'image_id': 0, 'category_id': 0, 'bbox': bbox}
+        for bbox in ([90, 80, 0, 0], [90, 80, 0.5, 60], [0, 0, 0, 0], [90, 80, -0.2, 9])
+    ]
+    change_coco(source / 'result.json', lambda tree: tree['annotations'].extend(slips))
+
+    prepared = prepare(source, Options())
+
+    assert boxes_of(prepared) == drawn_boxes(pictures)
+    texts = texts_of(prepared, 'degenerate box')
+    assert len(texts) == len(slips)
+    assert all(text.endswith('px; left out') for text in texts)

@@ -14,7 +14,7 @@ from ssd_training.data.annotations.annotations import (
     letters_of,
     Policy,
 )
-from ssd_training.data.annotations.boxes import Box, find_usable_box
+from ssd_training.data.annotations.boxes import Box, find_usable_box, is_normalized
 from ssd_training.errors import DataError
 
 _MIN_SIZE_PX = 1.0
@@ -67,6 +67,27 @@ def choose_labels(
     if faults := [*find_label_faults(labels)]:
         raise DataError([f'classes: {fault}; give another with --rename' for fault in faults])
     return labels
+
+
+def find_untrusted(annotation: Annotation) -> Iterator[Finding]:
+    """
+    Find boxes that say that an object is there, but not where: it would be learnt as background.
+
+    A side of nothing is a slip of the mouse instead, which clean leaves out alone.
+
+    :param annotation: of a picture, which is to be left out where there is a finding
+    :return: the findings
+    """
+    for found in annotation.objects:
+        x1, y1, x2, y2 = found.box_xyxy
+        is_swapped = min(x2 - x1, y2 - y1) <= -_MIN_SIZE_PX
+        is_share = x1 < x2 and y1 < y2 and is_normalized(found.box_xyxy, annotation.size_wh)
+        if is_swapped or is_share:
+            alone = dataclasses.replace(annotation, objects=(found,))
+            what = 'its edges are swapped: mend it; ' if is_swapped else ''
+            for finding in check_objects(alone, Policy([found.label], max_boxes=1)):
+                text = f'{finding.text}; {what}its picture is left out'
+                yield dataclasses.replace(finding, text=text)
 
 
 def clean(annotation: Annotation, labels: Sequence[str], findings: list[Finding]) -> Annotation:

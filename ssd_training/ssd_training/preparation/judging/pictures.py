@@ -12,6 +12,7 @@ from ssd_training.data.checking.inspection import find_undecided, inspect_image
 from ssd_training.data.checking.room import PixelRoom
 from ssd_training.data.images.decoding import Decision, Decoding
 from ssd_training.data.images.records import ImageFile
+from ssd_training.preparation.judging.cleaning import find_untrusted
 from ssd_training.preparation.judging.scenes import hash_scene
 from ssd_training.preparation.layouts.labelled import LabelledImage, Split
 
@@ -39,7 +40,7 @@ def read_pictures(
     images: Sequence[LabelledImage], decoding: Decoding, findings: list[Finding]
 ) -> list[Picture]:
     """
-    Decode all pictures; leave out what can't be read, and copies.
+    Decode all pictures; leave out what can't be read, labels that can't be true, and copies.
 
     :param images: as labelled
     :param decoding: how, but for the sizes that the labels say
@@ -80,6 +81,8 @@ def _read(
     size_wh = image.size_wh or (width, height)
     objects = tuple(_to_px(image, size_wh))
     annotation = Annotation(str(image.path), file, image.place, size_wh, objects)
+    if untrusted := [*find_untrusted(annotation)]:
+        return None, [*inspected.findings, *untrusted]
     scene = hash_scene(inspected.image_rgb)
     picture = Picture(annotation, image.split, inspected.digest, scene, inspected.decision)
     return picture, inspected.findings

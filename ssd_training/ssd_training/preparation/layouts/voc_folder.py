@@ -102,7 +102,9 @@ def _describe_unlabelled(
 
 
 def _starts_at_0(objects: Sequence[AnnotatedObject]) -> bool:
-    return any(0 <= edge < 1 for found in objects for edge in found.box_xyxy[:2])
+    # Shares of the picture start there, too.
+    boxes = [found.box_xyxy for found in objects if max(found.box_xyxy) > 1]
+    return any(0 <= edge < 1 for box in boxes for edge in box[:2])
 
 
 def _from_1(image: LabelledImage) -> LabelledImage:
