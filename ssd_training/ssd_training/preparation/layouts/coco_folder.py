@@ -8,6 +8,7 @@ from ssd_training.data.annotations.annotations import Finding
 from ssd_training.data.files import MAX_SIDE_PX
 from ssd_training.errors import DataError
 from ssd_training.preparation.layouts.coco_objects import Objects, plain, read_objects, Tree
+from ssd_training.preparation.layouts.entries import describe_search, Entry, take_entries
 from ssd_training.preparation.layouts.labelled import (
     Labelled,
     LabelledImage,
@@ -46,31 +47,19 @@ def read_coco_folder(
         puts in front
     """
     findings = [*unread]
-    images: list[LabelledImage] = []
-    labels: dict[str, None] = {}
-    unused: set[str] = set()
-    left_out: set[Path] = set()
+    entries: list[Entry] = []
+    names: dict[str, None] = {}
     for path, tree in trees.items():
-        names = _read_names(path, tree)
-        objects = read_objects(path, tree, names, findings)
-        found = [*_read_images(listing, path, tree, objects, findings, left_out)]
-        images += found
-        used = {annotated.label for image in found for annotated in image.objects}
-        labels |= {name: None for name in names.values() if name in used}
-        unused |= {*names.values()}
-    unused -= {*labels}
-    notes = (
-        [f'classes that no object has: {", ".join(sorted(unused))}; left out'] if unused else []
-    )
-    named = left_out | {image.path for image in images}
-    findings += [
-        Finding('image without annotation', str(path), 'in no JSON file; left out')
-        for path in listing.images
-        if path not in named
-    ]
-    # Another file may have a picture for other classes: half of the labels are none.
-    images = [image for image in images if image.path not in left_out]
-    return Labelled(images, [*labels], findings, notes)
+        ours = _read_names(path, tree)
+        names |= dict.fromkeys(ours.values())
+        objects = read_objects(path, tree, ours, findings)
+        entries += _read_entries(listing, path, tree, objects, findings)
+    images, unlabelled = take_entries(listing, entries, source='JSON file')
+    used = {found.label for image in images for found in image.objects}
+    unused = sorted({*names} - used)
+    notes = [f'classes that no object has: {", ".join(unused)}; left out'] if unused else []
+    labels = [name for name in names if name in used]
+    return Labelled(images, labels, [*findings, *unlabelled], notes)
 
 
 def _read_names(path: Path, tree: Tree) -> dict[str, str]:
@@ -96,15 +85,9 @@ def _read_names(path: Path, tree: Tree) -> dict[str, str]:
     return names
 
 
-def _read_images(
-    listing: Listing,
-    path: Path,
-    tree: Tree,
-    objects: Objects,
-    findings: list[Finding],
-    left_out: set[Path],
-) -> Iterator[LabelledImage]:
-    """Give the pictures; `left_out` gets those whose labels can't be read or told apart."""
+def _read_entries(
+    listing: Listing, path: Path, tree: Tree, objects: Objects, findings: list[Finding]
+) -> Iterator[Entry]:
     split: Split | None = split_of(path, listing.root) or split_of_name(path.stem)
     starts = (path.parent, path.parent / 'images', listing.root, *_picture_folders(path))
     by_id: dict[str, set[str]] = {}
@@ -114,20 +97,20 @@ def _read_images(
     for image in tree['images']:
         name = str(image.get('file_name') or '') if isinstance(image, dict) else ''
         place = f'{path}: {(name or shown(image))[:_SHOWN]}'
-        found = listing.find_image(name, starts)
-        if found is None:
-            findings.append(Finding('missing file', place, 'no picture of that name; left out'))
+        found = listing.find_images(name, starts)
+        if len(found) != 1:
+            findings.append(describe_search(listing, place, found))
+            yield Entry(found)
             continue
         image_id = plain(image.get('id'))
         if others := sorted(by_id[image_id] - {name}):
             text = f'has the id {image_id}, as {others[0]} has: whose are its boxes? left out'
             findings.append(Finding('ambiguous image', place, text))
-            left_out.add(found)
-        elif image_id in objects.unread:
-            left_out.add(found)
-        else:
-            size_wh, ours = _read_size(image), tuple(objects.by_image.get(image_id, ()))
-            yield LabelledImage(found, place, name, size_wh, ours, split=split)
+        if others or image_id in objects.unread:
+            yield Entry(found)
+            continue
+        size_wh, ours = _read_size(image), tuple(objects.by_image.get(image_id, ()))
+        yield Entry(found, LabelledImage(found[0], place, name, size_wh, ours, split=split))
 
 
 def _picture_folders(path: Path) -> Iterator[Path]:

@@ -10,6 +10,7 @@ from ssd_training.data.annotations.annotations import AnnotatedObject, Finding
 from ssd_training.data.annotations.boxes import turn_box
 from ssd_training.data.files import MAX_SIDE_PX, read_data_file
 from ssd_training.errors import DataError
+from ssd_training.preparation.layouts.entries import describe_search, Entry, take_entries
 from ssd_training.preparation.layouts.labelled import Labelled, LabelledImage, split_of_name
 from ssd_training.preparation.layouts.listing import Listing
 
@@ -26,9 +27,8 @@ def read_cvat(listing: Listing, paths: Sequence[Path]) -> Labelled:
     :raises DataError: for a video task, whose tracks name no pictures
     """
     findings: list[Finding] = []
-    images: list[LabelledImage] = []
+    entries: list[Entry] = []
     labels: dict[str, None] = {}
-    left_out: set[Path] = set()
     for path in paths:
         root = _parse(path)
         if root.find('image') is None:
@@ -40,16 +40,9 @@ def read_cvat(listing: Listing, paths: Sequence[Path]) -> Labelled:
             )
         names = root.iterfind('meta//labels/label/name')
         labels |= {(name.text or '').strip(): None for name in names}
-        images += _read_images(listing, path, root, findings, left_out)
-    named = left_out | {image.path for image in images}
-    findings += [
-        Finding('image without annotation', str(path), 'in no XML file; left out')
-        for path in listing.images
-        if path not in named
-    ]
-    # Another task may have a picture for other classes: half of the labels are none.
-    images = [image for image in images if image.path not in left_out]
-    return Labelled(images, [*labels], findings)
+        entries += _read_entries(listing, path, root, findings)
+    images, unlabelled = take_entries(listing, entries, source='XML file')
+    return Labelled(images, [*labels], [*findings, *unlabelled])
 
 
 def _parse(path: Path) -> ElementTree.Element:
@@ -60,33 +53,28 @@ def _parse(path: Path) -> ElementTree.Element:
         raise DataError([f'{path}: no valid XML ({error}); export it again']) from error
 
 
-def _read_images(
-    listing: Listing,
-    path: Path,
-    root: ElementTree.Element,
-    findings: list[Finding],
-    left_out: set[Path],
-) -> Iterator[LabelledImage]:
-    """Give the pictures; `left_out` gets those whose labels can't be read."""
+def _read_entries(
+    listing: Listing, path: Path, root: ElementTree.Element, findings: list[Finding]
+) -> Iterator[Entry]:
     for node in root.iter('image'):
         name = node.get('name', '')
         place = f'{path}: {name}'
         subset = node.get('subset', '')
         folder = path.parent
         starts = (folder / 'images' / subset, folder / 'images', folder)
-        found = listing.find_image(name, starts)
-        if found is None:
-            findings.append(Finding('missing file', place, 'no picture of that name; left out'))
+        found = listing.find_images(name, starts)
+        if len(found) != 1:
+            findings.append(describe_search(listing, place, found))
+            yield Entry(found)
             continue
         try:
             size_wh = _read_side(node, 'width'), _read_side(node, 'height')
-            objects = tuple(_read_shapes(node))
+            objects, split = tuple(_read_shapes(node)), split_of_name(subset)
+            yield Entry(found, LabelledImage(found[0], place, name, size_wh, objects, split=split))
         except (KeyError, ValueError) as error:
             text = f'no valid numbers ({error}); its picture is left out'
             findings.append(Finding('unreadable annotation', place, text))
-            left_out.add(found)
-            continue
-        yield LabelledImage(found, place, name, size_wh, objects, split=split_of_name(subset))
+            yield Entry(found)
 
 
 def _read_side(image: ElementTree.Element, name: str) -> int:

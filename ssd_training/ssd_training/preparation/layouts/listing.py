@@ -74,25 +74,36 @@ class Listing:
         """
         Find the picture that a file name of another machine means.
 
+        :param name: see find_images
+        :param starts: see find_images
+        :return: the picture, or None where there is none or several
+        """
+        found = self.find_images(name, starts)
+        return found[0] if len(found) == 1 else None
+
+    def find_images(self, name: str, starts: Sequence[Path]) -> list[Path]:
+        """
+        Find the pictures that a file name of another machine may mean.
+
         :param name: as it was written: with or without folders, of Windows or Linux
         :param starts: folders that it may be relative to, the likeliest first
-        :return: the picture; by its name alone only where one picture has it; else None
+        :return: the picture; several, where nothing tells which; none, where none has the name
         """
         for text in dict.fromkeys((name, unquote(name))):
             # Label Studio asks for its own files by /data/local-files/?d=FOLDER/FILE.
             if found := self._find(text.rpartition('?d=')[2].removeprefix('file://'), starts):
                 return found
-        return None
+        return []
 
-    def _find(self, name: str, starts: Sequence[Path]) -> Path | None:
+    def _find(self, name: str, starts: Sequence[Path]) -> list[Path]:
         # Forward slashes are separators for Windows, too.
         written = PureWindowsPath(name)
         parts = [part for part in written.parts if part not in (written.anchor, '.', '..')]
         if not parts:
-            return None
+            return []
         for start in starts:
             if (candidate := start.joinpath(*parts)) in self._known:
-                return candidate
+                return [candidate]
         same = self._by_name.get(normalize_name(parts[-1]), [])
         if not same and written.suffix.lower() in FOREIGN_SUFFIXES:
             # Converted since it was labelled.
@@ -105,8 +116,17 @@ class Listing:
         for start in (*starts, self.root):
             near = [path for path in same if path.is_relative_to(start)]
             if len(near) == 1:
-                return near[0]
-        return None
+                return near
+        return same
+
+    def spell(self, paths: Iterable[Path]) -> str:
+        """
+        Name files in a sentence.
+
+        :param paths: of the files
+        :return: their names below the root, with commas
+        """
+        return ', '.join(str(path.relative_to(self.root)) for path in paths)
 
     def images_of(self, annotation: Path) -> list[Path]:
         """

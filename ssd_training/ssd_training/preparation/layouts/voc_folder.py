@@ -1,6 +1,6 @@
 """PASCAL VOC's XML, wherever the files lie: LabelImg, CVAT, Label Studio, Roboflow."""
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 import dataclasses
 import os
 from pathlib import Path
@@ -65,13 +65,18 @@ def read_voc_folder(listing: Listing, xmls: Sequence[Path]) -> Labelled:
 
 def _find_images(listing: Listing, path: Path, content: VocFile) -> list[Path]:
     """Find the picture of a file, or all that it may be."""
+    written = (content.filename or '').replace('\\', '/').rpartition('/')[2]
+    # <filename> chooses, then the name of the file; exact capitals before others.
+    tests: tuple[Callable[[Path], bool], ...] = (
+        lambda image: image.name == written,
+        lambda image: image.name.lower() == written.lower(),
+        lambda image: image.stem == path.stem,
+    )
     found = listing.images_of(path)
-    if len(found) > 1 and content.filename:
-        written = content.filename.replace('\\', '/').rpartition('/')[2].lower()
-        found = [image for image in found if image.name.lower() == written] or found
+    for is_meant in tests:
+        found = [*filter(is_meant, found)] or found
     if not found and content.filename:
-        named = listing.find_image(content.filename, (path.parent,))
-        found = [named] if named else []
+        found = listing.find_images(content.filename, (path.parent,))
     return found
 
 
@@ -79,9 +84,8 @@ def _describe_failure(
     listing: Listing, path: Path, content: VocFile, found: Sequence[Path]
 ) -> Finding:
     if found:
-        names = ', '.join(str(image.relative_to(listing.root)) for image in found)
-        text = f'several pictures of this name: {names}; remove all but one; left out'
-        return Finding('ambiguous image', str(path), text)
+        text = f'several pictures of this name: {listing.spell(found)}; remove all but one'
+        return Finding('ambiguous image', str(path), f'{text}; left out')
     wanted = f'{path.stem}.*' + (f' or {content.filename}' if content.filename else '')
     return Finding('missing file', str(path), f'no picture {wanted}; left out')
 

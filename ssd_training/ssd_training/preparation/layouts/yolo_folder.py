@@ -46,7 +46,7 @@ def read_yolo(listing: Listing, pairs: Pairs, names: Sequence[str] = ()) -> Labe
                 f'(names), {", ".join(NAME_FILES)}; add one, or give --labels first,second,...'
             ]
         )
-    findings = [*pairs.describe(listing.root)]
+    findings = [*pairs.describe(listing)]
     splits = read_splits(listing, findings)
     images = []
     undecided = pairs.undecided

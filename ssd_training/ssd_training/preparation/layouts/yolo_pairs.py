@@ -54,21 +54,21 @@ class Pairs:
         shared = (image for images in self.shared.values() for image in images)
         return {*self.contested, *self.unread, *shared}
 
-    def describe(self, root: Path) -> Iterator[Finding]:
+    def describe(self, listing: Listing) -> Iterator[Finding]:
         """
         Say what can't be told.
 
-        :param root: of the source
+        :param listing: of the source
         :return: a finding each
         """
         for text, images in self.shared.items():
-            what = f'several pictures of this name: {_names(images, root)}; remove all but one'
+            what = f'several pictures of this name: {listing.spell(images)}; remove all but one'
             yield Finding('ambiguous image', str(text), f'{what}; left out')
         for image, texts in self.contested.items():
-            what = f'several label files fit: {_names(texts, root)}; keep one'
+            what = f'several label files fit: {listing.spell(texts)}; keep one'
             yield Finding('ambiguous image', str(image), f'{what}; left out')
         for image, text in self.unread.items():
-            what = f'its label file {text.relative_to(root)} is not read'
+            what = f'its label file {listing.spell([text])} is not read'
             why = 'no file, or a link that leads out'
             yield Finding('image without annotation', str(image), f'{what} ({why}); left out')
 
@@ -150,7 +150,3 @@ def _candidates(image: Path, root: Path) -> list[Path]:
 
 def _spell(path: Path) -> str:
     return normalize_name(unquote(path.as_posix()))
-
-
-def _names(paths: Sequence[Path], root: Path) -> str:
-    return ', '.join(str(path.relative_to(root)) for path in paths)
