@@ -8,6 +8,7 @@ from ssd_training.data.annotations.annotations import Finding
 from ssd_training.data.files import MAX_SIDE_PX
 from ssd_training.errors import DataError
 from ssd_training.preparation.layouts.coco_objects import Objects, plain, read_objects, Tree
+from ssd_training.preparation.layouts.corners import count_leaving, WrittenBox
 from ssd_training.preparation.layouts.entries import describe_search, Entry, take_entries
 from ssd_training.preparation.layouts.labelled import (
     Labelled,
@@ -45,21 +46,26 @@ def read_coco_folder(
     :param unread: JSON files that could not be read
     :return: the labels; a class that no object has is left out, such as the group that Roboflow
         puts in front
+    :raises DataError: where a number means two classes, or boxes are corners
     """
     findings = [*unread]
     entries: list[Entry] = []
     names: dict[str, None] = {}
+    wrong: list[str] = []
     for path, tree in trees.items():
         ours = _read_names(path, tree)
         names |= dict.fromkeys(ours.values())
         objects = read_objects(path, tree, ours, findings)
+        wrong += _find_corners(path, tree, objects)
         entries += _read_entries(listing, path, tree, objects, findings)
+    if wrong:
+        raise DataError(wrong)
     images, unlabelled = take_entries(listing, entries, source='JSON file')
     used = {found.label for image in images for found in image.objects}
     unused = sorted({*names} - used)
-    notes = [f'classes that no object has: {", ".join(unused)}; left out'] if unused else []
+    text = f'classes without an object that can be taken: {", ".join(unused)}; left out'
     labels = [name for name in names if name in used]
-    return Labelled(images, labels, [*findings, *unlabelled], notes)
+    return Labelled(images, labels, [*findings, *unlabelled], [text] if unused else [])
 
 
 def _read_names(path: Path, tree: Tree) -> dict[str, str]:
@@ -111,6 +117,22 @@ def _read_entries(
             continue
         size_wh, ours = _read_size(image), tuple(objects.by_image.get(image_id, ()))
         yield Entry(found, LabelledImage(found[0], place, name, size_wh, ours, split=split))
+
+
+def _find_corners(path: Path, tree: Tree, objects: Objects) -> Iterator[str]:
+    """Refuse [x1, y1, x2, y2], of which most boxes would be cut to what is no object."""
+    boxes: list[WrittenBox] = []
+    for image in tree['images']:
+        if isinstance(image, dict) and (size_wh := _read_size(image)):
+            for found in objects.by_image.get(plain(image.get('id')), ()):
+                x1, y1, x2, y2 = found.box_xyxy
+                boxes.append(((x1, y1, x2 - x1, y2 - y1), found.box_xyxy, size_wh))
+    if leaving := count_leaving(boxes):
+        yield (
+            f'{path}: {leaving} of {len(boxes)} boxes leave their pictures, and all lie inside as '
+            f'corners x1, y1, x2, y2; expected bbox: [x, y, width, height]: write [x1, y1, '
+            f'x2 - x1, y2 - y1], or cut them at the edge where they have a size'
+        )
 
 
 def _picture_folders(path: Path) -> Iterator[Path]:

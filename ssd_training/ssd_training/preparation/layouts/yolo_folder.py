@@ -10,6 +10,7 @@ from ssd_training.data.annotations.annotations import AnnotatedObject, Finding
 from ssd_training.data.files import read_start, without_place
 from ssd_training.data.sources.texts import read_text
 from ssd_training.errors import DataError
+from ssd_training.preparation.layouts.corners import count_leaving, WrittenBox
 from ssd_training.preparation.layouts.labelled import Labelled, LabelledImage, Split, split_of
 from ssd_training.preparation.layouts.listing import Listing
 from ssd_training.preparation.layouts.yolo_names import Classes, NAME_FILES, read_classes
@@ -34,7 +35,7 @@ def read_yolo(listing: Listing, pairs: Pairs, names: Sequence[str] = ()) -> Labe
     :param pairs: from find_label_files
     :param names: of the classes 0, 1, ..., where data.yaml, classes.txt and obj.names have none
     :return: the labels
-    :raises DataError: when the classes have no names
+    :raises DataError: when the classes have no names, or boxes are corners
     """
     classes = read_classes(listing)
     if not classes.names:
@@ -63,6 +64,7 @@ def read_yolo(listing: Listing, pairs: Pairs, names: Sequence[str] = ()) -> Labe
                     path, place, path.name, None, objects, is_normalized=True, split=split
                 )
             )
+    _refuse_corners(listing, images)
     used = pairs.used
     findings += [
         Finding('missing file', str(path), 'labels without a picture of that name')
@@ -76,6 +78,22 @@ def _choose_split(path: Path, listing: Listing, splits: Mapping[Path, Split]) ->
     """Where lists name the others, only a folder of test says something."""
     of_folder = split_of(path, listing.root)
     return splits.get(path) or (of_folder if not splits or of_folder == 'test' else None)
+
+
+def _refuse_corners(listing: Listing, images: Sequence[LabelledImage]) -> None:
+    boxes: list[WrittenBox] = []
+    for found in (found for image in images for found in image.objects):
+        x1, y1, x2, y2 = found.box_xyxy
+        written = ((x1 + x2) / 2, (y1 + y2) / 2, x2 - x1, y2 - y1)
+        boxes.append((written, found.box_xyxy, (1, 1)))
+    if leaving := count_leaving(boxes):
+        raise DataError(
+            [
+                f'{listing.root}: {leaving} of {len(boxes)} boxes leave their pictures, and all '
+                f'lie inside as corners x1, y1, x2, y2; expected class, x, y, width, height, with '
+                f'x and y of the centre: write them so, or cut them at the edge where they are'
+            ]
+        )
 
 
 def _read_objects(
