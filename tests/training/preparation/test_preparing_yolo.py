@@ -184,3 +184,45 @@ def test_a_test_split_is_not_trained_on(source, pictures):
     }
     assert prepared.splits['val']
     assert 'test' not in prepare(source, Options(keeps_split=False)).splits
+
+
+@pytest.mark.parametrize(
+    ('name', 'text', 'labels'),
+    [
+        ('train/_darknet.labels', 'ball\ntraffic cone\n', LABELS),
+        ('data/cones.names', 'ball\r\ntraffic cone\r\n', LABELS),
+        ('data.yaml', 'nc: 2\nnames: ball, traffic cone\n', LABELS),
+        ('data.yaml', 'names: ball,traffic cone,', LABELS),
+    ],
+)
+def test_files_of_other_names_and_a_text_of_commas_name_the_classes(
+    name, text, labels, source, pictures
+):
+    yolo(source, pictures)
+    (source / 'data.yaml').unlink()
+    (source / name).parent.mkdir(exist_ok=True)
+    (source / name).write_text(text)
+    assert prepare(source, Options()).labels == [*labels]
+
+
+def test_other_lists_of_names_say_nothing_beside_those_that_are_called_so(source, pictures):
+    """Such as coco.names, which came with darknet."""
+    yolo(source, pictures)
+    (source / 'coco.names').write_text('person\nbicycle\n')
+    assert prepare(source, Options()).labels == [*LABELS]
+
+
+@pytest.mark.parametrize(
+    ('text', 'message'),
+    [
+        ('nc: 3\nnames: ball, traffic cone', "names: 'ball, traffic cone'; nc is 3; expected a"),
+        ('names: data/obj.names', "names: 'data/obj.names'; expected a list"),
+        ('names: ball,, cone', "names: 'ball,, cone'; expected a list"),
+        ("names: '[ball, cone]'", 'expected a list'),
+    ],
+)
+def test_a_text_that_may_be_no_names_is_refused(text, message, source, pictures):
+    yolo(source, pictures)
+    (source / 'data.yaml').write_text(text)
+    with pytest.raises(DataError, match=message):
+        prepare(source, Options())

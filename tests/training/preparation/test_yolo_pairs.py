@@ -77,3 +77,38 @@ def test_of_two_files_that_differ_in_capitals_none_is_chosen_for_a_picture(sourc
         'IMG 0000.jpg: several label files fit: labels/train/Img 0000.txt, '
         'labels/train/img 0000.txt; keep one; left out'
     ]
+
+
+@pytest.mark.parametrize('stem', ['test', 'train', 'val', 'valid', 'labels', 'classes', 'Test'])
+@pytest.mark.parametrize('is_flat', [True, False])
+def test_a_picture_may_be_called_like_a_list(is_flat, stem, source, pictures):
+    yolo(source, pictures)
+    suffix = Path(pictures[0].name).suffix
+    (source / f'images/train/{pictures[0].name}').rename(source / f'images/train/{stem}{suffix}')
+    (source / 'labels/train/IMG 0000.txt').rename(source / f'labels/train/{stem}.txt')
+    if is_flat:
+        for path in [*source.rglob('*/*/*')]:
+            path.rename(source / path.name)
+
+    prepared = prepare(source, Options())
+
+    expected = drawn_boxes(pictures)
+    assert boxes_of(prepared) == {stem: expected.pop('IMG 0000')} | expected
+    assert {*count_kinds(prepared)} <= {'rare class'}
+
+
+def test_lists_of_pictures_and_classes_are_no_labels(source, pictures):
+    yolo(source, pictures)
+    for name in ('test', 'classes'):
+        picture = dataclasses.replace(pictures[0], name=f'{name}.png')
+        picture.write(source / 'images/train')
+    (source / 'images/train/IMG 0000.jpg').unlink()
+    (source / 'labels/train/test.txt').write_text('images/train/IMG 0001.JPG\n')
+    (source / 'labels/train/classes.txt').write_text('ball\ntraffic cone\n')
+
+    prepared = prepare(source, Options())
+
+    assert texts_of(prepared, 'image without annotation') == [
+        'classes.png: no label file; taken as empty',
+        'test.png: no label file; taken as empty',
+    ]

@@ -5,24 +5,22 @@ from dataclasses import replace
 import math
 from pathlib import Path
 
-from ssd_detector.files import MAX_LABELS_BYTES
 from ssd_training.data.annotations.annotations import AnnotatedObject, Finding
-from ssd_training.data.files import read_start, without_place
+from ssd_training.data.files import without_place
 from ssd_training.data.sources.texts import read_text
 from ssd_training.errors import DataError
 from ssd_training.preparation.layouts.corners import count_leaving, WrittenBox
 from ssd_training.preparation.layouts.labelled import Labelled, LabelledImage, Split, split_of
 from ssd_training.preparation.layouts.listing import Listing
-from ssd_training.preparation.layouts.yolo_names import Classes, NAME_FILES, read_classes
+from ssd_training.preparation.layouts.yolo_names import Classes, read_classes
 from ssd_training.preparation.layouts.yolo_pairs import Pairs
 from ssd_training.preparation.layouts.yolo_splits import read_splits
+from ssd_training.preparation.layouts.yolo_texts import looks_like_labels, NAME_FILES
 
 _BOX_COLUMNS = 5
 # Shares may leave the picture by rounding, not by so much.
 _MAX_SHARE = 2.0
 _SHOWN = 60
-# A line of five columns is shorter.
-_SHOWN_BYTES = 4096
 
 
 def read_yolo(listing: Listing, pairs: Pairs, names: Sequence[str] = ()) -> Labelled:
@@ -37,16 +35,7 @@ def read_yolo(listing: Listing, pairs: Pairs, names: Sequence[str] = ()) -> Labe
     :return: the labels
     :raises DataError: when the classes have no names, or boxes are corners
     """
-    classes = read_classes(listing)
-    if not classes.names:
-        classes = replace(classes, names=dict(enumerate(names)))
-    if not classes.names:
-        raise DataError(
-            [
-                f'{listing.root}: YOLO labels, but nothing names the classes; expected data.yaml '
-                f'(names), {", ".join(NAME_FILES)}; add one, or give --labels first,second,...'
-            ]
-        )
+    classes = _name_classes(listing, names)
     findings = [*pairs.describe(listing)]
     splits = read_splits(listing, findings)
     images = []
@@ -69,9 +58,24 @@ def read_yolo(listing: Listing, pairs: Pairs, names: Sequence[str] = ()) -> Labe
     findings += [
         Finding('missing file', str(path), 'labels without a picture of that name')
         for path in listing.with_suffix('.txt')
-        if path not in used and _looks_like_labels(path)
+        if path not in used and looks_like_labels(path)
     ]
     return Labelled(images, tuple(classes.names.values()), findings)
+
+
+def _name_classes(listing: Listing, names: Sequence[str]) -> Classes:
+    classes = read_classes(listing)
+    if not classes.names:
+        classes = replace(classes, names=dict(enumerate(names)))
+    if not classes.names:
+        raise DataError(
+            [
+                f'{listing.root}: YOLO labels, but nothing names the classes; expected data.yaml '
+                f'(names), {", ".join(NAME_FILES)} or *.names; add one, or give --labels '
+                f'first,second,...'
+            ]
+        )
+    return classes
 
 
 def _choose_split(path: Path, listing: Listing, splits: Mapping[Path, Split]) -> Split | None:
@@ -150,12 +154,3 @@ def _read_number(text: str) -> float:
     except ValueError:
         hint = '; expected a point, not a comma' if ',' in text else ''
         raise ValueError(f'{text} is no number{hint}') from None
-
-
-def _looks_like_labels(path: Path) -> bool:
-    try:
-        start = read_start(path, _SHOWN_BYTES, limit_bytes=MAX_LABELS_BYTES)
-        columns = start.decode('utf-8-sig').split('\n')[0].split()
-        return len(columns) >= _BOX_COLUMNS and all(float(column) >= 0 for column in columns)
-    except (DataError, ValueError):
-        return False

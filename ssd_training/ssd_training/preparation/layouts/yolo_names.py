@@ -1,18 +1,25 @@
-"""Names of YOLO's classes: data.yaml, classes.txt, obj.names."""
+"""Names of YOLO's classes: data.yaml, classes.txt, obj.names and their like."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+import re
 
 import yaml
 
+from ssd_detector.printable import shown
 from ssd_detector.yaml_tree import parse_yaml_texts
 from ssd_training.data.sources.texts import read_text
 from ssd_training.errors import DataError
 from ssd_training.preparation.layouts.listing import Listing
+from ssd_training.preparation.layouts.yolo_texts import looks_like_labels, NAME_FILES
 
 _MOST_DIGITS = 9
-NAME_FILES = ('classes.txt', 'obj.names', 'labels.txt')
+_SHOWN = 60
+# Darknet's and Roboflow's, called like the data set.
+_NAME_SUFFIXES = ('.names', '.labels')
+_YAMLS = ('.yaml', '.yml')
+_NO_NAME = re.compile(r'[\[\]{}:/\\]')
 
 
 @dataclass(frozen=True)
@@ -30,41 +37,63 @@ class Classes:
 
 def read_classes(listing: Listing) -> Classes:
     """
-    Read all files that name classes.
+    Read all files that name classes; those with names of their own only where no other does.
 
     :param listing: of the source
     :return: the classes; no names where no file has them
     :raises DataError: when none can be read, or two give one number different names
     """
     unreadable: list[str] = []
-    found: dict[Path, dict[int, str]] = {}
-    num_values = 0
-    for path in listing.files:
-        try:
-            if path.suffix.lower() in ('.yaml', '.yml'):
-                tree = read_yaml(path)
-                num_values = _count_values(tree.get('kpt_shape')) or num_values
-                found[path] = _number_names(path, tree.get('names') or [])
-            elif path.name.lower() in NAME_FILES:
-                lines = read_text(path).splitlines()
-                # A blank line is a number without a name.
-                found[path] = {at: line.strip() for at, line in enumerate(lines) if line.strip()}
-        except DataError as error:
-            unreadable.append(str(error))
-    wrong: list[str] = []
+    found: dict[Path, Classes] = {}
+    for paths in _list_sources(listing):
+        if any(ours.names for ours in found.values()):
+            break
+        for path in paths:
+            try:
+                found[path] = _read_file(path)
+            except DataError as error:
+                unreadable.append(str(error))
     names: dict[int, str] = {}
+    for ours in found.values():
+        names = {**ours.names, **names}
+    wrong = [*_find_conflicts(found, names)]
+    if wrong or (unreadable and not names):
+        raise DataError([*unreadable, *wrong])
+    num_values = max((ours.num_keypoint_values for ours in found.values()), default=0)
+    return Classes(dict(sorted(names.items())), num_values)
+
+
+def _list_sources(listing: Listing) -> Iterator[list[Path]]:
+    """Give the files that name classes for sure, then those that do where no other does."""
+    yield [
+        path
+        for path in listing.files
+        if path.suffix.lower() in _YAMLS
+        or (path.name.lower() in NAME_FILES and not looks_like_labels(path))
+    ]
+    yield listing.with_suffix(*_NAME_SUFFIXES)
+
+
+def _read_file(path: Path) -> Classes:
+    if path.suffix.lower() in _YAMLS:
+        tree = read_yaml(path)
+        names = _number_names(path, _list_names(path, tree))
+        return Classes(names, _count_values(tree.get('kpt_shape')))
+    lines = enumerate(read_text(path).splitlines())
+    # A blank line is a number without a name.
+    return Classes({number: line.strip() for number, line in lines if line.strip()})
+
+
+def _find_conflicts(found: Mapping[Path, Classes], names: Mapping[int, str]) -> Iterator[str]:
     for path, ours in found.items():
-        for number, name in ours.items():
-            if names.setdefault(number, name) != name:
-                first = next(source for source, others in found.items() if number in others)
-                wrong.append(
+        for number, name in ours.names.items():
+            if names[number] != name:
+                first = next(source for source, other in found.items() if number in other.names)
+                yield (
                     f'{path}: class {number} is {name}, and {names[number]} in {first}; keep the '
                     f'file that the labels were written with'
                 )
                 break
-    if wrong or (unreadable and not names):
-        raise DataError([*unreadable, *wrong])
-    return Classes(dict(sorted(names.items())), num_values)
 
 
 def read_yaml(path: Path) -> Mapping[str, object]:
@@ -84,10 +113,26 @@ def read_yaml(path: Path) -> Mapping[str, object]:
     return tree if isinstance(tree, dict) else {}
 
 
+def _list_names(path: Path, tree: Mapping[str, object]) -> object:
+    """Give the names; some write them as one text with commas."""
+    names, number = tree.get('names') or [], tree.get('nc')
+    if not isinstance(names, str):
+        return names
+    parts = [part.strip() for part in names.strip().removesuffix(',').split(',')]
+    # One name alone may be that of a file.
+    count = int(str(number)) if _is_number(number) else max(len(parts), 2)
+    if not all(parts) or len(parts) != count or _NO_NAME.search(names):
+        said = f'; nc is {number}' if _is_number(number) else ''
+        raise DataError(
+            [f'{path}: names: {shown(names)[:_SHOWN]}{said}; expected a list: [first, second]']
+        )
+    return parts
+
+
 def _number_names(path: Path, names: object) -> dict[int, str]:
     pairs = names.items() if isinstance(names, dict) else enumerate(names or ())  # type: ignore[arg-type]
     numbered: dict[int, str] = {}
-    for number, name in () if isinstance(names, str) else pairs:
+    for number, name in pairs:
         if not (_is_number(number) and isinstance(name, str) and name.strip()):
             raise DataError(
                 [f'{path}: names: {number!r}: {name!r}; expected a number and a name each']

@@ -8,17 +8,8 @@ from urllib.parse import unquote
 
 from ssd_training.data.annotations.annotations import Finding
 from ssd_training.preparation.layouts.listing import Listing, normalize_name
-from ssd_training.preparation.layouts.yolo_names import NAME_FILES
+from ssd_training.preparation.layouts.yolo_texts import is_list
 
-# Text files that tools write beside the labels.
-_OTHER_TEXTS = {
-    *NAME_FILES,
-    'train.txt',
-    'valid.txt',
-    'val.txt',
-    'test.txt',
-    'predefined_classes.txt',
-}
 Matches = dict[Path, list[Path]]
 _Match = Callable[[Sequence[Path], Collection[Path], Path], Matches]
 
@@ -83,7 +74,7 @@ def find_label_files(listing: Listing) -> Pairs:
     :param listing: of the source
     :return: the pairs
     """
-    texts = {path for path in listing.with_suffix('.txt') if path.name.lower() not in _OTHER_TEXTS}
+    texts = {path for path in listing.with_suffix('.txt') if not is_list(path)}
     matches: Matches = {}
     ways: tuple[_Match, ...] = (_match_places, _match_spellings)
     for match in ways:
@@ -91,7 +82,7 @@ def find_label_files(listing: Listing) -> Pairs:
         taken = {path for paths in matches.values() for path in paths}
         matches |= match(images, texts - taken, listing.root)
     images = [image for image in listing.images if image not in matches]
-    return _make_pairs(matches, dict(_find_unread(images, listing.root)))
+    return _make_pairs(matches, dict(_find_unread(images, listing)))
 
 
 def _make_pairs(matches: Matches, unread: Mapping[Path, Path]) -> Pairs:
@@ -107,11 +98,12 @@ def _make_pairs(matches: Matches, unread: Mapping[Path, Path]) -> Pairs:
     )
 
 
-def _find_unread(images: Sequence[Path], root: Path) -> Iterator[tuple[Path, Path]]:
+def _find_unread(images: Sequence[Path], listing: Listing) -> Iterator[tuple[Path, Path]]:
     """Find label files that are no files, or that links put elsewhere."""
+    lists = {*listing.with_suffix('.txt')}
     for image in images:
-        for path in _candidates(image, root):
-            if os.path.lexists(path) and path.name.lower() not in _OTHER_TEXTS:
+        for path in _candidates(image, listing.root):
+            if path not in lists and os.path.lexists(path):
                 yield image, path
                 break
 

@@ -1,0 +1,54 @@
+"""Which text files of a YOLO folder hold labels, and which name pictures or classes."""
+
+from pathlib import Path
+
+from ssd_detector.files import MAX_LABELS_BYTES
+from ssd_training.data.files import read_start
+from ssd_training.data.sources.texts import decode_text
+from ssd_training.errors import DataError
+
+NAME_FILES = ('classes.txt', 'obj.names', 'labels.txt')
+# Text files that tools write beside the labels; a picture may be called so, too.
+_LISTS = {
+    *NAME_FILES,
+    'train.txt',
+    'valid.txt',
+    'val.txt',
+    'test.txt',
+    'predefined_classes.txt',
+}
+_BOX_COLUMNS = 5
+# A line of five columns is shorter.
+_SHOWN_BYTES = 4096
+
+
+def is_list(path: Path) -> bool:
+    """
+    Tell whether a text file is a list of pictures or classes.
+
+    :param path: of the file
+    :return: whether it is called like one and holds no labels
+    """
+    return path.name.lower() in _LISTS and not looks_like_labels(path)
+
+
+def looks_like_labels(path: Path) -> bool:
+    """
+    Tell whether a file begins as labels do.
+
+    :param path: of the file
+    :return: whether its first line begins with five numbers, with points or commas
+    """
+    try:
+        start = read_start(path, _SHOWN_BYTES, limit_bytes=MAX_LABELS_BYTES)
+        columns = decode_text(start, str(path)).lstrip().partition('\n')[0].split()[:_BOX_COLUMNS]
+        return len(columns) == _BOX_COLUMNS and all(map(_is_number, columns))
+    except DataError:
+        return False
+
+
+def _is_number(text: str) -> bool:
+    try:
+        return float(text.replace(',', '.')) >= 0
+    except ValueError:
+        return False
