@@ -112,3 +112,139 @@ def test_lists_of_pictures_and_classes_are_no_labels(source, pictures):
         'classes.png: no label file; taken as empty',
         'test.png: no label file; taken as empty',
     ]
+
+
+def rename_folders(source, names):
+    for old, new in names.items():
+        (source / new).parent.mkdir(parents=True, exist_ok=True)
+        (source / old).rename(source / new)
+
+
+@pytest.mark.parametrize(
+    ('images', 'labels'),
+    [
+        ('img', 'labels'),
+        ('img/train', 'labels/train'),
+        ('images', 'annotations'),
+        ('images/train', 'Label/train'),
+        ('train', 'labels'),
+        ('photos', 'photos/yolo_txt'),
+        ('all/pictures/1', 'all/bboxes/1'),
+    ],
+)
+def test_label_files_are_found_by_name_in_a_folder_called_so(images, labels, source, pictures):
+    yolo(source, pictures)
+    rename_folders(source, {'images/train': 'a', 'labels/train': 'b'})
+    rename_folders(source, {'a': images, 'b': labels})
+
+    prepared = prepare(source, Options())
+
+    assert boxes_of(prepared) == drawn_boxes(pictures)
+    assert {*count_kinds(prepared)} <= {'rare class'}
+    assert [note for note in prepared.notes if 'label files' in note] == [
+        f'12 label files were found by name alone, such as {labels}/IMG 0000.txt of '
+        f'{images}/IMG 0000.jpg'
+    ]
+
+
+def test_pictures_beside_those_in_images_have_labels_too(source, pictures):
+    yolo(source, pictures)
+    (source / 'img/train').mkdir(parents=True)
+    for picture in pictures[:6]:
+        rename_folders(source, {f'images/train/{picture.name}': f'img/train/{picture.name}'})
+    (source / 'labels/train/IMG 0000.txt').write_text('')
+    (source / 'labels/train/IMG 0001.txt').write_text('<html>404</html>')
+
+    prepared = prepare(source, Options())
+
+    assert boxes_of(prepared) == drawn_boxes(pictures[2:]) | {'IMG 0000': []}
+    assert count_kinds(prepared)['unreadable annotation'] == 1
+    assert not count_kinds(prepared)['image without annotation']
+
+
+def test_folders_of_a_split_find_their_own_labels(source, pictures):
+    """Both count from 0."""
+    for split, part in (('train', pictures[:9]), ('val', pictures[9:])):
+        same = [
+            dataclasses.replace(picture, name=f'{index}.png') for index, picture in enumerate(part)
+        ]
+        yolo(source / split, same)
+        (source / split / 'data.yaml').rename(source / 'data.yaml')
+        for kind in ('images', 'labels'):
+            rename_folders(source, {f'{split}/{kind}/train': f'{split}_{kind}'})
+
+    prepared = prepare(source, Options())
+
+    assert [len(prepared.splits[split]) for split in ('train', 'val')] == [9, 3]
+    boxes = {
+        found.image.name: len(found.objects)
+        for annotations in prepared.splits.values()
+        for found in annotations
+    }
+    assert boxes == {
+        str(source / f'{split}_images/{index}.png'): len(picture.objects)
+        for split, part in (('train', pictures[:9]), ('val', pictures[9:]))
+        for index, picture in enumerate(part)
+    }
+
+
+@pytest.mark.parametrize(
+    ('images', 'labels'), [('cam1', 'cam2'), ('images/train', 'labels/test'), ('a/b', 'labels')]
+)
+def test_labels_of_pictures_that_are_missing_are_given_to_no_others(
+    images, labels, source, pictures
+):
+    yolo(source, pictures[:3])
+    yolo(source / 'other', pictures[3:])
+    rename_folders(source, {'images/train': 'x', 'labels/train': 'y'})
+    rename_folders(source, {'x': images, 'y': labels})
+
+    prepared = prepare(source, Options())
+
+    assert boxes_of(prepared) == drawn_boxes(pictures[3:])
+    assert count_kinds(prepared)['missing file'] == 3
+    # Nor are they background: the labels may be theirs.
+    assert texts_of(prepared, 'image without annotation')[0] == (
+        f'IMG 0000.jpg: labels of this name lie in {labels}/IMG 0000.txt: put them beside the '
+        f'picture, or remove them; left out'
+    )
+
+
+def test_labels_that_pictures_of_two_folders_may_have_are_ambiguous(source, pictures):
+    yolo(source, pictures)
+    rename_folders(source, {'images/train': 'day', 'labels/train': 'labels/x'})
+    rename_folders(source, {'labels/x': 'txt'})
+    dataclasses.replace(pictures[1], name='IMG 0000.jpg').write(source / 'night')
+
+    prepared = prepare(source, Options())
+
+    assert boxes_of(prepared) == drawn_boxes(pictures[1:])
+    assert 'day/IMG 0000.jpg, night/IMG 0000.jpg' in texts_of(prepared, 'ambiguous image')[0]
+
+
+def test_label_files_without_pictures_of_their_names_are_named(source, pictures):
+    yolo(source, pictures)
+    for path in [*(source / 'labels/train').iterdir()]:
+        path.rename(path.with_name(f'train_{path.name}'))
+    with pytest.raises(DataError) as raised:
+        prepare(source, Options())
+    assert raised.value.findings[1] == (
+        '12 text files hold labels of YOLO, such as labels/train/train_IMG 0000.txt, but no '
+        'picture of that name is near; expected NAME.txt beside NAME.jpg, or in labels/ where '
+        'that is in images/'
+    )
+
+
+def test_text_files_with_names_of_pictures_that_are_no_labels_are_named(source, pictures):
+    """Open Images (OIDv4) and KITTI."""
+    for picture in pictures:
+        path = picture.write(source / 'Cone')
+        text = source / f'Cone/Label/{path.stem}.txt'
+        text.parent.mkdir(exist_ok=True)
+        text.write_text('Cone 10.0 10.0 80.0 90.0\n')
+    with pytest.raises(DataError) as raised:
+        prepare(source, Options())
+    assert raised.value.findings[1] == (
+        '12 text files are called like pictures, such as Cone/Label/IMG 0000.txt, but hold no '
+        "labels of YOLO: 'Cone 10.0 10.0 80.0 90.0'; expected class number, x, y, width, height"
+    )

@@ -18,7 +18,7 @@ from ssd_training.preparation.layouts.labelled import Labelled, Layout
 from ssd_training.preparation.layouts.listing import Listing
 from ssd_training.preparation.layouts.voc_folder import read_voc_folder
 from ssd_training.preparation.layouts.yolo_folder import read_yolo
-from ssd_training.preparation.layouts.yolo_pairs import find_label_files
+from ssd_training.preparation.layouts.yolo_pairs import describe_texts, find_label_files
 
 TITLES: dict[Layout, str] = {
     'voc': 'PASCAL VOC (an XML file a picture)',
@@ -65,13 +65,14 @@ def read_labels(
     present: dict[Layout, int] = {
         'voc': len(single),
         'coco': len(trees),
-        'yolo': len(pairs),
+        'yolo': len(pairs.used),
         'cvat': len(tasks),
     }
     others |= (
         {f'XML of <{tag}>, not <annotation>' for tag in xmls.values()} if not single else set()
     )
     others |= {str(finding) for finding in unread}
+    others |= {*describe_texts(listing)} if not pairs.used else set()
     chosen = _choose(
         listing, {key: count for key, count in present.items() if count}, layout, sorted(others)
     )

@@ -15,7 +15,7 @@ from ssd_training.preparation.layouts.listing import Listing
 from ssd_training.preparation.layouts.yolo_names import Classes, read_classes
 from ssd_training.preparation.layouts.yolo_pairs import Pairs
 from ssd_training.preparation.layouts.yolo_splits import read_splits
-from ssd_training.preparation.layouts.yolo_texts import looks_like_labels, NAME_FILES
+from ssd_training.preparation.layouts.yolo_texts import NAME_FILES
 
 _BOX_COLUMNS = 5
 # Shares may leave the picture by rounding, not by so much.
@@ -36,11 +36,10 @@ def read_yolo(listing: Listing, pairs: Pairs, names: Sequence[str] = ()) -> Labe
     :raises DataError: when the classes have no names, or boxes are corners
     """
     classes = _name_classes(listing, names)
-    findings = [*pairs.describe(listing)]
+    findings = [*dict.fromkeys(pairs.left_out.values())]
     splits = read_splits(listing, findings)
     images = []
-    undecided = pairs.undecided
-    for path in (path for path in listing.images if path not in undecided):
+    for path in (path for path in listing.images if path not in pairs.left_out):
         text = pairs.texts.get(path)
         if text is None:
             what = 'no label file; taken as empty'
@@ -54,13 +53,9 @@ def read_yolo(listing: Listing, pairs: Pairs, names: Sequence[str] = ()) -> Labe
                 )
             )
     _refuse_corners(listing, images)
-    used = pairs.used
-    findings += [
-        Finding('missing file', str(path), 'labels without a picture of that name')
-        for path in listing.with_suffix('.txt')
-        if path not in used and looks_like_labels(path)
-    ]
-    return Labelled(images, tuple(classes.names.values()), findings)
+    what = 'no picture of that name beside it, or in images/ where it is in labels/; left out'
+    findings += [Finding('missing file', str(path), what) for path in pairs.strays]
+    return Labelled(images, tuple(classes.names.values()), findings, pairs.notes)
 
 
 def _name_classes(listing: Listing, names: Sequence[str]) -> Classes:

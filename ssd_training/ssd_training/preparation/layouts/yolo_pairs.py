@@ -1,67 +1,41 @@
-"""Which text file has the labels of which picture of a YOLO folder."""
+"""Which text file has the labels of which picture of a YOLO folder, and of which nothing tells."""
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 import os
 from pathlib import Path
-from urllib.parse import unquote
 
 from ssd_training.data.annotations.annotations import Finding
 from ssd_training.preparation.layouts.listing import Listing, normalize_name
-from ssd_training.preparation.layouts.yolo_texts import is_list
+from ssd_training.preparation.layouts.yolo_matching import (
+    list_places,
+    match_folders,
+    match_places,
+    match_spellings,
+    Matches,
+)
+from ssd_training.preparation.layouts.yolo_texts import is_list, looks_like_labels, read_line
 
-Matches = dict[Path, list[Path]]
-_Match = Callable[[Sequence[Path], Collection[Path], Path], Matches]
+_SHOWN = 60
 
 
 @dataclass(frozen=True)
 class Pairs:
     """
-    Pictures and label files that belong together, and those of which nothing tells it.
+    Pictures and label files that belong together, and what can't be told of others.
 
     :param texts: picture -> its label file
-    :param shared: label file -> pictures that it fits, several each
-    :param contested: picture -> label files that fit it, several each
-    :param unread: picture -> its label file, where that is not among the files of the source
+    :param used: label files that some picture has or may have
+    :param strays: label files that none has
+    :param left_out: picture that is no background, but has no labels that can be told -> why
+    :param notes: what was concluded, in words
     """
 
     texts: Mapping[Path, Path]
-    shared: Mapping[Path, Sequence[Path]]
-    contested: Mapping[Path, Sequence[Path]]
-    unread: Mapping[Path, Path]
-
-    def __len__(self) -> int:
-        return len(self.texts) + len(self.shared) + len(self.contested)
-
-    @property
-    def used(self) -> set[Path]:
-        """The label files that some picture has or may have."""
-        contested = (path for paths in self.contested.values() for path in paths)
-        return {*self.texts.values(), *self.shared, *contested}
-
-    @property
-    def undecided(self) -> set[Path]:
-        """The pictures that have labels, but it can't be told which."""
-        shared = (image for images in self.shared.values() for image in images)
-        return {*self.contested, *self.unread, *shared}
-
-    def describe(self, listing: Listing) -> Iterator[Finding]:
-        """
-        Say what can't be told.
-
-        :param listing: of the source
-        :return: a finding each
-        """
-        for text, images in self.shared.items():
-            what = f'several pictures of this name: {listing.spell(images)}; remove all but one'
-            yield Finding('ambiguous image', str(text), f'{what}; left out')
-        for image, texts in self.contested.items():
-            what = f'several label files fit: {listing.spell(texts)}; keep one'
-            yield Finding('ambiguous image', str(image), f'{what}; left out')
-        for image, text in self.unread.items():
-            what = f'its label file {listing.spell([text])} is not read'
-            why = 'no file, or a link that leads out'
-            yield Finding('image without annotation', str(image), f'{what} ({why}); left out')
+    used: Collection[Path]
+    strays: Sequence[Path]
+    left_out: Mapping[Path, Finding]
+    notes: Sequence[str] = ()
 
 
 def find_label_files(listing: Listing) -> Pairs:
@@ -69,76 +43,100 @@ def find_label_files(listing: Listing) -> Pairs:
     Pair pictures with the text files that have their labels.
 
     A label file has its picture's name and lies beside it, or in a folder `labels` where the
-    picture's is `images` (Ultralytics).
+    picture's is `images` (Ultralytics); else see match_folders.
 
     :param listing: of the source
     :return: the pairs
     """
     texts = {path for path in listing.with_suffix('.txt') if not is_list(path)}
-    matches: Matches = {}
-    ways: tuple[_Match, ...] = (_match_places, _match_spellings)
-    for match in ways:
-        images = [image for image in listing.images if image not in matches]
-        taken = {path for paths in matches.values() for path in paths}
-        matches |= match(images, texts - taken, listing.root)
-    images = [image for image in listing.images if image not in matches]
-    return _make_pairs(matches, dict(_find_unread(images, listing)))
+    matches = match_places(listing.images, texts, listing.root)
+    matches |= match_spellings(_rest(listing, matches), texts - _used(matches), listing.root)
+    unused = texts - _used(matches)
+    labels = {path for path in unused if looks_like_labels(path)}
+    # Where some files hold labels, those that can't be read were meant to.
+    folders = {path.parent for path in labels | _used(matches)}
+    unused = {path for path in unused if path.parent in folders}
+    by_folder = match_folders(_rest(listing, matches), unused, listing.root)
+    matches |= by_folder
+    strays = sorted(labels - _used(matches))
+    left_out = dict(_find_ambiguous(matches, listing))
+    left_out |= _find_unread(_rest(listing, matches), strays, listing)
+    pairs = {image: texts[0] for image, texts in matches.items() if image not in left_out}
+    guessed = [image for image in by_folder if image in pairs]
+    notes = [_describe_guess(guessed, pairs, listing)] if guessed else []
+    return Pairs(pairs, _used(matches), strays, left_out, notes)
 
 
-def _make_pairs(matches: Matches, unread: Mapping[Path, Path]) -> Pairs:
+def describe_texts(listing: Listing) -> Iterator[str]:
+    """
+    Say what the text files are, of which none has the labels of a picture.
+
+    :param listing: of the source
+    :return: a sentence where there are files that may be meant as labels
+    """
+    texts = [path for path in listing.with_suffix('.txt') if not is_list(path)]
+    names = {normalize_name(name) for path in listing.images for name in (path.name, path.stem)}
+    alike = [path for path in texts if normalize_name(path.stem) in names]
+    if labels := [path for path in texts if looks_like_labels(path)]:
+        yield (
+            f'{len(labels)} text files hold labels of YOLO, such as {listing.spell(labels[:1])}, '
+            f'but no picture of that name is near; expected NAME.txt beside NAME.jpg, or in '
+            f'labels/ where that is in images/'
+        )
+    elif alike:
+        yield (
+            f'{len(alike)} text files are called like pictures, such as '
+            f'{listing.spell(alike[:1])}, but hold no labels of YOLO: '
+            f'{read_line(alike[0])[:_SHOWN]!r}; expected class number, x, y, width, height'
+        )
+
+
+def _rest(listing: Listing, matches: Matches) -> list[Path]:
+    return [image for image in listing.images if image not in matches]
+
+
+def _used(matches: Matches) -> set[Path]:
+    return {text for texts in matches.values() for text in texts}
+
+
+def _find_ambiguous(matches: Matches, listing: Listing) -> Iterator[tuple[Path, Finding]]:
+    """Find pictures with several label files, and label files of several pictures."""
     by_text: dict[Path, list[Path]] = {}
-    for image, paths in matches.items():
-        if len(paths) == 1:
-            by_text.setdefault(paths[0], []).append(image)
-    return Pairs(
-        {images[0]: text for text, images in by_text.items() if len(images) == 1},
-        {text: images for text, images in by_text.items() if len(images) > 1},
-        {image: paths for image, paths in matches.items() if len(paths) > 1},
-        unread,
-    )
+    for image, texts in matches.items():
+        if len(texts) > 1:
+            what = f'several label files fit: {listing.spell(texts)}; keep one; left out'
+            yield image, Finding('ambiguous image', str(image), what)
+        else:
+            by_text.setdefault(texts[0], []).append(image)
+    for text, images in by_text.items():
+        what = f'several pictures of this name: {listing.spell(images)}; remove all but one'
+        finding = Finding('ambiguous image', str(text), f'{what}; left out')
+        if len(images) > 1:
+            yield from ((image, finding) for image in images)
 
 
-def _find_unread(images: Sequence[Path], listing: Listing) -> Iterator[tuple[Path, Path]]:
-    """Find label files that are no files, or that links put elsewhere."""
-    lists = {*listing.with_suffix('.txt')}
+def _find_unread(
+    images: Sequence[Path], strays: Sequence[Path], listing: Listing
+) -> Iterator[tuple[Path, Finding]]:
+    """Find pictures with label files that are no files, lie elsewhere, or not where expected."""
+    texts = {*listing.with_suffix('.txt')}
+    by_name = {normalize_name(path.stem): path for path in reversed(strays)}
     for image in images:
-        for path in _candidates(image, listing.root):
-            if path not in lists and os.path.lexists(path):
-                yield image, path
-                break
+        places = list_places(image, listing.root)
+        there = [path for path in places if path not in texts and os.path.lexists(path)]
+        names = map(normalize_name, (image.name, image.stem))
+        stray = next(filter(None, map(by_name.get, names)), None)
+        if there:
+            what = f'its label file {listing.spell(there[:1])} is not read'
+            text = f'{what} (no file, or a link that leads out); left out'
+        elif stray:
+            what = f'labels of this name lie in {listing.spell([stray])}'
+            text = f'{what}: put them beside the picture, or remove them; left out'
+        else:
+            continue
+        yield image, Finding('image without annotation', str(image), text)
 
 
-def _match_places(images: Sequence[Path], texts: Collection[Path], root: Path) -> Matches:
-    """Match the first of the files that would be a picture's label file."""
-    found = {
-        image: next((path for path in _candidates(image, root) if path in texts), None)
-        for image in images
-    }
-    return {image: [text] for image, text in found.items() if text}
-
-
-def _match_spellings(images: Sequence[Path], texts: Collection[Path], root: Path) -> Matches:
-    """Match names of other systems: %C3%A9 (Label Studio) or two characters for é, .TXT."""
-    by_spelling: dict[str, list[Path]] = {}
-    for path in sorted(texts):
-        by_spelling.setdefault(_spell(path), []).append(path)
-    found: Matches = {}
-    for image in images if by_spelling else ():
-        spellings = map(_spell, _candidates(image, root))
-        if same := next(filter(None, map(by_spelling.get, spellings)), None):
-            found[image] = same
-    return found
-
-
-def _candidates(image: Path, root: Path) -> list[Path]:
-    """List where a picture's labels may be, the name that fits no other picture first."""
-    folders = [image.parent, image.parent / 'labels']
-    parts = image.relative_to(root).parts
-    for index in reversed(range(len(parts) - 1)):
-        if parts[index].lower() in ('images', 'jpegimages'):
-            folders.append(root.joinpath(*parts[:index], 'labels', *parts[index + 1 : -1]))
-    return [folder / f'{name}.txt' for name in (image.name, image.stem) for folder in folders]
-
-
-def _spell(path: Path) -> str:
-    return normalize_name(unquote(path.as_posix()))
+def _describe_guess(images: Sequence[Path], pairs: Mapping[Path, Path], listing: Listing) -> str:
+    text, image = listing.spell([pairs[images[0]]]), listing.spell(images[:1])
+    return f'{len(images)} label files were found by name alone, such as {text} of {image}'

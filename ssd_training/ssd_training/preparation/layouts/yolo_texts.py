@@ -39,12 +39,22 @@ def looks_like_labels(path: Path) -> bool:
     :param path: of the file
     :return: whether its first line begins with five numbers, with points or commas
     """
+    columns = read_line(path).split()[:_BOX_COLUMNS]
+    return len(columns) == _BOX_COLUMNS and all(map(_is_number, columns))
+
+
+def read_line(path: Path) -> str:
+    """
+    Read what a text file begins with.
+
+    :param path: of the file
+    :return: the first line with letters, or its beginning; empty where there is no text
+    """
     try:
         start = read_start(path, _SHOWN_BYTES, limit_bytes=MAX_LABELS_BYTES)
-        columns = decode_text(start, str(path)).lstrip().partition('\n')[0].split()[:_BOX_COLUMNS]
-        return len(columns) == _BOX_COLUMNS and all(map(_is_number, columns))
+        return decode_text(start, str(path)).lstrip().partition('\n')[0].rstrip()
     except DataError:
-        return False
+        return ''
 
 
 def _is_number(text: str) -> bool:
