@@ -149,6 +149,9 @@ def _list_unread(listing: Listing) -> Iterator[Finding]:
 
 
 def _list_outside(listing: Listing) -> Iterator[Finding]:
+    for path, why in listing.unread.items():
+        text = f'can not be read ({why}): what lies there is left out'
+        yield Finding('missing file', str(path), f'{text}; chmod -R u+rX makes it readable')
     for path in listing.outside:
         text = (
             f'is a link that leads out of {listing.root}; left out; --files_outside_root allow '

@@ -84,8 +84,8 @@ def test_a_label_file_that_is_not_looked_at_makes_no_background(kind, source, pi
 
     assert boxes_of(prepared) == drawn_boxes([pictures[0], *pictures[2:]])
     assert texts_of(prepared, 'image without annotation') == [
-        'its label file labels/train/IMG 0001.txt is not read (no file, or a link that leads '
-        'out); left out'
+        'its label file labels/train/IMG 0001.txt is not read (no file, a link that leads out, or '
+        'in a folder that can not be read); left out'
     ]
 
 

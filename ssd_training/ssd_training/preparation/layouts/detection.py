@@ -1,6 +1,7 @@
 """Which of the layouts a folder has, and its labels."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -44,6 +45,10 @@ def read_labels(
     :return: the layout and the labels
     :raises DataError: when it is none, or several
     """
+    notes = [
+        f'{folder}: holds results of predict, with boxes drawn in; left out'
+        for folder in listing.predicted
+    ]
     if not listing.images:
         if foreign := ', '.join(sorted({path.suffix for path in listing.foreign})):
             what = f'holds pictures of kinds that are not read ({foreign}); make them JPEG'
@@ -51,7 +56,7 @@ def read_labels(
             what = 'holds videos, but no picture; export with frames as pictures'
         else:
             what = 'holds no picture; export with images, or put them beside the labels'
-        raise DataError([f'{listing.root}: {what}'])
+        raise DataError([f'{listing.root}: {what}', *notes])
     trees, unread, others = _read_trees(listing)
     xmls = {path: _root_tag(path) for path in listing.with_suffix('.xml')}
     tasks = [path for path, tag in xmls.items() if tag == CVAT_ROOT_TAG]
@@ -84,7 +89,7 @@ def read_labels(
         labelled = read_cvat(listing, tasks)
     else:
         labelled = read_yolo(listing, pairs, names)
-    return chosen, labelled
+    return chosen, replace(labelled, notes=[*labelled.notes, *notes])
 
 
 def _choose(

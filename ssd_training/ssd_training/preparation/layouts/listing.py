@@ -1,7 +1,7 @@
 """The files of a folder that a labelling tool exported, and which picture a name means."""
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import takewhile
 import os
@@ -19,8 +19,11 @@ from ssd_training.experiments.data_schema import FilesOutside
 EXPERIMENT = 'experiment.yaml'
 FINDINGS = 'findings.json'
 
+# Where predict puts copies with boxes drawn in, unless told otherwise.
+PREDICTED = 'inference_out'
+
 # VOC's masks have the names of their pictures.
-_FOLDERS_OF_MASKS = {'SegmentationClass', 'SegmentationObject'}
+_FOLDERS_WITHOUT_PICTURES = {PREDICTED, 'SegmentationClass', 'SegmentationObject'}
 
 
 @dataclass(frozen=True)
@@ -32,12 +35,16 @@ class Listing:
     :param files: all of them, sorted
     :param misnamed: those whose names are no text, as it can be written
     :param outside: files and folders that links put elsewhere; they are not among the files
+    :param unread: folders that can't be read -> why
+    :param predicted: folders of predict's results, which are not looked at
     """
 
     root: Path
     files: Sequence[Path] = field(repr=False)
     misnamed: Sequence[str] = ()
     outside: Sequence[Path] = ()
+    unread: Mapping[Path, str] = field(default_factory=dict)
+    predicted: Sequence[Path] = ()
 
     def with_suffix(self, *suffixes: str) -> list[Path]:
         """
@@ -119,6 +126,15 @@ class Listing:
                 return near
         return same
 
+    def is_unread(self, path: Path) -> bool:
+        """
+        Tell whether a file would lie in a folder that can't be read.
+
+        :param path: of the file, which may not be there
+        :return: whether it would
+        """
+        return any(path.is_relative_to(folder) for folder in self.unread)
+
     def spell(self, paths: Iterable[Path]) -> str:
         """
         Name files in a sentence.
@@ -166,18 +182,26 @@ def list_files(
     if left_out and left_out.resolve() == root.resolve():
         raise DataError([f'{root}: is the source and --out; give another --out'])
     seen = {left_out.resolve()} if left_out else set()
-    files, elsewhere = _walk(root, seen, find_homes([root], outside))
-    is_text = {path: _is_text(path) for path in files}
-    misnamed = [os.fsencode(path).decode(errors='replace') for path in files if not is_text[path]]
-    texts = sorted(path for path in files if is_text[path])
-    return Listing(root, texts, sorted(misnamed), elsewhere)
+    walked = _walk(root, seen, find_homes([root], outside))
+    is_text = {path: _is_text(path) for path in walked.files}
+    misnamed = [
+        os.fsencode(path).decode(errors='replace') for path in walked.files if not is_text[path]
+    ]
+    texts = sorted(path for path in walked.files if is_text[path])
+    return replace(walked, files=texts, misnamed=sorted(misnamed))
 
 
-def _walk(root: Path, seen: set[Path], homes: Sequence[Path]) -> tuple[list[Path], list[Path]]:
-    """Give the files, and what links put elsewhere; folders that were seen are left out."""
+def _walk(root: Path, seen: set[Path], homes: Sequence[Path]) -> Listing:
+    """List files by any name; folders that were seen are left out."""
     files: list[Path] = []
     elsewhere: list[Path] = []
-    for name, folders, names in os.walk(root, followlinks=True):
+    predicted: list[Path] = []
+    unread: dict[Path, str] = {}
+
+    def note(error: OSError) -> None:
+        unread[Path(error.filename)] = error.strerror or str(error)
+
+    for name, folders, names in os.walk(root, followlinks=True, onerror=note):
         folder = Path(name)
         real = folder.resolve()
         is_elsewhere = not is_inside(str(real), homes)
@@ -187,16 +211,17 @@ def _walk(root: Path, seen: set[Path], homes: Sequence[Path]) -> tuple[list[Path
             folders.clear()
             continue
         seen.add(real)
+        predicted += [folder / PREDICTED] if PREDICTED in folders else []
         folders[:] = [
             subfolder
             for subfolder in folders
-            if not (is_leftover(subfolder) or subfolder in _FOLDERS_OF_MASKS)
+            if not (is_leftover(subfolder) or subfolder in _FOLDERS_WITHOUT_PICTURES)
         ]
         for path in (folder / file_name for file_name in names if not is_leftover(file_name)):
             # Of a folder inside links alone lead out.
-            is_here = not path.is_symlink() or is_inside(os.path.realpath(path), homes)
+            is_here = not os.path.islink(path) or is_inside(os.path.realpath(path), homes)
             (files if is_here else elsewhere).append(path)
-    return files, sorted(elsewhere)
+    return Listing(root, files, (), sorted(elsewhere), unread, sorted(predicted))
 
 
 def _is_text(path: Path) -> bool:

@@ -123,12 +123,16 @@ def _find_unread(
     by_name = {normalize_name(path.stem): path for path in reversed(strays)}
     for image in images:
         places = list_places(image, listing.root)
-        there = [path for path in places if path not in texts and os.path.lexists(path)]
+        there = [
+            path
+            for path in places
+            if path not in texts and (os.path.lexists(path) or listing.is_unread(path))
+        ]
         names = map(normalize_name, (image.name, image.stem))
         stray = next(filter(None, map(by_name.get, names)), None)
         if there:
-            what = f'its label file {listing.spell(there[:1])} is not read'
-            text = f'{what} (no file, or a link that leads out); left out'
+            what = f'its label file {listing.spell(there[:1])} is not read (no file, a link that'
+            text = f'{what} leads out, or in a folder that can not be read); left out'
         elif stray:
             what = f'labels of this name lie in {listing.spell([stray])}'
             text = f'{what}: put them beside the picture, or remove them; left out'
