@@ -5,8 +5,8 @@ from dataclasses import replace
 from pathlib import PurePath
 
 from ssd_training.data.annotations.annotations import Finding
+from ssd_training.preparation.layouts.file_names import count_equal
 from ssd_training.preparation.layouts.labelled import LabelledImage
-from ssd_training.preparation.layouts.listing import count_equal
 
 
 def settle_claims(images: Sequence[LabelledImage], findings: list[Finding]) -> list[LabelledImage]:

@@ -3,10 +3,8 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from itertools import takewhile
 import os
 from pathlib import Path, PureWindowsPath
-import unicodedata
 from urllib.parse import unquote
 
 from ssd_detector.images.decoding import IMAGE_SUFFIXES
@@ -14,6 +12,11 @@ from ssd_detector.images.folder import ARCHIVE_SUFFIXES, FOREIGN_SUFFIXES, is_le
 from ssd_training.data.files import find_homes, is_inside
 from ssd_training.errors import DataError
 from ssd_training.experiments.data_schema import FilesOutside
+from ssd_training.preparation.layouts.file_names import (
+    count_equal,
+    measure_nearness,
+    normalize_name,
+)
 
 # What `data prepare` writes; a folder with both was prepared, and holds no labels of a tool.
 EXPERIMENT = 'experiment.yaml'
@@ -153,7 +156,7 @@ class Listing:
         """
         stem = normalize_name(annotation.stem)
         found = self._by_stem.get(stem) or self._by_name.get(stem, [])
-        nearness = [_shared(path, annotation) for path in found]
+        nearness = [measure_nearness(path, annotation) for path in found]
         return [path for path, near in zip(found, nearness, strict=True) if near == max(nearness)]
 
 
@@ -238,38 +241,3 @@ def _index(paths: Iterable[Path], key: Callable[[Path], str]) -> dict[str, list[
     for path in paths:
         index.setdefault(normalize_name(key(path)), []).append(path)
     return index
-
-
-def normalize_name(name: str) -> str:
-    """
-    Spell a name as every system could.
-
-    :param name: of a file
-    :return: in lower case, each letter and its accent as one character
-    """
-    return unicodedata.normalize('NFC', name).lower()
-
-
-def count_equal(one: Sequence[str], other: Sequence[str]) -> int:
-    """
-    Count how many parts two paths have in common.
-
-    :param one: parts of a path
-    :param other: of the other
-    :return: equal ones before the first that differ
-    """
-    pairs = zip(one, other, strict=False)
-    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
-
-
-def _shared(image: Path, annotation: Path) -> tuple[int, int]:
-    """
-    Tell how near a picture is.
-
-    :return: folders at the end of both paths that are equal (of train/images/a and
-        train/labels/a none, of images/train/a and labels/train/a one), then at their start
-    """
-    one, other = image.parent.parts, annotation.parent.parts
-    if one == other:
-        return len(one) + 1, 0
-    return count_equal(one[::-1], other[::-1]), count_equal(one, other)

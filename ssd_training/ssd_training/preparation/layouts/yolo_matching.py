@@ -5,8 +5,8 @@ from pathlib import Path
 import re
 from urllib.parse import unquote
 
+from ssd_training.preparation.layouts.file_names import normalize_name
 from ssd_training.preparation.layouts.labelled import split_of
-from ssd_training.preparation.layouts.listing import normalize_name
 
 # Picture -> its label files, several where nothing tells which.
 Matches = dict[Path, list[Path]]

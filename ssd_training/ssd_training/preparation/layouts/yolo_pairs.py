@@ -6,7 +6,8 @@ import os
 from pathlib import Path
 
 from ssd_training.data.annotations.annotations import Finding
-from ssd_training.preparation.layouts.listing import Listing, normalize_name
+from ssd_training.preparation.layouts.file_names import normalize_name
+from ssd_training.preparation.layouts.listing import Listing
 from ssd_training.preparation.layouts.yolo_matching import (
     list_places,
     match_folders,

@@ -1,0 +1,43 @@
+"""How names and places of files compare, whichever systems wrote them."""
+
+from collections.abc import Sequence
+from itertools import takewhile
+from pathlib import Path
+import unicodedata
+
+
+def normalize_name(name: str) -> str:
+    """
+    Spell a name as every system could.
+
+    :param name: of a file
+    :return: in lower case, each letter and its accent as one character
+    """
+    return unicodedata.normalize('NFC', name).lower()
+
+
+def count_equal(one: Sequence[str], other: Sequence[str]) -> int:
+    """
+    Count how many parts two paths have in common.
+
+    :param one: parts of a path
+    :param other: of the other
+    :return: equal ones before the first that differ
+    """
+    pairs = zip(one, other, strict=False)
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
+
+
+def measure_nearness(image: Path, annotation: Path) -> tuple[int, int]:
+    """
+    Tell how near a picture is.
+
+    :param image: the picture
+    :param annotation: a file of labels
+    :return: folders at the end of both paths that are equal (of train/images/a and
+        train/labels/a none, of images/train/a and labels/train/a one), then at their start
+    """
+    one, other = image.parent.parts, annotation.parent.parts
+    if one == other:
+        return len(one) + 1, 0
+    return count_equal(one[::-1], other[::-1]), count_equal(one, other)
