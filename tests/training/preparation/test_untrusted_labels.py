@@ -152,7 +152,7 @@ def test_pictures_of_a_coco_file_without_a_list_of_objects_are_left_out(
 
     assert boxes_of(prepared) == drawn_boxes(pictures[:9])
     assert texts_of(prepared, 'unreadable annotation') == [
-        f'annotations: received {said}; expected a list; its 3 pictures are left out'
+        f'annotations: received {said}; expected a list; the pictures that it names are left out'
     ]
     assert not count_kinds(prepared)['image without annotation']
 

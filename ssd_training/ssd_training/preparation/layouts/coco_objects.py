@@ -50,25 +50,24 @@ def read_objects(
     annotations = tree.get('annotations')
     if not isinstance(annotations, list):
         text = f'annotations: received {shown(annotations)}; expected a list'
-        text = f'{text}; its {len(files)} pictures are left out'
+        text = f'{text}; the pictures that it names are left out'
         findings.append(Finding('unreadable annotation', str(path), text))
         return Objects({}, files)
     objects: dict[str, list[AnnotatedObject]] = {}
     unread: set[str] = set()
     for index, found in enumerate(annotations):
-        image_id = ''
+        image_id = None
         try:
             image_id = plain(_get(found, 'image_id'))
             if image_id not in files:
                 raise ValueError(f'image_id {image_id} is not in the file')
             objects.setdefault(image_id, []).append(_read_object(found, names))
         except ValueError as error:
-            what = (
-                f'its picture {files[image_id]} is left out' if image_id in files else 'left out'
-            )
-            unread.add(image_id)
-            place = f'{path}: annotation {index}'
-            findings.append(Finding('unreadable annotation', place, f'{error}; {what}'))
+            text = f'{error}; left out'
+            if image_id in files:
+                text = f'{error}; its picture {files[image_id]} is left out'
+                unread.add(image_id)
+            findings.append(Finding('unreadable annotation', f'{path}: annotation {index}', text))
     return Objects(objects, unread)
 
 
@@ -76,11 +75,16 @@ def _read_object(found: Tree, names: Mapping[str, str]) -> AnnotatedObject:
     label = names.get(plain(_get(found, 'category_id')))
     if label is None:
         raise ValueError(f'category_id {found["category_id"]} is not in the file')
-    written = found.get('iscrowd')
-    is_crowd = _CROWDS.get('0' if written is None else plain(written).lower())
-    if is_crowd is None:
+    return AnnotatedObject(label, _read_box(found), _read_crowd(found.get('iscrowd')))
+
+
+def _read_crowd(written: object) -> bool:
+    if written is None:
+        return False
+    text = plain(written).strip().lower() if isinstance(written, str | int | float) else ''
+    if text not in _CROWDS:
         raise ValueError(f'iscrowd: received {shown(written)}; expected 0 or 1')
-    return AnnotatedObject(label, _read_box(found), is_crowd)
+    return _CROWDS[text]
 
 
 def plain(number: object) -> str:

@@ -42,7 +42,7 @@ def match_places(images: Sequence[Path], texts: Collection[Path], root: Path) ->
     """
     found = {
         image: next((path for path in list_places(image, root) if path in texts), None)
-        for image in images
+        for image in (images if texts else ())
     }
     return {image: [text] for image, text in found.items() if text}
 

@@ -61,7 +61,8 @@ def find_label_files(listing: Listing) -> Pairs:
     matches |= by_folder
     strays = sorted(labels - _used(matches))
     left_out = dict(_find_ambiguous(matches, listing))
-    left_out |= _find_unread(_rest(listing, matches), strays, listing)
+    # Nobody asks where no picture has labels of YOLO.
+    left_out |= _find_unread(_rest(listing, matches), strays, listing) if matches else {}
     pairs = {image: texts[0] for image, texts in matches.items() if image not in left_out}
     guessed = [image for image in by_folder if image in pairs]
     notes = [_describe_guess(guessed, pairs, listing)] if guessed else []
