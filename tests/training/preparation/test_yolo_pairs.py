@@ -87,6 +87,8 @@ def test_a_picture_may_be_called_like_a_list(is_flat, stem, source, pictures):
     (source / f'images/train/{pictures[0].name}').rename(source / f'images/train/{stem}{suffix}')
     (source / 'labels/train/IMG 0000.txt').rename(source / f'labels/train/{stem}.txt')
     if is_flat:
+        (source / 'data.yaml').unlink()
+        (source / 'obj.names').write_text('ball\ntraffic cone\n')
         for path in [*source.rglob('*/*/*')]:
             path.rename(source / path.name)
 

@@ -11,6 +11,7 @@ from ssd_training.preparation.layouts.given_splits import describe_missing, join
 from ssd_training.preparation.layouts.labelled import Split, split_of_name
 from ssd_training.preparation.layouts.listing import Listing
 from ssd_training.preparation.layouts.yolo_names import read_yaml
+from ssd_training.preparation.layouts.yolo_texts import looks_like_labels
 
 _KEYS = ('train', 'val', 'valid', 'test')
 _LISTS = ('train.txt', 'val.txt', 'valid.txt', 'test.txt')
@@ -31,7 +32,7 @@ def read_splits(listing: Listing, findings: list[Finding]) -> dict[Path, Split]:
     if not named:
         for path in listing.files:
             split = split_of_name(path.stem)
-            if split and path.name.lower() in _LISTS:
+            if split and path.name.lower() in _LISTS and not looks_like_labels(path):
                 named.setdefault(split, set()).update(_read_list(listing, path, findings))
     return join_splits({split: sorted(paths) for split, paths in named.items()}, findings)
 
