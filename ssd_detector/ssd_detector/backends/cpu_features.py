@@ -7,6 +7,7 @@ import platform
 
 _CPU_INFO = Path('/proc/cpuinfo')
 _VNNI = {'avx512_vnni', 'avx_vnni', 'avx10_1'}
+_BFLOAT16 = {'avx512_bf16', 'amx_bf16', 'avx10_1', 'bf16'}
 
 
 @cache
@@ -23,6 +24,18 @@ def multiplies_int8_exactly() -> bool:
     if platform.machine().lower() not in ('x86_64', 'amd64'):
         return True
     return not _VNNI.isdisjoint(_read_fields().get('flags', '').split())
+
+
+@cache
+def multiplies_bfloat16() -> bool:
+    """
+    Tell whether there are instructions for products of bfloat16.
+
+    :return: True also where that can't be read
+    """
+    fields = _read_fields()
+    features = fields.get('flags', '') + fields.get('Features', '')
+    return not features or not _BFLOAT16.isdisjoint(features.split())
 
 
 @cache

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 import tensorflow as tf
 
+from ssd_detector.backends.cpu_features import multiplies_bfloat16
 from ssd_training.data.batches.order import EpochOrder
 from ssd_training.data.batches.pipeline import training_batches, TrainingBatches
 from ssd_training.data.datasets import keep_readable, read_splits
@@ -19,6 +20,7 @@ from ssd_training.experiments.architecture import Architecture
 from ssd_training.experiments.data_schema import DataSettings
 from ssd_training.experiments.loss_schema import LossSettings, SamplerSettings
 from ssd_training.experiments.schema import ExperimentConfig
+from ssd_training.experiments.training_schema import AmpSettings
 from ssd_training.model.detector import detect
 from ssd_training.model.folded_ssd import fold_statistics
 from ssd_training.model.initial_weights import draw_weights
@@ -103,6 +105,7 @@ def prepare(config: ExperimentConfig) -> Training:
     if not val_records:
         logger.info('data.val_split: null; nothing is scored, the last weights are the result')
     warn_of_unused_images(train_records, loss=config.loss, sampler=config.sampler)
+    warn_of_slow_bfloat16(config.train.amp)
     order = EpochOrder(len(train_records), config.train.batch_size, config.train.seed)
     schedule = build_schedule(
         config.scheduler, steps_per_epoch=order.steps_per_epoch, epochs=config.train.epochs
@@ -181,6 +184,21 @@ def warn_of_unused_images(
             'give 5, or data.empty_images=skip',
             num_empty,
             len(records),
+        )
+
+
+def warn_of_slow_bfloat16(settings: AmpSettings) -> None:
+    """
+    Say in the log that 16 bits take longer than 32 where the processor can not multiply them.
+
+    :param settings: the section `train.amp`
+    """
+    is_bfloat16 = settings.enabled and settings.policy == 'mixed_bfloat16'
+    if is_bfloat16 and not tf.config.list_logical_devices('GPU') and not multiplies_bfloat16():
+        logger.warning(
+            'train.amp: this processor has no instructions for bfloat16 (AVX512-BF16, AMX), and '
+            'takes longer than in float32, nearly twice as long where it has AVX2 alone; give '
+            'train.amp.enabled=false'
         )
 
 

@@ -106,6 +106,26 @@ def test_images_without_objects_that_teach_nothing_are_said(
     assert (words in caplog.text) == is_said
 
 
+@pytest.mark.parametrize(
+    ('policy', 'has_instructions', 'is_said'),
+    [
+        ('mixed_bfloat16', False, True),
+        ('mixed_bfloat16', True, False),
+        ('mixed_float16', False, False),
+        (None, False, False),
+    ],
+)
+def test_bfloat16_is_said_to_be_slow_where_it_is(
+    policy, has_instructions, is_said, load, monkeypatch, caplog
+):
+    monkeypatch.setattr(trainer, 'multiplies_bfloat16', lambda: has_instructions)
+    overrides = [f'train.amp.policy={policy}', 'train.amp.enabled=true'] if policy else []
+
+    trainer.warn_of_slow_bfloat16(load('tiny', *overrides).train.amp)
+
+    assert ('give train.amp.enabled=false' in caplog.text) == is_said
+
+
 @pytest.fixture(scope='module')
 def frozen_config(load):
     return load('tiny', *FROZEN)
