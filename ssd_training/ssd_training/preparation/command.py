@@ -69,7 +69,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--overwrite',
         action='store_true',
-        help='prepare again, with new pictures; those that were in val stay in val',
+        help='prepare again, with new pictures; the others stay in their split',
     )
     parser.add_argument('--json', action='store_true', help='JSON instead of tables')
 

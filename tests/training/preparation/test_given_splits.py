@@ -1,5 +1,6 @@
 """`data prepare`: splits that lists, data.yaml and folders make, and those of an earlier time."""
 
+import json
 from pathlib import Path
 
 from hypothesis import assume, example, given
@@ -15,7 +16,13 @@ from ssd_training.preparation.judging.stratification import split_groups
 from ssd_training.preparation.options import Options
 from ssd_training.preparation.preparing import prepare
 from ssd_training.preparation.writing.experiment_files import coco_tree
-from tests.training.labelling_tools import count_kinds, labelimg, LABELS, yolo
+from tests.training.labelling_tools import (
+    count_kinds,
+    label_studio_coco,
+    labelimg,
+    LABELS,
+    yolo,
+)
 
 
 def names_of(prepared):
@@ -64,7 +71,9 @@ def test_ids_without_files_are_told(tmp_path, pictures, names):
     (finding,) = [
         found for found in prepare(tmp_path, Options()).findings if found.kind == 'missing file'
     ]
-    assert finding.text == (f'1 of {len(names) - 3} lines name nothing that is here, such as gone')
+    assert finding.text == (
+        f'1 of {len(names) - 3} lines name no picture that is here, or several, such as gone'
+    )
 
 
 def test_pictures_beside_the_lists_are_left_out_and_named(tmp_path, pictures, names):
@@ -99,12 +108,21 @@ def test_a_test_list_of_darknet_is_not_learnt(tmp_path, pictures, names):
     assert names_of(prepare(tmp_path, Options()))['test'] == sorted(names[:4])
 
 
-def test_a_picture_in_two_lists_stays_in_train_and_is_named(tmp_path, pictures, names):
-    darknet(tmp_path, pictures, {'train': names[3:], 'val': names[:4]})
+def test_what_is_in_two_lists_is_not_learnt_and_told_once(tmp_path, pictures, names):
+    darknet(tmp_path, pictures, {'train': names[2:], 'val': names[:4]})
     prepared = prepare(tmp_path, Options())
-    assert names_of(prepared)['val'] == sorted(names[:3])
+    assert names_of(prepared) == {'train': sorted(names[4:]), 'val': sorted(names[:4])}
     (finding,) = [found for found in prepared.findings if found.kind == 'leakage']
-    assert finding.place.endswith(names[3])
+    assert finding.place.endswith(names[2])
+    assert finding.text == 'is in the lists of val and train, as 1 others are; kept in val'
+
+
+def test_a_val_of_some_of_train_is_taken_out_of_train(tmp_path, pictures, names):
+    darknet(tmp_path, pictures, {'train': names, 'val': names[:3]})
+    assert names_of(prepare(tmp_path, Options())) == {
+        'train': sorted(names[3:]),
+        'val': sorted(names[:3]),
+    }
 
 
 def test_a_val_that_is_train_is_made_anew(tmp_path, pictures, names):
@@ -115,6 +133,98 @@ def test_a_val_that_is_train_is_made_anew(tmp_path, pictures, names):
     assert split['test'] == sorted(names[:2])
     assert split['val'] and split['train']
     assert count_kinds(prepared)['leakage'] == 1
+
+
+def test_a_list_that_can_not_be_read_is_named(tmp_path, pictures, names):
+    darknet(tmp_path, pictures, {'train': names[4:], 'test': names[:4]})
+    (tmp_path / 'data' / 'test.txt').write_bytes(b'\x80\x00\xff')
+    assert count_kinds(prepare(tmp_path, Options()))['unreadable annotation'] == 1
+
+
+def test_each_data_yaml_has_its_own_lists(tmp_path, pictures, names):
+    for root, drawn in ((tmp_path / 'a', pictures[:6]), (tmp_path / 'b', pictures[6:])):
+        own = [picture.name for picture in drawn]
+        darknet(root, drawn, {'train': own[2:], 'val': own[:2]})
+        text = 'path: .\ntrain: data/train.txt\nval: data/val.txt\nnames: [ball, traffic cone]\n'
+        (root / 'data.yaml').write_text(text)
+    val = names_of(prepare(tmp_path, Options()))['val']
+    assert val == sorted([*names[:2], *names[6:8]])
+
+
+def test_settings_of_a_training_name_no_pictures(tmp_path, pictures, names):
+    """Ultralytics writes args.yaml, with `val: true`."""
+    darknet(tmp_path, pictures, {'train': names[4:], 'test': names[:4]})
+    (tmp_path / 'args.yaml').write_text('task: detect\nval: true\ntrain: here\n')
+    assert names_of(prepare(tmp_path, Options()))['test'] == sorted(names[:4])
+
+
+def test_folders_speak_for_what_data_yaml_does_not_find(tmp_path, pictures, names):
+    """An export has valid/, its data.yaml another name."""
+    for split, drawn in (
+        ('train', pictures[4:]),
+        ('valid', pictures[2:4]),
+        ('test', pictures[:2]),
+    ):
+        yolo(tmp_path / split, drawn)
+        (tmp_path / split / 'data.yaml').unlink()
+    text = ''.join(f'{split}: {split}/images/train\n' for split in ('train', 'val', 'test'))
+    (tmp_path / 'data.yaml').write_text(f'{text}names: [ball, traffic cone]\n')
+    assert names_of(prepare(tmp_path, Options())) == {
+        'train': sorted(names[4:]),
+        'val': sorted(names[2:4]),
+        'test': sorted(names[:2]),
+    }
+
+
+def test_lists_of_two_years_are_one_split(tmp_path, pictures, names):
+    voc(tmp_path / 'VOC2012', pictures[4:], {'trainval': names[4:]})
+    voc(tmp_path / 'VOC2007', pictures[:4], {'test': names[:4]})
+    assert names_of(prepare(tmp_path, Options()))['test'] == sorted(names[:4])
+
+
+@pytest.mark.parametrize('folder', ['Main', '.'])
+def test_a_folder_may_be_called_as_that_of_lists(folder, tmp_path, pictures, monkeypatch):
+    labelimg(tmp_path / 'Main', pictures)
+    monkeypatch.chdir(tmp_path)
+    prepared = prepare(Path(folder), Options())
+    assert sum(map(len, names_of(prepared).values())) == len(pictures)
+
+
+def test_copies_beside_the_split_are_not_learnt(tmp_path, pictures, names):
+    """People keep all pictures in one folder, and copies of them in train, val and test."""
+    labelimg(tmp_path / 'all', pictures)
+    labelimg(tmp_path / 'train', pictures[4:])
+    labelimg(tmp_path / 'val', pictures[2:4])
+    labelimg(tmp_path / 'test', pictures[:2])
+    assert names_of(prepare(tmp_path, Options())) == {
+        'train': sorted(names[4:]),
+        'val': sorted(names[2:4]),
+        'test': sorted(names[:2]),
+    }
+
+
+def test_folders_of_pictures_are_the_split_of_one_coco_file(tmp_path, pictures, names):
+    label_studio_coco(tmp_path, pictures)
+    path = tmp_path / 'result.json'
+    tree = json.loads(path.read_text())
+    for number, image in enumerate(tree['images']):
+        folder = 'test' if number < 2 else 'val' if number < 4 else 'train'
+        name = image['file_name'].rpartition('\\')[2]
+        (tmp_path / folder).mkdir(exist_ok=True)
+        (tmp_path / 'images' / name).rename(tmp_path / folder / name)
+        image['file_name'] = f'{folder}/{name}'
+    path.write_text(json.dumps(tree))
+    split = {name: len(found) for name, found in names_of(prepare(tmp_path, Options())).items()}
+    assert split == {'train': len(names) - 4, 'val': 2, 'test': 2}
+
+
+def test_folders_of_pictures_are_the_split_of_voc(tmp_path, pictures, names):
+    labelimg(tmp_path / 'Annotations', pictures)
+    for number, name in enumerate(names):
+        folder = tmp_path / 'JPEGImages' / ('val' if number < 4 else 'train')
+        folder.mkdir(parents=True, exist_ok=True)
+        (tmp_path / 'Annotations' / name).rename(folder / name)
+    assert names_of(prepare(tmp_path, Options()))['val'] == sorted(names[:4])
 
 
 @pytest.mark.parametrize(

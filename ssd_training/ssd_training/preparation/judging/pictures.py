@@ -16,6 +16,9 @@ from ssd_training.preparation.judging.cleaning import find_untrusted
 from ssd_training.preparation.judging.scenes import hash_scene
 from ssd_training.preparation.layouts.labelled import LabelledImage, Split
 
+# Which of two copies is kept: that of the later one of these splits.
+_KEPT: tuple[Split | None, ...] = (None, 'train', 'test', 'val')
+
 
 @dataclass(frozen=True, eq=False)
 class Picture:
@@ -56,8 +59,7 @@ def read_pictures(
             if picture is None:
                 continue
             first = by_pixels.setdefault(picture.pixels, picture)
-            if picture.annotation.objects and not first.annotation.objects:
-                # An unlabelled copy says nothing about what is seen.
+            if _rank(picture) > _rank(first):
                 by_pixels[picture.pixels], picture = picture, first
                 first = by_pixels[picture.pixels]
             if first is not picture:
@@ -66,6 +68,11 @@ def read_pictures(
     sources = [picture.annotation.image for picture in pictures]
     findings += find_undecided(sources, [picture.decision for picture in pictures])
     return pictures
+
+
+def _rank(picture: Picture) -> tuple[bool, int]:
+    """Of copies, an unlabelled one says nothing, and what some split holds is not learnt."""
+    return bool(picture.annotation.objects), _KEPT.index(picture.split)
 
 
 def _read(

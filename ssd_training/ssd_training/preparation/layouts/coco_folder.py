@@ -94,7 +94,7 @@ def _read_names(path: Path, tree: Tree) -> dict[str, str]:
 def _read_entries(
     listing: Listing, path: Path, tree: Tree, objects: Objects, findings: list[Finding]
 ) -> Iterator[Entry]:
-    split: Split | None = split_of(path, listing.root) or split_of_name(path.stem)
+    of_file: Split | None = split_of(path, listing.root) or split_of_name(path.stem)
     starts = (path.parent, path.parent / 'images', listing.root, *_picture_folders(path))
     by_id: dict[str, set[str]] = {}
     for image in tree['images']:
@@ -116,6 +116,7 @@ def _read_entries(
             yield Entry(found)
             continue
         size_wh, ours = _read_size(image), tuple(objects.by_image.get(image_id, ()))
+        split = of_file or split_of(found[0], listing.root)
         yield Entry(found, LabelledImage(found[0], place, name, size_wh, ours, split=split))
 
 

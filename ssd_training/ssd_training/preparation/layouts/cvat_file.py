@@ -11,7 +11,12 @@ from ssd_training.data.annotations.boxes import turn_box
 from ssd_training.data.files import MAX_SIDE_PX, read_data_file
 from ssd_training.errors import DataError
 from ssd_training.preparation.layouts.entries import describe_search, Entry, take_entries
-from ssd_training.preparation.layouts.labelled import Labelled, LabelledImage, split_of_name
+from ssd_training.preparation.layouts.labelled import (
+    Labelled,
+    LabelledImage,
+    split_of,
+    split_of_name,
+)
 from ssd_training.preparation.layouts.listing import Listing
 
 CVAT_ROOT_TAG = 'annotations'
@@ -69,7 +74,8 @@ def _read_entries(
             continue
         try:
             size_wh = _read_side(node, 'width'), _read_side(node, 'height')
-            objects, split = tuple(_read_shapes(node)), split_of_name(subset)
+            objects = tuple(_read_shapes(node))
+            split = split_of_name(subset) or split_of(found[0], listing.root)
             yield Entry(found, LabelledImage(found[0], place, name, size_wh, objects, split=split))
         except (KeyError, ValueError) as error:
             text = f'no valid numbers ({error}); its picture is left out'

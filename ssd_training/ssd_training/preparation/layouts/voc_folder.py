@@ -11,12 +11,17 @@ from ssd_training.data.sources.texts import read_text
 from ssd_training.data.sources.voc_files import read_voc_file, VocFile
 from ssd_training.data.sources.voc_lists import read_list
 from ssd_training.errors import DataError
-from ssd_training.preparation.layouts.given_splits import describe_missing, join_splits
+from ssd_training.preparation.layouts.given_splits import (
+    choose_split,
+    describe_missing,
+    join_splits,
+)
 from ssd_training.preparation.layouts.labelled import Labelled, LabelledImage, Split, split_of
 from ssd_training.preparation.layouts.listing import Listing
 
 # CVAT (Datumaro) puts this into the folder, and counts pixels from 0.
 _LABEL_MAP = 'labelmap.txt'
+_FOLDERS = ('ImageSets', 'Main')
 _LISTS = ('train', 'val', 'trainval', 'test')
 
 
@@ -49,7 +54,8 @@ def read_voc_folder(listing: Listing, xmls: Sequence[Path]) -> Labelled:
             findings.append(_describe_failure(listing, path, content, found))
         else:
             (image,) = found
-            split = lists.get(path) or (None if lists else split_of(path, listing.root))
+            of_folder = split_of(path, listing.root) or split_of(image, listing.root)
+            split = choose_split(lists, path, of_folder)
             size_wh, objects = content.size_wh, content.objects
             images.append(
                 LabelledImage(image, str(path), str(path), size_wh, objects, split=split)
@@ -128,23 +134,23 @@ def _read_label_map(path: Path) -> list[str]:
 
 
 def _read_lists(listing: Listing, findings: list[Finding]) -> dict[Path, Split]:
-    """Read ImageSets/Main where its lists make a split: XML file -> split."""
-    splits: dict[Path, Split] = {}
-    for folder in {path.parent for path in listing.files if path.parent.name == 'Main'}:
+    """Read ImageSets/Main, of all years, where the lists make a split: XML file -> split."""
+    lists: dict[Split, list[Path]] = {'train': [], 'val': [], 'test': []}
+    for folder in sorted({path.parent for path in listing.files if path.parts[-3:-1] == _FOLDERS}):
         files = {name: _read_list(folder / f'{name}.txt', findings) for name in _LISTS}
+        held_out = {*files['val'], *files['test']}
         # trainval stands for what else is in no list.
-        train, val = files['train'] or files['trainval'], files['val']
-        if not files['train']:
-            train = [path for path in train if path not in {*val, *files['test']}]
-        splits |= join_splits({'train': train, 'val': val, 'test': files['test']}, findings)
-    return splits
+        rest = [path for path in files['trainval'] if path not in held_out]
+        for split, paths in lists.items():
+            paths += files[split] or (rest if split == 'train' else [])
+    return join_splits(lists, findings)
 
 
 def _read_list(path: Path, findings: list[Finding]) -> list[Path]:
     """Read one list, which may be missing or empty: its XML files."""
-    annotations = path.parents[2] / 'Annotations'
     if not (path.is_file() and path.stat().st_size):
         return []
+    annotations = path.parents[2] / 'Annotations'
     # Unlike Path's, this one takes any text.
     ids = read_list(path, lambda image_id: os.path.isfile(annotations / f'{image_id}.xml'))
     files = [annotations / f'{image_id}.xml' for image_id in ids]

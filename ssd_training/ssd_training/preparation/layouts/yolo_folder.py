@@ -1,6 +1,6 @@
 """YOLO's text files: a line an object, class number and box in shares of the picture."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 import math
 from pathlib import Path
@@ -10,7 +10,8 @@ from ssd_training.data.files import without_place
 from ssd_training.data.sources.texts import read_text
 from ssd_training.errors import DataError
 from ssd_training.preparation.layouts.corners import count_leaving, WrittenBox
-from ssd_training.preparation.layouts.labelled import Labelled, LabelledImage, Split, split_of
+from ssd_training.preparation.layouts.given_splits import choose_split
+from ssd_training.preparation.layouts.labelled import Labelled, LabelledImage, split_of
 from ssd_training.preparation.layouts.listing import Listing
 from ssd_training.preparation.layouts.yolo_names import Classes, read_classes
 from ssd_training.preparation.layouts.yolo_pairs import Pairs
@@ -46,7 +47,8 @@ def read_yolo(listing: Listing, pairs: Pairs, names: Sequence[str] = ()) -> Labe
             findings.append(Finding('image without annotation', str(path), what))
         objects = () if text is None else _read_objects(text, classes, findings)
         if objects is not None:
-            place, split = str(text or path), _choose_split(path, listing, splits)
+            place = str(text or path)
+            split = choose_split(splits, path, split_of(path, listing.root))
             images.append(
                 LabelledImage(
                     path, place, path.name, None, objects, is_normalized=True, split=split
@@ -71,12 +73,6 @@ def _name_classes(listing: Listing, names: Sequence[str]) -> Classes:
             ]
         )
     return classes
-
-
-def _choose_split(path: Path, listing: Listing, splits: Mapping[Path, Split]) -> Split | None:
-    """Where lists name the others, only a folder of test says something."""
-    of_folder = split_of(path, listing.root)
-    return splits.get(path) or (of_folder if not splits or of_folder == 'test' else None)
 
 
 def _refuse_corners(listing: Listing, images: Sequence[LabelledImage]) -> None:
