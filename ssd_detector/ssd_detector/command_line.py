@@ -2,6 +2,7 @@
 
 import argparse
 from collections.abc import Callable, Sequence
+import errno
 from io import TextIOWrapper
 import os
 import select
@@ -15,6 +16,8 @@ from ssd_detector.printable import ESCAPING
 # As a shell has it of what a signal ended: by Ctrl-C, and for want of a reader.
 _INTERRUPTED = 128 + signal.SIGINT
 UNREAD = 128 + signal.SIGPIPE
+
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EIO}
 
 
 class Parser(argparse.ArgumentParser):
@@ -97,6 +100,21 @@ def _run(action: Callable[[], int | None]) -> int:
     except KeyboardInterrupt:
         print('stopped', file=sys.stderr)
         return _INTERRUPTED
+    except OSError as error:
+        if not _is_of_stdout(error):
+            raise
+        return _give_up(error)
+
+
+def _is_of_stdout(error: OSError) -> bool:
+    """Tell whether stdout takes no more; one more line shows it, for long ones are not kept."""
+    if sys.stdout is None or error.filename is not None or error.errno not in _FULL:
+        return False
+    try:
+        print(flush=True)
+    except OSError as another:
+        return another.errno in _FULL
+    return False
 
 
 def _take_any_letter(stream: TextIO | None) -> None:
@@ -113,10 +131,14 @@ def _flush() -> int:
     except BrokenPipeError:
         raise
     except OSError as error:
-        _discard(sys.stdout)
-        print(f'stdout: can not be written ({error.strerror})', file=sys.stderr)
-        return 1
+        return _give_up(error)
     return 0
+
+
+def _give_up(error: OSError) -> int:
+    _discard(sys.stdout)
+    print(f'stdout: can not be written ({error.strerror})', file=sys.stderr)
+    return 1
 
 
 def _is_unread(stream: TextIO | None) -> bool:

@@ -1,6 +1,7 @@
 """How options are spelled, and how errors end a command."""
 
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+import errno
 import io
 import json
 import os
@@ -118,13 +119,39 @@ def test_a_broken_pipe_elsewhere_is_no_matter_of_the_output():
         run_command(fail)
 
 
-def test_a_full_disk_behind_the_output_is_one_line(monkeypatch, capsys):
+# What is kept to be written at the end, what is not kept, and what is written at once.
+@pytest.mark.parametrize(
+    'work',
+    [lambda: say('x'), lambda: say('x' * 2**20), lambda: say('x') or sys.stdout.flush()],
+    ids=['short', 'long', 'flushed'],
+)
+def test_a_full_disk_behind_the_output_is_one_line(monkeypatch, capsys, work):
     with open('/dev/full', 'w') as stream:
         monkeypatch.setattr(sys, 'stdout', stream)
 
-        assert run_command(lambda: say('x')) == 1
+        assert run_command(work) == 1
 
     assert capsys.readouterr().err == 'stdout: can not be written (No space left on device)\n'
+
+
+def test_a_full_disk_elsewhere_is_no_matter_of_the_output(monkeypatch):
+    def fail() -> None:
+        with open('/dev/full', 'w') as stream:
+            stream.write('x')
+
+    for stdout in (sys.stdout, None):
+        monkeypatch.setattr(sys, 'stdout', stdout)
+        with pytest.raises(OSError, match='No space left'):
+            run_command(fail)
+
+
+def test_a_full_disk_elsewhere_is_told_when_nobody_reads_the_output(monkeypatch):
+    def fail() -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with suppress(BrokenPipeError), unread_output(monkeypatch):
+        with pytest.raises(OSError, match='No space left'):
+            run_command(fail)
 
 
 @pytest.fixture
