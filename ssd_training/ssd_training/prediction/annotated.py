@@ -14,10 +14,12 @@ from numpy.typing import NDArray
 from ssd_training.errors import DataError
 from ssd_training.prediction.frame_sources import Frame, FrameSource, Pictures, VIDEO_SUFFIX
 
-# The next picture has another name; a full disk it would find as well.
+# The next picture has another name, and may be of another folder; a full disk it finds as well.
 _FAULTS_OF_NAMES = {
-    *(errno.ENAMETOOLONG, errno.EISDIR, errno.ENOTDIR, errno.EEXIST, errno.ELOOP, errno.EINVAL)
+    *(errno.ENAMETOOLONG, errno.EISDIR, errno.ENOTDIR, errno.EEXIST, errno.ELOOP, errno.EINVAL),
+    errno.EILSEQ,
 }
+_FAULTS_OF_DISKS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
 # OpenCV reads what the content says, and writes by a name; not by all names that it reads.
 _WRITTEN_AS = {'.jfif': '.jpg'}
 
@@ -109,13 +111,18 @@ class PictureWriter:
         except OSError as error:
             with suppress(OSError):
                 aside.unlink()
-            if error.errno in _FAULTS_OF_NAMES:
-                return Unwritten(f'{frame.name}: a copy can not be written ({error.strerror})')
-            return _end(path, error)
+            if self._is_last(path, error):
+                return _end(path, error)
+            return Unwritten(f'{frame.name}: a copy can not be written ({error.strerror})')
         return path
 
     def close(self) -> None:
         """Do nothing: every picture is finished."""
+
+    def _is_last(self, path: Path, error: OSError) -> bool:
+        if error.errno in _FAULTS_OF_NAMES:
+            return False
+        return error.errno in _FAULTS_OF_DISKS or path.parent == self._folder
 
 
 def _encode(image_rgb: NDArray[np.uint8], suffix: str) -> bytes | None:

@@ -463,17 +463,69 @@ def test_text_tells_detections_without_a_copy(bundle, pictures, tmp_path, capsys
     ]
 
 
-def test_where_no_copy_can_be_written_the_first_picture_ends_it(predict, pictures, monkeypatch):
-    def write(path, content):
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+def refuse_copies(monkeypatch, *, below: str, code: int) -> None:
+    """Let files in folders of a name fail; root may write into every folder."""
+    write = Path.write_bytes
 
-    monkeypatch.setattr(Path, 'write_bytes', write)
+    def refuse(path, content):
+        if path.parent.name == below:
+            raise OSError(code, os.strerror(code), str(path))
+        return write(path, content)
+
+    monkeypatch.setattr(Path, 'write_bytes', refuse)
+
+
+@pytest.mark.parametrize('code', [errno.ENOSPC, errno.EACCES])
+def test_where_no_copy_can_be_written_the_first_picture_ends_it(
+    predict, pictures, monkeypatch, code
+):
+    refuse_copies(monkeypatch, below='out', code=code)
+
+    exit_code, rows, error = predict(pictures)
+
+    assert (exit_code, [labels(row) for row in rows]) == (1, [['red']])
+    assert f'a.png: can not be written ({os.strerror(code)}); stopped, for no other' in error
+    assert '1 without a copy, 1 predicted' in error
+
+
+@pytest.mark.parametrize(
+    ('code', 'copies'),
+    [
+        *((errno.EACCES, [True, False, True]), (errno.EIO, [True, False, True])),
+        *((errno.ENOSPC, [True, False]), (errno.EDQUOT, [True, False])),
+        (errno.EROFS, [True, False]),
+    ],
+)
+def test_a_folder_of_copies_that_takes_none_costs_the_others_no_copy(
+    predict, pictures, monkeypatch, code, copies
+):
+    (pictures / 'below').mkdir()
+    cv2.imwrite(str(pictures / 'below/b.png'), plain(RED))
+    refuse_copies(monkeypatch, below='below', code=code)
+
+    exit_code, rows, error = predict(pictures)
+
+    assert (exit_code, [bool(row['annotated']) for row in rows]) == (1, copies)
+    assert 'below/b.png: ' in error and f'can not be written ({os.strerror(code)})' in error
+    assert ('stopped, for no other copy can be' in error) == (len(copies) == 2)
+
+
+def test_a_name_that_the_file_system_does_not_spell_costs_that_copy_alone(
+    predict, pictures, monkeypatch
+):
+    replace = Path.replace
+
+    def refuse(path, target):
+        if target.name == 'a.png':
+            raise OSError(errno.EILSEQ, os.strerror(errno.EILSEQ), str(path))
+        return replace(path, target)
+
+    monkeypatch.setattr(Path, 'replace', refuse)
 
     code, rows, error = predict(pictures)
 
-    assert (code, [labels(row) for row in rows]) == (1, [['red']])
-    assert 'a.png: can not be written (No space left on device); stopped, for no other' in error
-    assert '1 without a copy, 1 predicted' in error
+    assert (code, [bool(row['annotated']) for row in rows]) == (1, [False, True])
+    assert f'a.png: a copy can not be written ({os.strerror(errno.EILSEQ)})' in error
 
 
 @pytest.mark.parametrize('suffix', [*IMAGE_SUFFIXES, '.JFIF'])
