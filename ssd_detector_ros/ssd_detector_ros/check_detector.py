@@ -68,10 +68,10 @@ def _check(arguments: argparse.Namespace) -> int:
     else:
         seen = _observe_live(watched, arguments.seconds)
     lines = check_contract(seen)
-    print(format_lines(lines))
     if arguments.output:
         title = str(arguments.bag or arguments.detections or 'live')
         write_check(lines, seen, arguments.output, title=title)
+    print(format_lines(lines))
     return int(any(line.is_kept is False for line in lines))
 
 

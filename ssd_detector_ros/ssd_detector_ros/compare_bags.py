@@ -78,12 +78,12 @@ def _compare(arguments: argparse.Namespace) -> None:
         score_threshold=arguments.score_threshold,
         flicker_frames=arguments.flicker_frames,
     )
-    print(format_bag_comparison(comparison))
     if arguments.output:
         write_json(comparison_tree(comparison), arguments.output / RESULT)
         page = render_bag_comparison(comparison, arguments.image_topic)
         (arguments.output / PAGE).write_text(page, encoding='utf-8')
         print(f'report: {arguments.output / PAGE}', file=sys.stderr)
+    print(format_bag_comparison(comparison))
 
 
 def _open(text: str, arguments: argparse.Namespace) -> 'BagSide':

@@ -235,13 +235,13 @@ def _find_max_rate(arguments: argparse.Namespace) -> int:
     from ssd_detector_ros.bag_evaluation.pages.rates_output import write_rates
 
     trials = find_max_rate(options, how, trial_s=arguments.trial_s)
+    best_hz = best_rate_hz(trials)
+    if arguments.output:
+        write_rates([asdict(trial) for trial in trials], best_hz, arguments.output)
     print(f'{"Hz":>8}{"played":>8}{"answered":>10}{"dropped":>9}')
     for trial in trials:
         dropped = f'{100 * trial.drop_rate:.1f} %'
         print(f'{trial.rate_hz:>8.1f}{trial.played:>8}{trial.answered:>10}{dropped:>9}')
-    best_hz = best_rate_hz(trials)
-    if arguments.output:
-        write_rates([asdict(trial) for trial in trials], best_hz, arguments.output)
     if best_hz is None:
         print('every rate that was tried dropped 5 % or more')
         return 1

@@ -1,6 +1,8 @@
 """compare_bags: agreement, flicker and latency without ground truth, the bootstrap with it."""
 
 import json
+import os
+import sys
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,6 +16,7 @@ from ssd_detector_ros.bag_evaluation.comparing.agreement import (
     sum_up,
 )
 from ssd_detector_ros.bag_evaluation.comparing.tracking import measure_steadiness
+from ssd_detector_ros.check_detector import main as check
 from ssd_detector_ros.compare_bags import main
 from ssd_detector_ros.evaluate_bag import main as evaluate
 from tests.bags.scenery import write_colored
@@ -154,6 +157,22 @@ def test_two_topics_of_one_recording_are_compared(tmp_path, capsys):
 
     assert main([TOPIC, TOPIC, '--bag', str(bag)]) == 0
     assert 'agreement 100.0 %' in capsys.readouterr().out
+
+
+@pytest.mark.parametrize('command', ['compare_bags', 'check_detector'])
+def test_files_are_written_although_nobody_reads_what_is_printed(command, tmp_path, monkeypatch):
+    bag, output = write_published(tmp_path / 'bag', truth=False), tmp_path / 'out'
+    reading, writing = os.pipe()
+    os.close(reading)
+    with open(writing, 'w', buffering=1) as unread:
+        monkeypatch.setattr(sys, 'stdout', unread)
+        if command == 'compare_bags':
+            code = main([TOPIC, TOPIC, '--bag', str(bag), '--output', str(output)])
+        else:
+            code = check([str(bag), '--output', str(output)])
+
+    assert code == 0
+    assert [*output.glob('*.json')]
 
 
 @pytest.mark.parametrize(
