@@ -250,3 +250,19 @@ def test_text_files_with_names_of_pictures_that_are_no_labels_are_named(source, 
         '12 text files are called like pictures, such as Cone/Label/IMG 0000.txt, but hold no '
         "labels of YOLO: 'Cone 10.0 10.0 80.0 90.0'; expected class number, x, y, width, height"
     )
+
+
+@pytest.mark.parametrize('folder', ['labels_old/train', 'images/train/predicted_txt'])
+def test_labels_of_another_folder_are_not_guessed_beside_labels_of_the_usual_one(
+    folder, source, pictures
+):
+    yolo(source, pictures)
+    rename_folders(source, {'labels/train/IMG 0001.txt': f'{folder}/IMG 0001.txt'})
+
+    prepared = prepare(source, Options())
+
+    assert boxes_of(prepared) == drawn_boxes([pictures[0], *pictures[2:]])
+    assert texts_of(prepared, 'image without annotation') == [
+        f'{pictures[1].name}: labels of this name lie in {folder}/IMG 0001.txt: put them beside '
+        f'the picture, or remove them; left out'
+    ]

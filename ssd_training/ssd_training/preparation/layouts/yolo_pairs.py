@@ -44,7 +44,8 @@ def find_label_files(listing: Listing) -> Pairs:
     Pair pictures with the text files that have their labels.
 
     A label file has its picture's name and lies beside it, or in a folder `labels` where the
-    picture's is `images` (Ultralytics); else see match_folders.
+    picture's is `images` (Ultralytics); else, where no picture of its folder has one, see
+    match_folders.
 
     :param listing: of the source
     :return: the pairs
@@ -57,7 +58,10 @@ def find_label_files(listing: Listing) -> Pairs:
     # Where some files hold labels, those that can't be read were meant to.
     folders = {path.parent for path in labels | _used(matches)}
     unused = {path for path in unused if path.parent in folders}
-    by_folder = match_folders(_rest(listing, matches), unused, listing.root)
+    # Nor is anything guessed where others have labels by place: these may be old, or predicted.
+    settled = {image.parent for image in matches}
+    rest = [image for image in _rest(listing, matches) if image.parent not in settled]
+    by_folder = match_folders(rest, unused, listing.root)
     matches |= by_folder
     strays = sorted(labels - _used(matches))
     left_out = dict(_find_ambiguous(matches, listing))
