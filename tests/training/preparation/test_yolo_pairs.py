@@ -266,3 +266,47 @@ def test_labels_of_another_folder_are_not_guessed_beside_labels_of_the_usual_one
         f'{pictures[1].name}: labels of this name lie in {folder}/IMG 0001.txt: put them beside '
         f'the picture, or remove them; left out'
     ]
+
+
+def test_names_of_the_web_are_those_of_pictures_in_every_folder(source, pictures):
+    named = [
+        dataclasses.replace(picture, name=f'a%20{index}.png')
+        for index, picture in enumerate(pictures)
+    ]
+    yolo(source, named)
+    rename_folders(source, {'images/train': 'img', 'labels/train': 'annotations'})
+    assert boxes_of(prepare(source, Options())) == drawn_boxes(named)
+
+
+def test_labels_elsewhere_are_those_of_a_picture_under_names_of_the_web_too(source, pictures):
+    accented = dataclasses.replace(pictures[0], name='é.png')
+    yolo(source, [accented, *pictures[1:]])
+    rename_folders(source, {'labels/train/é.txt': 'y/%C3%A9.txt'})
+
+    prepared = prepare(source, Options())
+
+    assert boxes_of(prepared) == drawn_boxes(pictures[1:])
+    (text,) = texts_of(prepared, 'image without annotation')
+    assert text.startswith('é.png: labels of this name lie in y/%C3%A9.txt: ')
+
+
+def test_labels_without_a_picture_take_none_of_another_sequence_along(source, pictures):
+    """Each counts its frames from 0: b has labels of the frame 1, but not the frame."""
+    for name, part in (('a', pictures[:6]), ('b', pictures[6:])):
+        frames = [
+            dataclasses.replace(picture, name=f'{index}.png') for index, picture in enumerate(part)
+        ]
+        yolo(source / name, frames)
+        for kind in ('images', 'labels'):
+            rename_folders(source, {f'{name}/{kind}/train': f'sequences/{name}/{kind}'})
+    (source / 'a/data.yaml').rename(source / 'data.yaml')
+    (source / 'b/data.yaml').unlink()
+    (source / 'sequences/a/labels/1.txt').unlink()
+    (source / 'sequences/b/images/1.png').unlink()
+
+    prepared = prepare(source, Options())
+
+    assert texts_of(prepared, 'image without annotation') == [
+        '1.png: no label file; taken as empty'
+    ]
+    assert count_kinds(prepared)['missing file'] == 1

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from itertools import takewhile
 from pathlib import Path
 import unicodedata
+from urllib.parse import unquote
 
 
 def normalize_name(name: str) -> str:
@@ -14,6 +15,16 @@ def normalize_name(name: str) -> str:
     :return: in lower case, each letter and its accent as one character
     """
     return unicodedata.normalize('NFC', name).lower()
+
+
+def spell_name(name: str) -> str:
+    """
+    Spell a name as every system and the web could.
+
+    :param name: of a file, in which %C3%A9 (Label Studio) may be é
+    :return: see normalize_name
+    """
+    return normalize_name(unquote(name))
 
 
 def count_equal(one: Sequence[str], other: Sequence[str]) -> int:

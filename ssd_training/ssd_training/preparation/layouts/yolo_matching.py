@@ -3,9 +3,8 @@
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 import re
-from urllib.parse import unquote
 
-from ssd_training.preparation.layouts.file_names import normalize_name
+from ssd_training.preparation.layouts.file_names import spell_name
 from ssd_training.preparation.layouts.labelled import split_of
 
 # Picture -> its label files, several where nothing tells which.
@@ -58,10 +57,10 @@ def match_spellings(images: Sequence[Path], texts: Collection[Path], root: Path)
     """
     by_spelling: dict[str, list[Path]] = {}
     for path in sorted(texts):
-        by_spelling.setdefault(_spell(path.as_posix()), []).append(path)
+        by_spelling.setdefault(spell_name(path.as_posix()), []).append(path)
     found: Matches = {}
     for image in images if by_spelling else ():
-        spellings = (_spell(path.as_posix()) for path in list_places(image, root))
+        spellings = (spell_name(path.as_posix()) for path in list_places(image, root))
         if same := next(filter(None, map(by_spelling.get, spellings)), None):
             found[image] = same
     return found
@@ -82,7 +81,7 @@ def match_folders(images: Sequence[Path], texts: Collection[Path], root: Path) -
         parts = path.relative_to(root).parts[:-1]
         for index, part in enumerate(parts):
             if _LABEL_FOLDER.search(part.lower()):
-                place = (parts[:index], parts[index + 1 :], _spell(path.stem))
+                place = (parts[:index], parts[index + 1 :], spell_name(path.stem))
                 by_place.setdefault(place, []).append(path)
     found: Matches = {}
     for image in images if by_place else ():
@@ -99,8 +98,4 @@ def _list_folders(image: Path, root: Path) -> Iterator[_Place]:
     for name in (image.name, image.stem):
         for index in range(len(parts) + 1):
             for behind in {parts[index:], parts[index + 1 :]}:
-                yield parts[:index], behind, normalize_name(name)
-
-
-def _spell(name: str) -> str:
-    return normalize_name(unquote(name))
+                yield parts[:index], behind, spell_name(name)

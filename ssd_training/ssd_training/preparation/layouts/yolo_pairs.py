@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from ssd_training.data.annotations.annotations import Finding
-from ssd_training.preparation.layouts.file_names import normalize_name
+from ssd_training.preparation.layouts.file_names import measure_nearness, spell_name
 from ssd_training.preparation.layouts.listing import Listing
 from ssd_training.preparation.layouts.yolo_matching import (
     list_places,
@@ -81,8 +81,8 @@ def describe_texts(listing: Listing) -> Iterator[str]:
     :return: a sentence where there are files that may be meant as labels
     """
     texts = [path for path in listing.with_suffix('.txt') if not is_list(path)]
-    names = {normalize_name(name) for path in listing.images for name in (path.name, path.stem)}
-    alike = [path for path in texts if normalize_name(path.stem) in names]
+    names = {spell_name(name) for path in listing.images for name in (path.name, path.stem)}
+    alike = [path for path in texts if spell_name(path.stem) in names]
     if labels := [path for path in texts if looks_like_labels(path)]:
         yield (
             f'{len(labels)} text files hold labels of YOLO, such as {listing.spell(labels[:1])}, '
@@ -126,7 +126,12 @@ def _find_unread(
 ) -> Iterator[tuple[Path, Finding]]:
     """Find pictures with label files that are no files, lie elsewhere, or not where expected."""
     texts = {*listing.with_suffix('.txt')}
-    by_name = {normalize_name(path.stem): path for path in reversed(strays)}
+    by_name: dict[str, list[Path]] = {}
+    for path in strays:
+        by_name.setdefault(spell_name(path.stem), []).append(path)
+    # Frames of other sequences have the same numbers.
+    one_each = {path.parent: path for path in strays}
+    nearest = {folder: _find_nearest(path, listing) for folder, path in one_each.items()}
     for image in images:
         places = list_places(image, listing.root)
         there = [
@@ -134,8 +139,9 @@ def _find_unread(
             for path in places
             if path not in texts and (os.path.lexists(path) or listing.is_unread(path))
         ]
-        names = map(normalize_name, (image.name, image.stem))
-        stray = next(filter(None, map(by_name.get, names)), None)
+        names = map(spell_name, (image.name, image.stem))
+        near = (path for name in names for path in by_name.get(name, ()))
+        stray = next((path for path in near if image.parent in nearest[path.parent]), None)
         if there:
             what = f'its label file {listing.spell(there[:1])} is not read (no file, a link that'
             text = f'{what} leads out, or in a folder that can not be read); left out'
@@ -145,6 +151,14 @@ def _find_unread(
         else:
             continue
         yield image, Finding('image without annotation', str(image), text)
+
+
+def _find_nearest(text: Path, listing: Listing) -> set[Path]:
+    """Find the folders of pictures that are the nearest to a label file; it may be of several."""
+    one_each = {image.parent: image for image in listing.images}
+    nearness = {folder: measure_nearness(image, text) for folder, image in one_each.items()}
+    most = max(nearness.values())
+    return {folder for folder, near in nearness.items() if near == most}
 
 
 def _describe_guess(images: Sequence[Path], pairs: Mapping[Path, Path], listing: Listing) -> str:
