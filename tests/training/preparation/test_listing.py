@@ -1,8 +1,7 @@
 """`data prepare`: which files of a folder are looked at, and what is said of the others."""
 
-import errno
-import os
-from pathlib import Path
+import dataclasses
+import shutil
 
 import pytest
 
@@ -11,7 +10,16 @@ from ssd_training.predict import main as predict
 from ssd_training.preparation.layouts.listing import PREDICTED
 from ssd_training.preparation.options import Options
 from ssd_training.preparation.preparing import prepare
-from tests.training.labelling_tools import boxes_of, count_kinds, drawn_boxes, labelimg, yolo
+from tests.locked_folders import lock
+from tests.training.labelling_tools import (
+    boxes_of,
+    change_coco,
+    count_kinds,
+    drawn_boxes,
+    label_studio_coco,
+    labelimg,
+    yolo,
+)
 
 
 @pytest.fixture
@@ -19,25 +27,10 @@ def source(tmp_path):
     return tmp_path / 'source'
 
 
-@pytest.fixture
-def lock(monkeypatch):
-    """Give what makes a folder one that may not be read: to root, permissions say nothing."""
-    scan = os.scandir
-    locked = set()
-
-    def scan_unlocked(path):
-        if Path(path) in locked:
-            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
-        return scan(path)
-
-    monkeypatch.setattr(os, 'scandir', scan_unlocked)
-    return locked.add
-
-
-def test_a_folder_that_may_not_be_read_is_named(source, pictures, lock):
+def test_a_folder_that_may_not_be_read_is_named(source, pictures, monkeypatch):
     labelimg(source, pictures[:9])
     labelimg(source / 'more', pictures[9:])
-    lock(source / 'more')
+    lock(monkeypatch, 'more')
 
     prepared = prepare(source, Options())
 
@@ -48,17 +41,20 @@ def test_a_folder_that_may_not_be_read_is_named(source, pictures, lock):
     ]
 
 
-def test_a_source_that_may_not_be_read_is_refused_so(source, pictures, lock):
+def test_a_source_that_may_not_be_read_is_refused_so(source, pictures, monkeypatch):
     labelimg(source, pictures)
-    lock(source)
+    lock(monkeypatch, source.name)
     with pytest.raises(DataError, match=r'holds no picture(.|\n)*can not be read \(Permission d'):
         prepare(source, Options())
 
 
-def test_pictures_whose_labels_may_not_be_read_are_no_background(source, pictures, lock):
+def test_pictures_whose_labels_may_not_be_read_are_no_background(source, pictures, monkeypatch):
     yolo(source, pictures[:9])
     yolo(source / 'more', pictures[9:])
-    lock(source / 'more/labels/train')
+    for path in [*(source / 'labels/train').iterdir()]:
+        path.rename(source / 'images/train' / path.name)
+    shutil.rmtree(source / 'labels')
+    lock(monkeypatch, 'labels')
 
     prepared = prepare(source, Options())
 
@@ -79,6 +75,20 @@ def test_results_of_predict_are_no_pictures(layout, source, pictures):
     assert {*count_kinds(prepared)} <= {'rare class'}
     assert [note for note in prepared.notes if PREDICTED in note] == [
         f'{source / PREDICTED}: holds results of predict, with boxes drawn in; left out'
+    ]
+
+
+def test_of_many_pictures_of_one_name_three_are_named(source, pictures):
+    label_studio_coco(source, pictures[1:])
+    for index in range(5):
+        dataclasses.replace(pictures[0], name='0.png').write(source / f'{index}')
+    change_coco(source / 'result.json', lambda tree: tree['images'][0].update(file_name='0.png'))
+
+    prepared = prepare(source, Options())
+
+    assert [found.text for found in prepared.findings if found.kind == 'ambiguous image'] == [
+        'several pictures of this name: 0/0.png, 1/0.png, 2/0.png and 2 more; name the folder, '
+        'too; left out'
     ]
 
 

@@ -52,3 +52,15 @@ def measure_nearness(image: Path, annotation: Path) -> tuple[int, int]:
     if one == other:
         return len(one) + 1, 0
     return count_equal(one[::-1], other[::-1]), count_equal(one, other)
+
+
+def pick_best(paths: Sequence[Path], scores: Sequence[int | tuple[int, int]]) -> list[Path]:
+    """
+    Pick the files with the highest score.
+
+    :param paths: of the files
+    :param scores: of each
+    :return: one file, or those between which the scores do not choose
+    """
+    best = max(scores, default=None)
+    return [path for path, score in zip(paths, scores, strict=True) if score == best]

@@ -16,6 +16,7 @@ from ssd_training.preparation.layouts.file_names import (
     count_equal,
     measure_nearness,
     normalize_name,
+    pick_best,
 )
 
 # What `data prepare` writes; a folder with both was prepared, and holds no labels of a tool.
@@ -27,6 +28,8 @@ PREDICTED = 'inference_out'
 
 # VOC's masks have the names of their pictures.
 _FOLDERS_WITHOUT_PICTURES = {PREDICTED, 'SegmentationClass', 'SegmentationObject'}
+# Of many files, beside a sentence.
+_SHOWN = 3
 
 
 @dataclass(frozen=True)
@@ -99,6 +102,17 @@ class Listing:
         :param starts: folders that it may be relative to, the likeliest first
         :return: the picture; several, where nothing tells which; none, where none has the name
         """
+        key = name, tuple(starts)
+        if key not in self._searched:
+            self._searched[key] = self._search(name, starts)
+        return self._searched[key]
+
+    @cached_property
+    def _searched(self) -> dict[tuple[str, tuple[Path, ...]], list[Path]]:
+        # A file may have one name many times.
+        return {}
+
+    def _search(self, name: str, starts: Sequence[Path]) -> list[Path]:
         for text in dict.fromkeys((name, unquote(name))):
             # Label Studio asks for its own files by /data/local-files/?d=FOLDER/FILE.
             if found := self._find(text.rpartition('?d=')[2].removeprefix('file://'), starts):
@@ -120,9 +134,7 @@ class Listing:
             same = self._by_stem.get(normalize_name(written.stem), [])
         # As much of the end of the name as there is here.
         agreement = [count_equal(path.parts[::-1], parts[::-1]) for path in same]
-        same = [
-            path for path, equal in zip(same, agreement, strict=True) if equal == max(agreement)
-        ]
+        same = pick_best(same, agreement)
         for start in (*starts, self.root):
             near = [path for path in same if path.is_relative_to(start)]
             if len(near) == 1:
@@ -138,14 +150,16 @@ class Listing:
         """
         return any(path.is_relative_to(folder) for folder in self.unread)
 
-    def spell(self, paths: Iterable[Path]) -> str:
+    def spell(self, paths: Sequence[Path]) -> str:
         """
         Name files in a sentence.
 
         :param paths: of the files
-        :return: their names below the root, with commas
+        :return: their names below the root, with commas; of many, three and how many others
         """
-        return ', '.join(str(path.relative_to(self.root)) for path in paths)
+        shown = ', '.join(str(path.relative_to(self.root)) for path in paths[:_SHOWN])
+        others = len(paths) - _SHOWN
+        return f'{shown} and {others} more' if others > 0 else shown
 
     def images_of(self, annotation: Path) -> list[Path]:
         """
@@ -156,8 +170,7 @@ class Listing:
         """
         stem = normalize_name(annotation.stem)
         found = self._by_stem.get(stem) or self._by_name.get(stem, [])
-        nearness = [measure_nearness(path, annotation) for path in found]
-        return [path for path, near in zip(found, nearness, strict=True) if near == max(nearness)]
+        return pick_best(found, [measure_nearness(path, annotation) for path in found])
 
 
 def list_files(

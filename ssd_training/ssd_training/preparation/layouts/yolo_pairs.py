@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 import os
 from pathlib import Path
 
@@ -130,8 +131,7 @@ def _find_unread(
     for path in strays:
         by_name.setdefault(spell_name(path.stem), []).append(path)
     # Frames of other sequences have the same numbers.
-    one_each = {path.parent: path for path in strays}
-    nearest = {folder: _find_nearest(path, listing) for folder, path in one_each.items()}
+    nearest = cache(lambda folder: _find_nearest(folder, listing))
     for image in images:
         places = list_places(image, listing.root)
         there = [
@@ -141,7 +141,7 @@ def _find_unread(
         ]
         names = map(spell_name, (image.name, image.stem))
         near = (path for name in names for path in by_name.get(name, ()))
-        stray = next((path for path in near if image.parent in nearest[path.parent]), None)
+        stray = next((path for path in near if image.parent in nearest(path.parent)), None)
         if there:
             what = f'its label file {listing.spell(there[:1])} is not read (no file, a link that'
             text = f'{what} leads out, or in a folder that can not be read); left out'
@@ -153,10 +153,12 @@ def _find_unread(
         yield image, Finding('image without annotation', str(image), text)
 
 
-def _find_nearest(text: Path, listing: Listing) -> set[Path]:
-    """Find the folders of pictures that are the nearest to a label file; it may be of several."""
+def _find_nearest(labels: Path, listing: Listing) -> set[Path]:
+    """Find the folders of pictures that are the nearest to one of labels; they may be several."""
     one_each = {image.parent: image for image in listing.images}
-    nearness = {folder: measure_nearness(image, text) for folder, image in one_each.items()}
+    nearness = {
+        folder: measure_nearness(image, labels / image.name) for folder, image in one_each.items()
+    }
     most = max(nearness.values())
     return {folder for folder, near in nearness.items() if near == most}
 
