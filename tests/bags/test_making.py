@@ -156,7 +156,7 @@ def write_coco(path, images, iscrowd=0):
     path.write_text(json.dumps(tree))
 
 
-@pytest.mark.parametrize('iscrowd', [0, '0', False, None])
+@pytest.mark.parametrize('iscrowd', [0, '0', False, 'False', None])
 def test_coco_boxes_come_from_corner_and_size(iscrowd, tmp_path):
     cv2.imwrite(str(tmp_path / 'a.png'), np.zeros((20, 30, 3), np.uint8))
     write_coco(tmp_path / 'coco.json', [{'id': 7, 'file_name': 'a.png'}], iscrowd)

@@ -11,9 +11,9 @@ from xml.etree import ElementTree
 import numpy as np
 from numpy.typing import NDArray
 
+from ssd_detector.evaluation.crowds import read_crowd
 from ssd_detector.files import MAX_LABELS_BYTES, MAX_LIST_BYTES, MAX_SPLIT_BYTES, read_file
 from ssd_detector.images.decoding import IMAGE_SUFFIXES
-from ssd_detector.printable import shown
 from ssd_detector_ros.bag_evaluation.errors import BagError
 from ssd_detector_ros.bag_evaluation.making.image_files import (
     check_inside,
@@ -136,15 +136,8 @@ def _coco_objects(rows: list[Any], names: dict[Any, str]) -> Objects:
     return Objects(
         boxes,
         tuple(names[row['category_id']] for row in rows),
-        np.array([_is_crowd(row.get('iscrowd') or 0) for row in rows], bool),
+        np.array([read_crowd(row.get('iscrowd')) for row in rows], bool),
     )
-
-
-def _is_crowd(value: Any) -> bool:
-    """Read a flag; some tools write it as a text, and every text but '' is true."""
-    if value not in (0, 1, '0', '1'):
-        raise ValueError(f'iscrowd: received {shown(value)}; expected 0 or 1')
-    return bool(int(value))
 
 
 def _finite(rows: list[list[Any]]) -> NDArray[np.float64]:

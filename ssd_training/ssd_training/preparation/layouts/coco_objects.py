@@ -6,6 +6,7 @@ import math
 from pathlib import Path
 from typing import Any
 
+from ssd_detector.evaluation.crowds import read_crowd
 from ssd_detector.printable import shown
 from ssd_training.data.annotations.annotations import AnnotatedObject, Finding
 from ssd_training.data.annotations.boxes import Box, turn_box
@@ -13,8 +14,6 @@ from ssd_training.data.sources.coco import read_turn
 
 Tree = Mapping[str, Any]
 _SHOWN = 60
-# Some tools write numbers as texts, or what Python calls them.
-_CROWDS = {'0': False, 'false': False, '1': True, 'true': True}
 
 
 @dataclass(frozen=True)
@@ -75,16 +74,7 @@ def _read_object(found: Tree, names: Mapping[str, str]) -> AnnotatedObject:
     label = names.get(plain(_get(found, 'category_id')))
     if label is None:
         raise ValueError(f'category_id {found["category_id"]} is not in the file')
-    return AnnotatedObject(label, _read_box(found), _read_crowd(found.get('iscrowd')))
-
-
-def _read_crowd(written: object) -> bool:
-    if written is None:
-        return False
-    text = plain(written).strip().lower() if isinstance(written, str | int | float) else ''
-    if text not in _CROWDS:
-        raise ValueError(f'iscrowd: received {shown(written)}; expected 0 or 1')
-    return _CROWDS[text]
+    return AnnotatedObject(label, _read_box(found), read_crowd(found.get('iscrowd')))
 
 
 def plain(number: object) -> str:
