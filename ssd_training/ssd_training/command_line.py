@@ -14,6 +14,8 @@ from ssd_training.quiet import quiet_tensorflow
 
 # Where the component files of experiments lie.
 CONFIG_ROOT = Path(__file__).parent / 'configs'
+# Where predict puts copies with boxes drawn in, unless told otherwise; no pictures to learn from.
+PREDICTED = 'inference_out'
 
 
 def positive(text: str) -> int:

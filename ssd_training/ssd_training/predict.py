@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from ssd_detector.command_line import Parser
 from ssd_detector.printable import printable
-from ssd_training.command_line import positive, run_command
+from ssd_training.command_line import positive, PREDICTED, run_command
 from ssd_training.deployment.arguments import add_deploy_config, read_deploy_config
 
 if TYPE_CHECKING:
@@ -33,11 +33,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     :param argv: the arguments; those of the process by default
     :return: 0 good, 1 something could not be read or written, 2 wrong usage, others as run_command
     """
-    arguments = _parse(argv)
+    arguments = parse(argv)
     return run_command(lambda: _predict(arguments))
 
 
-def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
+def parse(argv: Sequence[str] | None) -> argparse.Namespace:
+    """
+    Read the arguments.
+
+    :param argv: see main
+    :return: each by its name
+    """
     parser = Parser(prog='python -m ssd_training.predict', description=__doc__)
     what = parser.add_mutually_exclusive_group()
     what.add_argument(
@@ -63,9 +69,7 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         '--max_image_pixels', type=positive, help='of a picture or frame (100 million)'
     )
-    parser.add_argument(
-        '--output_dir', type=Path, default=Path('inference_out'), help='(inference_out)'
-    )
+    parser.add_argument('--output_dir', type=Path, default=Path(PREDICTED), help=f'({PREDICTED})')
     parser.add_argument('--json', action='store_true', help='one JSON object an image')
     parser.add_argument('--show', action='store_true', help='in a window, too; q ends')
     return parser.parse_args(argv)

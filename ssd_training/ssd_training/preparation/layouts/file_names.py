@@ -7,6 +7,20 @@ import unicodedata
 from urllib.parse import unquote
 
 
+def is_text(path: Path) -> bool:
+    """
+    Tell whether a name is UTF-8; names out of archives of other systems may not be.
+
+    :param path: of a file
+    :return: whether it can be written
+    """
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def normalize_name(name: str) -> str:
     """
     Spell a name as every system could.

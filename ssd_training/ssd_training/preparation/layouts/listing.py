@@ -9,11 +9,13 @@ from urllib.parse import unquote
 
 from ssd_detector.images.decoding import IMAGE_SUFFIXES
 from ssd_detector.images.folder import ARCHIVE_SUFFIXES, FOREIGN_SUFFIXES, is_leftover
+from ssd_training.command_line import PREDICTED
 from ssd_training.data.files import find_homes, is_inside
 from ssd_training.errors import DataError
 from ssd_training.experiments.data_schema import FilesOutside
 from ssd_training.preparation.layouts.file_names import (
     count_equal,
+    is_text,
     measure_nearness,
     normalize_name,
     pick_best,
@@ -22,9 +24,6 @@ from ssd_training.preparation.layouts.file_names import (
 # What `data prepare` writes; a folder with both was prepared, and holds no labels of a tool.
 EXPERIMENT = 'experiment.yaml'
 FINDINGS = 'findings.json'
-
-# Where predict puts copies with boxes drawn in, unless told otherwise.
-PREDICTED = 'inference_out'
 
 # VOC's masks have the names of their pictures.
 _FOLDERS_WITHOUT_PICTURES = {PREDICTED, 'SegmentationClass', 'SegmentationObject'}
@@ -199,11 +198,11 @@ def list_files(
         raise DataError([f'{root}: is the source and --out; give another --out'])
     seen = {left_out.resolve()} if left_out else set()
     walked = _walk(root, seen, find_homes([root], outside))
-    is_text = {path: _is_text(path) for path in walked.files}
+    are_texts = {path: is_text(path) for path in walked.files}
     misnamed = [
-        os.fsencode(path).decode(errors='replace') for path in walked.files if not is_text[path]
+        os.fsencode(path).decode(errors='replace') for path in walked.files if not are_texts[path]
     ]
-    texts = sorted(path for path in walked.files if is_text[path])
+    texts = sorted(path for path in walked.files if are_texts[path])
     return replace(walked, files=texts, misnamed=sorted(misnamed))
 
 
@@ -238,15 +237,6 @@ def _walk(root: Path, seen: set[Path], homes: Sequence[Path]) -> Listing:
             is_here = not os.path.islink(path) or is_inside(os.path.realpath(path), homes)
             (files if is_here else elsewhere).append(path)
     return Listing(root, files, (), sorted(elsewhere), unread, sorted(predicted))
-
-
-def _is_text(path: Path) -> bool:
-    """Tell whether a name is UTF-8; names out of archives of other systems may not be."""
-    try:
-        str(path).encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def _index(paths: Iterable[Path], key: Callable[[Path], str]) -> dict[str, list[Path]]:

@@ -16,9 +16,8 @@ from ssd_training.preparation.layouts.listing import Listing
 from ssd_training.preparation.layouts.yolo_names import Classes, read_classes
 from ssd_training.preparation.layouts.yolo_pairs import Pairs
 from ssd_training.preparation.layouts.yolo_splits import read_splits
-from ssd_training.preparation.layouts.yolo_texts import NAME_FILES
+from ssd_training.preparation.layouts.yolo_texts import BOX_COLUMNS, NAME_FILES
 
-_BOX_COLUMNS = 5
 # Shares may leave the picture by rounding, not by so much.
 _MAX_SHARE = 2.0
 _SHOWN = 60
@@ -121,13 +120,13 @@ def _read_object(columns: Sequence[str], classes: Classes) -> AnnotatedObject:
     if not number.is_integer() or number not in classes.names:
         numbers = ', '.join(map(str, classes.names))
         raise ValueError(f'class {columns[0]} has no name; those with names are {numbers}')
-    has_keypoints = 0 < classes.num_keypoint_values == len(columns) - _BOX_COLUMNS
+    has_keypoints = 0 < classes.num_keypoint_values == len(columns) - BOX_COLUMNS
     # Detections have a sixth column, the score.
-    if has_keypoints or len(columns) in (_BOX_COLUMNS, _BOX_COLUMNS + 1):
+    if has_keypoints or len(columns) in (BOX_COLUMNS, BOX_COLUMNS + 1):
         values = values[:4]
         x, y, width, height = values
         box = (x - width / 2, y - height / 2, x + width / 2, y + height / 2)
-    elif len(columns) > _BOX_COLUMNS + 1 and len(values) % 2 == 0:
+    elif len(columns) > BOX_COLUMNS + 1 and len(values) % 2 == 0:
         xs, ys = values[0::2], values[1::2]
         box = (min(xs), min(ys), max(xs), max(ys))
     else:

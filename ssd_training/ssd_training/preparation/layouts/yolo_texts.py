@@ -17,7 +17,8 @@ _LISTS = {
     'test.txt',
     'predefined_classes.txt',
 }
-_BOX_COLUMNS = 5
+# Class number, x, y, width, height.
+BOX_COLUMNS = 5
 # A line of five columns is shorter.
 _SHOWN_BYTES = 4096
 
@@ -39,8 +40,8 @@ def looks_like_labels(path: Path) -> bool:
     :param path: of the file
     :return: whether its first line begins with five numbers, with points or commas
     """
-    columns = read_line(path).split()[:_BOX_COLUMNS]
-    return len(columns) == _BOX_COLUMNS and all(map(_is_number, columns))
+    columns = read_line(path).split()[:BOX_COLUMNS]
+    return len(columns) == BOX_COLUMNS and all(map(_is_number, columns))
 
 
 def read_line(path: Path) -> str:
@@ -48,7 +49,7 @@ def read_line(path: Path) -> str:
     Read what a text file begins with.
 
     :param path: of the file
-    :return: the first line with letters, or its beginning; empty where there is no text
+    :return: the first line that is not blank, or its beginning; empty where there is no text
     """
     try:
         start = read_start(path, _SHOWN_BYTES, limit_bytes=MAX_LABELS_BYTES)
