@@ -181,3 +181,40 @@ def test_crowds_are_no_objects_to_learn(source, pictures):
     )
     with pytest.raises(DataError, match=r'nothing to train on\n\d+ objects are difficult'):
         prepare(source, Options())
+
+
+def write_panoptic(source):
+    """Write what COCO has beside instances_*.json: an annotation a picture, with its segments."""
+    tree = json.loads((source / 'result.json').read_text())
+    tree['annotations'] = [
+        {
+            'image_id': image['id'],
+            'file_name': f'{image["id"]}.png',
+            'segments_info': [{'id': 7, 'category_id': 0, 'bbox': [10, 20, 30, 40], 'iscrowd': 0}],
+        }
+        for image in tree['images']
+    ]
+    (source / 'panoptic.json').write_text(json.dumps(tree))
+
+
+def test_segments_of_coco_take_no_picture_along(source, pictures):
+    label_studio_coco(source, pictures)
+    write_panoptic(source)
+
+    prepared = prepare(source, Options())
+
+    assert boxes_of(prepared) == drawn_boxes(pictures)
+    assert {*count_kinds(prepared)} <= {'rare class'}
+    assert prepared.notes == [
+        '1 x COCO of segments (panoptic): export boxes (instances), such as '
+        f'{source}/panoptic.json; left out'
+    ]
+
+
+def test_segments_of_coco_alone_are_named(source, pictures):
+    label_studio_coco(source, pictures)
+    write_panoptic(source)
+    (source / 'result.json').unlink()
+    with pytest.raises(DataError) as raised:
+        prepare(source, Options())
+    assert raised.value.findings[1] == 'COCO of segments (panoptic): export boxes (instances)'

@@ -10,6 +10,7 @@ from ssd_training.errors import DataError
 from ssd_training.preparation.layouts.coco_objects import Objects, plain, read_objects, Tree
 from ssd_training.preparation.layouts.corners import count_leaving, WrittenBox
 from ssd_training.preparation.layouts.entries import describe_search, Entry, take_entries
+from ssd_training.preparation.layouts.foreign import has_segments
 from ssd_training.preparation.layouts.labelled import (
     Labelled,
     LabelledImage,
@@ -28,10 +29,12 @@ def is_coco(tree: object) -> bool:
     Tell whether a JSON tree has COCO's form.
 
     :param tree: of a file
-    :return: whether it has pictures and classes
+    :return: whether it has pictures and classes, and objects if anything
     """
-    return isinstance(tree, dict) and all(
-        isinstance(tree.get(key), list) for key in ('images', 'categories')
+    return (
+        isinstance(tree, dict)
+        and all(isinstance(tree.get(key), list) for key in ('images', 'categories'))
+        and not has_segments(tree)
     )
 
 

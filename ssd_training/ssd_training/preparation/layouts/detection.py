@@ -1,6 +1,7 @@
 """Which of the layouts a folder has, and its labels."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -57,7 +58,8 @@ def read_labels(
         else:
             what = 'holds no picture; export with images, or put them beside the labels'
         raise DataError([f'{listing.root}: {what}', *notes])
-    trees, unread, others = _read_trees(listing)
+    trees, unread, foreign_trees = _read_trees(listing)
+    others = {*foreign_trees.values()}
     xmls = {path: _root_tag(path) for path in listing.with_suffix('.xml')}
     tasks = [path for path, tag in xmls.items() if tag == CVAT_ROOT_TAG]
     # Broken files, too: they are named then.
@@ -82,6 +84,7 @@ def read_labels(
         listing, {key: count for key, count in present.items() if count}, layout, sorted(others)
     )
     if chosen == 'coco':
+        notes += _describe_foreign(foreign_trees)
         labelled = read_coco_folder(listing, trees, unread)
     elif chosen == 'voc':
         labelled = read_voc_folder(listing, single)
@@ -117,11 +120,11 @@ def _choose(
     return next(iter(present))
 
 
-def _read_trees(listing: Listing) -> tuple[dict[Path, Any], list[Finding], set[str]]:
-    """Read the JSON files: those of COCO's form, those that are none, and what others are."""
+def _read_trees(listing: Listing) -> tuple[dict[Path, Any], list[Finding], dict[Path, str]]:
+    """Read the JSON files: those of COCO's form, those that are none, and whose others are."""
     trees: dict[Path, Any] = {}
     unreadable = []
-    others = set()
+    others = {}
     for path in listing.with_suffix('.json'):
         try:
             tree = read_json(path)
@@ -132,8 +135,14 @@ def _read_trees(listing: Listing) -> tuple[dict[Path, Any], list[Finding], set[s
         if is_coco(tree):
             trees[path] = tree
         elif tool := name_tool(tree):
-            others.add(tool)
+            others[path] = tool
     return trees, unreadable, others
+
+
+def _describe_foreign(tools: Mapping[Path, str]) -> Iterator[str]:
+    for tool, count in Counter(tools.values()).items():
+        first = next(path for path in tools if tools[path] == tool)
+        yield f'{count} x {tool}, such as {first}; left out'
 
 
 def _root_tag(path: Path) -> str:

@@ -11,6 +11,11 @@ _KINDS: tuple[tuple[str, Callable[[Any], bool], str], ...] = (
     ("VoTT's JSON", lambda tree: _has(tree, 'assets', 'tags'), 'export as Pascal VOC'),
     ("FiftyOne's own JSON", lambda tree: _has(tree, 'samples'), 'export as COCODetectionDataset'),
     (
+        'COCO of segments (panoptic)',
+        lambda tree: has_segments(tree),
+        'export boxes (instances)',
+    ),
+    (
         'COCO without "categories"',
         lambda tree: _has(tree, 'images', 'annotations'),
         'export it again with classes',
@@ -41,6 +46,17 @@ def name_tool(tree: object) -> str | None:
     :return: what it is and what to do; None when unknown
     """
     return next((f'{name}: {advice}' for name, fits, advice in _KINDS if fits(tree)), None)
+
+
+def has_segments(tree: object) -> bool:
+    """
+    Tell whether a JSON tree is COCO's of panoptic segmentation: pictures, but no objects.
+
+    :param tree: of a file
+    :return: whether its annotations have segments instead of a class
+    """
+    found = _first(tree.get('annotations')) if isinstance(tree, dict) else None
+    return _has(found, 'segments_info') and not _has(found, 'category_id')
 
 
 def _has(tree: object, *keys: str) -> bool:
