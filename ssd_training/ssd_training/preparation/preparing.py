@@ -16,6 +16,7 @@ from ssd_training.preparation.judging.cleaning import (
     clean,
     find_similar_names,
     rename,
+    straighten_others,
 )
 from ssd_training.preparation.judging.pictures import read_pictures
 from ssd_training.preparation.judging.splits import count_learnable, split_pictures
@@ -81,7 +82,8 @@ def prepare(source: Path, options: Options, *, left_out: Path | None = None) -> 
     claimed = settle_claims(labelled.images, findings)
     findings += [*_list_unread(listing), *_list_outside(listing)]
     decoding = Decoding(options.orientation, max_pixels=options.max_image_pixels)
-    pictures = read_pictures(claimed, decoding, findings)
+    straight = [straighten_others(image, options.labels, options.names) for image in claimed]
+    pictures = read_pictures(straight, decoding, findings)
     annotations = rename([picture.annotation for picture in pictures], options.names, notes)
     declared = [options.names.get(label, label) for label in labelled.labels]
     wanted = choose_labels(annotations, declared, options.labels)

@@ -7,6 +7,8 @@ import shutil
 
 import pytest
 
+from ssd_training.data.annotations.annotations import AnnotatedObject, Annotation
+from ssd_training.preparation.judging.cleaning import find_untrusted
 from ssd_training.preparation.options import Options
 from ssd_training.preparation.preparing import prepare
 from tests.training.labelling_tools import (
@@ -289,7 +291,11 @@ def test_a_slip_of_the_mouse_leaves_its_picture_in(source, pictures):
     label_studio_coco(source, pictures)
     slips = [
         {'image_id': 0, 'category_id': 0, 'bbox': bbox}
-        for bbox in ([90, 80, 0, 0], [90, 80, 0.5, 60], [0, 0, 0, 0], [90, 80, -0.2, 9])
+        for bbox in (
+            *([90, 80, 0, 0], [90, 80, 0.5, 60], [0, 0, 0, 0], [90, 80, -0.2, 9]),
+            # Under 1 px in the upper left corner: shares only where all boxes are so small.
+            [0, 0, 0.6, 0.7],
+        )
     ]
     change_coco(source / 'result.json', lambda tree: tree['annotations'].extend(slips))
 
@@ -298,4 +304,27 @@ def test_a_slip_of_the_mouse_leaves_its_picture_in(source, pictures):
     assert boxes_of(prepared) == drawn_boxes(pictures)
     texts = texts_of(prepared, 'degenerate box')
     assert len(texts) == len(slips)
-    assert all(text.endswith('px; left out') for text in texts)
+    assert all(text.endswith('; left out') for text in texts)
+
+
+def test_swapped_edges_of_a_class_that_is_not_wanted_leave_the_picture_in(source, pictures):
+    label_studio_coco(source, pictures)
+    swapped = {'image_id': 0, 'category_id': 1, 'bbox': [90, 80, -60, -50]}
+    change_coco(source / 'result.json', lambda tree: tree['annotations'].append(swapped))
+    names = {'ball': 'Ball', 'traffic cone': 'cone'}
+
+    prepared = prepare(source, Options(labels=['Ball'], names=names))
+
+    expected = drawn_boxes(pictures)['IMG 0000']
+    assert boxes_of(prepared)['IMG 0000'] == [
+        ('Ball', box) for label, box in expected if label == 'ball'
+    ]
+    assert not count_kinds(prepared)['degenerate box']
+    assert 'IMG 0000' not in boxes_of(prepare(source, Options(labels=['cone'], names=names)))
+
+
+@pytest.mark.parametrize(('side_px', 'count'), [(8, 0), (15, 0), (16, 1), (300, 1)])
+def test_a_small_box_in_a_tiny_picture_is_no_share(side_px, count):
+    objects = (AnnotatedObject('ball', (0.1, 0.2, 0.6, 0.7), False),)
+    annotation = Annotation('a', None, 'a.txt', (300, side_px), objects)
+    assert len([*find_untrusted(annotation)]) == count

@@ -16,8 +16,11 @@ from ssd_training.data.annotations.annotations import (
 )
 from ssd_training.data.annotations.boxes import Box, find_usable_box, is_normalized
 from ssd_training.errors import DataError
+from ssd_training.preparation.layouts.labelled import LabelledImage
 
 _MIN_SIZE_PX = 1.0
+# In pictures with a shorter side, pixels and shares look alike.
+_MIN_SIDE_PX = 16
 # Labels of YOLO and COCO are rounded: a box may leave its picture by so much unsaid.
 _ROUNDING_PX = 0.5
 
@@ -69,20 +72,47 @@ def choose_labels(
     return labels
 
 
+def straighten_others(
+    image: LabelledImage, wanted: Sequence[str], names: Mapping[str, str]
+) -> LabelledImage:
+    """
+    Order the edges of objects that are not wanted: they are no reason to leave a picture out.
+
+    :param image: as labelled
+    :param wanted: classes of the command line; none means all
+    :param names: see rename
+    :return: the picture
+    """
+    if not wanted:
+        return image
+    objects = []
+    for found in image.objects:
+        label = found.label.strip()
+        if names.get(label, label) not in wanted:
+            (x1, x2), (y1, y2) = sorted(found.box_xyxy[0::2]), sorted(found.box_xyxy[1::2])
+            found = dataclasses.replace(found, box_xyxy=(x1, y1, x2, y2))
+        objects.append(found)
+    return dataclasses.replace(image, objects=tuple(objects))
+
+
 def find_untrusted(annotation: Annotation) -> Iterator[Finding]:
     """
     Find boxes that say that an object is there, but not where: it would be learnt as background.
 
-    A side of nothing is a slip of the mouse instead, which clean leaves out alone.
+    A side of nothing is a slip of the mouse instead, which clean leaves out alone; so is what
+    looks like shares where another box has pixels.
 
     :param annotation: of a picture, which is to be left out where there is a finding
     :return: the findings
     """
+    are_shares = min(annotation.size_wh) >= _MIN_SIDE_PX and all(
+        max(found.box_xyxy) <= 1 for found in annotation.objects
+    )
     for found in annotation.objects:
         x1, y1, x2, y2 = found.box_xyxy
         is_swapped = min(x2 - x1, y2 - y1) <= -_MIN_SIZE_PX
         is_share = x1 < x2 and y1 < y2 and is_normalized(found.box_xyxy, annotation.size_wh)
-        if is_swapped or is_share:
+        if is_swapped or (are_shares and is_share):
             alone = dataclasses.replace(annotation, objects=(found,))
             what = 'its edges are swapped: mend it; ' if is_swapped else ''
             for finding in check_objects(alone, Policy([found.label], max_boxes=1)):
