@@ -133,6 +133,11 @@ def count_kinds(prepared: Prepared) -> Counter[str]:
     return Counter(finding.kind for finding in prepared.findings)
 
 
+def texts_of(prepared: Prepared, kind: str) -> list[str]:
+    """List what the findings of a kind say."""
+    return [finding.text for finding in prepared.findings if finding.kind == kind]
+
+
 def labelimg(root: Path, pictures: Sequence[Drawn]) -> None:
     """LabelImg: XML beside the pictures, with paths of a Windows machine; counts from 1."""
     for picture in pictures:

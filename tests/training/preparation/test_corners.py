@@ -23,11 +23,6 @@ SIZE_WH = (400, 300)
 SIDE = st.tuples(st.integers(0, 280), st.integers(4, 120))
 
 
-@pytest.fixture
-def source(tmp_path):
-    return tmp_path / 'source'
-
-
 def to_corners(tree):
     for found in tree['annotations']:
         x, y, width, height = found['bbox']

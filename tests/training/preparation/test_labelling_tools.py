@@ -24,11 +24,6 @@ from tests.training.labelling_tools import (
 )
 
 
-@pytest.fixture
-def source(tmp_path):
-    return tmp_path / 'source'
-
-
 def test_the_copy_that_is_labelled_stays(source, pictures):
     yolo(source, pictures)
     shutil.copy(source / 'images/train/IMG 0001.JPG', source / 'images/train/A.JPG')

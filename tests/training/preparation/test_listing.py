@@ -22,11 +22,6 @@ from tests.training.labelling_tools import (
 )
 
 
-@pytest.fixture
-def source(tmp_path):
-    return tmp_path / 'source'
-
-
 def test_a_folder_that_may_not_be_read_is_named(source, pictures, monkeypatch):
     labelimg(source, pictures[:9])
     labelimg(source / 'more', pictures[9:])

@@ -15,16 +15,8 @@ from tests.training.labelling_tools import (
     drawn_boxes,
     label_studio_coco,
     labelimg,
+    texts_of,
 )
-
-
-@pytest.fixture
-def source(tmp_path):
-    return tmp_path / 'source'
-
-
-def texts_of(prepared, kind):
-    return [finding.text for finding in prepared.findings if finding.kind == kind]
 
 
 def write_twice(source, pictures):

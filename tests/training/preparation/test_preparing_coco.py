@@ -19,11 +19,6 @@ from tests.training.labelling_tools import (
 )
 
 
-@pytest.fixture
-def source(tmp_path):
-    return tmp_path / 'source'
-
-
 def test_numbers_with_a_point_are_ids(source, pictures):
     label_studio_coco(source, pictures)
 

@@ -12,11 +12,6 @@ from ssd_training.preparation.preparing import prepare
 from tests.training.labelling_tools import boxes_of, drawn_boxes, LABELS, yolo
 
 
-@pytest.fixture
-def source(tmp_path):
-    return tmp_path / 'source'
-
-
 def test_chosen_labels_do_not_number_the_classes_of_data_yaml(source, pictures):
     yolo(source, pictures)
     cones = {

@@ -19,17 +19,9 @@ from tests.training.labelling_tools import (
     label_studio_coco,
     labelimg,
     roboflow_coco,
+    texts_of,
     yolo,
 )
-
-
-@pytest.fixture
-def source(tmp_path):
-    return tmp_path / 'source'
-
-
-def texts_of(prepared, kind):
-    return [finding.text for finding in prepared.findings if finding.kind == kind]
 
 
 @pytest.mark.parametrize(

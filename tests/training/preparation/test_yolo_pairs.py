@@ -11,11 +11,6 @@ from ssd_training.preparation.preparing import prepare
 from tests.training.labelling_tools import boxes_of, count_kinds, drawn_boxes, yolo
 
 
-@pytest.fixture
-def source(tmp_path):
-    return tmp_path / 'source'
-
-
 def texts_of(prepared, kind):
     """Give the findings of a kind, without the folder."""
     return sorted(

@@ -82,17 +82,6 @@ class Listing:
     def _by_stem(self) -> dict[str, list[Path]]:
         return _index(self.images, lambda path: path.stem)
 
-    def find_image(self, name: str, starts: Sequence[Path]) -> Path | None:
-        """
-        Find the picture that a file name of another machine means.
-
-        :param name: see find_images
-        :param starts: see find_images
-        :return: the picture, or None where there is none or several
-        """
-        found = self.find_images(name, starts)
-        return found[0] if len(found) == 1 else None
-
     def find_images(self, name: str, starts: Sequence[Path]) -> list[Path]:
         """
         Find the pictures that a file name of another machine may mean.
