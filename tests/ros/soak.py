@@ -6,6 +6,7 @@ processed is not answered once, or when resident memory grows by more than 5 %.
 """
 
 import argparse
+from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 import random
@@ -190,22 +191,27 @@ def soak(folder: Path, arguments: argparse.Namespace) -> int:
     log = folder / 'log'
     with running(command, log) as process, peer('soak') as one:
         one.wait_until_active()
+        # Answers of before the node knew its reader are lost, and no fault.
+        before = settled_statistics(one)
+        num_answers_before, _ = one.count_answers()
         work = Soak(one, (first, second), random.Random(arguments.seed))
         work.run(process.pid, arguments.seconds)
         one.call('set_enabled', SetEnabled.Request(enabled=True))
         latest = settled_statistics(one)
         num_answers, num_twice = one.count_answers()
+        num_answers -= num_answers_before
         is_alive = process.poll() is None
     growth = growth_of(work.rss_kib)
-    drops = dict(zip(latest.drop_reasons, latest.drop_counts, strict=True))
+    num_received = latest.frames_received - before.frames_received
+    num_processed = latest.frames_processed - before.frames_processed
+    drops = drops_of(latest) - drops_of(before)
     print(f'{work.num_good} good and {work.num_bad} bad frames sent, {work.disturbances}')
-    print(f'{latest.frames_received} received, {latest.frames_processed} processed, {drops}')
+    print(f'{num_received} received, {num_processed} processed, {dict(drops)}')
     print(f'{num_answers} answers, {num_twice} of them a second one; {work.num_refused} refusals')
     print(f'resident {work.rss_kib[0]} -> {work.rss_kib[-1]} KiB, {growth:+.1%} after warm-up')
     print(f'exit code {process.returncode}')
-    is_consistent = latest.frames_processed == num_answers and num_twice == 0
-    accounted = latest.frames_processed + sum(drops.values())
-    has_all = latest.frames_received == accounted
+    is_consistent = num_processed == num_answers and num_twice == 0
+    has_all = num_received == num_processed + drops.total()
     has_grown = growth > MAX_GROWTH and arguments.seconds >= MIN_SECONDS_OF_GROWTH
     is_good = is_alive and is_consistent and has_all and not has_grown
     if not is_good or 'Traceback' in log.read_text() or process.returncode != 0:
@@ -221,6 +227,11 @@ def settled_statistics(one: Peer) -> Any:
     while (after := one.statistics()).frames_received != before.frames_received:
         before = after
     return after
+
+
+def drops_of(statistics: Any) -> Counter[str]:
+    """Count the frames that were dropped, by reason."""
+    return Counter(dict(zip(statistics.drop_reasons, statistics.drop_counts, strict=True)))
 
 
 if __name__ == '__main__':
