@@ -101,7 +101,8 @@ def add_checkpoint(parser: argparse.ArgumentParser) -> None:
         '--checkpoint',
         type=Path,
         help='run folder, or a file *.weights.h5 or ckpt-<step>.npz of the experiment that the '
-        'deploy config names (default: its newest finished run below run.root)',
+        'deploy config names, or the archive *.npz of a detector with its labels (default: the '
+        "experiment's newest finished run below run.root)",
     )
 
 

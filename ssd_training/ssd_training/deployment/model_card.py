@@ -9,7 +9,14 @@ from ssd_detector.files import read_file
 from ssd_training.experiments.data_schema import DataSettings, EvalSettings
 from ssd_training.experiments.loss_schema import DistillationSettings
 from ssd_training.experiments.schema import ExperimentConfig
-from ssd_training.runs.start_weights import COCO_ARCHIVE, IMAGENET, name_weights, RELEASED
+from ssd_training.runs.start_weights import (
+    COCO80_ARCHIVE,
+    COCO_ARCHIVE,
+    IMAGENET,
+    is_archive,
+    name_weights,
+    RELEASED,
+)
 
 _TENSORFLOW = (
     'Start weights: TensorFlow model garden, Apache-2.0; the conversion keeps those terms.'
@@ -47,6 +54,7 @@ _KNOWN = {
         f'model card names its data.',
     ),
     COCO_ARCHIVE: _Origin('COCO-pretrained', _COCO_DETECTOR, _TENSORFLOW),
+    COCO80_ARCHIVE: _Origin('COCO-pretrained', _COCO_DETECTOR, _TENSORFLOW),
     'mobilenetv2_imagenet.npz': _Origin(
         'ImageNet-pretrained', 'mobilenet_v2_1.0_224: backbone', _TENSORFLOW
     ),
@@ -117,6 +125,8 @@ def _describe_training(config: ExperimentConfig, training_run: str, members: Seq
             f'`{training_run}`: the mean of the weights of {len(members)} trainings ({settings})'
         )
         return '\n'.join([f'{head}:', '', *(f'* {member}' for member in members)])
+    if is_archive(Path(training_run)):
+        return f'None here: `{training_run}` holds the weights as they were published.'
     return (
         f'Run `{training_run}`: {config.train.epochs} epochs on {config.data.title} '
         f'`{config.data.train_split}`, {settings}, learning rate {config.scheduler.base_lr:g}, '

@@ -29,6 +29,7 @@ from ssd_training.experiments.schema import ExperimentConfig
 from ssd_training.runs.checkpoints import file_name, read_checkpoint, step_of
 from ssd_training.runs.fingerprint import compute_fingerprint
 from ssd_training.runs.finished_run import read_finished_run
+from ssd_training.runs.start_weights import is_archive
 from ssd_training.targets.priors import generate_priors
 from ssd_training.training.soup import read_members
 
@@ -108,8 +109,8 @@ def find_trained_model(
     Find out what a checkpoint is and which experiment trained it.
 
     :param checkpoint: a run folder, or a file of the deploy config's experiment, with or without
-        its suffix: weights (.weights.h5), or a checkpoint such as ckpt-120.npz; None takes the
-        newest finished run of the experiment
+        its suffix: weights (.weights.h5), or a checkpoint such as ckpt-120.npz; or the archive
+        (.npz) of a detector that was trained elsewhere; None takes the newest finished run
     :param deploy: the deploy config
     :param config_root: as in load_experiment
     :param environment: as in load_experiment
@@ -127,7 +128,7 @@ def find_trained_model(
         fingerprint = read_checkpoint(path.parent, step).fingerprint
         return TrainedModel(config, fingerprint, f'{config.experiment.id} {path.stem}', path, {})
     if not checkpoint.is_dir():
-        if not checkpoint.name.endswith(WEIGHTS_SUFFIX):
+        if not checkpoint.name.endswith(WEIGHTS_SUFFIX) and not is_archive(checkpoint):
             checkpoint = checkpoint.with_name(checkpoint.name + WEIGHTS_SUFFIX)
         return TrainedModel(
             config,

@@ -23,11 +23,18 @@ IMAGENET = 'imagenet'
 RELEASED = 'released'
 # An archive of known class rows, which may lie without the description beside it.
 COCO_ARCHIVE = 'mobilenetv2_ssdlite_coco_voc20.npz'
+# The same detector with all its classes.
+COCO80_ARCHIVE = 'mobilenetv2_ssdlite_coco80.npz'
+_ARCHIVE_SUFFIX = '.npz'
 _COCO_LABELS = (
     *('aeroplane', 'bicycle', 'bird', 'boat', 'bottle', 'bus', 'car', 'cat', 'chair', 'cow'),
     *('diningtable', 'dog', 'horse', 'motorbike', 'person', 'pottedplant', 'sheep', 'sofa'),
     *('train', 'tvmonitor'),
 )
+
+
+_FETCHED = (COCO_ARCHIVE, COCO80_ARCHIVE)
+_HOW_TO_GET = '`python -m ssd_training.coco_weights` gets the archives from COCO'
 
 
 class Kind(Enum):
@@ -78,6 +85,15 @@ def find_start(weights: str | None, *, key: str = START) -> Start | None:
     return Start(kind, path)
 
 
+def is_archive(path: Path) -> bool:
+    """
+    Tell an archive of published weights from what a training wrote.
+
+    :param path: of a file that holds weights
+    """
+    return path.suffix == _ARCHIVE_SUFFIX and step_of(path.name) is None
+
+
 def hash_start(start: Start | None, *, key: str = START) -> str | None:
     """
     Hash what a training starts from: by content, wherever it lies.
@@ -105,6 +121,7 @@ def hash_start(start: Start | None, *, key: str = START) -> str | None:
                 f'{key}: {error.filename}: can not be read ({error.strerror}); give '
                 f'{key}=released (the detector of this repository), another file'
                 + (', imagenet or null, or set SSD_WEIGHTS_DIR' if key == START else '')
+                + (f'; {_HOW_TO_GET}' if start.path.name in _FETCHED else '')
             ]
         ) from error
     return digest.hexdigest()

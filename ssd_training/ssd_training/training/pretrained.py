@@ -1,6 +1,7 @@
 """A network gets the weights that its experiment names: `backbone.weights`."""
 
 from collections.abc import Sequence, Set
+import dataclasses
 import re
 
 import keras
@@ -21,7 +22,10 @@ from ssd_training.runs.start_weights import find_start, Kind, read_labels, Start
 from ssd_training.runs.state import average_weights
 
 _ROWS = 'the experiment needs its own data.labels, in their order'
-_DETECTORS = 'a run folder, *.weights.h5, ckpt-<step>.npz, a bundle, or released'
+_DETECTORS = (
+    'a run folder, *.weights.h5, ckpt-<step>.npz, the archive *.npz of a detector, a bundle, or '
+    'released'
+)
 # As Keras keeps them; what quantizers have beside is found anew.
 _VARIABLES = ('kernel', 'bias', 'gamma', 'beta', 'moving_mean', 'moving_variance')
 
@@ -66,10 +70,12 @@ def load_detector(model: keras.Model, name: str, architecture: Architecture, *, 
     :raises BundleError: when it is a bundle that is damaged
     """
     start = find_start(name, key=key)
-    if start is None or start.kind in (Kind.IMAGENET, Kind.ARCHIVE):
+    if start is None or start.kind is Kind.IMAGENET:
         raise WeightsError([f'{key}: {name}: is no trained detector; give {_DETECTORS}'])
     layer_names = {layer.name for layer in model.layers if layer.weights}
     pretrained = read_pretrained(start, architecture.backbone.width_mult, layer_names)
+    # An archive of a backbone would do as a start.
+    pretrained = dataclasses.replace(pretrained, is_whole=True)
     if pretrained.labels is not None and pretrained.labels != architecture.labels:
         raise WeightsError(
             [

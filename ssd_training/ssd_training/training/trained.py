@@ -20,7 +20,9 @@ from ssd_training.model.quantized_ssd import (
 )
 from ssd_training.model.weights import load_weights
 from ssd_training.runs.checkpoints import read_checkpoint, step_of
+from ssd_training.runs.start_weights import is_archive
 from ssd_training.runs.state import MODEL, restore_weights
+from ssd_training.training.pretrained import load_detector
 from ssd_training.training.resuming import check_architecture
 from ssd_training.training.step.building import build_float_model, build_model
 
@@ -31,7 +33,7 @@ def load_trained(
     """
     Load the network as it was trained.
 
-    :param weights_path: *.weights.h5 or ckpt-<step>.npz of the run
+    :param weights_path: *.weights.h5 or ckpt-<step>.npz of the run, or a detector's archive *.npz
     :param architecture: of its experiment
     :param ema: the section `train.ema`: which weights of a checkpoint count
     :return: with fake quantization where it was trained for INT8
@@ -47,7 +49,7 @@ def load_float(weights_path: Path, architecture: Architecture, *, ema: EmaSettin
     """
     Load the float network that is exported.
 
-    :param weights_path: *.weights.h5 or ckpt-<step>.npz of the run
+    :param weights_path: *.weights.h5 or ckpt-<step>.npz of the run, or a detector's archive *.npz
     :param architecture: of its experiment
     :param ema: the section `train.ema`: which weights of a checkpoint count
     :return: what was trained; its float twin where it was trained for INT8
@@ -85,6 +87,9 @@ def _fill(
 ) -> None:
     if not weights_path.is_file():
         raise WeightsError([f'{weights_path}: no such file; check the path'])
+    if is_archive(weights_path):
+        load_detector(model, str(weights_path), architecture, key='checkpoint')
+        return
     step = step_of(weights_path.name)
     if step is None:
         load_weights(model, weights_path)

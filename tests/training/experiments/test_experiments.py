@@ -41,9 +41,11 @@ def test_all_experiments_and_deploy_configs_are_there():
         'exp004_qat',
         'exp005_release',
         'exp006_larger_input',
+        'exp007_coco80',
         'smoke',
     ]
     assert [path.stem for path in DEPLOY_CONFIGS] == [
+        'mobilenetv2_ssd_coco',
         'mobilenetv2_ssd_voc',
         'mobilenetv2_ssd_voc_qat',
         'mobilenetv2_ssd_voc_release',
