@@ -1,6 +1,7 @@
 """The quantize step: calibrate, write both INT8 files, measure what they lost."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import partial
 import json
@@ -108,7 +109,8 @@ def quantize(build: Build, options: QuantizeOptions) -> dict[str, float]:
     else:
         learned = _read_training(build, trained)
     build.forget_from(INT8_CPU)
-    records = draw_measured(config.data, options.num_evaluated, calibrated=learned.sources)
+    with _way_out('--num_evaluated 0 leaves out what INT8 loses'):
+        records = draw_measured(config.data, options.num_evaluated, calibrated=learned.sources)
     measure = partial(
         measure_files,
         build,
@@ -188,9 +190,19 @@ def _read_training(build: Build, trained: TrainedModel) -> LearnedGrids:
     return LearnedGrids((), (), found)
 
 
+@contextmanager
+def _way_out(without: str) -> Iterator[None]:
+    """Tell who deploys without the data set which option does without it."""
+    try:
+        yield
+    except DataError as error:
+        raise DataError([*error.findings, f'without this data set: {without}']) from error
+
+
 def _choose_images(data: DataSettings, options: QuantizeOptions) -> list[ImageSource]:
     if options.calibration_images is None:
-        records = read_split(data, data.train_split)
+        with _way_out('--calibration_images FOLDER takes photographs without labels'):
+            records = read_split(data, data.train_split)
         sample = sample_balanced(records, options.num_calibration, options.seed)
         return [record.image for record in sample]
     try:

@@ -29,7 +29,7 @@ from ssd_training.data.sampling import draw_image
 from ssd_training.deployment import steps
 from ssd_training.deployment.after_bundle import after_bundle
 from ssd_training.deployment.assembly import assemble
-from ssd_training.deployment.build import Build
+from ssd_training.deployment.build import Build, TRAINED_MODEL
 from ssd_training.deployment.conversion import count_operations, find_avoidable
 from ssd_training.deployment.trained_model import read_trained_model
 from ssd_training.deployment.validation import compare, record_int8
@@ -350,6 +350,24 @@ def test_a_calibration_folder_without_images_is_named(copy, tmp_path):
 
     with pytest.raises(DataError, match='empty: holds no image'):
         quantize(copy, QuantizeOptions(calibration_images=tmp_path / 'empty'))
+
+
+@pytest.mark.parametrize('option', ['--calibration_images FOLDER', '--num_evaluated 0'])
+def test_without_the_data_set_it_says_which_option_does_without(option, copy, tmp_path):
+    """Who deploys what was trained elsewhere has photographs, but no annotations."""
+    path = copy.file(TRAINED_MODEL)
+    record = json.loads(path.read_text())
+    record['config']['data'] |= {'dataset_name': 'voc', 'root': str(tmp_path / 'nowhere')}
+    path.write_text(json.dumps(record))
+    cv2.imwrite(str(tmp_path / 'photograph.png'), draw_image(SIZE_PX, 0))
+    folder = None if 'calibration' in option else tmp_path
+
+    with pytest.raises(DataError) as error:
+        quantize(copy, QuantizeOptions(calibration_images=folder))
+
+    assert str(tmp_path / 'nowhere') in str(error.value)
+    assert f'without this data set: {option}' in str(error.value)
+    quantize(copy, QuantizeOptions(calibration_images=tmp_path, num_evaluated=0))
 
 
 def test_every_corrupt_calibration_image_is_named(copy, tmp_path):

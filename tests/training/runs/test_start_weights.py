@@ -19,7 +19,13 @@ from ssd_training.runs.checkpoints import Checkpoint, Position, read_checkpoint,
 from ssd_training.runs.fingerprint import compute_fingerprint
 from ssd_training.runs.folder import RunFolder
 from ssd_training.runs.layout import WEIGHTS
-from ssd_training.runs.start_weights import COCO_ARCHIVE, find_start, Kind, read_labels
+from ssd_training.runs.start_weights import (
+    COCO_ARCHIVE,
+    find_start,
+    hash_start,
+    Kind,
+    read_labels,
+)
 from ssd_training.runs.state import AVERAGE, MODEL, restore_for_labels
 from ssd_training.targets.priors import generate_priors
 from ssd_training.training.pretrained import load_pretrained
@@ -29,6 +35,13 @@ from ssd_training.training.step.building import build_float_model
 # tiny.yaml's labels are red, green, blue.
 OTHERS = 'data.labels=[ball,blue,red,cone]'
 ANEW = 'class heads start anew: 3 -> 4 classes; rows copied: the background and 2 of 4 labels'
+
+
+@pytest.mark.parametrize(('name', 'is_fetched'), [(COCO_ARCHIVE, True), ('own.npz', False)])
+def test_of_archives_from_coco_that_are_missing_it_says_what_gets_them(name, is_fetched, tmp_path):
+    with pytest.raises(WeightsError, match='set SSD_WEIGHTS_DIR') as error:
+        hash_start(find_start(str(tmp_path / name)))
+    assert ('python -m ssd_training.coco_weights' in str(error.value)) == is_fetched
 
 
 @pytest.fixture(scope='module')
