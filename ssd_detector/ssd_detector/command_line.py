@@ -11,7 +11,7 @@ import sys
 from typing import Any, TextIO
 
 from ssd_detector.errors import SsdDetectorError
-from ssd_detector.printable import ESCAPING
+from ssd_detector.printable import ESCAPING, printable
 
 # As a shell has it of what a signal ended: by Ctrl-C, and for want of a reader.
 _INTERRUPTED = 128 + signal.SIGINT
@@ -69,6 +69,8 @@ def run_command(action: Callable[[], int | None]) -> int:
     """
     Run a command; an error of ours is one sentence a finding on stderr, never a traceback.
 
+    So is a file or folder that the system refuses.
+
     Letters that stdout and stderr can't encode are escaped.
 
     :param action: does the work; may give an exit code, else it is 0
@@ -101,9 +103,23 @@ def _run(action: Callable[[], int | None]) -> int:
         print('stopped', file=sys.stderr)
         return _INTERRUPTED
     except OSError as error:
-        if not _is_of_stdout(error):
+        if _is_of_stdout(error):
+            return _give_up(error)
+        if error.filename is None and error.errno not in _FULL:
             raise
-        return _give_up(error)
+        print(_describe(error), file=sys.stderr)
+        return 1
+
+
+def _describe(error: OSError) -> str:
+    """Tell what the system refused: a folder that is a file, no permission, a full disk."""
+    if error.filename is None:
+        return f'a file can not be written ({error.strerror}); make room on the disk'
+    paths = (error.filename, error.filename2)
+    names = ' -> '.join(os.fsdecode(path) for path in paths if isinstance(path, str | bytes))
+    return printable(
+        f'{names}: {error.strerror}; check the path, its permissions and the room on its disk'
+    )
 
 
 def _is_of_stdout(error: OSError) -> bool:

@@ -1,8 +1,6 @@
 """The archives that trainings start from, each with a description beside it."""
 
 from collections.abc import Mapping, Sequence
-import hashlib
-import json
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +10,7 @@ from ssd_training.coco.network import to_archive
 from ssd_training.coco.tfjs import Tensors
 from ssd_training.errors import WeightsError
 from ssd_training.model.weights import Arrays
+from ssd_training.runs.files import write_atomically, write_json
 from ssd_training.runs.start_weights import COCO80_ARCHIVE, COCO_ARCHIVE
 
 # What the archives are called, and the labels of their class rows.
@@ -51,19 +50,16 @@ def write_archives(tensors: Tensors, folder: Path) -> list[Path]:
 
 
 def _write(path: Path, arrays: Arrays, ids: Mapping[str, int]) -> None:
-    """Write aside first: who starts from an archive never finds half of one."""
-    aside = path.with_name(f'.{path.name}')
-    np.savez(aside, allow_pickle=False, **arrays)
-    description = {
-        'model': 'ssdlite_mobilenet_v2_coco_2018_05_09 of TensorFlow (Apache License 2.0)',
-        'input': 'RGB, stretched to 300x300, x / 127.5 - 1',
-        'batch_norm': 'folded into kernel and bias, without statistics',
-        'classes': _rows(['background', *ids], [BACKGROUND_ID, *ids.values()]),
-        'sha256': hashlib.sha256(aside.read_bytes()).hexdigest(),
-    }
-    text = json.dumps(description, indent=1) + '\n'
-    path.with_suffix('.json').write_text(text, encoding='utf-8')
-    aside.replace(path)
+    write_json(
+        path.with_suffix('.json'),
+        {
+            'model': 'ssdlite_mobilenet_v2_coco_2018_05_09 of TensorFlow (Apache License 2.0)',
+            'input': 'RGB, stretched to 300x300, x / 127.5 - 1',
+            'batch_norm': 'folded into kernel and bias, without statistics',
+            'classes': _rows(['background', *ids], [BACKGROUND_ID, *ids.values()]),
+        },
+    )
+    write_atomically(path, lambda file: np.savez(file, allow_pickle=False, **arrays))
 
 
 def _rows(names: Sequence[str], ids: Sequence[int]) -> list[dict[str, object]]:

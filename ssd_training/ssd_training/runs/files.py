@@ -134,4 +134,4 @@ def _advice(path: Path) -> str:
         free_mb = shutil.disk_usage(path.parent).free / 1e6
     except OSError:
         return 'is the folder there?'
-    return f'{free_mb:.0f} MB are free there; make room, then go on with --resume'
+    return f'{free_mb:.0f} MB are free there; make room (a training goes on with --resume)'

@@ -1,8 +1,10 @@
 """`python -m ssd_training.coco_weights`: from a download or a file to archives."""
 
+import errno
 import functools
 import hashlib
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+import os
 import tarfile
 from threading import Thread
 
@@ -134,3 +136,20 @@ def test_an_archive_without_a_shard_is_incomplete(model, tmp_path, capsys):
         archive.add(model / 'model.json', 'package/model.json')
     assert main(['--source', str(path), '--output_dir', str(tmp_path)]) == 1
     assert 'has no package/group1-shard1of1' in capsys.readouterr().err
+
+
+def test_a_full_disk_leaves_no_half_of_an_archive(model, monkeypatch, tmp_path, capsys):
+    def fail(file, **_options):
+        file.write(b'half')
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr('ssd_training.coco.archives.np.savez', fail)
+    assert main(['--source', str(model), '--output_dir', str(tmp_path)]) == 1
+    assert f'{NAMES[0]}: can not be written (No space left' in capsys.readouterr().err
+    assert not list(tmp_path.glob('*.npz')) and not list(tmp_path.glob('.*'))
+
+
+def test_a_folder_that_is_a_file_is_named(model, tmp_path, capsys):
+    (tmp_path / 'file').touch()
+    assert main(['--source', str(model), '--output_dir', str(tmp_path / 'file')]) == 1
+    assert capsys.readouterr().err.startswith(f'{tmp_path}/file: File exists; check the path')
