@@ -16,6 +16,8 @@ from ssd_training.quiet import quiet_tensorflow
 CONFIG_ROOT = Path(__file__).parent / 'configs'
 # Where predict puts copies with boxes drawn in, unless told otherwise; no pictures to learn from.
 PREDICTED = 'inference_out'
+# In another folder a file of this name tells so.
+PREDICTED_MARK = '.predicted'
 
 
 def positive(text: str) -> int:

@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from ssd_training.command_line import PREDICTED_MARK
 from ssd_training.errors import DataError
 from ssd_training.prediction.frame_sources import Frame, FrameSource, Pictures, VIDEO_SUFFIX
 
@@ -22,6 +23,10 @@ _FAULTS_OF_NAMES = {
 _FAULTS_OF_DISKS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
 # OpenCV reads what the content says, and writes by a name; not by all names that it reads.
 _WRITTEN_AS = {'.jfif': '.jpg'}
+_WHAT_IS_MARKED = (
+    'These pictures were written by ssd_training.predict, with boxes drawn in.\n'
+    '`data prepare` does not learn from them; remove this file if it shall.\n'
+)
 
 
 @dataclass(frozen=True)
@@ -69,6 +74,9 @@ def open_writer(source: FrameSource, folder: Path) -> Writer:
     advice = 'give another one for the annotated copies'
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        # In a folder with other pictures, these would be taken for results, too.
+        if isinstance(source, Pictures) and not any(folder.iterdir()):
+            (folder / PREDICTED_MARK).write_text(_WHAT_IS_MARKED, encoding='utf-8')
     except FileExistsError as error:
         raise DataError([f'{folder}: is no folder; {advice}']) from error
     except OSError as error:

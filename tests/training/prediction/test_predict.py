@@ -588,7 +588,7 @@ def test_a_name_of_255_bytes_is_written_like_any_other(predict, pictures, tmp_pa
     video = write_video(tmp_path / f'{"c" * 251}.avi', [RED])
     assert predict(video)[0] == 0
     written = sorted(path.name for path in (tmp_path / 'out').iterdir())
-    assert written == [name, f'{video.stem}.mp4', 'z.png']
+    assert written == ['.predicted', name, f'{video.stem}.mp4', 'z.png']
 
 
 @pytest.mark.parametrize('name', ['\x1b[2J.png', '\u202egnp.a.png', os.fsdecode(b'\xff.png')])

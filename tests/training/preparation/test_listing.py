@@ -6,8 +6,11 @@ import shutil
 import pytest
 
 from ssd_training.command_line import PREDICTED
+from ssd_training.data.images.decoding import Decoding
 from ssd_training.errors import DataError
 from ssd_training.predict import parse
+from ssd_training.prediction.annotated import open_writer
+from ssd_training.prediction.frame_sources import Frame, Pictures
 from ssd_training.preparation.options import Options
 from ssd_training.preparation.preparing import prepare
 from tests.locked_folders import lock
@@ -71,6 +74,38 @@ def test_results_of_predict_are_no_pictures(layout, source, pictures):
     assert [note for note in prepared.notes if PREDICTED in note] == [
         f'{source / PREDICTED}: holds results of predict, with boxes drawn in; left out'
     ]
+
+
+def predict_into(folder, pictures):
+    writer = open_writer(Pictures((), folder.parent, Decoding()), folder)
+    for picture in pictures:
+        writer.write(Frame(picture.name, picture.image_rgb), picture.image_rgb)
+
+
+def test_results_of_predict_in_a_folder_of_another_name_bear_a_mark(source, pictures):
+    yolo(source, pictures)
+    results = source / 'images/looked at'
+    predict_into(results, pictures[:6])
+    predict_into(results, pictures[6:])
+
+    prepared = prepare(source, Options())
+
+    assert boxes_of(prepared) == drawn_boxes(pictures)
+    assert [note for note in prepared.notes if 'looked at' in note] == [
+        f'{results}: holds results of predict, with boxes drawn in; left out'
+    ]
+    with pytest.raises(DataError, match='holds no picture(.|\n)*holds results of predict'):
+        prepare(results, Options())
+
+
+def test_pictures_that_were_there_before_the_results_are_pictures(source, pictures):
+    labelimg(source, pictures[:9])
+    predict_into(source, pictures[9:])
+
+    prepared = prepare(source, Options())
+
+    assert boxes_of(prepared) == drawn_boxes(pictures[:9])
+    assert count_kinds(prepared)['image without annotation'] == 3
 
 
 def test_of_many_pictures_of_one_name_three_are_named(source, pictures):

@@ -9,7 +9,7 @@ from urllib.parse import unquote
 
 from ssd_detector.images.decoding import IMAGE_SUFFIXES
 from ssd_detector.images.folder import ARCHIVE_SUFFIXES, FOREIGN_SUFFIXES, is_leftover
-from ssd_training.command_line import PREDICTED
+from ssd_training.command_line import PREDICTED, PREDICTED_MARK
 from ssd_training.data.files import find_homes, is_inside
 from ssd_training.errors import DataError
 from ssd_training.experiments.data_schema import FilesOutside
@@ -215,6 +215,10 @@ def _walk(root: Path, seen: set[Path], homes: Sequence[Path]) -> Listing:
             folders.clear()
             continue
         seen.add(real)
+        if PREDICTED_MARK in names:
+            predicted.append(folder)
+            folders.clear()
+            continue
         predicted += [folder / PREDICTED] if PREDICTED in folders else []
         folders[:] = [
             subfolder
