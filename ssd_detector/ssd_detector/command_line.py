@@ -105,7 +105,7 @@ def _run(action: Callable[[], int | None]) -> int:
     except OSError as error:
         if _is_of_stdout(error):
             return _give_up(error)
-        if error.filename is None and error.errno not in _FULL:
+        if error.strerror is None or (error.filename is None and error.errno not in _FULL):
             raise
         print(_describe(error), file=sys.stderr)
         return 1
@@ -114,7 +114,7 @@ def _run(action: Callable[[], int | None]) -> int:
 def _describe(error: OSError) -> str:
     """Tell what the system refused: a folder that is a file, no permission, a full disk."""
     if error.filename is None:
-        return f'a file can not be written ({error.strerror}); make room on the disk'
+        return f'a file can not be written or read ({error.strerror}); check the disk and its room'
     paths = (error.filename, error.filename2)
     names = ' -> '.join(os.fsdecode(path) for path in paths if isinstance(path, str | bytes))
     return printable(

@@ -38,7 +38,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         'members',
         nargs='+',
         metavar='RUN',
-        help='run folder, *.weights.h5, ckpt-<step>.npz, bundle, or released',
+        help='run folder, *.weights.h5, ckpt-<step>.npz, archive *.npz of a detector, bundle, or '
+        'released',
     )
     parser.add_argument(
         '--experiment_path', type=Path, required=True, help='the network, its classes, the data'

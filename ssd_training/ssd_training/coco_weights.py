@@ -45,14 +45,20 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _get(arguments: argparse.Namespace) -> None:
-    from ssd_training.coco.archives import refuse_present, write_archives
+    from ssd_training.coco.archives import find_missing, write_archives
     from ssd_training.coco.package import fetch, open_source
-    from ssd_training.coco.tfjs import read_tensors
+    from ssd_training.coco.tfjs import read_model
+    from ssd_training.runs.start_weights import COCO_ARCHIVES
 
+    folder: Path = arguments.output_dir
+    paths = [folder / name for name in COCO_ARCHIVES]
+    missing = find_missing(folder)
     if not arguments.overwrite:
-        refuse_present(arguments.output_dir)
-    tensors = read_tensors(open_source(arguments.source or fetch()))
-    paths = write_archives(tensors, arguments.output_dir)
+        for path in (path for path in paths if path not in missing):
+            print(f'{path}: is there already, and stays; --overwrite replaces it', file=sys.stderr)
+    if missing or arguments.overwrite:
+        model = read_model(open_source(arguments.source or fetch()))
+        write_archives(model, folder, wanted=None if arguments.overwrite else missing)
     print(*paths, sep='\n')
 
 

@@ -50,8 +50,8 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
         'source',
         nargs='?',
         type=Path,
-        help='bundle, run folder, *.weights.h5, ckpt-<step>.npz, SavedModel, *.onnx, *.engine, or '
-        'COCO results *.json',
+        help='bundle, run folder, *.weights.h5, ckpt-<step>.npz, the archive *.npz of a detector, '
+        'SavedModel, *.onnx, *.engine, or COCO results *.json',
     )
     what.add_argument('--chain', type=Path, metavar='BUNDLE', help='every stage of a bundle')
     what.add_argument(
@@ -78,7 +78,9 @@ def _add_chain(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument('--max-loss', type=float, action=_OldLoss, help=argparse.SUPPRESS)
     parser.add_argument(
-        '--checkpoint', type=Path, help='with --chain: run folder, *.weights.h5, ckpt-<step>.npz'
+        '--checkpoint',
+        type=Path,
+        help='with --chain: run folder, *.weights.h5, ckpt-<step>.npz, archive *.npz',
     )
     parser.add_argument(
         '--saved_model', type=Path, help='with --chain (default: BUNDLE_build/saved_model)'

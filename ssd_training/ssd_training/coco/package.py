@@ -2,10 +2,14 @@
 
 from collections.abc import Callable
 from contextlib import redirect_stdout
+from dataclasses import dataclass
+from http.client import HTTPException
+import lzma
 from pathlib import Path, PurePosixPath
 import sys
 import tarfile
 from urllib.error import URLError
+import zlib
 
 from ssd_training.errors import WeightsError
 
@@ -17,8 +21,18 @@ URL = (
 SHA256 = '4c93ff1deb117c4fbdfdc0f0531c26f88d5721e1c35033e77ae5df6d8b8e4303'
 GRAPH = 'model.json'
 
-# The content of a file by its name.
-Read = Callable[[str], bytes]
+
+@dataclass(frozen=True)
+class Files:
+    """
+    The files of a model.
+
+    :param origin: the folder or archive that they lie in
+    :param read: gives the content of a file by its name
+    """
+
+    origin: Path
+    read: Callable[[str], bytes]
 
 
 def fetch() -> Path:
@@ -38,7 +52,8 @@ def fetch() -> Path:
             )
     # It raises a bare Exception around the network's error.
     except Exception as error:
-        if not isinstance(error, OSError | URLError | ValueError) and 'URL' not in str(error):
+        ours = (OSError, URLError, HTTPException, ValueError)
+        if not isinstance(error, ours) and 'URL fetch failure' not in str(error):
             raise
         raise WeightsError(
             [
@@ -48,20 +63,20 @@ def fetch() -> Path:
         ) from error
 
 
-def open_source(source: Path) -> Read:
+def open_source(source: Path) -> Files:
     """
     Open what holds a graph model of TensorFlow.js: model.json and the shards that it names.
 
     :param source: a folder, model.json itself, or an archive *.tgz with both in one folder
-    :return: reads a file beside model.json
+    :return: the files beside model.json
     :raises WeightsError: when there is none
     """
-    if source.is_dir() or source.name == GRAPH:
-        return _folder_reader(source if source.is_dir() else source.parent)
-    return _archive_reader(source)
+    if source.is_dir():
+        return _open_folder(source)
+    return _open_folder(source.parent) if source.name == GRAPH else _open_archive(source)
 
 
-def _folder_reader(folder: Path) -> Read:
+def _open_folder(folder: Path) -> Files:
     def read(name: str) -> bytes:
         try:
             return (folder / PurePosixPath(name).name).read_bytes()
@@ -73,30 +88,17 @@ def _folder_reader(folder: Path) -> Read:
                 ]
             ) from error
 
-    return read
+    return Files(folder, read)
 
 
-def _archive_reader(path: Path) -> Read:
-    files = {}
-    try:
-        with tarfile.open(path) as archive:
-            for member in archive:
-                if member.isfile() and (content := archive.extractfile(member)) is not None:
-                    files[PurePosixPath(member.name)] = content.read()
-    except (OSError, tarfile.TarError, EOFError) as error:
-        raise WeightsError(
-            [
-                f'{path}: can not be read as an archive ({error}); give a *.tgz, or the folder '
-                f'with {GRAPH}'
-            ]
-        ) from error
+def _open_archive(path: Path) -> Files:
+    files = _read_archive(path)
     folders = [name.parent for name in files if name.name == GRAPH]
-    if len(folders) != 1:
+    if not folders:
+        raise WeightsError([f'{path}: holds no {GRAPH}; get the package again: {URL}'])
+    if len(folders) > 1:
         raise WeightsError(
-            [
-                f'{path}: holds {len(folders)} files {GRAPH}; expected one: unpack it and name '
-                f'the folder'
-            ]
+            [f'{path}: holds {len(folders)} files {GRAPH}; unpack it and name the folder of one']
         )
 
     def read(name: str) -> bytes:
@@ -107,4 +109,24 @@ def _archive_reader(path: Path) -> Read:
                 [f'{path}: has no {folders[0] / name}; the archive is incomplete: get it again']
             ) from None
 
-    return read
+    return Files(path, read)
+
+
+def _read_archive(path: Path) -> dict[PurePosixPath, bytes]:
+    files = {}
+    try:
+        with tarfile.open(path) as archive:
+            for member in archive:
+                if member.isfile() and (content := archive.extractfile(member)) is not None:
+                    files[PurePosixPath(member.name)] = content.read()
+            # The checksum of all stands behind the end of the archive.
+            while archive.fileobj is not None and archive.fileobj.read(2**20):
+                pass
+    except (OSError, EOFError, tarfile.TarError, zlib.error, lzma.LZMAError) as error:
+        raise WeightsError(
+            [
+                f'{path}: can not be read as an archive ({error}); get it again, or give the '
+                f'folder with {GRAPH}'
+            ]
+        ) from error
+    return files

@@ -113,7 +113,9 @@ def write_model_card(
         _describe_metrics(data, config.eval, metrics),
         *filter(None, [notes.strip()]),
         '## Licence',
-        f'{origin.licence} {_describe_photographs(data)}',
+        origin.licence
+        if is_archive(Path(training_run))
+        else f'{origin.licence} {_describe_photographs(data)}',
     ]
     return '\n\n'.join(sections) + '\n'
 

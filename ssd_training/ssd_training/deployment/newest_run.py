@@ -8,6 +8,7 @@ from ssd_training.errors import WeightsError
 from ssd_training.experiments.schema import ExperimentConfig
 from ssd_training.runs.fingerprint import compute_fingerprint
 from ssd_training.runs.layout import read_status, started_at, Status
+from ssd_training.runs.start_weights import is_archive
 
 _SHOWN = 3
 
@@ -31,7 +32,7 @@ def find_newest_run(config: ExperimentConfig) -> Path:
             [
                 f'--checkpoint: missing, and {root.absolute()} has no finished run of {name}'
                 f'{"; there are " + ", ".join(found) if found else ""}; train it, or name a run '
-                f'folder: --checkpoint RUN'
+                f'folder: --checkpoint RUN{_describe_start(config)}'
             ]
         )
     fingerprint = _fingerprint_of(config)
@@ -52,6 +53,13 @@ def find_newest_run(config: ExperimentConfig) -> Path:
     else:
         logger.info('--checkpoint %s: the newest finished run of %s', chosen, name)
     return chosen
+
+
+def _describe_start(config: ExperimentConfig) -> str:
+    start = Path(config.backbone.weights or '')
+    if not is_archive(start):
+        return ''
+    return f'; untrained, the detector that it starts from: --checkpoint {start}'
 
 
 def _runs_of(root: Path, name: str) -> list[Path]:

@@ -15,7 +15,7 @@ from ssd_detector.config import parse_config
 from ssd_detector.errors import ConfigError
 from ssd_training.deployment.newest_run import find_newest_run
 from ssd_training.deployment.replaced_keys import REPLACED_DEPLOY_KEYS
-from ssd_training.errors import ExportError
+from ssd_training.errors import ExportError, WeightsError
 from ssd_training.experiments.architecture import describe_architecture, list_misfits
 from ssd_training.experiments.merge import (
     find_config,
@@ -117,6 +117,7 @@ def find_trained_model(
     :return: what the export takes
     :raises ConfigError: when the experiment can't be read or is not the run's
     :raises RunError: when the run folder or the checkpoint can't be used
+    :raises WeightsError: when an archive is not there
     """
     if deploy.experiment_path is None:
         raise ConfigError(['experiment_path: missing in the deploy config; add it'])
@@ -128,7 +129,13 @@ def find_trained_model(
         fingerprint = read_checkpoint(path.parent, step).fingerprint
         return TrainedModel(config, fingerprint, f'{config.experiment.id} {path.stem}', path, {})
     if not checkpoint.is_dir():
-        if not checkpoint.name.endswith(WEIGHTS_SUFFIX) and not is_archive(checkpoint):
+        if is_archive(checkpoint):
+            if not checkpoint.is_file():
+                raise WeightsError([f'--checkpoint: {checkpoint}: no such file; check the path'])
+            # It is what the weights start from, and all that they are.
+            started = replace(config.backbone, weights=str(checkpoint))
+            config = replace(config, backbone=started)
+        elif not checkpoint.name.endswith(WEIGHTS_SUFFIX):
             checkpoint = checkpoint.with_name(checkpoint.name + WEIGHTS_SUFFIX)
         return TrainedModel(
             config,

@@ -34,7 +34,7 @@ def chain_stages(
     :param bundle: read and checked
     :param architecture: of the experiment that trained it
     :param ema: its section `train.ema`
-    :param checkpoint: run folder, *.weights.h5 or ckpt-<step>.npz, or None
+    :param checkpoint: run folder, *.weights.h5, ckpt-<step>.npz, archive *.npz, or None
     :param saved_model: its folder; None takes the one that export leaves beside the bundle
     :param precision: of the engine; None takes INT8 where the bundle has a file for it
     :return: in order, the absent ones with their reason

@@ -18,13 +18,12 @@ from ssd_training.experiments.architecture import Architecture
 from ssd_training.experiments.merge import find_config, load_experiment
 from ssd_training.experiments.schema import ExperimentConfig
 from ssd_training.experiments.training_schema import EmaSettings
-from ssd_training.runs.checkpoints import list_steps
 from ssd_training.runs.finished_run import read_config
 from ssd_training.runs.layout import CONFIG
 
 _KINDS = (
-    'a bundle, a run folder, *.weights.h5, ckpt-<step>.npz, a SavedModel, *.onnx, *.engine, or '
-    'COCO results *.json'
+    'a bundle, a run folder, *.weights.h5, ckpt-<step>.npz, the archive *.npz of a detector, a '
+    'SavedModel, *.onnx, *.engine, or COCO results *.json'
 )
 
 
@@ -132,7 +131,7 @@ def find_stage(
         return Stage('engine', path, lambda: open_engine(path, size_px, labels=labels))
     if (path / 'saved_model.pb').is_file():
         return Stage('SavedModel', path, lambda: open_saved_model(path, labels))
-    is_weights = path.name.endswith('.weights.h5') or bool(list_steps([path.name]))
+    is_weights = path.name.endswith('.weights.h5') or path.suffix == '.npz'
     if is_weights or (path / CONFIG).is_file():
         return Stage('checkpoint', path, lambda: open_checkpoint(path, architecture, ema=ema))
     raise EvaluationError([f'{path}: is nothing that can be scored; expected {_KINDS}'])

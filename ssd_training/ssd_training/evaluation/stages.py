@@ -124,7 +124,7 @@ def open_checkpoint(path: Path, architecture: Architecture, *, ema: EmaSettings)
     """
     Open what was trained with Keras.
 
-    :param path: run folder, *.weights.h5, or ckpt-<step>.npz
+    :param path: run folder, *.weights.h5, ckpt-<step>.npz, or the archive *.npz of a detector
     :param architecture: of the experiment that trained it
     :param ema: its section `train.ema`
     :return: the model

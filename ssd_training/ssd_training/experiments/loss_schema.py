@@ -115,7 +115,7 @@ class DistillationSettings:
     The section `loss.distillation`: another network teaches this one.
 
     :param teacher: a trained network of these layers, priors and classes: a run folder, a file
-        *.weights.h5 or ckpt-<step>.npz, a bundle, or released
+        *.weights.h5 or ckpt-<step>.npz, an archive *.npz, a bundle, or released
     :param share: of the loss that is the teacher's; the rest is that of the objects
     """
 

@@ -83,11 +83,19 @@ def save_saved_model(serving: Serving, path: Path) -> None:
 
     :param serving: what is deployed
     :param path: its folder; an older one is replaced
+    :raises ExportError: when it can not be written
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f'.{path.name}.', dir=path.parent) as scratch:
         aside = Path(scratch, path.name)
-        tf.saved_model.save(serving, aside, signatures={SIGNATURE: serving.serve})
+        try:
+            tf.saved_model.save(serving, aside, signatures={SIGNATURE: serving.serve})
+        except (tf.errors.ResourceExhaustedError, tf.errors.PermissionDeniedError) as error:
+            # Behind the name of the function that failed.
+            what = error.message.rpartition('}} ')[2]
+            raise ExportError(
+                [f'{path}: can not be written ({what}); check the folder and the room on its disk']
+            ) from error
         if path.exists():
             shutil.move(path, Path(scratch, 'replaced'))
         aside.rename(path)

@@ -1,5 +1,8 @@
 """Weights: the pretrained archives, keras.applications' ImageNet weights, our own files."""
 
+from contextlib import suppress
+from http.client import HTTPException
+import os
 from pathlib import Path
 import tempfile
 from urllib.error import URLError
@@ -16,6 +19,8 @@ from ssd_training.model.backbone import batch_norm_name
 from ssd_training.model.pretrained import Values
 from ssd_training.model.ssd import BATCH_NORM_EPSILON
 
+# Of a file of weights: names, shapes, alignment.
+_OVERHEAD_BYTES = 2**21
 _BOX_ORDER = (1, 0, 3, 2)  # (ty, tx, th, tw) in the archives -> (tx, ty, tw, th)
 
 Arrays = dict[str, NDArray[np.float32]]
@@ -53,10 +58,25 @@ def save_weights(model: keras.Model, path: Path) -> None:
 
     :param model: from build_ssd
     :param path: a file *.weights.h5
+    :raises WeightsError: when it can not be written; what stood there before is as it was
     """
     aside = path.with_name(f'.{path.name.removesuffix(WEIGHTS_SUFFIX)}.partial{WEIGHTS_SUFFIX}')
-    model.save_weights(aside)
-    aside.replace(path)
+    try:
+        # HDF5 crashes, later, where it finds no room.
+        _reserve(aside, model.count_params() * np.dtype(np.float32).itemsize)
+        model.save_weights(aside)
+        aside.replace(path)
+    except OSError as error:
+        with suppress(OSError):
+            aside.unlink(missing_ok=True)
+        raise WeightsError(
+            [f'{path}: can not be written ({error}); check the folder and the room on its disk']
+        ) from error
+
+
+def _reserve(path: Path, size_bytes: int) -> None:
+    with path.open('wb') as file:
+        os.posix_fallocate(file.fileno(), 0, size_bytes + _OVERHEAD_BYTES)
 
 
 def load_weights(model: keras.Model, path: Path) -> None:
@@ -123,7 +143,8 @@ def fetch_imagenet(width_mult: float) -> Values:
         )
     # keras.utils.get_file raises a bare Exception around the network's error.
     except Exception as error:
-        if not isinstance(error, OSError | URLError) and 'URL fetch failure' not in str(error):
+        ours = (OSError, URLError, HTTPException)
+        if not isinstance(error, ours) and 'URL fetch failure' not in str(error):
             raise
         raise WeightsError(
             [

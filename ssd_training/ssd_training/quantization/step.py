@@ -47,6 +47,9 @@ _NUM_SENSITIVITY_IMAGES = 16
 _NUM_TIMED_LAYERS = 10
 _TRAINED_GRIDS: Mapping[Target, Grids] = {'cpu': CPU_GRIDS, 'trt': TENSORRT_GRIDS}
 
+_WITHOUT_LABELS = '--calibration_images FOLDER takes photographs without labels'
+_WITHOUT_SCORE = '--num_evaluated 0 leaves out what INT8 loses'
+
 logger = logging.getLogger(__name__)
 
 
@@ -108,9 +111,9 @@ def quantize(build: Build, options: QuantizeOptions) -> dict[str, float]:
         )
     else:
         learned = _read_training(build, trained)
-    build.forget_from(INT8_CPU)
-    with _way_out('--num_evaluated 0 leaves out what INT8 loses'):
+    with _way_out(_WITHOUT_SCORE):
         records = draw_measured(config.data, options.num_evaluated, calibrated=learned.sources)
+    build.forget_from(INT8_CPU)
     measure = partial(
         measure_files,
         build,
@@ -201,7 +204,7 @@ def _way_out(without: str) -> Iterator[None]:
 
 def _choose_images(data: DataSettings, options: QuantizeOptions) -> list[ImageSource]:
     if options.calibration_images is None:
-        with _way_out('--calibration_images FOLDER takes photographs without labels'):
+        with _way_out(f'{_WITHOUT_LABELS}, {_WITHOUT_SCORE}'):
             records = read_split(data, data.train_split)
         sample = sample_balanced(records, options.num_calibration, options.seed)
         return [record.image for record in sample]

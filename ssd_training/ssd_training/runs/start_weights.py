@@ -10,6 +10,7 @@ from ssd_detector.bundles.contents import LABELS, MANIFEST, MODEL
 from ssd_detector.errors import ConfigError
 from ssd_training.errors import RunError, WeightsError
 from ssd_training.experiments.model_schema import WEIGHTS_SUFFIX
+from ssd_training.model.coco_labels import COCO_IDS, VOC_IDS
 from ssd_training.model.released_bundle import find_released_bundle
 from ssd_training.runs.checkpoints import file_name, step_of
 from ssd_training.runs.files import read_json
@@ -21,19 +22,12 @@ START = 'backbone.weights'
 TEACHER = 'loss.distillation.teacher'
 IMAGENET = 'imagenet'
 RELEASED = 'released'
-# An archive of known class rows, which may lie without the description beside it.
+# `python -m ssd_training.coco_weights` makes them. Their class rows are known, also without the
+# description beside them: the ids of COCO by label.
 COCO_ARCHIVE = 'mobilenetv2_ssdlite_coco_voc20.npz'
-# The same detector with all its classes.
 COCO80_ARCHIVE = 'mobilenetv2_ssdlite_coco80.npz'
+COCO_ARCHIVES = {COCO_ARCHIVE: VOC_IDS, COCO80_ARCHIVE: COCO_IDS}
 _ARCHIVE_SUFFIX = '.npz'
-_COCO_LABELS = (
-    *('aeroplane', 'bicycle', 'bird', 'boat', 'bottle', 'bus', 'car', 'cat', 'chair', 'cow'),
-    *('diningtable', 'dog', 'horse', 'motorbike', 'person', 'pottedplant', 'sheep', 'sofa'),
-    *('train', 'tvmonitor'),
-)
-
-
-_FETCHED = (COCO_ARCHIVE, COCO80_ARCHIVE)
 _HOW_TO_GET = '`python -m ssd_training.coco_weights` gets the archives from COCO'
 
 
@@ -121,7 +115,7 @@ def hash_start(start: Start | None, *, key: str = START) -> str | None:
                 f'{key}: {error.filename}: can not be read ({error.strerror}); give '
                 f'{key}=released (the detector of this repository), another file'
                 + (', imagenet or null, or set SSD_WEIGHTS_DIR' if key == START else '')
-                + (f'; {_HOW_TO_GET}' if start.path.name in _FETCHED else '')
+                + (f'; {_HOW_TO_GET}' if start.path.name in COCO_ARCHIVES else '')
             ]
         ) from error
     return digest.hexdigest()
@@ -150,8 +144,8 @@ def read_labels(start: Start) -> tuple[str, ...] | None:
     if start.kind is Kind.SAVED:
         return _labels_of_run(start.path)
     described = _described_labels(start.path.with_suffix('.json'))
-    if described is None and start.path.name == COCO_ARCHIVE:
-        return _COCO_LABELS
+    if described is None and (known := COCO_ARCHIVES.get(start.path.name)):
+        return tuple(known)
     return described
 
 

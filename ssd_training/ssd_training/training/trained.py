@@ -88,6 +88,13 @@ def _fill(
     if not weights_path.is_file():
         raise WeightsError([f'{weights_path}: no such file; check the path'])
     if is_archive(weights_path):
+        if architecture.quantization is not None:
+            raise WeightsError(
+                [
+                    f'{weights_path}: is no network that was trained for INT8 (quantization); '
+                    f'take the experiment without it, or train this one from the archive'
+                ]
+            )
         load_detector(model, str(weights_path), architecture, key='checkpoint')
         return
     step = step_of(weights_path.name)

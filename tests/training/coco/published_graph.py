@@ -1,13 +1,13 @@
 """The published graph, run by TensorFlow itself: what the archives have to compute."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 import json
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
-from ssd_training.coco.package import GRAPH, Read
+from ssd_training.coco.package import GRAPH
 from ssd_training.coco.tfjs import Tensors
 
 # Behind the resize, which is a loop over the images of the batch.
@@ -16,7 +16,7 @@ _LEVELS = range(6)
 
 
 def run_published(
-    read: Read, tensors: Tensors, images: np.ndarray
+    read: Callable[[str], bytes], tensors: Tensors, images: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """
     Compute the raw outputs of the heads.

@@ -1,44 +1,25 @@
 """What the archives hold: the published weights, folded, with the rows of their classes."""
 
 import json
+from pathlib import Path
+import re
 
 import keras
 import numpy as np
 import pytest
 
 from ssd_training.coco.archives import write_archives
-from ssd_training.coco.labels import COCO_IDS, VOC_IDS
+from ssd_training.coco.tfjs import GraphModel
 from ssd_training.errors import WeightsError
+from ssd_training.model.coco_labels import COCO_IDS, VOC_IDS
 from ssd_training.model.weights import read_archive
-from ssd_training.training.pretrained import load_pretrained
-from ssd_training.training.step.building import build_model
-from ssd_training.training.trained import load_float
-from tests.training.coco.made_model import draw_tensors, NUM_ROWS
-
-VOC, COCO = 'mobilenetv2_ssdlite_coco_voc20.npz', 'mobilenetv2_ssdlite_coco80.npz'
+from ssd_training.runs.start_weights import COCO80_ARCHIVE as COCO
+from ssd_training.runs.start_weights import COCO_ARCHIVE as VOC
+from tests.training.coco.made_model import NUM_ROWS
 
 
-@pytest.fixture(scope='module')
-def tensors():
-    return draw_tensors()
-
-
-@pytest.fixture(scope='module')
-def folder(tensors, tmp_path_factory):
-    folder = tmp_path_factory.mktemp('weights')
-    assert write_archives(tensors, folder) == [folder / VOC, folder / COCO]
-    return folder
-
-
-def test_they_fill_the_whole_network_but_for_statistics(folder, load, caplog):
-    caplog.set_level('INFO')
-    config = load('exp002_ssdlite', f'backbone.weights={folder / VOC}')
-    network = build_model(config.architecture)
-    with pytest.raises(WeightsError, match='no statistics of BatchNorm'):
-        load_pretrained(network, config.architecture, trained_statistics=['backbone.freeze_bn'])
-    load_pretrained(network, config.architecture, trained_statistics=())
-    assert 'filled' in caplog.text
-    assert 'random start' not in caplog.text and 'not in the model' not in caplog.text
+def write(tensors, folder):
+    write_archives(GraphModel(Path('package.tgz'), tensors), folder)
 
 
 def test_a_depthwise_layer_of_a_head_computes_what_its_batch_norm_did(folder, tensors):
@@ -101,58 +82,40 @@ def test_the_labels_are_those_of_the_data_sets(load):
     assert set(VOC_IDS.values()) <= set(COCO_IDS.values())
 
 
-def test_own_classes_take_the_rows_of_coco_by_name(folder, load, caplog):
-    caplog.set_level('INFO')
-    config = load(
-        'exp002_ssdlite',
-        f'backbone.weights={folder / COCO}',
-        'data.labels=[cup, gripper, traffic light]',
-    )
-    load_pretrained(build_model(config.architecture), config.architecture, trained_statistics=())
-    assert '80 -> 3 classes' in caplog.text
-    assert '2 of 3 labels, by name (cup, traffic light)' in caplog.text
-
-
-def test_a_whole_detector_is_deployed_as_it_is(folder, load):
-    config = load('exp007_coco80', f'backbone.weights={folder / COCO}')
-    started = build_model(config.architecture)
-    load_pretrained(started, config.architecture, trained_statistics=())
-    deployed = load_float(folder / COCO, config.architecture, ema=config.train.ema)
-    for received, expected in zip(deployed.weights, started.weights, strict=True):
-        np.testing.assert_array_equal(received, expected, err_msg=expected.path)
-
-
-def test_of_other_classes_or_a_backbone_alone_no_detector_is_deployed(folder, load, tmp_path):
-    config = load('exp002_ssdlite', 'backbone.weights=null')
-    with pytest.raises(WeightsError, match='its classes are person, bicycle, .* has aeroplane'):
-        load_float(folder / COCO, config.architecture, ema=config.train.ema)
-    whole = np.load(folder / VOC)
-    backbone = {name: whole[name] for name in whole.files if name.startswith(('block', 'Conv'))}
-    np.savez(tmp_path / 'backbone.npz', **backbone)
-    with pytest.raises(WeightsError, match='has no values for layers: .*; it is of another'):
-        load_float(tmp_path / 'backbone.npz', config.architecture, ema=config.train.ema)
-
-
-def test_of_another_network_nothing_is_written(tensors, tmp_path):
-    others = {name: tensor for name, tensor in tensors.items() if 'BoxPredictor_5' not in name}
+@pytest.mark.parametrize(
+    ('part', 'num_missing'),
+    [('BoxPredictor_5', 14), ('expanded_conv_3/depthwise/BatchNorm/batchnorm/mul', 1)]
+    + [('BoxPredictor_0/ClassPredictor_depthwise/BatchNorm/moving_mean', 1)],
+)
+def test_of_another_network_nothing_is_written(part, num_missing, tensors, tmp_path):
+    others = {name: tensor for name, tensor in tensors.items() if part not in name}
     with pytest.raises(WeightsError) as error:
-        write_archives(others, tmp_path / 'weights')
-    assert '14 tensors are missing, such as BoxPredictor_5/' in str(error.value)
-    assert 'expected ssdlite_mobilenet_v2_coco_2018_05_09' in str(error.value)
+        write(others, tmp_path / 'weights')
+    assert re.fullmatch(
+        rf'package.tgz: {num_missing} tensors are missing, such as .*{part}.*; expected '
+        r'ssdlite_mobilenet_v2_coco_2018_05_09, as TensorFlow.js has it',
+        str(error.value),
+    )
     assert not (tmp_path / 'weights').exists()
 
 
-def test_a_detector_of_other_classes_is_refused(tensors, tmp_path):
-    head = 'BoxPredictor_0/ClassPredictor'
-    others = tensors | {
-        f'{head}/weights': tensors[f'{head}/weights'][..., :9],
-        f'{head}/biases': tensors[f'{head}/biases'][:9],
-    }
-    with pytest.raises(WeightsError, match='of other shapes .* with its 90 classes'):
-        write_archives(others, tmp_path)
+@pytest.mark.parametrize(
+    ('name', 'shape'),
+    [
+        # A detector of other classes, a narrower one, and what is no vector at all.
+        ('BoxPredictor_0/ClassPredictor/weights', (1, 1, 576, 9)),
+        ('FeatureExtractor/MobilenetV2/Conv/Conv2D/merged_input', (3, 3, 3, 16)),
+        ('FeatureExtractor/MobilenetV2/expanded_conv/depthwise/BatchNorm/batchnorm/mul', ()),
+    ],
+)
+def test_a_detector_of_other_shapes_is_refused(name, shape, tensors, tmp_path):
+    others = tensors | {name: np.zeros(shape, np.float32)}
+    with pytest.raises(WeightsError) as error:
+        write(others, tmp_path)
+    assert f'1 tensors are of other shapes, such as {name}: {shape}, not (' in str(error.value)
 
 
 def test_the_same_weights_give_the_same_file(folder, tensors, tmp_path):
     """Its content is part of the fingerprint of each training that starts from it."""
-    write_archives(tensors, tmp_path)
+    write(tensors, tmp_path)
     assert (tmp_path / VOC).read_bytes() == (folder / VOC).read_bytes()

@@ -5,6 +5,7 @@ import functools
 import hashlib
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 import os
+import socket
 import tarfile
 from threading import Thread
 
@@ -76,6 +77,24 @@ def test_without_a_network_it_says_what_to_get(served, monkeypatch, tmp_path, ca
     assert f'get {url} by other means, and give it: --source FILE' in capsys.readouterr().err
 
 
+def test_an_answer_that_is_none_of_http_is_no_traceback(monkeypatch, tmp_path, capsys):
+    with socket.create_server(('127.0.0.1', 0)) as server:
+
+        def answer() -> None:
+            with server.accept()[0] as connection:
+                connection.recv(1000)
+                connection.sendall(b'nonsense\r\n\r\n')
+
+        thread = Thread(target=answer)
+        thread.start()
+        url = f'http://127.0.0.1:{server.getsockname()[1]}/package.tgz'
+        monkeypatch.setattr('ssd_training.coco.package.URL', url)
+        monkeypatch.setattr('keras.src.backend.config._KERAS_DIR', str(tmp_path))
+        assert main(['--output_dir', str(tmp_path / 'weights')]) == 1
+        thread.join()
+    assert 'can not be downloaded' in capsys.readouterr().err
+
+
 @pytest.mark.parametrize('name', ['coco-ssd', 'coco-ssd/model.json', 'package.tgz'])
 def test_files_that_are_there_are_taken(name, model, package, tmp_path, capsys):
     source = package.parent / name
@@ -83,15 +102,26 @@ def test_files_that_are_there_are_taken(name, model, package, tmp_path, capsys):
     assert capsys.readouterr().out.split() == [str(tmp_path / name) for name in NAMES]
 
 
-def test_archives_that_are_there_stay_unless_told_otherwise(model, tmp_path, capsys):
-    """Those of the shared folder have statistics of BatchNorm besides."""
+def test_what_is_there_stays_unless_told_otherwise(model, tmp_path, capsys):
+    """The archive of the shared folder has statistics of BatchNorm besides."""
     (tmp_path / NAMES[0]).write_bytes(b'mine')
+    (tmp_path / 'mobilenetv2_ssdlite_coco80.json').write_bytes(b'mine, too')
     arguments = ['--source', str(model), '--output_dir', str(tmp_path)]
-    assert main(arguments) == 1
-    assert f'{tmp_path / NAMES[0]}: is there already; --overwrite' in capsys.readouterr().err
+    assert main(arguments) == 0
+    output = capsys.readouterr()
+    assert f'{tmp_path / NAMES[0]}: is there already, and stays; --overwrite' in output.err
+    assert output.out.split() == [str(tmp_path / name) for name in NAMES]
     assert (tmp_path / NAMES[0]).read_bytes() == b'mine'
+    assert (tmp_path / 'mobilenetv2_ssdlite_coco80.json').read_bytes() == b'mine, too'
+    assert (tmp_path / NAMES[1]).stat().st_size > 10**6
     assert main([*arguments, '--overwrite']) == 0
-    assert (tmp_path / NAMES[0]).read_bytes() != b'mine'
+    for path in tmp_path.iterdir():
+        assert path.stat().st_size > 1000
+
+
+def test_when_all_is_there_nothing_is_read(model, tmp_path):
+    assert main(['--source', str(model), '--output_dir', str(tmp_path)]) == 0
+    assert main(['--source', '/nowhere', '--output_dir', str(tmp_path)]) == 0
 
 
 @pytest.mark.parametrize(
@@ -120,7 +150,18 @@ def test_of_two_models_in_an_archive_none_is_taken(model, tmp_path, capsys):
         archive.add(model / 'model.json', 'a/model.json')
         archive.add(model / 'model.json', 'b/model.json')
     assert main(['--source', str(path), '--output_dir', str(tmp_path)]) == 1
-    assert 'holds 2 files model.json; expected one' in capsys.readouterr().err
+    assert 'holds 2 files model.json; unpack it' in capsys.readouterr().err
+
+
+@pytest.mark.parametrize('position', [0.3, 0.9, 0.999])
+def test_a_damaged_archive_gives_no_weights(position, package, tmp_path, capsys):
+    content = bytearray(package.read_bytes())
+    content[int(position * len(content))] ^= 1
+    (tmp_path / 'damaged.tgz').write_bytes(content)
+    source = ['--source', str(tmp_path / 'damaged.tgz')]
+    assert main([*source, '--output_dir', str(tmp_path / 'weights')]) == 1
+    assert 'damaged.tgz: ' in capsys.readouterr().err
+    assert not (tmp_path / 'weights').exists()
 
 
 def test_a_cut_archive_is_named(package, tmp_path, capsys):

@@ -1,10 +1,8 @@
 """python -m ssd_training.data, shards and cache."""
 
-from contextlib import contextmanager
 import dataclasses
 import json
 import os
-import resource
 import shutil
 import subprocess
 import sys
@@ -20,6 +18,7 @@ from ssd_training.data.images.cache import cache_images
 from ssd_training.data.images.records import hash_records
 from ssd_training.errors import DataError
 from tests.training.conftest import TINY
+from tests.training.limited_files import files_limited_to
 from tests.training.shapes_voc import write_image, write_shapes_voc, write_split
 
 
@@ -234,16 +233,6 @@ def test_damaged_or_foreign_shards_are_errors(voc, load, tmp_path, capsys):
     (folder / 'train/metadata.json').unlink()
     with pytest.raises(DataError, match='write the shards first'):
         read_split(settings_of(load, voc, *overrides), 'train')
-
-
-@contextmanager
-def files_limited_to(size_bytes):
-    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size_bytes, limits[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
 
 
 def test_without_room_for_shards_the_old_ones_stay(voc, load, tmp_path, capfd):

@@ -8,8 +8,8 @@ import pytest
 from ssd_detector.errors import ConfigError
 from ssd_training.convert import main as convert_command
 from ssd_training.deploy import main as deploy_command
-from ssd_training.deployment.model_card import write_model_card
 from ssd_training.deployment.trained_model import find_trained_model, load_deploy_config
+from ssd_training.errors import WeightsError
 from ssd_training.export import main as export_command
 from ssd_training.runs.fingerprint import compute_fingerprint
 from ssd_training.train import CONFIG_ROOT
@@ -60,16 +60,9 @@ def test_weights_may_be_named_without_their_suffix(tmp_path):
     assert source.weights_path == tmp_path / 'final.weights.h5'
 
 
-def test_the_archive_of_a_detector_that_was_trained_elsewhere_is_taken(tmp_path):
-    path = tmp_path / 'mobilenetv2_ssdlite_coco80.npz'
-    source = find_trained_model(path, make_build(tmp_path).deploy, CONFIG_ROOT, {})
-
-    assert (source.weights_path, source.training_run) == (path, path.name)
-    card = write_model_card(
-        'coco', source.config, training_run=source.training_run, metrics=source.metrics
-    )
-    assert f'None here: `{path.name}` holds the weights as they were published.' in card
-    assert 'epochs' not in card
+def test_an_archive_that_is_not_there_is_named_as_it_was_given(tmp_path):
+    with pytest.raises(WeightsError, match='--checkpoint: .*/none.npz: no such file; check the'):
+        find_trained_model(tmp_path / 'none.npz', make_build(tmp_path).deploy, CONFIG_ROOT, {})
 
 
 @pytest.mark.parametrize('command', [export_command, deploy_command, convert_command])

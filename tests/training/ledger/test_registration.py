@@ -161,6 +161,15 @@ def test_two_files_of_one_recipe_and_name_are_an_error():
         read_entries([SMOKE, SMOKE], sources)
 
 
+def test_a_disabled_experiment_whose_start_is_not_here_holds_nothing_up(tmp_path, caplog):
+    start = f'backbone.weights={tmp_path}/none.npz'
+    assert read(start, 'experiment.enabled=false') == []
+    assert 'is disabled (experiment.enabled: false), and left out' in caplog.text
+    assert 'none.npz: can not be read' in caplog.text
+    with pytest.raises(ConfigError, match='none.npz: can not be read'):
+        read(start)
+
+
 def test_the_template_is_no_experiment():
     names = [path.name for path in list_experiments(CONFIG_ROOT)]
     assert 'smoke.yaml' in names and '_template.yaml' not in names

@@ -10,6 +10,7 @@ from ssd_training.model.pretrained import fill, Pretrained
 from ssd_training.model.weights import fetch_imagenet, load_weights, read_archive, save_weights
 from ssd_training.training.pretrained import load_pretrained
 from ssd_training.training.step.building import build_model
+from tests.training.limited_files import files_limited_to
 
 
 def load_archive(model, path):
@@ -174,6 +175,17 @@ def test_saved_weights_come_back_bit_for_bit(model, tiny_config, tmp_path):
     for loaded, saved in zip(other.weights, model.weights, strict=True):
         np.testing.assert_array_equal(loaded, saved, err_msg=loaded.path)
     assert [path.name for path in tmp_path.iterdir()] == ['all.weights.h5']
+
+
+def test_weights_that_find_no_room_leave_what_was_there(model, tmp_path):
+    path = tmp_path / 'all.weights.h5'
+    path.write_bytes(b'earlier')
+    with files_limited_to(10_000), pytest.raises(WeightsError, match='all.weights.h5: can not be'):
+        save_weights(model, path)
+    assert [file.name for file in tmp_path.iterdir()] == ['all.weights.h5']
+    assert path.read_bytes() == b'earlier'
+    with pytest.raises(WeightsError, match='can not be written'):
+        save_weights(model, tmp_path / 'nowhere/all.weights.h5')
 
 
 @pytest.mark.parametrize('change', ['less', 'more', 'other shape'])

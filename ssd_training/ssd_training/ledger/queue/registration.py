@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 import graphlib
 import json
+import logging
 from pathlib import Path
 
 from ssd_detector.errors import ConfigError, FindingsError
 from ssd_training.command_line import CONFIG_ROOT
+from ssd_training.errors import WeightsError
 from ssd_training.experiments.architecture import flatten, list_misfits
 from ssd_training.experiments.merge import find_config, load_experiment
 from ssd_training.experiments.schema import ExperimentConfig
@@ -33,6 +35,8 @@ _UPDATED = (
     'enabled',
     'max_attempts',
 )
+logger = logging.getLogger(__name__)
+
 _SHOWN = 5
 _UNSEEN = 'nothing but --git_commit, or weights whose file has changed since'
 
@@ -88,7 +92,7 @@ def read_entries(paths: Sequence[Path], sources: Sources) -> list[Entry]:
 
     :param paths: of their files
     :param sources: what they are made of
-    :return: an entry each, pending
+    :return: an entry each, pending; none for a disabled one whose start weights are not here
     :raises ConfigError: with everything that is wrong with any of them
     """
     entries: dict[tuple[str, str], Entry] = {}
@@ -98,6 +102,8 @@ def read_entries(paths: Sequence[Path], sources: Sources) -> list[Entry]:
             entry = _read_entry(path, sources)
         except FindingsError as error:
             findings += [_name(path, finding) for finding in error.findings]
+            continue
+        if entry is None:
             continue
         if entry.key in entries:
             other = entries[entry.key].experiment_config_path
@@ -161,19 +167,28 @@ def list_changes(registered: Entry, recipe: str) -> list[str]:
     return [*misfits[:_SHOWN], *more] or [_UNSEEN]
 
 
-def _read_entry(path: Path, sources: Sources) -> Entry:
+def _read_entry(path: Path, sources: Sources) -> Entry | None:
     config, _ = load_experiment(
         path,
         sources.config_root,
         overrides=sources.arguments,
         environment=sources.environment,
     )
-    whole_hash = hash_experiment(config, git_commit=sources.git_commit)
     experiment = config.experiment
+    try:
+        whole_hash = hash_experiment(config, git_commit=sources.git_commit)
+        fingerprint = compute_fingerprint(config, git_commit=sources.git_commit)
+    except WeightsError as error:
+        if experiment.enabled:
+            raise
+        logger.warning(
+            '%s: is disabled (experiment.enabled: false), and left out: %s', path, error
+        )
+        return None
     is_shipped = sources.config_root.absolute() == CONFIG_ROOT.absolute()
     return Entry(
         experiment.id,
-        compute_fingerprint(config, git_commit=sources.git_commit),
+        fingerprint,
         fingerprint_hex=whole_hash,
         priority=experiment.priority,
         depends_on=experiment.depends_on,

@@ -1,4 +1,4 @@
-"""Which row of the published class heads is for which label: COCO's ids, 1 to 90 with gaps."""
+"""Which row of the published COCO detector is for which label: COCO's ids, 1 to 90 with gaps."""
 
 BACKGROUND_ID = 0
 NUM_ROWS = 91
