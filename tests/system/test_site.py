@@ -19,6 +19,8 @@ NODE_HEALTH = ROOT / 'ssd_detector_ros/ssd_detector_ros/health'
 # Said of the outputs of a model that was loaded; the rest of that text is a description.
 ABOUT_THE_MODEL = 'parity failed'
 NAMED_TEXTS = ('text', '_NO_CLOCK')
+FENCED = re.compile(r'^```.*?^```$', re.MULTILINE | re.DOTALL)
+LINK = r'\]\(([^)#\s]*)(#([^)\s]*))?[^)]*\)'
 
 
 def pages():
@@ -86,12 +88,33 @@ def test_each_error_of_the_packages_leads_to_a_page():
     assert all('](' in target or '{py:mod}' in target for target in listed.values())
 
 
+def pages_elsewhere():
+    """Give the files outside of docs/ that are pages, out of conf.py: Sphinx is not installed."""
+    for node in ast.parse((DOCS / 'conf.py').read_text()).body:
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == 'PAGES_ELSEWHERE':
+            return set(ast.literal_eval(node.value))
+    raise LookupError('PAGES_ELSEWHERE is not in conf.py')
+
+
+def headings(path):
+    """Give the anchors that GitHub and the site make of a page's headings."""
+    text = FENCED.sub('', path.read_text())
+    titles = re.findall(r'^#+ (.+)$', text, re.MULTILINE)
+    return {re.sub(r'[^\w\- ]', '', title.lower()).replace(' ', '-') for title in titles}
+
+
 @pytest.mark.parametrize('page', pages(), ids=lambda page: page.name)
 def test_links_of_a_page_lead_to_files_of_the_repository(page):
-    text = re.sub(r'^```.*?^```$', '', page.read_text(), flags=re.MULTILINE | re.DOTALL)
-    for target in re.findall(r'\]\(([^)#\s]+)[^)]*\)', text):
-        if not target.startswith(('http://', 'https://')) and target not in MADE:
-            assert (page.parent / target).exists(), f'{page.name}: {target} is not there'
+    elsewhere = pages_elsewhere()
+    for target, _, anchor in re.findall(LINK, FENCED.sub('', page.read_text())):
+        if target.startswith(('http://', 'https://')) or target in MADE:
+            continue
+        path = (page.parent / target).resolve() if target else page
+        assert path.exists(), f'{page.name}: {target} is not there'
+        if path.suffix == '.md':
+            is_page = path.is_relative_to(DOCS) or target in elsewhere
+            assert is_page, f'{page.name}: {target} is no page (PAGES_ELSEWHERE)'
+            assert not anchor or anchor in headings(path), f'{page.name}: {target}#{anchor}'
 
 
 def test_the_architecture_page_is_what_the_code_says(tmp_path):
