@@ -37,6 +37,7 @@ def wait_for(
     condition: Callable[[], Any],
     what: str,
     *,
+    idle_s: float = TIMEOUT_S,
     pause: Callable[[], object] = lambda: time.sleep(0.01),
 ) -> Any:
     """
@@ -44,6 +45,7 @@ def wait_for(
 
     :param condition: returns something true
     :param what: is awaited, for the message
+    :param idle_s: what is enough on an idle machine
     :param pause: what to do between two looks, shortly
     :return: what the condition returned
     :raises WaitedTooLong: when it does not come
@@ -51,7 +53,7 @@ def wait_for(
     start_s = time.monotonic()
     while not (value := condition()):
         waited_s = time.monotonic() - start_s
-        if waited_s > patience_s():
+        if waited_s > patience_s(idle_s):
             raise WaitedTooLong(what, waited_s)
         pause()
     return value
