@@ -447,14 +447,15 @@ def test_sensitivity_names_the_layer_whose_range_is_wrong(tmp_path):
     ]
     ranges = measure_ranges(path, images[:1], method='minmax', op_types=CALIBRATED_OPS)
     convs = [node for node in onnx.load(path).graph.node if node.op_type == 'Conv']
-    ranges[convs[20].input[0]] = Range(0.0, 100.0)
+    # Of ReLU6: a hundred times too wide. As measured the layer is one of the harmless ones.
+    ranges[convs[20].input[0]] = Range(0.0, 600.0)
     grids = TensorGrids(ranges)
 
     rows = measure_sensitivity(path, grids, images[:1])
     timed = add_costs(rows[:1], path, grids, images[0])
     write_html([*timed, *rows[1:]], tmp_path / 'sensitivity.html', 'released')
 
-    assert convs[20].name in {row.layer for row in rows[:3]}
+    assert rows[0].layer == convs[20].name
     assert len(rows) == len(convs)
     assert ' ms' in format_table(timed)
     assert (tmp_path / 'sensitivity.html').read_text().count('<tr><td>') == len(convs)
